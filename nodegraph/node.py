@@ -1,0 +1,224 @@
+"""Declare a node type from the signature of one pure function.
+
+    @node("schedule.karras")
+    def karras(steps: Annotated[int, Range(1, 150)] = 20) -> tuple[float, ...]:
+        '''Help that the user reads.'''
+
+Parameters are inputs, the return annotation is the outputs (a NamedTuple for several, None for a
+sink), the docstring is the help. A parameter without a default must be linked; `X | None = None`
+may be left open; everything else is edited in place and may be linked as well.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from nodegraph.types import ListOf, Picture, accepts, is_plain, type_name, type_of
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Limits of a number, both included."""
+
+    min: float
+    max: float
+    step: float | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of these texts; written as `Literal[...]`."""
+
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """The text is a path; keys cover the size and time of what is there, not only its name.
+
+    suffixes: lower case with the dot; empty means any. folder: a folder may be given instead.
+    """
+
+    suffixes: tuple[str, ...] = ()
+    folder: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Multiline:
+    """The text is a paragraph; give it room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """The number is a random seed; offer to roll it."""
+
+
+REQUIRED: Any = inspect.Parameter.empty
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    name: str
+    type: Any
+    default: Any
+    meta: tuple[Any, ...] = ()
+
+    @property
+    def required(self) -> bool:
+        return self.default is REQUIRED
+
+    @property
+    def editable(self) -> bool:
+        """Whether a person can type a value, so that no link is needed."""
+        return self.type in (bool, int, float, str) or (isinstance(self.type, ListOf) and is_plain(self.type))
+
+    def get(self, kind: type[T]) -> T | None:
+        """The metadata of this kind, such as the Range."""
+        return next((m for m in self.meta if isinstance(m, kind)), None)
+
+    def complaint(self, value: Any) -> str | None:
+        """What is wrong with a plain `value` for this input, as a sentence; None when it fits."""
+        if value is None and self.default is None:
+            return None
+        if not accepts(self.type, type_of(value)):
+            return f"{self.name} takes {type_name(self.type)}, not {_shown(value)}"
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"{self.name} must be a finite number, got {value}"
+        limits, choice = self.get(Range), self.get(Choice)
+        if limits and value is not None and not limits.min <= value <= limits.max:
+            return f"{self.name} must be between {limits.min:g} and {limits.max:g}, got {_shown(value)}"
+        if choice and value not in choice.options:
+            return f"{self.name} must be one of {', '.join(choice.options)}; got {_shown(value)}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    name: str
+    type: Any
+
+
+@dataclass(frozen=True)
+class NodeType:
+    """What the engine and the editor know of a kind of node."""
+
+    id: str
+    version: int
+    title: str
+    doc: str
+    inputs: tuple[Input, ...]
+    outputs: tuple[Output, ...]
+    fn: Callable[..., Any] = field(compare=False)
+    takes_context: bool = False
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def category(self) -> str:
+        return self.id.split(".", 1)[0]
+
+    @property
+    def is_sink(self) -> bool:
+        return not self.outputs
+
+    @cached_property
+    def foldable(self) -> bool:
+        """Nothing but plain values in and out: evaluated while planning."""
+        sockets = (*self.inputs, *self.outputs)
+        return bool(self.outputs) and not self.takes_context and all(is_plain(s.type) for s in sockets)
+
+    @cached_property
+    def input_by_name(self) -> dict[str, Input]:
+        return {i.name: i for i in self.inputs}
+
+    @cached_property
+    def output_by_name(self) -> dict[str, Output]:
+        return {o.name: o for o in self.outputs}
+
+    def input(self, name: str) -> Input | None:
+        return self.input_by_name.get(name)
+
+    def output(self, name: str) -> Output | None:
+        return self.output_by_name.get(name)
+
+
+class Cancelled(BaseException):
+    """The running result is no longer wanted. Not an Exception: node code cannot swallow it by accident."""
+
+
+class Context:
+    """What a running node may ask of the engine; this base class asks nothing, for direct calls."""
+
+    def progress(self, done: int, total: int, preview: Callable[[], Picture | None] | None = None) -> None:
+        """Report `done` of `total` parts. Raises Cancelled when the result is no longer wanted.
+
+        preview: makes a picture of the state so far; called only when somebody is going to look.
+        """
+
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def node(
+    id: str, *, version: int = 1, title: str | None = None, aliases: tuple[str, ...] = ()
+) -> Callable[[F], F]:
+    """Declare a node type; the signature is the whole declaration.
+
+    id and parameter names are the file format. version: raised when equal inputs give other results.
+    aliases: further words people search for. The function stays an ordinary function.
+    """
+
+    def declare(fn: F) -> F:
+        hints = get_type_hints(fn, include_extras=True)
+        returns = hints.pop("return", None)
+        parameters = inspect.signature(fn).parameters
+        takes_context = next(iter(hints.values()), None) is Context
+        inputs = tuple(
+            Input(name, *_split(hints[name], p.default)) for name, p in parameters.items() if hints[name] is not Context
+        )
+        name = fn.__name__.rstrip("_").replace("_", " ").capitalize()
+        doc = inspect.getdoc(fn) or ""
+        fn.node_type = NodeType(  # type: ignore[attr-defined]
+            id, version, title or name, doc, inputs, _outputs(returns), fn, takes_context, aliases
+        )
+        return fn
+
+    return declare
+
+
+def _split(hint: Any, default: Any = REQUIRED) -> tuple[Any, Any, tuple[Any, ...]]:
+    """(socket type, default, metadata) of an annotation."""
+    meta: tuple[Any, ...] = ()
+    if get_origin(hint) in (Union, types.UnionType):
+        hint = next(a for a in get_args(hint) if a is not type(None))
+    if get_origin(hint) is Annotated:
+        hint, *rest = get_args(hint)
+        meta = tuple(rest)
+    if get_origin(hint) is Literal:
+        return str, default, (*meta, Choice(get_args(hint)))
+    if get_origin(hint) is tuple:
+        hint = ListOf(_split(get_args(hint)[0])[0])
+    return hint, default, meta
+
+
+def _outputs(hint: Any) -> tuple[Output, ...]:
+    if hint in (None, type(None)):
+        return ()
+    if hasattr(hint, "_fields"):
+        fields = get_type_hints(hint, include_extras=True)
+        return tuple(Output(name, _split(tp)[0]) for name, tp in fields.items())
+    tp = _split(hint)[0]
+    named = isinstance(tp, type) and tp not in (bool, int, float, str)
+    return (Output(tp.__name__.lower() if named else "value", tp),)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

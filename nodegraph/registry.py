@@ -1,0 +1,33 @@
+"""The node types known to this process."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+from nodegraph.node import NodeType
+
+Registry = dict[str, NodeType]
+
+
+def discover(package: str) -> Registry:
+    """Import the top modules of `package` and collect the node types they declare, with the built-in ones.
+
+    Raises ValueError when two declare the same id.
+    """
+    found: Registry = {}
+    root = importlib.import_module(package)
+    names = [f"{package}.{m.name}" for m in pkgutil.iter_modules(root.__path__) if not m.ispkg]
+    for module in (importlib.import_module(name) for name in ("nodegraph.builtin", *names)):
+        for declared in node_types(module):
+            if declared.id in found:
+                raise ValueError(f"node type {declared.id!r} is declared twice")
+            found[declared.id] = declared
+    return found
+
+
+def node_types(module: ModuleType) -> list[NodeType]:
+    """The node types that this module itself declares."""
+    own = (v for v in vars(module).values() if getattr(v, "__module__", None) == module.__name__)
+    return [v.node_type for v in own if hasattr(v, "node_type")]

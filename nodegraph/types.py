@@ -1,0 +1,104 @@
+"""Socket types: plain values, registered value classes, and lists of either.
+
+A *plain* type is one whose values are data that can be written into a file or a key: numbers, text,
+and frozen dataclasses of those registered with `plain=True` (model descriptions, for example). Nodes
+that only deal in plain values are evaluated while planning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """A tuple of values of one type; `tuple[float, ...]` in a signature."""
+
+    element: Any
+
+
+@dataclass(frozen=True, slots=True)
+class SocketStyle:
+    label: str
+    color: str  # "#rrggbb"
+    plain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A small picture for people to look at. rgb: height * width * 3 bytes, row by row from the top."""
+
+    width: int
+    height: int
+    rgb: bytes
+
+
+@runtime_checkable
+class Previewable(Protocol):
+    """A value that can show itself."""
+
+    def preview(self) -> Picture | None: ...
+
+
+STYLES: dict[Any, SocketStyle] = {
+    bool: SocketStyle("Boolean", "#cca6d6", True),
+    int: SocketStyle("Integer", "#598c5c", True),
+    float: SocketStyle("Number", "#a1a1a1", True),
+    str: SocketStyle("Text", "#70b2ff", True),
+    Any: SocketStyle("Anything", "#8f8f8f", False),
+}
+
+
+def socket_type(*, color: str, label: str | None = None, plain: bool = False) -> Callable[[type[T]], type[T]]:
+    """Class decorator: values of this class may travel on a link.
+
+    plain: the class is a frozen dataclass of plain values, equal values have equal `repr`s, and making
+    one is instant.
+    """
+
+    def register(cls: type[T]) -> type[T]:
+        STYLES[cls] = SocketStyle(label or cls.__name__, color, plain)
+        return cls
+
+    return register
+
+
+def style(tp: Any) -> SocketStyle:
+    """How a socket of this type is shown; a list looks like its elements."""
+    if isinstance(tp, ListOf):
+        element = style(tp.element)
+        return SocketStyle(f"List of {element.label}", element.color, element.plain)
+    return STYLES.get(tp, STYLES[Any])
+
+
+def type_name(tp: Any) -> str:
+    return style(tp).label
+
+
+def is_plain(tp: Any) -> bool:
+    return style(tp).plain
+
+
+def accepts(dst: Any, src: Any) -> bool:
+    """Whether an output of type `src` may feed an input of type `dst`."""
+    if Any in (dst, src):
+        return True
+    if isinstance(dst, ListOf):
+        return isinstance(src, ListOf) and accepts(dst.element, src.element)
+    if isinstance(src, ListOf):
+        return False
+    return issubclass(src, dst) or (dst is float and issubclass(src, int) and src is not bool)
+
+
+def type_of(value: Any) -> Any:
+    """The socket type of a value."""
+    if isinstance(value, tuple):
+        elements: set[Any] = {type_of(v) for v in cast("tuple[Any, ...]", value)}
+        if elements == {int, float}:
+            elements = {float}
+        return ListOf(elements.pop() if len(elements) == 1 else Any)
+    return cast(Any, type(value))
