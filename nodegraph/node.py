@@ -166,9 +166,7 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def node(
-    id: str, *, version: int = 1, title: str | None = None, aliases: tuple[str, ...] = ()
-) -> Callable[[F], F]:
+def node(id: str, *, version: int = 1, title: str | None = None, aliases: tuple[str, ...] = ()) -> Callable[[F], F]:
     """Declare a node type; the signature is the whole declaration.
 
     id and parameter names are the file format. version: raised when equal inputs give other results.

@@ -1,0 +1,55 @@
+# `make run` and `make test` do all set-up themselves, in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STARTER := workflows/text_to_image.json
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+
+.PHONY: run test test-all lint format bench screenshots clean system
+
+run: $(VENV)/.installed system
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then \
+		$(BIN)/python main.py --run $(STARTER); \
+	else \
+		$(BIN)/python main.py run $(STARTER); \
+	fi
+
+# The tests make no use of a display, of the network, or of a second thread: the same bits everywhere.
+test: $(VENV)/.installed-dev system
+	QT_QPA_PLATFORM=offscreen OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" $(ARGS)
+
+test-all: $(VENV)/.installed-dev system
+	QT_QPA_PLATFORM=offscreen OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed-dev system
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tools.bench
+
+screenshots: $(VENV)/.installed-dev system
+	xvfb-run -a -s "-screen 0 1600x1000x24" $(BIN)/python -m tools.screenshots
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+system:
+	@$(PYTHON) tools/system_libraries.py
+
+# torch first, from the constraints: whatever comes after finds it there and pulls in no other build.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Denoodle needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -c constraints.txt torch
+	$(PIP) -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) -c constraints.txt -e ".[dev]"
+	@touch $@

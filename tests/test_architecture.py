@@ -1,0 +1,89 @@
+"""Who may import whom: the table of the design, walked."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HEAVY = {"torch", "diffusers", "transformers", "peft", "accelerate", "numpy", "PIL", "safetensors", "scipy", "networkx"}
+STDLIB = set(sys.stdlib_module_names)
+
+
+def files(package: str) -> list[Path]:
+    return sorted(p for p in (ROOT / package).rglob("*.py"))
+
+
+def imports(path: Path, *, module_level: bool) -> Iterator[str]:
+    """Imported module names; with module_level, only those that run on import."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in _module_nodes(tree) if module_level else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            yield node.module or ""
+
+
+def _module_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes that run on import: not those in functions, nor under `if TYPE_CHECKING`."""
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        yield child
+        yield from _module_nodes(child)
+
+
+def top(name: str) -> str:
+    return name.split(".", 1)[0]
+
+
+def within(name: str, package: str) -> bool:
+    return name == package or name.startswith(package + ".")
+
+
+@pytest.mark.parametrize("path", files("nodegraph"), ids=lambda p: p.name)
+def test_nodegraph_imports_the_standard_library_alone(path: Path):
+    outside = {m for m in imports(path, module_level=True) if top(m) not in STDLIB | {"nodegraph"}}
+    assert not outside
+    inside = {m for m in imports(path, module_level=False) if top(m) not in STDLIB | {"nodegraph"}}
+    assert {top(m) for m in inside} <= {"networkx"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "nodes").glob("*.py")), ids=lambda p: p.name)
+def test_node_declarations_import_nothing_heavy(path: Path):
+    outside = {m for m in imports(path, module_level=True) if top(m) not in STDLIB | {"nodegraph", "nodes"}}
+    assert not outside
+    assert not {m for m in imports(path, module_level=True) if within(m, "nodes.backend")} - TORCH_FREE
+
+
+TORCH_FREE = {"nodes.backend.schedules", "nodes.backend.checkpoints"}
+"""Backend modules that planning uses, so the editor process imports them."""
+
+
+@pytest.mark.parametrize("name", sorted(TORCH_FREE))
+def test_what_planning_uses_is_free_of_torch(name: str):
+    path = ROOT / (name.replace(".", "/") + ".py")
+    assert not {top(m) for m in imports(path, module_level=True)} & HEAVY
+
+
+@pytest.mark.parametrize("path", files("nodes/backend"), ids=lambda p: p.name)
+def test_the_backend_knows_neither_graph_nor_window(path: Path):
+    assert not {m for m in imports(path, module_level=False) if top(m) in {"ui", "PySide6"}}
+    # Picture is the one value they share: what a preview is made of.
+    assert {m for m in imports(path, module_level=False) if top(m) == "nodegraph"} <= {"nodegraph.types"}
+
+
+@pytest.mark.parametrize("path", files("ui"), ids=lambda p: p.name)
+def test_the_editor_imports_no_node_and_no_torch(path: Path):
+    assert {top(m) for m in imports(path, module_level=False)} <= STDLIB | {"nodegraph", "ui", "PySide6"}
+
+
+def test_main_imports_inside_its_functions():
+    # The engine process imports main.py again: whatever stands at its top is paid there too.
+    names = {top(m) for m in imports(ROOT / "main.py", module_level=True)}
+    assert not names & ({"nodegraph", "nodes", "ui", "PySide6"} | HEAVY)
