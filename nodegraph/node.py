@@ -17,8 +17,9 @@ import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+from nodegraph.graph import Group
 from nodegraph.types import ListOf, Picture, accepts, is_plain, type_name, type_of
 
 
@@ -89,10 +90,16 @@ class Input:
             return None
         if not accepts(self.type, type_of(value)):
             return f"{self.name} takes {type_name(self.type)}, not {_shown(value)}"
-        if isinstance(value, float) and not math.isfinite(value):
-            return f"{self.name} must be a finite number, got {value}"
+        elements = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
+        return next((c for c in map(self._element_complaint, elements) if c), None)
+
+    def _element_complaint(self, value: Any) -> str | None:
+        if isinstance(value, int | float) and not _finite(value):
+            return f"{self.name} must be a finite number, got {_shown(value)}"
+        if not self.meta:
+            return None
         limits, choice = self.get(Range), self.get(Choice)
-        if limits and value is not None and not limits.min <= value <= limits.max:
+        if limits and not limits.min <= value <= limits.max:
             return f"{self.name} must be between {limits.min:g} and {limits.max:g}, got {_shown(value)}"
         if choice and value not in choice.options:
             return f"{self.name} must be one of {', '.join(choice.options)}; got {_shown(value)}"
@@ -107,7 +114,10 @@ class Output:
 
 @dataclass(frozen=True)
 class NodeType:
-    """What the engine and the editor know of a kind of node."""
+    """What the engine and the editor know of a kind of node.
+
+    group: the body, for the types "group:NAME".
+    """
 
     id: str
     version: int
@@ -118,6 +128,7 @@ class NodeType:
     fn: Callable[..., Any] = field(compare=False)
     takes_context: bool = False
     aliases: tuple[str, ...] = ()
+    group: Group | None = field(default=None, compare=False)
 
     @property
     def category(self) -> str:
@@ -141,6 +152,18 @@ class NodeType:
     def output_by_name(self) -> dict[str, Output]:
         return {o.name: o for o in self.outputs}
 
+    @cached_property
+    def file_inputs(self) -> tuple[str, ...]:
+        return tuple(i.name for i in self.inputs if i.get(File))
+
+    @cached_property
+    def output_index(self) -> dict[str, int]:
+        return {o.name: index for index, o in enumerate(self.outputs)}
+
+    @cached_property
+    def output_types(self) -> tuple[Any, ...]:
+        return tuple(o.type for o in self.outputs)
+
     def input(self, name: str) -> Input | None:
         return self.input_by_name.get(name)
 
@@ -153,13 +176,22 @@ class Cancelled(BaseException):
 
 
 class Context:
-    """What a running node may ask of the engine; this base class asks nothing, for direct calls."""
+    """What a running node may ask of the engine; this base class asks nothing, for direct calls.
+
+    workflow: the graph that is being run, as the text of a workflow file. out_dir: the folder for what sinks write.
+    """
+
+    workflow: str = ""
+    out_dir: str = "output"
 
     def progress(self, done: int, total: int, preview: Callable[[], Picture | None] | None = None) -> None:
         """Report `done` of `total` parts. Raises Cancelled when the result is no longer wanted.
 
         preview: makes a picture of the state so far; called only when somebody is going to look.
         """
+
+    def saved(self, path: str) -> None:
+        """Report a file that was written."""
 
 
 T = TypeVar("T")
@@ -213,8 +245,16 @@ def _outputs(hint: Any) -> tuple[Output, ...]:
         fields = get_type_hints(hint, include_extras=True)
         return tuple(Output(name, _split(tp)[0]) for name, tp in fields.items())
     tp = _split(hint)[0]
-    named = isinstance(tp, type) and tp not in (bool, int, float, str)
+    named = isinstance(tp, type) and tp not in (bool, int, float, str, Any)
     return (Output(tp.__name__.lower() if named else "value", tp),)
+
+
+def _finite(value: float) -> bool:
+    """An integer beyond what a float can hold counts as infinite."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _shown(value: Any) -> str:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from pathlib import Path
 from types import ModuleType
 
+from nodegraph import workflow
+from nodegraph.expand import GROUP
+from nodegraph.group_type import group_type
 from nodegraph.node import NodeType
 
 Registry = dict[str, NodeType]
@@ -14,7 +18,8 @@ Registry = dict[str, NodeType]
 def discover(package: str) -> Registry:
     """Import the top modules of `package` and collect the node types they declare, with the built-in ones.
 
-    Raises ValueError when two declare the same id.
+    The files in its folder `groups` are workflows whose groups become node types "group:NAME".
+    Raises ValueError when two declare the same id, or when such a file cannot be read.
     """
     found: Registry = {}
     root = importlib.import_module(package)
@@ -24,6 +29,10 @@ def discover(package: str) -> Registry:
             if declared.id in found:
                 raise ValueError(f"node type {declared.id!r} is declared twice")
             found[declared.id] = declared
+    for folder in root.__path__:
+        for path in sorted(Path(folder, "groups").glob("*.json")):
+            for group in workflow.load(path).groups.values():
+                found[GROUP + group.name] = group_type(group, found.get)
     return found
 
 

@@ -1,0 +1,202 @@
+"""Compute the calls of a plan that are not in the cache, and say what happens."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+from nodegraph.cache import Cache
+from nodegraph.calls import as_outputs
+from nodegraph.failure import explain
+from nodegraph.keys import Ref, refs
+from nodegraph.messages import Event, Failed, Finished, Idle, Planned, Progress, Saved, Started
+from nodegraph.node import Cancelled, Context
+from nodegraph.plan import Call, Plan
+from nodegraph.types import Picture, Previewable
+
+EVENT_SECONDS = 1 / 30
+"""Progress reports and previews closer together than this are left out: nobody sees them."""
+
+Emit = Callable[[Event], None]
+
+
+def execute(
+    plan: Plan,
+    targets: Iterable[str],
+    cache: Cache,
+    emit: Emit,
+    wanted: Callable[[str], bool] = lambda key: True,
+    stop: Callable[[], bool] = lambda: False,
+    *,
+    workflow: str = "",
+    out_dir: str = "output",
+) -> Idle:
+    """Run what the targets need, each as early as its own chain allows; a failed call fails only what depends on it.
+
+    wanted: asked at every progress report of the running call, which is given up when its key is wanted no more.
+    stop: asked between calls. workflow, out_dir: for sinks (see Context). Results go into the cache as they come, so
+    a stopped run goes on where it stopped.
+    """
+    return _Run(plan, cache, emit, wanted, workflow, out_dir).execute(targets, stop)
+
+
+class _Run:
+    def __init__(
+        self, plan: Plan, cache: Cache, emit: Emit, wanted: Callable[[str], bool], workflow: str, out_dir: str
+    ) -> None:
+        self.plan, self.cache, self.emit, self.wanted = plan, cache, emit, wanted
+        self.workflow, self.out_dir = workflow, out_dir
+        self.held: dict[str, tuple[Any, ...]] = {}  # results that a later call takes
+        self.takes: dict[str, list[Ref]] = {}  # of the calls to run, what they take
+        self.uses: Counter[str] = Counter()  # how many calls still take a result
+        self.reported = self.pictured = 0.0  # when the last report, and the last picture, was sent
+
+    def execute(self, targets: Iterable[str], stop: Callable[[], bool]) -> Idle:
+        start = time.perf_counter()
+        self.roots = {key: None for target in targets for key in self.plan.roots(target)}
+        order, found = self._missing()
+        cached = self.plan.num_results - sum(1 for call in order if call.type.outputs)
+        self.emit(Planned(self.plan.num_results, cached))
+        self.uses.update(ref.key for call in order for ref in self.takes[call.key])
+        for key, values in found.items():
+            if key in self.uses:
+                self.held[key] = values
+            self._finished(self.plan.calls[key], 0.0, True, values)
+        del found
+        run, stopped = self._compute(order, stop)
+        return Idle(run, cached, time.perf_counter() - start, stopped)
+
+    def _missing(self) -> tuple[list[Call], dict[str, tuple[Any, ...]]]:
+        """The calls to run, each after what it takes; and the cached results where the search ended."""
+        order: list[Call] = []
+        found: dict[str, tuple[Any, ...]] = {}
+        entered: set[str] = set()
+        done: set[str] = set()
+        stack = list(reversed(self.roots))
+        while stack:
+            key = stack[-1]
+            if key in done:
+                stack.pop()
+            elif key in entered:
+                order.append(self.plan.calls[stack.pop()])
+                done.add(key)
+            elif (values := self.cache.get(key)) is not None:
+                found[stack.pop()] = values
+                done.add(key)
+            else:
+                entered.add(key)
+                self.takes[key] = call_refs(self.plan.calls[key])
+                stack += [ref.key for ref in self.takes[key] if ref.key not in done]
+        return order, found
+
+    def _compute(self, order: Iterable[Call], stop: Callable[[], bool]) -> tuple[int, bool]:
+        """How many results were computed, and whether it ended early."""
+        run = 0
+        failed: set[str] = set()
+        for call in order:
+            if stop():
+                return run, True
+            if failed and any(ref.key in failed for ref in self.takes[call.key]):
+                failed.add(call.key)
+            else:
+                self.emit(Started(call.node, call.key, call.iteration))
+                try:
+                    self._run(call)
+                    run += not call.type.is_sink
+                except Cancelled:
+                    return run, True
+                except Exception as error:
+                    failed.add(call.key)
+                    message, trace = explain(error)
+                    self.emit(Failed(call.node, message, None, trace))
+            self._release(call)
+        return run, False
+
+    def _run(self, call: Call) -> None:
+        type = call.type
+        args = {name: self._value(arg) for name, arg in call.args.items()}
+        start = time.perf_counter()
+        result = type.fn(_CallContext(self, call), **args) if type.takes_context else type.fn(**args)
+        seconds = time.perf_counter() - start
+        values = as_outputs(result) if type.outputs else ()
+        if len(values) != len(type.outputs):
+            raise TypeError(f"{type.id} declares {len(type.outputs)} outputs and returned {len(values)}")
+        if values:
+            self.cache.put(call.key, values, seconds)
+            if call.key in self.uses:
+                self.held[call.key] = values
+        self._finished(call, seconds, False, values or tuple(args.values()))
+
+    def _value(self, arg: Any) -> Any:
+        if isinstance(arg, Ref):
+            return self.held[arg.key][self.plan.calls[arg.key].type.output_index[arg.output]]
+        if isinstance(arg, tuple):
+            return tuple(map(self._value, cast("tuple[Any, ...]", arg)))
+        return arg
+
+    def _release(self, call: Call) -> None:
+        """What no other call takes is from now on the cache's alone."""
+        for ref in self.takes[call.key]:
+            self.uses[ref.key] -= 1
+            if not self.uses[ref.key]:
+                self.held.pop(ref.key, None)
+
+    def _finished(self, call: Call, seconds: float, cached: bool, values: tuple[Any, ...]) -> None:
+        picture = self._picture(call, values)
+        self.emit(Finished(call.node, call.key, call.iteration, seconds, cached, picture))
+        for node in self.plan.twins.get(call.key, ()):
+            if node != call.node:
+                self.emit(Finished(node, call.key, call.iteration, 0.0, True, picture))
+
+    def _picture(self, call: Call, values: tuple[Any, ...]) -> Picture | None:
+        """The first value that can show itself, for the last call of a node; for a sink, what it was given."""
+        shown = next((value for value in values if isinstance(getattr(value, "preview", None), Callable)), None)
+        if shown is None or self.plan.keys.get(call.node) != call.key:
+            return None
+        if call.key not in self.roots and time.perf_counter() - self.pictured < EVENT_SECONDS:
+            return None
+        try:
+            picture = cast(Previewable, shown).preview()
+        except Exception as error:
+            message, trace = explain(error)
+            self.emit(Failed(call.node, f"the result cannot be shown: {message}", None, trace))
+            return None
+        self.pictured = time.perf_counter()
+        return picture
+
+
+class _CallContext(Context):
+    def __init__(self, run: _Run, call: Call) -> None:
+        self._run, self._call = run, call
+        self._first = True
+        self.workflow, self.out_dir = run.workflow, run.out_dir
+
+    def progress(self, done: int, total: int, preview: Callable[[], Picture | None] | None = None) -> None:
+        run = self._run
+        if not run.wanted(self._call.key):
+            raise Cancelled
+        now = time.perf_counter()
+        if not self._first and done < total and now - run.reported < EVENT_SECONDS:
+            return
+        picture = None
+        if preview and now - run.pictured >= EVENT_SECONDS:
+            picture = preview()
+            run.pictured = time.perf_counter()
+        self._first, run.reported = False, now
+        run.emit(Progress(self._call.node, done, total, picture))
+
+    def saved(self, path: str) -> None:
+        self._run.emit(Saved(self._call.node, path))
+
+
+def call_refs(call: Call) -> list[Ref]:
+    """The results of other calls that a call takes."""
+    found: list[Ref] = []
+    for arg in call.args.values():
+        if isinstance(arg, Ref):
+            found.append(arg)
+        elif isinstance(arg, tuple):
+            found += refs(cast("tuple[Any, ...]", arg))
+    return found

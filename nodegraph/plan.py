@@ -1,0 +1,230 @@
+"""Turn a graph into the calls that compute it, each named by the key of its result.
+
+Zones are unrolled here, so the calls form a plain list; nodes whose inputs and outputs are all plain
+are evaluated here (folded), so their *values* enter the keys downstream. What is wrong with the graph
+comes out of the same pass. A planner keeps what it found: after an edit of parameters it plans what the
+edit reaches, and no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from nodegraph.calls import Call, Problem, Record
+from nodegraph.evaluate import Evaluator
+from nodegraph.expand import GROUP, Flat, expand
+from nodegraph.graph import Graph, Group, Node
+from nodegraph.group_type import group_type
+from nodegraph.keys import Ref, refs
+from nodegraph.node import NodeType
+from nodegraph.structure import Cycle, Structure, structure
+
+__all__ = ["Call", "Plan", "Planner", "Problem", "Ref", "plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a graph comes down to.
+
+    calls: by key, dependencies first. keys: the last call of each node that has one. problems: what is wrong on the
+    way to the targets. outputs: what nodes without a call of their own pass on (groups, ends of zones, switches).
+    """
+
+    calls: Mapping[str, Call]
+    keys: Mapping[str, str]
+    problems: tuple[Problem, ...]
+    outputs: Mapping[str, tuple[Any, ...]]
+
+    def roots(self, target: str) -> tuple[str, ...]:
+        """The calls that make what this node shows; none for a plain value, or when there is a problem."""
+        if target in self.keys:
+            return (self.keys[target],)
+        return tuple(dict.fromkeys(ref.key for value in self.outputs.get(target, ()) for ref in refs(value)))
+
+    @cached_property
+    def num_results(self) -> int:
+        """How many calls compute a result; the others are sinks."""
+        return sum(1 for call in self.calls.values() if call.type.outputs)
+
+    @cached_property
+    def twins(self) -> Mapping[str, list[str]]:
+        """Nodes that have one result, by its key: it is computed for one of them, and the others have it too."""
+        if len(set(self.keys.values())) == len(self.keys):
+            return {}
+        nodes: dict[str, list[str]] = {}
+        for node, key in self.keys.items():
+            nodes.setdefault(key, []).append(node)
+        return {key: shared for key, shared in nodes.items() if len(shared) > 1}
+
+
+def plan(
+    graph: Graph, registry: Mapping[str, NodeType], targets: Iterable[str] | None = None, environment: str = ""
+) -> Plan:
+    """The plan of one graph; see Planner."""
+    return Planner(registry, environment).plan(graph, targets)
+
+
+class Planner:
+    """Plans one version of a graph after the other.
+
+    environment: what else decides the bits of results, such as the kind of device; part of every key.
+    """
+
+    def __init__(self, registry: Mapping[str, NodeType], environment: str = "") -> None:
+        self._registry = registry
+        self._graph = Graph()
+        self._groups: Mapping[str, Group] = {}
+        self._flat, self._structure = Flat({}, {}), Structure((), {})
+        self._group_types: dict[str, NodeType | None] = {}
+        self._evaluator = Evaluator(self._type_of, environment)
+        self._targets: tuple[str, ...] | None = None
+        self._tables: _Tables | None = None
+        self._plan: Plan | None = None
+
+    def plan(self, graph: Graph, targets: Iterable[str] | None = None) -> Plan:
+        """The calls that compute the targets; without targets, every node. A bad graph gives problems, not errors."""
+        targets = None if targets is None else tuple(targets)
+        stale = self._evaluator.check_files()
+        if self._plan and not stale and graph is self._graph and targets == self._targets:
+            return self._plan
+        try:
+            self._take(graph)
+        except Cycle as cycle:
+            self._graph, self._plan = Graph(), None
+            return Plan({}, {}, tuple(Problem(id, None, str(cycle)) for id in cycle.nodes), {})
+        if targets != self._targets:
+            self._targets, self._tables = targets, None
+        goals = self._goals()
+        self._evaluator.settle(goals)
+        self._plan = self._collect(goals)
+        return self._plan
+
+    def _take(self, graph: Graph) -> None:
+        """Forget what the difference to the graph before reaches."""
+        changed = _other_params(self._graph, graph)
+        if changed is None:
+            if graph.groups is not self._graph.groups:
+                self._group_types = {}
+            self._groups = graph.groups
+            self._flat = expand(graph, self._type_of)
+            self._structure = structure(self._flat)
+            self._evaluator.load(self._flat, self._structure)
+            self._tables = None
+        elif changed:
+            self._evaluator.replace(changed)
+        self._graph = graph
+
+    def _type_of(self, id: str) -> NodeType | None:
+        if not id.startswith(GROUP):
+            return self._registry.get(id)
+        if id not in self._group_types:
+            self._group_types[id] = None  # while its own body is looked at
+            group = self._groups.get(id.removeprefix(GROUP))
+            self._group_types[id] = group_type(group, self._type_of) if group else self._registry.get(id)
+        return self._group_types[id]
+
+    def _goals(self) -> tuple[str, ...]:
+        """The nodes to evaluate, each standing for those it is planned with."""
+        owners, exits = self._structure.owners, self._flat.exits
+        if self._targets is None:
+            return tuple(dict.fromkeys(owners.get(id, id) for id in self._structure.order))
+        found: dict[str, None] = {}
+        for target in self._targets:
+            ids = [port.node for port in exits[target]] if target in exits else [target]
+            found |= {owners.get(id, id): None for id in ids if id in self._flat.nodes}
+        return tuple(found)
+
+    def _collect(self, goals: tuple[str, ...]) -> Plan:
+        evaluator = self._evaluator
+        if self._tables is None or evaluator.switched or not self._tables.update(evaluator):
+            reached = _reachable(goals, evaluator.records)
+            self._tables = _Tables([id for id in self._structure.order if id in reached], evaluator.records)
+        evaluator.dropped.clear()
+        evaluator.made.clear()
+        evaluator.switched = False
+        tables = self._tables
+        problems = dict.fromkeys(problem for found in tables.problems.values() for problem in found)
+        return Plan(dict(tables.calls), dict(tables.keys), tuple(problems), self._outputs())
+
+    def _outputs(self) -> dict[str, tuple[Any, ...]]:
+        values = self._evaluator.values
+        outputs = {id: value.outputs for id in self._structure.forms if (value := values.get(id))}
+        for id, ports in self._flat.exits.items():
+            outputs[id] = tuple(self._evaluator.output(port) for port in ports if values.get(port.node))
+        return outputs
+
+
+class _Tables:
+    """What the records that count come to together. ids: their owners, sources first."""
+
+    def __init__(self, ids: Iterable[str], records: Mapping[str, Record]) -> None:
+        self.calls: dict[str, Call] = {}
+        self.keys: dict[str, str] = {}
+        self.problems: dict[str, tuple[Problem, ...]] = {}
+        self._uses: dict[str, int] = {}  # how many records have a call
+        self._ids = {id for id in ids if id in records}
+        for id in ids:
+            if id in records:
+                self._add(id, records[id])
+
+    def update(self, evaluator: Evaluator) -> bool:
+        """Take what the evaluator did since. False when that cannot be told from the changes alone."""
+        for id, record in evaluator.dropped.items():
+            if id in self._ids and not self._remove(id, record):
+                return False
+        for id in evaluator.made:
+            if id in self._ids:
+                self._add(id, evaluator.records[id])
+        return True
+
+    def _add(self, id: str, record: Record) -> None:
+        for key, call in record.calls.items():
+            self.calls.setdefault(key, call)
+            self._uses[key] = self._uses.get(key, 0) + 1
+        self.keys.update(record.keys)
+        if record.problems:
+            self.problems[id] = record.problems
+
+    def _remove(self, id: str, record: Record) -> bool:
+        for key in record.calls:
+            if self._uses[key] > 1:
+                return False  # another node has the same result: which one is to have the call now?
+            del self._uses[key], self.calls[key]
+        for node in record.keys:
+            del self.keys[node]
+        self.problems.pop(id, None)
+        return True
+
+
+def _other_params(before: Graph, after: Graph) -> dict[str, Node] | None:
+    """The nodes that have other parameters and are otherwise as before; None when more than that is different."""
+    if before.links is not after.links or before.groups is not after.groups or len(before.nodes) != len(after.nodes):
+        return None
+    changed: dict[str, Node] = {}
+    old_nodes = before.nodes
+    if old_nodes is after.nodes:
+        return changed
+    for id, node in after.nodes.items():
+        old = old_nodes.get(id)
+        if old is node:
+            continue
+        if old is None or old.type != node.type or old.mode != node.mode:
+            return None
+        if old.params is not node.params:
+            changed[id] = node
+    return changed
+
+
+def _reachable(goals: Iterable[str], records: Mapping[str, Record]) -> set[str]:
+    found: set[str] = set()
+    todo = list(goals)
+    while todo:
+        id = todo.pop()
+        if id not in found:
+            found.add(id)
+            if id in records:
+                todo += records[id].used
+    return found
