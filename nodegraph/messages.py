@@ -18,10 +18,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The engine process is up."""
+    """The engine process is up. environment: what the editor plans with, so that both know a result by one key."""
 
     pid: int
     seconds: float
+    environment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +92,14 @@ class Idle:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The engine process ended; the document is untouched."""
+    """The engine process ended; the document is untouched, and the next Run starts a new one.
+
+    node: the one that was running; None when none was. message: what happened, for people.
+    """
 
     exitcode: int | None
+    node: str | None = None
+    message: str = ""
 
 
 Event = Ready | Planned | Started | Progress | Finished | Failed | Saved | Idle | Gone

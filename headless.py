@@ -1,0 +1,268 @@
+"""The command line: run, check, nodes, export. Runs the engine in this process; imports no window.
+
+Exit codes: 0 all well; 1 the workflow has problems or a node failed; 2 wrong usage, or a file that cannot be
+read; 130 interrupted. Results that were finished before are kept, so the same command goes on from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nodegraph import workflow
+from nodegraph.assign import assign
+from nodegraph.engine import Engine, Settings, cache_folder
+from nodegraph.graph import Graph
+from nodegraph.group_type import document_types
+from nodegraph.messages import Event, Failed, Run, Saved
+from nodegraph.node import REQUIRED, Choice, Input, NodeType, Range
+from nodegraph.plan import Planner
+from nodegraph.registry import discover
+from nodegraph.types import type_name
+from terminal import ProgressLine
+
+OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="main.py",
+        usage="main.py [WORKFLOW]\n       main.py {run,check,nodes,export} ...",
+        description="Denoodle, an editor for diffusion workflows. Without a command: open the editor.",
+        epilog=(__doc__ or "").split("\n\n", 1)[1],
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    files = argparse.ArgumentParser(add_help=False)
+    files.add_argument("file", metavar="FILE", help="a workflow, or a picture with a workflow inside")
+
+    runs = argparse.ArgumentParser(add_help=False)
+    runs.add_argument("--set", action="append", default=[], metavar="NODE.PARAM=VALUE", help="change a parameter first")
+    runs.add_argument("--json", action="store_true", help="print what happened as one JSON object at the end")
+
+    run = commands.add_parser("run", parents=[files, runs], help="compute a workflow without a window")
+    run.add_argument("--out", default="output", metavar="DIR", help="where pictures are written (default: output)")
+    run.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"])
+    run.add_argument(
+        "--cache", default=cache_folder(), metavar="DIR", help="where results are kept (default: %(default)s)"
+    )
+    run.set_defaults(act=run_command)
+
+    check = commands.add_parser("check", parents=[files, runs], help="list a workflow's problems without running it")
+    check.set_defaults(act=check_command)
+
+    nodes = commands.add_parser("nodes", help="list the node types with their documentation")
+    nodes.add_argument("--json", action="store_true", help="as a JSON list")
+    nodes.set_defaults(act=nodes_command)
+
+    export = commands.add_parser("export", parents=[files], help="print the workflow in a picture or file as JSON")
+    export.add_argument("--out", metavar="FILE", help="write it there instead")
+    export.set_defaults(act=export_command)
+    return top
+
+
+def main(argv: list[str], package: str = "nodes") -> int:
+    """package: where the node types are. Returns the exit code."""
+    args = parser().parse_args(argv)
+    report = Report(getattr(args, "file", ""))
+    try:
+        code = args.act(args, report, package)
+        if args.command in ("run", "check") and args.json:
+            print(report.as_json())
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read standard output has seen enough, as in `main.py nodes | head`; nothing is left to be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    return code
+
+
+@dataclass
+class Report:
+    """What a command found out, for people while it happens and for scripts at the end."""
+
+    file: str
+    images: list[str] = field(default_factory=list)
+    calls: dict[str, int] = field(default_factory=lambda: {"run": 0, "cached": 0})
+    seconds: float = 0.0
+    problems: list[dict[str, str | None]] = field(default_factory=list)
+
+    def problem(self, message: str, node: str | None = None, socket: str | None = None) -> None:
+        self.problems.append({"node": node, "socket": socket, "message": message})
+        _say(f"{self.file}: node {node!r}: {message}" if node else message)
+
+    def as_json(self) -> str:
+        fields = ("images", "calls", "seconds", "problems")
+        return json.dumps({name: getattr(self, name) for name in fields})
+
+
+Command = Callable[[argparse.Namespace, Report, str], int]
+
+
+def reporting(command: Command) -> Command:
+    """What cannot be used (a file, a value, a device) goes into the report as a sentence."""
+
+    @functools.wraps(command)
+    def act(args: argparse.Namespace, report: Report, package: str) -> int:
+        try:
+            return command(args, report, package)
+        except ValueError as error:
+            report.problem(str(error))
+            return UNUSABLE
+
+    return act
+
+
+@reporting
+def run_command(args: argparse.Namespace, report: Report, package: str) -> int:
+    registry = discover(package)
+    graph = _open(args, registry)
+    targets = sinks(graph, document_types(graph.groups, registry))
+    # Before anything heavy is loaded: most mistakes are found in a second.
+    _list_problems(report, graph, registry, targets)
+    if report.problems:
+        return FAILED
+    engine = Engine(Settings(package, args.device, args.cache, out_dir=args.out))
+    engine.configure()
+    code = _execute(engine, Run(graph, targets), report)
+    for path in [] if args.json else report.images:
+        print(path)
+    return code
+
+
+def _execute(engine: Engine, run: Run, report: Report) -> int:
+    plan = engine.plan(run.graph, run.targets)
+    progress = ProgressLine(plan, sys.stderr)
+    interrupted = threading.Event()
+
+    def interrupt(*_: object) -> None:
+        interrupted.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # the second time is meant
+
+    def take(event: Event) -> None:
+        progress.take(event)
+        match event:
+            case Saved():
+                report.images.append(event.path)
+            case Failed():
+                report.problem(event.message, event.node, event.socket)
+                if event.traceback:
+                    _say(event.traceback)
+            case _:
+                pass
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        idle = engine.execute(plan, run, take, stop=interrupted.is_set)
+        engine.cache.close()
+    finally:
+        signal.signal(signal.SIGINT, before)
+        progress.clear()
+    report.calls, report.seconds = {"run": idle.run, "cached": idle.cached}, round(idle.seconds, 3)
+    _say(f"{idle.run} computed, {idle.cached} from the cache, {idle.seconds:.1f} s")
+    if interrupted.is_set():
+        _say("interrupted: the same command goes on from here")
+        return INTERRUPTED
+    return FAILED if report.problems else OK
+
+
+@reporting
+def check_command(args: argparse.Namespace, report: Report, package: str) -> int:
+    registry = discover(package)
+    _list_problems(report, _open(args, registry), registry, None)
+    if report.problems:
+        return FAILED
+    _say(f"{args.file}: no problems")
+    return OK
+
+
+def nodes_command(args: argparse.Namespace, report: Report, package: str) -> int:
+    types = sorted(discover(package).values(), key=lambda t: t.id)
+    print(json.dumps([describe(t) for t in types], indent=1) if args.json else "\n\n".join(map(help_text, types)))
+    return OK
+
+
+@reporting
+def export_command(args: argparse.Namespace, report: Report, package: str) -> int:
+    graph = workflow.load(args.file)
+    if args.out:
+        workflow.save(graph, args.out)
+    else:
+        sys.stdout.buffer.write(workflow.dumps(graph).encode())  # UTF-8, as in a file, whatever the terminal
+    return OK
+
+
+def sinks(graph: Graph, types: Mapping[str, NodeType]) -> tuple[str, ...]:
+    """The nodes that are run for their effect. Raises ValueError when there is none."""
+    active = {id: types.get(node.type) for id, node in graph.nodes.items() if node.mode == "on"}
+    found = tuple(id for id, node_type in active.items() if node_type and node_type.is_sink)
+    if not found:
+        raise ValueError("there is nothing to run: no node of this workflow saves or shows a result")
+    return found
+
+
+def _open(args: argparse.Namespace, registry: Mapping[str, NodeType]) -> Graph:
+    graph = workflow.load(args.file)
+    types = document_types(graph.groups, registry)
+    for assignment in args.set:
+        try:
+            graph = assign(graph, types, assignment)
+        except ValueError as error:
+            raise ValueError(f"--set {assignment}: {error}") from error
+    return graph
+
+
+def _list_problems(
+    report: Report, graph: Graph, registry: Mapping[str, NodeType], targets: tuple[str, ...] | None
+) -> None:
+    for problem in Planner(registry).plan(graph, targets).problems:
+        report.problem(problem.message, problem.node, problem.socket)
+
+
+def describe(node_type: NodeType) -> dict[str, Any]:
+    """A node type as JSON."""
+    return {
+        "id": node_type.id,
+        "version": node_type.version,
+        "title": node_type.title,
+        "doc": node_type.doc,
+        "inputs": [_describe_input(i) for i in node_type.inputs],
+        "outputs": [{"name": o.name, "type": type_name(o.type)} for o in node_type.outputs],
+    }
+
+
+def _describe_input(spec: Input) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": spec.name, "type": type_name(spec.type), "required": spec.required}
+    if spec.default is not REQUIRED:
+        entry["default"] = spec.default
+    if limits := spec.get(Range):
+        entry |= {"min": limits.min, "max": limits.max}
+    if choice := spec.get(Choice):
+        entry["options"] = choice.options
+    return entry
+
+
+def help_text(node_type: NodeType) -> str:
+    """A node type for people: what it is, what goes in, what comes out."""
+    lines = [f"{node_type.id}  {node_type.title}", *(f"    {line}".rstrip() for line in node_type.doc.splitlines())]
+    for spec in node_type.inputs:
+        entry = _describe_input(spec)
+        limits = f", {entry['min']:g} to {entry['max']:g}" if "min" in entry else ""
+        options = f", one of {', '.join(entry['options'])}" if "options" in entry else ""
+        default = ", linked" if spec.required else "" if spec.default is None else f" = {spec.default!r}"
+        lines.append(f"  > {spec.name}: {entry['type']}{limits}{options}{default}")
+    lines += [f"  < {o.name}: {type_name(o.type)}" for o in node_type.outputs]
+    return "\n".join(lines)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -1,0 +1,207 @@
+"""The engine: plans graphs, computes what is not cached, says what happens; in this process or in its own."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import importlib
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from nodegraph import workflow
+from nodegraph.cache import Cache, DiskCache
+from nodegraph.executor import execute
+from nodegraph.graph import Graph
+from nodegraph.messages import Event, Failed, Idle, Ready, Run
+from nodegraph.plan import Plan, Planner
+from nodegraph.registry import discover
+
+LIBRARY_SETTINGS = {
+    # Without this, each file a library looks for on its hub costs half a minute of retries when there is no network.
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "DIFFUSERS_VERBOSITY": "error",
+    # Threads that spin while they wait for each other take the cores from whoever they wait for: beside one other busy
+    # process on two cores, small layers took ten times as long.
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+"""Set before anything imports those libraries, unless the user has set them."""
+
+DISK_BYTES = 4 << 30
+
+
+def cache_folder() -> str:
+    """Where results are kept between runs: DENOODLE_CACHE, or the platform's folder for what may be deleted."""
+    if chosen := os.environ.get("DENOODLE_CACHE"):
+        return chosen
+    home = Path.home()
+    if sys.platform == "win32":
+        return str(Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "denoodle" / "cache")
+    if sys.platform == "darwin":
+        return str(home / "Library" / "Caches" / "denoodle")
+    return str(Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "denoodle")
+
+
+def quarter_of_memory() -> int:
+    """In bytes."""
+    if sys.platform == "win32":
+        return 2 << 30  # the standard library cannot tell there
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an engine is started.
+
+    package: where the node types are. device: cpu, cuda, mps or auto. cache: the folder of results on disk; None
+    keeps them in memory alone. memory_bytes: what results may take up in memory. out_dir: where sinks write.
+    """
+
+    package: str = "nodes"
+    device: str = "auto"
+    cache: str | None = field(default_factory=cache_folder)
+    memory_bytes: int = field(default_factory=quarter_of_memory)
+    out_dir: str = "output"
+
+
+class Engine:
+    """What one process keeps from run to run: node types, plans and results.
+
+    The package may offer three functions: `environment(device)`, a text for what changes bits; `codec()`, which writes
+    results to disk; `configure(device)`, which loads what computing needs. Raises ValueError or ImportError when the
+    package or the device is not there.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        for name, value in LIBRARY_SETTINGS.items():
+            os.environ.setdefault(name, value)
+        self._settings = settings
+        self._package = importlib.import_module(settings.package)
+        self.registry = discover(settings.package)
+        self.environment = ""
+        if hasattr(self._package, "environment"):
+            self.environment = self._package.environment(settings.device)
+        disk = None
+        if settings.cache is not None and hasattr(self._package, "codec"):
+            disk = DiskCache(Path(settings.cache), DISK_BYTES, self._package.codec())
+        self.cache = Cache(settings.memory_bytes, disk)
+        self._planner = Planner(self.registry, self.environment)
+
+    def configure(self) -> None:
+        """Get ready to compute. Takes seconds (torch and more are imported), and planning does without."""
+        if hasattr(self._package, "configure"):
+            self._package.configure(self._settings.device)
+
+    def plan(self, graph: Graph, targets: tuple[str, ...]) -> Plan:
+        try:
+            return self._planner.plan(graph, targets)
+        except Exception:
+            self._planner = Planner(self.registry, self.environment)  # this one stopped half-way
+            raise
+
+    def execute(
+        self,
+        plan: Plan,
+        run: Run,
+        emit: Callable[[Event], None],
+        wanted: Callable[[str], bool] = lambda key: True,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Idle:
+        """Run what the plan of this run is missing; wanted and stop as for `nodegraph.executor.execute`."""
+        # Writing out a large graph takes longer than an unchanged run: only for those who may put it into a file.
+        sinks = any(call.type.is_sink and call.type.takes_context for call in plan.calls.values())
+        text = workflow.dumps(run.graph) if sinks else ""
+        return execute(plan, run.targets, self.cache, emit, wanted, stop, workflow=text, out_dir=self._settings.out_dir)
+
+
+def serve(conn: Connection, settings: Settings) -> None:
+    """The main function of an engine process: receives Run or None (end), sends events. Does not return."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the editor to answer
+    faulthandler.enable()
+    with contextlib.suppress(OSError):  # Linux alone has this: when memory runs out, the editor is not what should end
+        Path("/proc/self/oom_score_adj").write_text("500")
+    start = time.perf_counter()
+    try:
+        engine = Engine(settings)
+        server = _Server(conn, engine)
+        server.emit(Ready(os.getpid(), time.perf_counter() - start, engine.environment))
+        threading.Thread(target=server.listen, name="listener", daemon=True).start()
+        engine.configure()
+    except (ImportError, ValueError, OSError) as error:
+        conn.send(Failed("", f"The engine cannot start: {error}", traceback=traceback.format_exc()))
+        sys.exit(1)
+    server.work()
+
+
+class _Server:
+    """Two threads: one listens and plans, one works.
+
+    `_latest` is all they share. A running call stops at its next progress report when the latest plan has no
+    use for it, so cancelling, superseding and editing while running are the same thing.
+    """
+
+    def __init__(self, conn: Connection, engine: Engine) -> None:
+        self._conn, self._engine = conn, engine
+        self._sending = threading.Lock()
+        self._inbox: queue.SimpleQueue[tuple[Run, Plan]] = queue.SimpleQueue()
+        self._latest: tuple[Run, Plan] | None = None
+
+    def emit(self, event: Event) -> None:
+        with self._sending:
+            try:
+                self._conn.send(event)
+            except OSError:
+                self._end()
+
+    def listen(self) -> None:
+        while True:
+            try:
+                run: Run | None = self._conn.recv()
+            except (EOFError, OSError):
+                run = None  # the editor is gone
+            if run is None:
+                self._end()
+            else:
+                self._take(run)
+
+    def _take(self, run: Run) -> None:
+        try:
+            plan = self._engine.plan(run.graph, run.targets)
+        except Exception as error:
+            # A mistake in planning must not end the engine, and with it what is computed already.
+            self.emit(Failed("", f"The graph cannot be planned: {error}", traceback=traceback.format_exc()))
+            plan = Plan({}, {}, (), {})
+        self._latest = (run, plan)
+        self._inbox.put(self._latest)
+
+    def work(self) -> None:
+        while True:
+            run, plan = task = self._inbox.get()
+            if task is not self._latest:
+                continue
+            for problem in plan.problems:
+                self.emit(Failed(problem.node, problem.message, problem.socket))
+            idle = self._engine.execute(
+                plan,
+                run,
+                self.emit,
+                wanted=lambda key: self._latest is not None and key in self._latest[1].calls,
+                stop=lambda: self._latest is not task,  # noqa: B023  used up before the next round
+            )
+            if task is self._latest:
+                self.emit(idle)
+
+    def _end(self) -> None:
+        self._engine.cache.close()
+        # A node may be deep in native code, where no exception reaches it.
+        os._exit(0)

@@ -1,0 +1,276 @@
+"""Workflow files: JSON in, Graph out, and back.
+
+    {"version": 1,
+     "nodes": {"noise": {"type": "latent.noise", "params": {"seed": 7}, "pos": [0, 0]}},
+     "links": [[["latent", "latent"], ["noise", "latent"]]],
+     "groups": {"Twice": {"doc": "", "inputs": {"x": {}, "by": {"default": 2}}, "outputs": ["value"],
+                          "nodes": {...}, "links": [...]}}}
+
+A node may have a "title" and a "mode" (muted or bypassed). A group input without a "default" must be
+linked. A file of groups that ship with the program is an ordinary workflow with "groups" alone. What this
+program does not know (node types, parameters, fields) is kept and written back; the order is that of
+the file, so files diff well. JSON only: data, never code.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from nodegraph import png
+from nodegraph.files import read_limited, write_atomic
+from nodegraph.graph import Graph, Group, Mode, Node, Port
+from nodegraph.node import REQUIRED
+
+MAX_BYTES = 64 << 20
+MAX_DEPTH = 64
+LINE = 120
+
+
+class WorkflowError(ValueError):
+    """The file is not a workflow that this program can read or write; the text says which and why."""
+
+
+def _link_pairs(data: dict[str, Any]) -> None:
+    """0 -> 1: a link was {"from": port, "to": port}."""
+    for graph in _graphs(data):
+        graph["links"] = [[link["from"], link["to"]] for link in graph["links"]]
+
+
+MIGRATIONS: tuple[Callable[[dict[str, Any]], None], ...] = (_link_pairs,)
+"""MIGRATIONS[n] rewrites a file of version n, in place, as version n + 1. tests/golden holds a file of each version."""
+
+
+def _graphs(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The graph of a file and those of its groups."""
+    yield data
+    for group in data.get("groups", {}).values():
+        yield from _graphs(group)
+
+
+def load(path: str | Path) -> Graph:
+    """The workflow in a JSON file, or in a picture this program saved. Raises WorkflowError."""
+    try:
+        return loads(png.read_workflow(path) if png.is_png(path) else read_limited(path, MAX_BYTES), str(path))
+    except WorkflowError:
+        raise
+    except ValueError as error:
+        raise WorkflowError(str(error)) from error
+    except OSError as error:
+        raise WorkflowError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def save(graph: Graph, path: str | Path) -> None:
+    """Write a workflow file; the version before stays beside it with `.bak` behind its name. Raises WorkflowError.
+
+    Whatever goes wrong, the file holds either the old or the new workflow.
+    """
+    path = Path(path).resolve()  # through a symbolic link, not in place of it
+    try:
+        if path.exists():
+            write_atomic(path.with_name(path.name + ".bak"), path.read_bytes())
+        write_atomic(path, dumps(graph).encode())
+    except OSError as error:
+        raise WorkflowError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def loads(text: str | bytes, name: str = "the workflow") -> Graph:
+    """name: what errors call the text. Raises WorkflowError."""
+    try:
+        return _read_graph(_migrated(_parse(text)))
+    except RecursionError as error:
+        raise WorkflowError(f"{name}: it is nested too deeply") from error
+    except ValueError as error:
+        raise WorkflowError(f"{name}: {error}") from error
+
+
+def _parse(text: str | bytes) -> dict[str, Any]:
+    try:
+        text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+        data = json.loads(text, object_pairs_hook=_unique)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not a workflow: it is not text (byte {error.start})") from error
+    except json.JSONDecodeError as error:
+        at_end = error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated")
+        cut = " (the text ends too early: is the file truncated?)" if at_end else ""
+        raise ValueError(f"not JSON: {error.msg}, line {error.lineno}, column {error.colno}{cut}") from error
+    return _object(data, "the workflow")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # JSON allows a name twice and Python keeps the last: a node would be lost without a word.
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} stands twice in one object")
+    return found
+
+
+def _migrated(data: dict[str, Any]) -> dict[str, Any]:
+    version = data.pop("version", None)
+    if type(version) is not int or version < 0:
+        raise ValueError("not a workflow: it has no version number")
+    if version > len(MIGRATIONS):
+        raise ValueError(
+            f"a workflow of version {version}, newer than this program, which reads up to {len(MIGRATIONS)}"
+        )
+    try:
+        for migrate in MIGRATIONS[version:]:
+            migrate(data)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"damaged: it is not a workflow of version {version}") from error
+    return data
+
+
+# Below, `where` says which part of the file is read. Fields are taken out of their object (`pop`), so that what
+# remains is what this program does not know.
+
+
+def _read_graph(data: dict[str, Any], where: str = "") -> Graph:
+    nodes = {
+        id: _read_node(_object(entry, f"{where}node {id!r}"), f"{where}node {id!r}: ")
+        for id, entry in _pop(data, "nodes", dict, {}, where).items()
+    }
+    links = _read_links(_pop(data, "links", list, [], where), nodes, where)
+    groups = {
+        name: _read_group(name, _object(entry, f"{where}group {name!r}"), f"{where}group {name!r}: ")
+        for name, entry in _pop(data, "groups", dict, {}, where).items()
+    }
+    return Graph(nodes, links, groups, _values(data, where))
+
+
+def _read_node(data: dict[str, Any], where: str) -> Node:
+    mode, title = data.pop("mode", "on"), data.pop("title", None)
+    if mode not in get_args(Mode):
+        raise ValueError(f"{where}'mode' must be one of {', '.join(get_args(Mode))}; got {mode!r}")
+    if not isinstance(title, str | None):
+        raise ValueError(f"{where}'title' must be text")
+    return Node(
+        type=_pop(data, "type", str, None, where),
+        params=_values(_pop(data, "params", dict, {}, where), f"{where}parameter "),
+        pos=_position(data.pop("pos", [0, 0]), where),
+        title=title,
+        mode=mode,
+        extra=_values(data, where),
+    )
+
+
+def _read_links(entries: list[Any], nodes: Mapping[str, Node], where: str) -> dict[Port, Port]:
+    links: dict[Port, Port] = {}
+    for entry in entries:
+        match entry:
+            case [[str() as src, str() as output], [str() as dst, str() as input]]:
+                pass
+            case _:
+                raise ValueError(f"{where}a link must be [[node, output], [node, input]]; got {json.dumps(entry)}")
+        for id in (src, dst):
+            if id not in nodes:
+                raise ValueError(f"{where}a link names node {id!r}, which is not there")
+        if Port(dst, input) in links:
+            raise ValueError(f"{where}node {dst!r}: input {input!r} has two links; it can have one")
+        links[Port(dst, input)] = Port(src, output)
+    return links
+
+
+def _read_group(name: str, data: dict[str, Any], where: str) -> Group:
+    doc = _pop(data, "doc", str, "", where)
+    outputs = _pop(data, "outputs", list, [], where)
+    if not all(isinstance(output, str) for output in outputs):
+        raise ValueError(f"{where}'outputs' must be a list of names")
+    inputs: dict[str, Any] = {}
+    for input, entry in _pop(data, "inputs", dict, {}, where).items():
+        values = _values(_object(entry, f"{where}input {input!r}"), f"{where}input {input!r}: ")
+        inputs[input] = values.get("default", REQUIRED)
+    return Group(name, _read_graph(data, where), inputs, tuple(outputs), doc)
+
+
+def _position(value: Any, where: str) -> tuple[float, float]:
+    match _value(value, f"{where}'pos'"):
+        case (int() | float() as x, int() | float() as y):
+            return x, y
+        case _:
+            raise ValueError(f"{where}'pos' must be two numbers")
+
+
+def _pop(data: dict[str, Any], field: str, kind: type, default: Any, where: str) -> Any:
+    value = data.pop(field, default)
+    if not isinstance(value, kind):
+        kinds: dict[type, str] = {dict: "an object", list: "a list", str: "text"}
+        raise ValueError(f"{where}{field!r} must be {kinds[kind]}")
+    return value
+
+
+def _object(value: Any, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{what} must be an object")
+    return cast("dict[str, Any]", value)
+
+
+def _values(data: dict[str, Any], where: str) -> dict[str, Any]:
+    return {name: _value(value, f"{where}{name!r}") for name, value in data.items()}
+
+
+def _value(value: Any, where: str, depth: int = 0) -> Any:
+    """Lists become tuples: what is in a graph does not change."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"{where} is nested more than {MAX_DEPTH} deep")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{where} must be a finite number, got {value}")
+    if isinstance(value, list):
+        return tuple(_value(v, where, depth + 1) for v in cast("list[Any]", value))
+    if isinstance(value, dict):
+        entries = cast("dict[str, Any]", value).items()
+        return {name: _value(v, f"{where}, {name!r}", depth + 1) for name, v in entries}
+    return value
+
+
+def dumps(graph: Graph) -> str:
+    """The text of a workflow file. loads(dumps(graph)) == graph. Raises ValueError for NaN and infinity."""
+    text = _layout({"version": len(MIGRATIONS), **_graph_entry(graph)}) + "\n"
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, pasted from somewhere: UTF-8 cannot hold it, an escape can
+        return json.dumps(json.loads(text), indent=1) + "\n"
+    return text
+
+
+def _graph_entry(graph: Graph) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "nodes": {id: _node_entry(node) for id, node in graph.nodes.items()},
+        "links": [[src, dst] for dst, src in graph.links.items()],
+    }
+    if graph.groups:
+        entry["groups"] = {name: _group_entry(group) for name, group in graph.groups.items()}
+    return entry | dict(graph.extra)
+
+
+def _node_entry(node: Node) -> dict[str, Any]:
+    entry: dict[str, Any] = {"type": node.type, "params": node.params, "pos": node.pos}
+    if node.title is not None:
+        entry["title"] = node.title
+    if node.mode != "on":
+        entry["mode"] = node.mode
+    return entry | dict(node.extra)
+
+
+def _group_entry(group: Group) -> dict[str, Any]:
+    inputs = {name: {} if default is REQUIRED else {"default": default} for name, default in group.inputs.items()}
+    return {"doc": group.doc, "inputs": inputs, "outputs": group.outputs} | _graph_entry(group.graph)
+
+
+def _layout(value: Any, indent: int = 0) -> str:
+    """JSON with one line for whatever fits on one: a node or a link is a line, so an edit is a line in a diff."""
+    line = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if indent + len(line) <= LINE or not isinstance(value, dict | list | tuple) or not value:
+        return line
+    pad = " " * (indent + 1)
+    if isinstance(value, dict):
+        entries = cast("dict[str, Any]", value).items()
+        body = [f"{json.dumps(name, ensure_ascii=False)}: {_layout(v, indent + 1)}" for name, v in entries]
+        return "{\n" + ",\n".join(pad + part for part in body) + "\n" + " " * indent + "}"
+    body = [_layout(v, indent + 1) for v in cast("list[Any]", value)]
+    return "[\n" + ",\n".join(pad + part for part in body) + "\n" + " " * indent + "]"

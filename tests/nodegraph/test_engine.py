@@ -1,0 +1,266 @@
+"""A real engine process, and the ways in which a node can bring it down."""
+
+import queue
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from nodegraph.client import EngineClient
+from nodegraph.engine import Settings
+from nodegraph.graph import Graph, Node, Port, add_node, connect, set_param
+from nodegraph.messages import Event, Failed, Finished, Gone, Idle, Progress, Ready, Run, Saved, Started
+
+TIMEOUT = 60  # seconds; far beyond what anything takes, so a failure and not a hang
+
+
+class Editor:
+    """The editor's side of the pipe."""
+
+    def __init__(self, settings: Settings):
+        self.events: queue.Queue[Event] = queue.Queue()
+        self.client = EngineClient(settings, self.events.put)
+
+    def run(self, graph: Graph, *targets: str) -> list[Event]:
+        """Everything up to Idle or Gone."""
+        self.client.run(Run(graph, targets))
+        return self.until(Idle | Gone)
+
+    def until(self, kind: object, condition: Callable[[Event], bool] = lambda _: True) -> list[Event]:
+        seen = [self.events.get(timeout=TIMEOUT)]
+        while not (isinstance(seen[-1], kind) and condition(seen[-1])):
+            seen.append(self.events.get(timeout=TIMEOUT))
+        return seen
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings("tests.toy_nodes", "cpu", str(tmp_path / "cache"), 1 << 20, str(tmp_path / "out"))
+
+
+@pytest.fixture
+def editor(settings: Settings) -> Iterator[Editor]:
+    editor = Editor(settings)
+    yield editor
+    editor.client.close()
+
+
+def chain(*types: str) -> Graph:
+    """A box, and nodes that each take the one before: ids are what stands behind the dot."""
+    graph, before = Graph({"box": Node("toy.box", {"value": 3.0})}), "box"
+    for type in types:
+        id = type.split(".")[1]
+        graph = connect(add_node(graph, id, Node(type)), Port(before, "box"), Port(id, "box"))
+        before = id
+    return graph
+
+
+def loop(count: int) -> Graph:
+    graph = Graph(
+        {
+            "box": Node("toy.box"),
+            "begin": Node("repeat.begin", {"count": count}),
+            "slow": Node("toy.slow", {"parts": 2}),
+            "step": Node("toy.step"),
+            "end": Node("repeat.end"),
+            "show": Node("toy.show"),
+        }
+    )
+    for src, dst in [
+        (Port("box", "box"), Port("begin", "initial")),
+        (Port("begin", "zone"), Port("end", "zone")),
+        (Port("begin", "state"), Port("slow", "box")),
+        (Port("slow", "box"), Port("step", "box")),
+        (Port("step", "box"), Port("end", "next")),
+        (Port("end", "value"), Port("show", "box")),
+    ]:
+        graph = connect(graph, src, dst)
+    return graph
+
+
+def steps(events: list[Event]) -> int:
+    return sum(isinstance(e, Finished) and e.node == "step" and not e.cached for e in events)
+
+
+def test_the_engine_says_what_keys_are_made_with(editor: Editor):
+    editor.client.start()
+    (ready,) = editor.until(Ready)
+    assert isinstance(ready, Ready)
+    assert (ready.environment, ready.pid) == ("toy on cpu", editor.client.pid)
+
+
+def test_a_sink_gets_the_workflow_and_says_what_it_wrote(editor: Editor):
+    graph = chain("toy.save")
+    (saved,) = [e for e in editor.run(graph, "save") if isinstance(e, Saved)]
+    text = Path(saved.path).read_text()
+    assert text.startswith("3.0\n")
+    assert '"toy.save"' in text
+
+
+def test_an_unchanged_graph_runs_nothing(editor: Editor):
+    graph = chain("toy.slow", "toy.show")
+    editor.run(set_param(graph, "slow", "parts", 1), "show")
+    idle = editor.run(set_param(graph, "slow", "parts", 1), "show")[-1]
+    assert isinstance(idle, Idle)
+    assert idle.run <= 1  # the sink is run for its effect
+
+
+def test_a_stopped_loop_goes_on_where_it_stopped(editor: Editor):
+    graph = loop(100)
+    editor.client.run(Run(graph, ("show",)))
+    before = steps(editor.until(Finished, lambda e: e.node == "step" and e.iteration == (5,)))
+    before += steps(editor.run(Graph()))
+    assert before < 100
+    assert before + steps(editor.run(graph, "show")) == 100
+
+
+def test_a_run_that_still_wants_the_running_call_does_not_restart_it(editor: Editor):
+    graph = chain("toy.slow", "toy.show")
+    editor.client.run(Run(graph, ("show",)))
+    editor.until(Progress)
+    graph = connect(add_node(graph, "late", Node("toy.save")), Port("slow", "box"), Port("late", "box"))
+    events = editor.run(graph, "show", "late")
+    assert sum(isinstance(e, Started) and e.node == "slow" for e in events) == 0
+    assert any(isinstance(e, Finished) and e.node == "late" for e in events)
+
+
+def test_a_run_that_wants_something_else_ends_the_running_call(editor: Editor):
+    long = set_param(chain("toy.slow", "toy.show"), "slow", "parts", 100_000)
+    editor.client.run(Run(long, ("show",)))
+    editor.until(Progress)
+    idle = editor.run(set_param(long, "slow", "parts", 1), "show")[-1]
+    assert isinstance(idle, Idle)
+    assert not idle.stopped
+
+
+def test_a_problem_in_the_graph_is_said(editor: Editor):
+    events = editor.run(Graph({"show": Node("toy.show")}), "show")
+    assert any(isinstance(e, Failed) and (e.node, e.socket) == ("show", "box") for e in events)
+
+
+@pytest.mark.parametrize(
+    ("type", "sentence"),
+    [("toy.refuse", "the box must be red"), ("toy.bug", "lid"), ("toy.eat_memory", "emory")],
+)
+def test_a_node_that_fails_fails_alone(editor: Editor, type: str, sentence: str):
+    id = type.split(".")[1]
+    failed = [e for e in editor.run(chain(type), id) if isinstance(e, Failed)]
+    assert [f.node for f in failed] == [id]
+    assert sentence in failed[0].message
+    assert isinstance(editor.run(chain("toy.show"), "show")[-1], Idle)
+
+
+@pytest.mark.parametrize(
+    ("type", "exitcode", "sentence"),
+    [
+        ("toy.crash", -signal.SIGABRT, "The engine crashed while it was running 'crash' (SIGABRT)."),
+        ("toy.leave", 3, "The engine ended while it was running 'leave' (exit code 3)."),
+        (
+            "toy.killed",
+            -signal.SIGKILL,
+            "The system ended the engine while it was running 'killed': most likely memory",
+        ),
+    ],
+)
+def test_a_node_that_ends_the_process_is_named_and_the_next_run_works(
+    editor: Editor, type: str, exitcode: int, sentence: str
+):
+    gone = editor.run(chain(type), type.split(".")[1])[-1]
+    assert isinstance(gone, Gone)
+    assert (gone.exitcode, gone.node) == (exitcode, type.split(".")[1])
+    assert gone.message.startswith(sentence)
+    assert isinstance(editor.run(chain("toy.show"), "show")[-1], Idle)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends processes to get memory back")
+def test_when_memory_runs_out_the_system_ends_the_engine_and_not_the_editor(editor: Editor):
+    editor.client.start()
+    editor.until(Ready)
+    score = [int(Path(f"/proc/{pid}/oom_score_adj").read_text()) for pid in (editor.client.pid, "self")]
+    assert score[0] > score[1]
+
+
+@pytest.mark.parametrize("type", ["toy.hang", "toy.deaf"])
+def test_a_node_that_hangs_is_ended_by_a_restart_and_the_next_run_works(editor: Editor, type: str):
+    id = type.split(".")[1]
+    editor.client.run(Run(chain(type), (id,)))
+    editor.until(Started, lambda e: e.node == id)
+    editor.client.run(Run(Graph()))  # asking nicely changes nothing
+    editor.client.restart()
+    gone = editor.until(Gone)[-1]
+    assert isinstance(gone, Gone)
+    assert gone.message == f"The engine did not react while it was running {id!r} and was started again."
+    assert isinstance(editor.run(chain("toy.show"), "show")[-1], Idle)
+
+
+def test_asking_a_hanging_engine_does_not_hold_up_the_editor(editor: Editor):
+    editor.client.run(Run(chain("toy.hang"), ("hang",)))
+    editor.until(Started, lambda e: e.node == "hang")
+    large = Graph({f"n{i}": Node("toy.box", {"text": "x" * 1000}) for i in range(1000)})
+    for _ in range(5):
+        editor.client.run(Run(large))  # more than the pipe holds, and nobody reads
+
+
+def test_results_come_back_after_a_restart(settings: Settings):
+    graph = set_param(loop(3), "slow", "parts", 5)
+    ran: list[int] = []
+    for _ in range(2):
+        editor = Editor(settings)
+        events = editor.run(graph, "show")
+        editor.client.close()
+        ran.append(sum(isinstance(e, Finished) and e.node == "slow" and not e.cached for e in events))
+    assert ran == [3, 0]
+
+
+def test_the_engine_ends_when_the_editor_is_gone(tmp_path: Path):
+    code = f"""
+import os, queue
+from nodegraph.client import EngineClient
+from nodegraph.engine import Settings
+from nodegraph.graph import Graph, Node
+from nodegraph.messages import Run
+if __name__ == "__main__":
+    events = queue.Queue()
+    client = EngineClient(Settings("tests.toy_nodes", cache={str(tmp_path)!r}), events.put)
+    client.start()
+    print(events.get(timeout={TIMEOUT}).pid, flush=True)
+    os.kill(os.getpid(), 9)
+"""
+    script = tmp_path / "editor.py"
+    script.write_text(code)
+    root = Path(__file__).parents[2]
+    # The engine inherits standard output: it ends for the reader when both processes are gone.
+    done = subprocess.run(
+        [sys.executable, script], env={"PYTHONPATH": str(root)}, stdout=subprocess.PIPE, timeout=TIMEOUT, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert int(done.stdout) > 0
+
+
+def test_an_engine_that_cannot_start_says_why(tmp_path: Path):
+    editor = Editor(Settings("tests.toy_nodes", "cuda", str(tmp_path)))
+    editor.client.start()
+    failed, gone = editor.until(Gone)
+    editor.client.close()
+    assert isinstance(failed, Failed)
+    assert failed.message == "The engine cannot start: device cuda is not there: toys run on the cpu"
+    assert isinstance(gone, Gone)
+    assert gone.exitcode == 1
+
+
+def test_no_event_comes_after_closing(settings: Settings):
+    editor = Editor(settings)
+    editor.run(chain("toy.show"), "show")
+    editor.client.close()
+    assert editor.events.empty()
+    assert not editor.client.alive
+
+
+def test_the_client_imports_neither_torch_nor_qt():
+    code = "import sys, nodegraph.client; print({'torch', 'numpy', 'networkx', 'PySide6'} & set(sys.modules))"
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

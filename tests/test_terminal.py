@@ -1,0 +1,74 @@
+import io
+
+import pytest
+
+from nodegraph.messages import Failed, Finished, Progress, Started
+from nodegraph.plan import Plan, plan
+from nodegraph.registry import discover
+from terminal import ProgressLine
+from tests.nodegraph.test_engine import loop
+
+
+class Terminal(io.StringIO):
+    def __init__(self, live: bool):
+        super().__init__()
+        self.live = live
+
+    def isatty(self) -> bool:
+        return self.live
+
+    def last(self) -> str:
+        return self.getvalue().split("\r")[-1].removesuffix("\x1b[K")
+
+
+@pytest.fixture
+def ten() -> Plan:
+    """A box, then ten rounds of slow and step, then show: 22 calls."""
+    return plan(loop(10), discover("tests.toy_nodes"), ("show",))
+
+
+def call(plan: Plan, node: str, iteration: int) -> str:
+    return next(c.key for c in plan.calls.values() if (c.node, c.iteration) == (node, (iteration,)))
+
+
+def test_the_line_names_node_and_round_and_how_far_the_whole_is(ten: Plan):
+    terminal = Terminal(live=True)
+    ProgressLine(ten, terminal).take(Started("step", call(ten, "step", 4), (4,)))
+    # box and five rounds of slow and four of step are behind it: 10 of 22
+    assert terminal.last() == "[##########--------------]  45%  step 5/10"
+
+
+def test_time_left_is_what_rounds_took_so_far(ten: Plan):
+    terminal = Terminal(live=True)
+    progress = ProgressLine(ten, terminal)
+    for i in range(2):
+        progress.take(Started("slow", call(ten, "slow", i), (i,)))
+        progress.take(Finished("slow", call(ten, "slow", i), (i,), 10.05, cached=False))
+    progress.take(Started("slow", call(ten, "slow", 2), (2,)))
+    assert terminal.last().endswith("slow 3/10  1:20 left")  # 8 rounds of 10.05 s, this one included: 80.4 s
+
+
+def test_progress_within_a_call_moves_the_bar(ten: Plan):
+    terminal = Terminal(live=True)
+    progress = ProgressLine(ten, terminal)
+    progress.take(Started("show", list(ten.calls)[-1]))
+    progress.take(Progress("show", 1, 2))
+    assert " 98%  show" in terminal.last()
+
+
+def test_the_line_makes_room_for_a_failure(ten: Plan):
+    terminal = Terminal(live=True)
+    progress = ProgressLine(ten, terminal)
+    progress.take(Started("show", list(ten.calls)[-1]))
+    progress.take(Failed("show", "no"))
+    assert terminal.last() == ""
+
+
+def test_a_log_gets_a_line_a_node(ten: Plan):
+    terminal = Terminal(live=False)
+    progress = ProgressLine(ten, terminal)
+    for i in range(10):
+        progress.take(Started("slow", call(ten, "slow", i), (i,)))
+        progress.take(Finished("slow", call(ten, "slow", i), (i,), 0.25, cached=False))
+    progress.take(Finished("step", call(ten, "step", 9), (9,), 0.0, cached=True))
+    assert terminal.getvalue() == "  slow x 10: 2.5 s\n  step: from the cache\n"

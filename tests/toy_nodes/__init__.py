@@ -1,0 +1,29 @@
+"""A small node package without torch, for tests of the engine, the command line and the window."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def environment(device: str) -> str:
+    if device == "cuda":
+        raise ValueError("device cuda is not there: toys run on the cpu")
+    return f"toy on {device}"
+
+
+class JsonCodec:
+    """Boxes as JSON, one file an entry."""
+
+    suffix = ".json"
+
+    def save(self, values: tuple[Any, ...], path: Path) -> None:
+        Path(path).write_text(json.dumps([box.value for box in values]))
+
+    def load(self, path: Path) -> tuple[Any, ...]:
+        from tests.toy_nodes.boxes import Box
+
+        return tuple(Box(value) for value in json.loads(Path(path).read_text()))
+
+
+def codec() -> JsonCodec:
+    return JsonCodec()

@@ -1,0 +1,77 @@
+"""Boxed numbers: a value that is no plain data, so what makes one is a call and not folded while planning."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from nodegraph.node import Context, File, Multiline, Range, Seed, node
+from nodegraph.types import Picture, socket_type
+
+
+@socket_type(color="#d4a373")
+@dataclass(frozen=True, slots=True)
+class Box:
+    value: float
+
+    def preview(self) -> Picture | None:
+        grey = int(self.value) % 256
+        return Picture(8, 8, bytes([grey, 128, 255 - grey]) * 64)
+
+
+@node("toy.box")
+def box(value: float = 1.0) -> Box:
+    """A number in a box."""
+    return Box(value)
+
+
+@node("toy.add")
+def add(a: Box, b: Box) -> Box:
+    """The sum of two boxes."""
+    return Box(a.value + b.value)
+
+
+@node("toy.step")
+def step(ctx: Context, box: Box, amount: float = 1.0) -> Box:
+    """Add an amount: what a repeat zone repeats."""
+    ctx.progress(1, 1, lambda: box.preview())
+    return Box(box.value + amount)
+
+
+@node("toy.slow")
+def slow(ctx: Context, box: Box, parts: Annotated[int, Range(1, 100_000)] = 50, tag: str = "") -> Box:
+    """Take ten milliseconds a part, and say so after each."""
+    for part in range(parts):
+        time.sleep(0.01)
+        ctx.progress(part + 1, parts)
+    return box
+
+
+@node("toy.settings")
+def settings(
+    text: Annotated[str, Multiline()] = "a cat",
+    flag: bool = False,
+    count: Annotated[int, Range(1, 10)] = 3,
+    ratio: Annotated[float, Range(0.0, 2.0)] = 0.5,
+    kind: Literal["linear", "cosine"] = "linear",
+    values: tuple[float, ...] = (1.0, 0.5),
+    seed: Annotated[int, Seed()] = 0,
+    path: Annotated[str, File((".txt",))] = "",
+) -> Box:
+    """One parameter of every kind."""
+    return Box(count * ratio + len(text) + sum(values) + seed + flag)
+
+
+@node("toy.show")
+def show(box: Box) -> None:
+    """Look at a box; writes nothing."""
+
+
+@node("toy.save")
+def save(ctx: Context, box: Box, filename: str = "box") -> None:
+    """Write the number, and the workflow it came from, into a text file."""
+    folder = Path(ctx.out_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{filename}.txt"
+    path.write_text(f"{box.value}\n{ctx.workflow}")
+    ctx.saved(str(path))
