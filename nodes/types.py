@@ -118,15 +118,20 @@ class Control:
 @socket_type(color="#ff9cf9")
 @dataclass(frozen=True, slots=True)
 class Latent:
-    """A picture in the autoencoder's space, scaled to about unit variance. factor: pixels per latent pixel."""
+    """A picture in the autoencoder's space, scaled to about unit variance. factor: pixels per latent pixel.
+
+    vae: whose space it is, for previews in true colours; None when unknown. Use `dataclasses.replace(latent,
+    samples=...)` to keep it.
+    """
 
     samples: Tensor  # [batch, channels, height / factor, width / factor]
     factor: int = 8
+    vae: Vae | None = None
 
     def preview(self) -> Picture | None:
         from nodes.backend.previews import latent_picture
 
-        return latent_picture(self.samples)
+        return latent_picture(self.samples, self.vae)
 
 
 @socket_type(color="#64b5f6")

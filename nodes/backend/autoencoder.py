@@ -1,0 +1,121 @@
+"""Between pixels and latents: Rombach et al. 2022 (arXiv:2112.10752), sec. 3.1.
+
+One picture at a time, and large ones in overlapping tiles, so that memory stays bounded by the tile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+WHOLE = 128 * 128  # latent pixels: up to here a picture is done at once (1024 x 1024 pixels at factor 8)
+TILE = 96  # latent pixels a side
+OVERLAP = 24  # latent pixels in which neighbouring tiles fade into each other
+
+Progress = Callable[[int, int], None]
+
+
+def no_progress(done: int, total: int) -> None:
+    """For callers that do not watch."""
+
+
+@torch.inference_mode()
+def decode(vae: Any, samples: Tensor, progress: Progress = no_progress) -> Tensor:
+    """Latents to pixels: [batch, channels, h, w] to float32 [batch, 3, h * factor, w * factor] in 0..1.
+
+    vae: an AutoencoderKL. Raises ValueError when the latents have another number of channels.
+    """
+    channels, factor = vae.config.latent_channels, _factor(vae)
+    if samples.shape[1] != channels:
+        raise ValueError(
+            f"this VAE decodes latents of {channels} channels, got {samples.shape[1]}; use the model's own"
+        )
+
+    def run(tile: Tensor) -> Tensor:
+        latent = tile.to(vae.device, vae.dtype) / vae.config.scaling_factor + (vae.config.shift_factor or 0)
+        return (vae.decode(latent, return_dict=False)[0].float().cpu() + 1) / 2
+
+    return _by_tiles(run, samples, samples.shape[-2:], (1, factor), progress).clamp_(0, 1)
+
+
+@torch.inference_mode()
+def encode(vae: Any, pixels: Tensor, progress: Progress = no_progress) -> Tensor:
+    """Pixels to latents: [batch, 3, height, width] in 0..1 to float32 [batch, channels, height / factor, ...].
+
+    The mean of the encoder's distribution, so that equal pictures give equal latents. Raises ValueError when a side
+    is not a multiple of the factor.
+    """
+    factor, (height, width) = _factor(vae), pixels.shape[-2:]
+    if height % factor or width % factor:
+        raise ValueError(
+            f"the VAE needs sides that are multiples of {factor}, got {width} x {height}; use Resize first"
+        )
+
+    def run(tile: Tensor) -> Tensor:
+        latent = vae.encode(tile.to(vae.device, vae.dtype) * 2 - 1).latent_dist.mode()
+        return ((latent - (vae.config.shift_factor or 0)) * vae.config.scaling_factor).float().cpu()
+
+    return _by_tiles(run, pixels, (height // factor, width // factor), (factor, 1), progress)
+
+
+def _factor(vae: Any) -> int:
+    return 2 ** (len(vae.config.block_out_channels) - 1)
+
+
+def _by_tiles(
+    run: Callable[[Tensor], Tensor],
+    x: Tensor,
+    size: tuple[int, ...],
+    scales: tuple[int, int],
+    progress: Progress,
+) -> Tensor:
+    """`run` on every picture of a batch, whole or in tiles, joined to one contiguous tensor.
+
+    size: height and width in latent pixels. scales: pixels of the input and of the output for each of these.
+    """
+    height, width = size
+    tile = TILE if height * width > WHOLE else max(size)
+    tops, lefts = _starts(height, tile), _starts(width, tile)
+    total = len(x) * len(tops) * len(lefts)
+    pictures: list[Tensor] = []
+    for index in range(len(x)):
+        tiles: list[tuple[int, int, Tensor]] = []
+        for top, left in ((top, left) for top in tops for left in lefts):
+            window = x[index : index + 1, :, *_window(top, left, tile, scales[0])]
+            tiles.append((top, left, run(window)))
+            progress(index * len(tops) * len(lefts) + len(tiles), total)
+        pictures.append(tiles[0][2] if len(tiles) == 1 else _blend(tiles, size, scales[1]))
+    return torch.cat(pictures).contiguous()
+
+
+def _starts(length: int, tile: int) -> list[int]:
+    """Where tiles begin along a side: overlapping, the last one flush with the end."""
+    if length <= tile:
+        return [0]
+    return [*range(0, length - tile, tile - OVERLAP), length - tile]
+
+
+def _window(top: int, left: int, tile: int, scale: int) -> Iterator[slice]:
+    return (slice(start * scale, (start + tile) * scale) for start in (top, left))
+
+
+def _blend(tiles: list[tuple[int, int, Tensor]], size: tuple[int, ...], scale: int) -> Tensor:
+    """Join tiles by a weighted mean; weights fall linearly over the overlap towards a tile's edge."""
+    first = tiles[0][2]
+    side = max(first.shape[-2:]) // scale
+    joined = first.new_zeros(1, first.shape[1], size[0] * scale, size[1] * scale)
+    total = first.new_zeros(1, 1, size[0] * scale, size[1] * scale)
+    for top, left, pixels in tiles:
+        weight = _ramp(pixels.shape[-2], scale)[:, None] * _ramp(pixels.shape[-1], scale)[None, :]
+        area = (..., *_window(top, left, side, scale))
+        joined[area] += pixels * weight
+        total[area] += weight
+    return joined / total
+
+
+def _ramp(length: int, scale: int) -> Tensor:
+    position = torch.arange(length) + 0.5
+    return (torch.minimum(position, length - position) / (OVERLAP * scale)).clamp(max=1)

@@ -1,0 +1,231 @@
+"""What is in a checkpoint: descriptions of its parts, made without loading a weight.
+
+Planning calls this in a process without torch: JSON configs and safetensors headers tell all that is needed.
+A checkpoint is either a diffusers folder (unet/, vae/, text_encoder/, tokenizer/, scheduler/) or one .safetensors
+file with the names of the original Stable Diffusion code.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+from nodes.backend.headers import Shapes, shapes
+from nodes.types import ControlNet, Lora, Model, NoiseSchedule, Prediction, TextEncoder, Vae, Weights
+
+Part = Literal["unet", "vae", "text_encoder", "controlnet"]
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = ROOT / "nodes" / "configs" / "sd1"
+"""Settings of the parts of a one-file checkpoint, which holds weights alone."""
+
+MAX_CONFIG = 1_000_000  # bytes
+FAMILY = "sd1"
+LORA_MARKS = (".lora_down.", ".lora_up.", ".lora_A.", ".lora_B.", ".lora.down.", ".lora.up.")
+PREFIXES: dict[Part, str] = {
+    "unet": "model.diffusion_model.",
+    "vae": "first_stage_model.",
+    "text_encoder": "cond_stage_model.transformer.",
+    "controlnet": "control_model.",
+}
+
+
+class Checkpoint(NamedTuple):
+    model: Model
+    text_encoder: TextEncoder
+    vae: Vae
+
+
+def find(path: str) -> Path:
+    """Where a path in a workflow leads: from the working folder, or else from the program's own folder.
+
+    Raises ValueError when nothing is there.
+    """
+    if not path.strip():
+        raise ValueError("choose a file: the path is empty")
+    given = Path(path).expanduser()
+    places = [given] if given.is_absolute() else [Path.cwd() / given, ROOT / given]
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        raise ValueError(f"there is no file or folder {path}")
+    return found.resolve()
+
+
+def checkpoint(path: str) -> Checkpoint:
+    """Describe the three parts of a Stable Diffusion checkpoint. Raises ValueError when it is not one."""
+    place = find(path)
+    if place.is_dir():
+        _check_folder(place)
+    else:
+        _check_file(place, shapes(place))
+    unet, vae = config(place, "unet"), config(place, "vae")
+    if unet.get("in_channels") != vae.get("latent_channels"):
+        raise ValueError(
+            f"{place} is not a text-to-image model: its U-Net takes {unet.get('in_channels')} channels, "
+            f"its VAE makes {vae.get('latent_channels')}"
+        )
+    prediction, schedule = _training(place)
+    return Checkpoint(
+        Model(weights(place, "unet"), FAMILY, prediction, schedule),
+        TextEncoder(weights(place, "text_encoder"), FAMILY),
+        Vae(weights(place, "vae"), vae["latent_channels"], 2 ** (len(vae["block_out_channels"]) - 1)),
+    )
+
+
+def controlnet(path: str) -> ControlNet:
+    """Describe a ControlNet: a diffusers folder, or a file of either layout. Raises ValueError when it is none."""
+    place = find(path)
+    if place.is_dir():
+        if config(place, "controlnet").get("_class_name") != "ControlNetModel":
+            raise ValueError(f"{place} is not a ControlNet: its config.json says otherwise")
+    else:
+        names = shapes(place)
+        if not any("zero_convs.0." in n or n.startswith("controlnet_down_blocks.") for n in names):
+            raise ValueError(f"{place} is not a ControlNet: it has none of its output layers")
+    return ControlNet(weights(place, "controlnet"), FAMILY)
+
+
+def lora(path: str, model: Model) -> Lora:
+    """Describe a LoRA for this model, at strength 1.
+
+    Raises ValueError when the file is none, or was made for another family of models.
+    """
+    place = find(path)
+    if place.is_dir():
+        raise ValueError(f"{place} is a folder; choose the LoRA's .safetensors file")
+    found = shapes(place)
+    if not any(mark in name for name in found for mark in LORA_MARKS):
+        raise ValueError(f"{place} is not a LoRA: it has no low-rank pairs")
+    if any("text_encoder_2." in name or name.startswith(("lora_te2_", "transformer.")) for name in found):
+        raise ValueError(f"{place} is a LoRA for another family of models than this one (Stable Diffusion 1.x)")
+    width = config(Path(model.weights.path), "unet")["cross_attention_dim"]
+    downs = ("lora_down.weight", "lora_A.weight", "lora.down.weight")
+    widths = {shape[1] for name, shape in found.items() if re.search(r"attn2[._]to_k", name) and name.endswith(downs)}
+    if widths - {width}:
+        raise ValueError(f"{place} is a LoRA for models with prompts {max(widths)} wide; this one's are {width}")
+    return Lora(Weights(str(place), _fingerprint(place)), 1.0)
+
+
+def settings_folder(place: Path) -> Path:
+    """Where the settings of a checkpoint are: in its folder; one file brings none."""
+    return place if place.is_dir() else CONFIGS
+
+
+def config(place: Path, part: Part) -> dict[str, Any]:
+    """The settings of one part of a checkpoint. Raises ValueError when they are missing or unreadable."""
+    alone = part == "controlnet" and place.is_dir()  # its folder holds nothing else
+    return read_json((place if alone else settings_folder(place) / part) / "config.json")
+
+
+def weight_files(place: Path, part: Part) -> tuple[Path, ...]:
+    """The .safetensors files of one part. Raises ValueError when there are none."""
+    if place.is_file():
+        return (place,)
+    folder = place if part == "controlnet" else place / part
+    stem = "model" if part == "text_encoder" else "diffusion_pytorch_model"
+    for ending in ("", ".fp16"):
+        whole = folder / f"{stem}{ending}.safetensors"
+        if whole.is_file():
+            return (whole,)
+    shards = tuple(sorted(folder.glob(f"{stem}-*-of-*.safetensors")))
+    if not shards:
+        raise ValueError(f"there are no weights in {folder}: {stem}.safetensors is missing")
+    return shards
+
+
+def weights(place: Path, part: Part) -> Weights:
+    files = weight_files(place, part)
+    for file in files:
+        shapes(file)
+    return Weights(str(place), " ".join(map(_fingerprint, files)))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ValueError(f"there is no {path.name} in {path.parent}")
+    with path.open("rb") as file:
+        text = file.read(MAX_CONFIG + 1)
+    try:
+        data = json.loads(text[:MAX_CONFIG])
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path} is not valid JSON") from None
+    if not isinstance(data, dict):
+        raise ValueError(f"{path} holds no settings")
+    return data
+
+
+def _fingerprint(path: Path) -> str:
+    stat = path.stat()
+    return f"{stat.st_size}-{stat.st_mtime_ns}"
+
+
+def _check_folder(place: Path) -> None:
+    if (place / "transformer").is_dir():
+        kind = read_json(place / "model_index.json").get("_class_name", "an unknown pipeline")
+        raise ValueError(f"{place} is a {kind}; this program can run Stable Diffusion 1.x")
+    for part in ("unet", "vae", "text_encoder", "tokenizer", "scheduler"):
+        if not (place / part).is_dir():
+            raise ValueError(f"{place} is not a checkpoint folder: it has no folder {part}")
+    unet = read_json(place / "unet" / "config.json")
+    if (place / "text_encoder_2").is_dir() or unet.get("addition_embed_type"):
+        raise ValueError(f"{place} is a Stable Diffusion XL model; this program can run Stable Diffusion 1.x")
+    if unet.get("_class_name") != "UNet2DConditionModel":
+        raise ValueError(f"{place}/unet is a {unet.get('_class_name')}; this program can run UNet2DConditionModel")
+
+
+def _check_file(place: Path, found: Shapes) -> None:
+    if kind := _other_kind(found):
+        raise ValueError(f"{place} is {kind}; this program can run Stable Diffusion 1.x")
+    for part in ("unet", "text_encoder", "vae"):
+        if not any(name.startswith(PREFIXES[part]) for name in found):
+            raise ValueError(
+                f"{place} is not a whole Stable Diffusion 1.x checkpoint: it has no {PREFIXES[part]}* tensors"
+            )
+    expected = config(place, "unet")
+    channels = found["model.diffusion_model.input_blocks.0.0.weight"][1]
+    if channels != expected["in_channels"]:
+        raise ValueError(
+            f"{place} takes {channels} channels, as inpainting models do; this program can run text-to-image"
+        )
+
+
+def _other_kind(found: Shapes) -> str | None:
+    """What a file is, when it is something known that is no SD 1.x checkpoint."""
+    if any(mark in name for name in found for mark in LORA_MARKS):
+        return "a LoRA, not a checkpoint (use Load LoRA)"
+    marks = {
+        "conditioner.embedders.": "a Stable Diffusion XL model",
+        "cond_stage_model.model.": "a Stable Diffusion 2.x model",
+        "model.diffusion_model.joint_blocks.": "a Stable Diffusion 3 model",
+        "joint_blocks.": "a Stable Diffusion 3 model",
+        "double_blocks.": "a Flux model",
+        "model.diffusion_model.double_blocks.": "a Flux model",
+        "control_model.": "a ControlNet (use Load ControlNet)",
+    }
+    return next((kind for mark, kind in marks.items() if any(name.startswith(mark) for name in found)), None)
+
+
+def _training(place: Path) -> tuple[Prediction, NoiseSchedule]:
+    """How the denoiser was trained, from the scheduler's settings."""
+    path = settings_folder(place) / "scheduler" / "scheduler_config.json"
+    settings = read_json(path)
+    prediction = settings.get("prediction_type", "epsilon")
+    kind = settings.get("beta_schedule", "linear")
+    for name, value, known in (
+        ("prediction_type", prediction, get_args(Prediction)),
+        ("beta_schedule", kind, ("linear", "scaled_linear", "squaredcos_cap_v2")),
+    ):
+        if value not in known:
+            raise ValueError(f"{path}: {name} {value!r} is not one of {', '.join(known)}")
+    for name in ("rescale_betas_zero_snr", "trained_betas"):
+        if settings.get(name):
+            raise ValueError(f"{path}: {name} is not supported; this program can run plain noise schedules")
+    schedule = NoiseSchedule(
+        kind,
+        float(settings.get("beta_start", 0.0001)),
+        float(settings.get("beta_end", 0.02)),
+        int(settings.get("num_train_timesteps", 1000)),
+    )
+    return prediction, schedule

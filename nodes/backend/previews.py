@@ -1,0 +1,73 @@
+"""Small pictures of latents and images, cheap enough to make at every step."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate, pad
+
+from nodegraph.types import Picture
+from nodes.backend import autoencoder, pool
+from nodes.types import Vae
+
+MAX_SIDE = 512  # pixels
+
+
+def latent_picture(samples: Tensor, vae: Vae | None = None) -> Picture:
+    """A latent's colours, one pixel for each of its pixels; a batch side by side.
+
+    samples: [batch, channels, height, width]. vae: whose latent it is; when None the first channels stand for colours,
+    stretched to the full range, so that shapes show and colours mean nothing.
+    """
+    latent = samples.detach().float().cpu()
+    if vae is not None:
+        factors = rgb_factors(vae)
+        rgb = torch.einsum("bchw,cr->brhw", latent, factors[:-1]) + factors[-1][:, None, None]
+    else:
+        rgb = latent[:, [0, min(1, latent.shape[1] - 1), min(2, latent.shape[1] - 1)]]
+        low, high = rgb.amin((2, 3), keepdim=True), rgb.amax((2, 3), keepdim=True)
+        rgb = (rgb - low) / (high - low).clamp_min(1e-6)
+    return image_picture(rgb)
+
+
+def image_picture(pixels: Tensor) -> Picture:
+    """A batch of images side by side, at most 512 pixels a side. pixels: [batch, 3, height, width] in 0..1."""
+    sheet = side_by_side(pixels.detach().float().cpu())
+    shrink = MAX_SIDE / max(sheet.shape[-2:])
+    if shrink < 1:
+        size = [max(1, round(side * shrink)) for side in sheet.shape[-2:]]
+        sheet = interpolate(sheet[None], size, mode="bilinear", antialias=True)[0]
+    rgb = (sheet.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
+    return Picture(rgb.shape[1], rgb.shape[0], rgb.numpy().tobytes())
+
+
+def side_by_side(pixels: Tensor) -> Tensor:
+    """[batch, channels, height, width] to one [channels, rows * height, columns * width], as square as it goes."""
+    batch, channels, height, width = pixels.shape
+    columns = math.ceil(math.sqrt(batch))
+    rows = math.ceil(batch / columns)
+    cells = pad(pixels, (0, 0, 0, 0, 0, 0, 0, rows * columns - batch))
+    cells = cells.view(rows, columns, channels, height, width)
+    return cells.permute(2, 0, 3, 1, 4).reshape(channels, rows * height, columns * width)
+
+
+@lru_cache(maxsize=8)
+def rgb_factors(vae: Vae) -> Tensor:
+    """The linear map from latent channels to red, green and blue that fits this autoencoder best.
+
+    [channels + 1, 3], the last row an offset. Least squares between the encoder's latents of flat colours and those
+    colours; takes a fraction of a second, once.
+    """
+    levels = torch.linspace(0, 1, 4)
+    colors = torch.cartesian_prod(levels, levels, levels)[
+        torch.randperm(64, generator=torch.Generator().manual_seed(0))
+    ]
+    patches = colors.T.reshape(1, 3, 8, 8)
+    picture = interpolate(patches, scale_factor=2.0 * vae.factor, mode="nearest")  # two latent pixels a patch
+    latent = autoencoder.encode(pool.vae(vae), picture)
+    known = interpolate(patches, size=latent.shape[-2:], mode="nearest")
+    inputs = torch.cat((latent, torch.ones_like(latent[:, :1])), 1).flatten(2)[0].T
+    return torch.linalg.lstsq(inputs, known.flatten(2)[0].T).solution

@@ -1,0 +1,138 @@
+"""Prompts: emphasis marks, chunks of any number, and the text encoder.
+
+The syntax is that of AUTOMATIC1111's web UI: (word) weighs 1.1 times as much, [word] 1.1 times less, (word:1.3) 1.3
+times; nested marks multiply; \\( \\) \\[ \\] are ordinary brackets; BREAK starts a new chunk.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+EMPHASIS = 1.1
+BREAK = "BREAK"
+
+_MARK = re.compile(r"\\[()\[\]\\]|:\s*[+-]?(?:\d+\.?\d*|\.\d+)\s*\)|\bBREAK\b|[()\[\]]|[^\\()\[\]:B]+|.", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Text with one weight, or the mark BREAK."""
+
+    text: str
+    weight: float = 1.0
+
+
+def parse(prompt: str) -> tuple[Piece, ...]:
+    """The pieces of a prompt in order. A bracket left open reaches to the end; one never opened is ordinary text."""
+    pieces: list[Piece] = []
+    opened: list[tuple[str, int]] = []  # the bracket and the number of the first piece in it
+    for mark in (match.group() for match in _MARK.finditer(prompt)):
+        if mark in "([":
+            opened.append((mark, len(pieces)))
+        elif opened and (mark, opened[-1][0]) in ((")", "("), ("]", "[")):
+            _weigh(pieces, opened.pop(), None)
+        elif mark.startswith(":") and mark.endswith(")") and opened and opened[-1][0] == "(":
+            _weigh(pieces, opened.pop(), float(mark[1:-1]))
+        elif mark.startswith("\\") and len(mark) == 2:
+            pieces.append(Piece(mark[1]))
+        else:
+            pieces.append(Piece(mark))
+    while opened:
+        _weigh(pieces, opened.pop(), None)
+    return tuple(_joined(pieces))
+
+
+def _weigh(pieces: list[Piece], bracket: tuple[str, int], weight: float | None) -> None:
+    """Multiply the weight of every piece since the bracket was opened."""
+    mark, first = bracket
+    if weight is None:
+        weight = EMPHASIS if mark == "(" else 1 / EMPHASIS
+    pieces[first:] = [Piece(piece.text, piece.weight * weight) for piece in pieces[first:]]
+
+
+def _joined(pieces: list[Piece]) -> Iterator[Piece]:
+    """Neighbours of equal weight as one piece, so that the tokenizer sees whole words."""
+    held: Piece | None = None
+    for piece in pieces:
+        if held and BREAK not in (held.text, piece.text) and held.weight == piece.weight:
+            held = Piece(held.text + piece.text, held.weight)
+            continue
+        if held:
+            yield held
+        held = piece
+    if held:
+        yield held
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What the text encoder reads at once. ids and weights are as long as its context, start and end included."""
+
+    ids: tuple[int, ...]
+    weights: tuple[float, ...]
+
+
+def chunks(prompt: str, tokenizer: Any, context: int) -> tuple[Chunk, ...]:
+    """The prompt's tokens in chunks of context - 2, at least one. No word is cut unless it is longer than a chunk."""
+    room = context - 2  # the start and the end token
+    filled: list[list[tuple[int, float]]] = [[]]
+    for piece in parse(prompt):
+        if piece.text == BREAK:
+            filled.append([])
+            continue
+        for word in piece.text.split():
+            tokens = [(id, piece.weight) for id in tokenizer(word, add_special_tokens=False).input_ids]
+            if len(filled[-1]) + len(tokens) > room and filled[-1]:
+                filled.append([])
+            while len(tokens) > room:
+                filled[-1], tokens = tokens[:room], tokens[room:]
+                filled.append([])
+            filled[-1] += tokens
+    return tuple(_framed(tokens, tokenizer, context) for tokens in filled)
+
+
+def _framed(tokens: list[tuple[int, float]], tokenizer: Any, context: int) -> Chunk:
+    start, end, pad = tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id
+    missing = context - 2 - len(tokens)
+    ids = (start, *(id for id, _ in tokens), end, *(pad for _ in range(missing)))
+    return Chunk(ids, (1.0, *(weight for _, weight in tokens), *(1.0 for _ in range(1 + missing))))
+
+
+@torch.inference_mode()
+def encode(prompt: str, tokenizer: Any, encoder: Any, skip_layers: int = 0) -> Tensor:
+    """[1, context * chunks, width], float32 on the CPU. Raises ValueError when skip_layers leaves no layer.
+
+    Every chunk is read by itself and the results are laid end to end; an unweighted prompt of one chunk is encoded
+    exactly as the stock pipeline does. Weights act as in ComfyUI: a token's embedding moves away from the empty
+    prompt's, z_empty + weight * (z - z_empty). Rescaling to the old mean, the other custom, divides by that mean,
+    which is next to 0 for encoders whose last norm was hardly trained.
+    """
+    layers = encoder.config.num_hidden_layers
+    if skip_layers >= layers:
+        raise ValueError(f"the text encoder has {layers} layers, {skip_layers} cannot be skipped")
+    context = min(tokenizer.model_max_length, encoder.config.max_position_embeddings)
+    read = chunks(prompt, tokenizer, context)
+    embeds = _hidden(encoder, [chunk.ids for chunk in read], skip_layers)
+    weights = torch.tensor([chunk.weights for chunk in read])[..., None]
+    if (weights != 1).any():
+        empty = _hidden(encoder, [chunk.ids for chunk in chunks("", tokenizer, context)], skip_layers)
+        embeds = torch.lerp(empty, embeds, weights)
+    return embeds.reshape(1, -1, embeds.shape[-1]).contiguous()
+
+
+def _hidden(encoder: Any, ids: Sequence[tuple[int, ...]], skip_layers: int) -> Tensor:
+    """[chunks, context, width]: the last hidden states, or earlier ones put through the final norm.
+
+    The U-Net was trained on normed states; the stock pipeline norms earlier ones too.
+    """
+    tokens = torch.tensor(ids, device=encoder.device)
+    if skip_layers == 0:
+        return encoder(tokens).last_hidden_state.to("cpu", torch.float32)
+    states = encoder(tokens, output_hidden_states=True).hidden_states
+    return encoder.final_layer_norm(states[-1 - skip_layers]).to("cpu", torch.float32)

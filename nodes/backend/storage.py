@@ -1,0 +1,83 @@
+"""Results of nodes as one safetensors file each, for the disk cache: data, never code.
+
+Tensors are stored as such; everything around them is JSON in the file's metadata, with the classes of a fixed table.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from nodes import types
+
+CLASSES: dict[str, Any] = {
+    cls.__name__: cls
+    for cls in vars(types).values()
+    if isinstance(cls, type) and is_dataclass(cls) and cls.__module__ == types.__name__
+}
+KEY = "denoodle"
+
+
+def save(values: tuple[Any, ...], path: Path) -> None:
+    """Write the outputs of one call. Raises TypeError when a value is of no class that travels on links."""
+    tensors: dict[str, Tensor] = {}
+    tree = json.dumps(_encode(values, tensors), allow_nan=False)
+    safetensors.torch.save_file(tensors, path, {KEY: tree})
+
+
+def load(path: Path) -> tuple[Any, ...]:
+    """The outputs of one call, equal bit for bit, tensors contiguous and in main memory.
+
+    Raises ValueError when the file is damaged, OSError when it cannot be read.
+    """
+    data = path.read_bytes()
+    try:
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        tree = json.loads(header["__metadata__"][KEY])
+        return _decode(tree, safetensors.torch.load(data))
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path} is not a stored result") from error
+
+
+def _encode(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """A JSON tree; every tensor goes into `tensors` and leaves its name."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else {"float": str(value)}
+        case tuple():
+            return {"tuple": [_encode(item, tensors) for item in value]}
+        case Tensor():
+            name = str(len(tensors))
+            # A copy: views of one storage may not share a file.
+            tensors[name] = value.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+            return {"tensor": name}
+        case _ if type(value).__name__ in CLASSES and type(value) is CLASSES[type(value).__name__]:
+            content = {field.name: _encode(getattr(value, field.name), tensors) for field in fields(value)}
+            return {"class": type(value).__name__, "fields": content}
+        case _:
+            raise TypeError(f"{type(value).__name__} does not travel on links")
+
+
+def _decode(tree: Any, tensors: dict[str, Tensor]) -> Any:
+    match tree:
+        case {"float": text}:
+            return float(text)
+        case {"tuple": items}:
+            return tuple(_decode(item, tensors) for item in items)
+        case {"tensor": name}:
+            return tensors[name]
+        case {"class": name, "fields": content}:
+            return CLASSES[name](**{key: _decode(item, tensors) for key, item in content.items()})
+        case None | bool() | int() | float() | str():
+            return tree
+        case _:
+            raise ValueError(f"{tree!r} stands for no value")

@@ -1,0 +1,36 @@
+"""ControlNet: pictures that guide the denoiser."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from nodegraph.node import File, Range, node
+from nodes.types import Control, ControlNet, Hint, Image
+
+
+@node("control.load", title="Load ControlNet")
+def load_controlnet(path: Annotated[str, File((".safetensors",), folder=True)] = "") -> ControlNet:
+    """A network that makes a denoiser follow a picture: edges, depth, a pose."""
+    from nodes.backend.checkpoints import controlnet
+
+    return controlnet(path)
+
+
+@node("control.apply", title="Apply ControlNet")
+def apply_controlnet(
+    controlnet: ControlNet,
+    image: Image,
+    strength: Annotated[float, Range(0.0, 10.0, step=0.05)] = 1.0,
+    start: Annotated[float, Range(0.0, 1.0, step=0.01)] = 0.0,
+    end: Annotated[float, Range(0.0, 1.0, step=0.01)] = 1.0,
+    control: Control | None = None,
+) -> Control:
+    """Follow this picture while denoising. Several add up: link one Apply into the next.
+
+    image: what the ControlNet was trained on, such as edges; resized to the picture being made.
+    start, end: between which parts of the denoising, 0 = the first step, 1 = the last.
+    """
+    if start >= end:
+        raise ValueError(f"start must be below end, got {start:g} and {end:g}")
+    earlier = control.hints if control else ()
+    return Control((*earlier, Hint(controlnet, image.pixels, strength, start, end)))

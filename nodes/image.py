@@ -1,0 +1,118 @@
+"""Pictures and masks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NamedTuple
+
+from nodegraph.node import File, Range, node
+from nodes.types import Image, Mask
+
+Side = Annotated[int, Range(8, 16_384, step=8, unit="px")]
+Offset = Annotated[int, Range(0, 16_384, unit="px")]
+IMAGE_FILE = File((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
+
+
+class Loaded(NamedTuple):
+    image: Image
+    mask: Mask
+
+
+@node("image.load", title="Load image", aliases=("open", "picture", "file"))
+def load(path: Annotated[str, IMAGE_FILE] = "") -> Loaded:
+    """A picture from a file, turned upright as its camera says. mask: 1 where the picture is transparent.
+
+    A relative path is looked up in the working folder, then in the program's own.
+    """
+    from nodes.backend import checkpoints, images
+
+    pixels, opacity = images.load(checkpoints.find(path))
+    return Loaded(Image(pixels), Mask(1 - opacity))
+
+
+@node("image.resize", aliases=("scale", "upscale"))
+def resize_image(
+    image: Image,
+    width: Side = 512,
+    height: Side = 512,
+    fit: Literal["crop", "pad", "stretch"] = "crop",
+    method: Literal["bicubic", "bilinear", "nearest"] = "bicubic",
+) -> Image:
+    """Bring a picture to a size: crop cuts off what is too much, pad adds black, stretch changes proportions."""
+    from nodes.backend import images
+
+    return Image(images.resize(image.pixels, width, height, fit, method))
+
+
+@node("image.crop", aliases=("cut",))
+def crop_image(image: Image, left: Offset = 0, top: Offset = 0, width: Side = 512, height: Side = 512) -> Image:
+    """Cut a rectangle out of a picture."""
+    from nodes.backend import images
+
+    return Image(images.crop(image.pixels, left, top, width, height))
+
+
+@node("image.invert", aliases=("negative",))
+def invert_image(image: Image) -> Image:
+    """The negative of a picture."""
+    return Image(1 - image.pixels)
+
+
+@node("image.canny", title="Canny edges", aliases=("outline", "ControlNet"))
+def canny(
+    image: Image,
+    low: Annotated[float, Range(0.0, 1.0, step=0.01)] = 0.05,
+    high: Annotated[float, Range(0.0, 1.0, step=0.01)] = 0.15,
+) -> Image:
+    """White edges on black, as ControlNets for edges want them: Canny 1986.
+
+    Edges stronger than high are drawn, and weaker ones above low that touch them; lower both to see more.
+    """
+    from nodes.backend import images
+
+    if low > high:
+        raise ValueError(f"low must not be above high, got {low:g} and {high:g}")
+    return Image(images.canny(image.pixels, low, high))
+
+
+@node("image.blend", aliases=("mix", "composite"))
+def blend_images(
+    image: Image, over: Image, amount: Annotated[float, Range(0.0, 1.0, step=0.01)] = 0.5, mask: Mask | None = None
+) -> Image:
+    """Lay one picture over another of the same size. amount: how much of it shows. mask: where, 1 = fully."""
+    if image.pixels.shape[-2:] != over.pixels.shape[-2:]:
+        sizes = [f"{p.shape[-1]} x {p.shape[-2]}" for p in (image.pixels, over.pixels)]
+        raise ValueError(f"the two images must have one size, got {sizes[0]} and {sizes[1]}; use Resize first")
+    weight = amount if mask is None else amount * mask.weight
+    return Image((image.pixels + (over.pixels - image.pixels) * weight).contiguous())
+
+
+@node("image.from_mask", title="Mask to image")
+def from_mask(mask: Mask) -> Image:
+    """A mask as a black and white picture."""
+    return Image(mask.weight.expand(-1, 3, -1, -1).contiguous())
+
+
+@node("mask.from_image", title="Image to mask")
+def to_mask(image: Image, channel: Literal["brightness", "red", "green", "blue"] = "brightness") -> Mask:
+    """A picture's brightness, or one of its colours, as a mask."""
+    index = {"red": 0, "green": 1, "blue": 2}.get(channel)
+    pixels = image.pixels
+    return Mask(pixels.mean(1, keepdim=True) if index is None else pixels[:, index : index + 1].contiguous())
+
+
+@node("mask.invert", aliases=("negative",))
+def invert_mask(mask: Mask) -> Mask:
+    """Swap what is kept and what is made anew."""
+    return Mask(1 - mask.weight)
+
+
+@node("image.grid", title="Image grid", aliases=("contact sheet", "comparison", "XY plot"))
+def grid(
+    images: tuple[Image, ...],
+    labels: tuple[str, ...] = (),
+    columns: Annotated[int, Range(0, 100)] = 0,
+) -> Image:
+    """Several pictures on one labelled sheet. columns: 0 makes it as square as it goes."""
+    from nodes.backend.sheets import sheet
+
+    return Image(sheet([image.pixels for image in images], labels, columns))

@@ -1,0 +1,103 @@
+"""Latents: the empty picture, noise, forward diffusion."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Literal, NamedTuple
+
+from nodegraph.node import Range, Seed, node
+from nodes.types import Image, Latent, NoiseSchedule, Vae
+
+SeedNumber = Annotated[int, Range(0, 2**64 - 1), Seed()]
+
+
+@node("latent.empty", aliases=("width", "height", "size", "batch"))
+def empty_latent(
+    vae: Vae,
+    width: Annotated[int, Range(8, 16_384, step=8, unit="px")] = 512,
+    height: Annotated[int, Range(8, 16_384, step=8, unit="px")] = 512,
+    batch: Annotated[int, Range(1, 64)] = 1,
+) -> Latent:
+    """A blank latent for pictures of this size; batch pictures are made at once."""
+    import torch
+
+    for name, length in (("width", width), ("height", height)):
+        if length % vae.factor:
+            raise ValueError(f"{name} must be a multiple of {vae.factor}, got {length}")
+    shape = (batch, vae.latent_channels, height // vae.factor, width // vae.factor)
+    return Latent(torch.zeros(shape), vae.factor, vae)
+
+
+class Noised(NamedTuple):
+    latent: Latent
+    seed: int
+
+
+@node("latent.noise", aliases=("random noise", "seed"))
+def noise(latent: Latent, sigma: Annotated[float, Range(0.0, 1000.0)], seed: SeedNumber = 0) -> Noised:
+    """Add noise of level sigma: where a denoising starts.
+
+    The seed decides the noise. It is passed on, for solvers that add more noise on the way.
+    """
+    from nodes.backend.noise import add_noise
+
+    return Noised(replace(latent, samples=add_noise(latent.samples, sigma, seed)), seed)
+
+
+@node("latent.resize", aliases=("upscale latent", "scale"))
+def resize_latent(
+    latent: Latent,
+    scale: Annotated[float, Range(0.1, 8.0, step=0.05)] = 1.5,
+    method: Literal["bilinear", "bicubic", "nearest"] = "bilinear",
+) -> Latent:
+    """Enlarge or shrink a latent; denoise it again afterwards for detail."""
+    from torch.nn.functional import interpolate
+
+    if min(latent.samples.shape[-2:]) * scale < 1:
+        raise ValueError(f"scale must leave at least one latent pixel, got {scale:g}")
+    return replace(latent, samples=interpolate(latent.samples, scale_factor=scale, mode=method).contiguous())
+
+
+Betas = Literal["linear", "cosine"]
+
+
+def _alpha_bar(schedule: Betas, timestep: int) -> float:
+    """How much of the picture's variance is left: linear is DDPM's 0.0001 to 0.02, cosine is Nichol & Dhariwal's."""
+    from nodes.backend.schedules import alpha_bars
+
+    kinds = {"linear": NoiseSchedule("linear", 0.0001, 0.02), "cosine": NoiseSchedule("squaredcos_cap_v2")}
+    return alpha_bars(kinds[schedule])[timestep]
+
+
+@node("image.forward_diffusion", title="Forward diffusion", aliases=("add noise", "DDPM"))
+def forward_diffusion(
+    image: Image,
+    timestep: Annotated[int, Range(0, 999)] = 250,
+    schedule: Betas = "cosine",
+    seed: SeedNumber = 0,
+) -> Image:
+    """A picture as the denoiser meets it in training, noised to a timestep from 0 (clean) to 999 (noise).
+
+    Ho et al. 2020 (arXiv:2006.11239), eq. 4.
+    """
+    from nodes.backend.noise import diffuse
+
+    noised = diffuse(image.pixels * 2 - 1, _alpha_bar(schedule, timestep), seed)  # eq. 4 is for pixels in -1..1
+    return Image(((noised + 1) / 2).clamp(0, 1))
+
+
+@node("latent.forward_diffusion", title="Forward diffusion of a latent", aliases=("add noise", "DDPM"))
+def latent_forward_diffusion(
+    latent: Latent,
+    timestep: Annotated[int, Range(0, 999)] = 250,
+    schedule: Betas = "cosine",
+    seed: SeedNumber = 0,
+) -> Latent:
+    """A latent noised to a timestep from 0 (clean) to 999 (noise), its variance kept.
+
+    Ho et al. 2020 (arXiv:2006.11239), eq. 4. To denoise it afterwards use Noise instead, which adds without
+    shrinking.
+    """
+    from nodes.backend.noise import diffuse
+
+    return replace(latent, samples=diffuse(latent.samples, _alpha_bar(schedule, timestep), seed))

@@ -1,0 +1,50 @@
+"""Denoising, one step at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Literal, NamedTuple
+
+from nodegraph.node import Context, Range, Seed, node
+from nodes.types import Conditioning, Control, History, Latent, Model
+
+Solver = Literal["euler", "euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2m_sde", "ddim", "lcm", "uni_pc"]
+
+
+class Denoised(NamedTuple):
+    latent: Latent
+    denoised: Latent
+    history: History
+
+
+@node("sampling.unet_step", title="U-Net step", aliases=("sampler", "denoise", "KSampler"))
+def unet_step(
+    ctx: Context,
+    model: Model,
+    latent: Latent,
+    positive: Conditioning,
+    negative: Conditioning,
+    sigma: float,
+    sigma_next: float,
+    index: Annotated[int, Range(0, 10_000)] = 0,
+    seed: Annotated[int, Range(0, 2**64 - 1), Seed()] = 0,
+    guidance_scale: Annotated[float, Range(0.0, 30.0, step=0.1)] = 7.5,
+    solver: Solver = "euler",
+    history: History | None = None,
+    control: Control | None = None,
+) -> Denoised:
+    """Take noise out of a latent: one step from noise level sigma to sigma_next.
+
+    guidance_scale: how strongly the prompts act; 1 follows the positive prompt alone and takes half the time.
+    solver: how the step is computed. heun asks the U-Net twice; dpmpp_2m and uni_pc use the history of earlier steps;
+    euler_ancestral, dpmpp_2m_sde and lcm add fresh noise, made from the seed and the step's index.
+    denoised: the finished picture as far as it can be told now.
+    """
+    from nodes.backend.denoise import denoiser
+    from nodes.backend.previews import latent_picture
+    from nodes.backend.solvers import step
+
+    denoise = denoiser(model, positive.embeds, negative.embeds, guidance_scale, control, ctx.progress)
+    x, denoised, history = step(solver, denoise, latent.samples, sigma, sigma_next, history or History(), seed, index)
+    ctx.progress(1, 1, lambda: latent_picture(denoised, latent.vae))
+    return Denoised(replace(latent, samples=x), replace(latent, samples=denoised), history)

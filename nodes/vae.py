@@ -1,0 +1,28 @@
+"""Between pixels and latents."""
+
+from __future__ import annotations
+
+from nodegraph.node import Context, node
+from nodes.types import Image, Latent, Vae
+
+
+@node("vae.decode", title="VAE decode", aliases=("latent to image",))
+def decode(ctx: Context, vae: Vae, latent: Latent) -> Image:
+    """Turn a latent into a picture.
+
+    Pictures above 1024 x 1024 are decoded in tiles that fade into each other, so memory stays bounded.
+    """
+    from nodes.backend import autoencoder, pool
+
+    return Image(autoencoder.decode(pool.vae(vae), latent.samples, ctx.progress))
+
+
+@node("vae.encode", title="VAE encode", aliases=("image to latent", "img2img"))
+def encode(ctx: Context, vae: Vae, image: Image) -> Latent:
+    """Turn a picture into a latent, for image to image. Its sides must be multiples of 8.
+
+    The mean of the encoder's distribution is taken, so the same picture always gives the same latent.
+    """
+    from nodes.backend import autoencoder, pool
+
+    return Latent(autoencoder.encode(pool.vae(vae), image.pixels, ctx.progress), vae.factor, vae)

@@ -1,0 +1,196 @@
+"""Checkpoints are described without loading them, and what is wrong with one is said in a sentence."""
+
+import json
+import pickle
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import save_file
+from torch import zeros
+
+from nodes.backend import checkpoints
+from nodes.types import NoiseSchedule
+from tests import tiny_models
+from tests.tiny_checkpoints import write_single_file
+
+
+@pytest.fixture
+def one_file(sd15_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tiny model as one file, read with the tiny model's settings in place of the shipped ones."""
+    monkeypatch.setattr(checkpoints, "CONFIGS", sd15_folder)
+    return write_single_file(sd15_folder, tmp_path / "model.safetensors")
+
+
+def test_a_folder_is_described_from_its_settings(sd21_folder: Path):
+    model, text_encoder, vae = checkpoints.checkpoint(str(sd21_folder))
+    assert model.prediction == "v_prediction"
+    assert model.noise_schedule == NoiseSchedule("scaled_linear", 0.00085, 0.012, 1000)
+    assert (vae.latent_channels, vae.factor) == (4, 8)
+    assert model.weights.path == text_encoder.weights.path == str(sd21_folder)
+
+
+def test_one_file_is_described_like_the_folder_it_was_made_of(sd15_folder: Path, one_file: Path):
+    from_file, from_folder = checkpoints.checkpoint(str(one_file)), checkpoints.checkpoint(str(sd15_folder))
+    assert from_file.model.noise_schedule == from_folder.model.noise_schedule
+    assert from_file.vae.factor == from_folder.vae.factor
+
+
+def test_a_changed_file_has_another_description(sd15_folder: Path, one_file: Path):
+    before = checkpoints.checkpoint(str(one_file))
+    write_single_file(sd15_folder, one_file)
+    assert checkpoints.checkpoint(str(one_file)) != before
+
+
+def test_describing_a_checkpoint_needs_no_torch(sd15_folder: Path):
+    code = (
+        "import sys; from nodes.load import checkpoint; "
+        f"checkpoint({str(sd15_folder)!r}); assert not {{'torch', 'numpy', 'PIL', 'safetensors'}} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=checkpoints.ROOT)
+
+
+def test_a_relative_path_is_looked_up_in_the_program_folder_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert checkpoints.find("nodes/configs") == checkpoints.ROOT / "nodes" / "configs"
+    (tmp_path / "nodes" / "configs").mkdir(parents=True)
+    assert checkpoints.find("nodes/configs") == (tmp_path / "nodes" / "configs").resolve()
+
+
+def test_the_shipped_settings_are_those_of_stable_diffusion_1():
+    config = checkpoints.config(Path("model.safetensors"), "unet")
+    assert config["cross_attention_dim"] == 768
+    assert config["block_out_channels"] == [320, 640, 1280, 1280]
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ValueError, match=r".") as caught:
+        checkpoints.checkpoint(str(path))
+    message = str(caught.value)
+    assert path.name in message
+    assert "\n" not in message
+    return message
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    assert "there is no file or folder" in refusal(tmp_path / "gone.safetensors")
+
+
+def test_an_empty_path_asks_for_a_file():
+    with pytest.raises(ValueError, match="choose a file"):
+        checkpoints.checkpoint("")
+
+
+def test_a_file_cut_short_is_recognised(one_file: Path):
+    data = one_file.read_bytes()
+    for length in (len(data) - 1, len(data) // 2, 1000, 9):
+        one_file.write_bytes(data[:length])
+        assert "is cut short" in refusal(one_file)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"abc", b"\xff" * 64, struct.pack("<Q", 2) + b"{]", struct.pack("<Q", 4) + b"null"]
+)
+def test_junk_is_no_safetensors_file(tmp_path: Path, data: bytes):
+    path = tmp_path / "junk.safetensors"
+    path.write_bytes(data)
+    assert "is not a safetensors file" in refusal(path)
+
+
+def test_a_header_of_brackets_is_no_safetensors_file(tmp_path: Path):
+    path = tmp_path / "deep.safetensors"
+    text = b"[" * 200_000
+    path.write_bytes(struct.pack("<Q", len(text)) + text)
+    assert "is not a safetensors file" in refusal(path)
+
+
+def test_a_tensor_of_the_wrong_size_is_damage(tmp_path: Path):
+    path = tmp_path / "odd.safetensors"
+    header = json.dumps({"w": {"dtype": "F32", "shape": [3], "data_offsets": [0, 8]}}).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(8))
+    assert "is damaged" in refusal(path)
+
+
+@pytest.mark.parametrize("start", [pickle.dumps({"state_dict": {}}), b"PK\x03\x04" + bytes(60)])
+def test_a_pickle_under_another_name_is_refused_with_the_reason(tmp_path: Path, start: bytes):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(start)
+    assert "is a pickle under another name, which can run any program" in refusal(path)
+
+
+def test_a_ckpt_is_refused_with_the_reason(tmp_path: Path):
+    path = tmp_path / "model.ckpt"
+    path.write_bytes(b"anything")
+    assert "is a pickle, which can run any program" in refusal(path)
+
+
+def test_a_lora_is_no_checkpoint(sd15_folder: Path, tmp_path: Path):
+    path = tiny_models.build_lora(tmp_path / "lora.safetensors", sd15_folder, key_format="kohya")
+    assert "is a LoRA, not a checkpoint" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "family"),
+    [
+        ("conditioner.embedders.0.x", "Stable Diffusion XL"),
+        ("model.diffusion_model.joint_blocks.0.x", "Stable Diffusion 3"),
+        ("double_blocks.0.x", "Flux"),
+        ("cond_stage_model.model.x", "Stable Diffusion 2"),
+    ],
+)
+def test_a_file_of_another_family_is_named(tmp_path: Path, tensor: str, family: str):
+    path = tmp_path / "other.safetensors"
+    save_file({tensor: zeros(1)}, path)
+    assert family in refusal(path)
+
+
+def test_a_file_without_a_text_encoder_is_no_whole_checkpoint(tmp_path: Path):
+    path = tmp_path / "part.safetensors"
+    save_file({"model.diffusion_model.input_blocks.0.0.weight": zeros(4, 4, 3, 3)}, path)
+    assert "it has no cond_stage_model.transformer.* tensors" in refusal(path)
+
+
+def test_an_inpainting_model_is_told_from_a_text_to_image_model(tmp_path_factory: pytest.TempPathFactory):
+    folder = tiny_models.build_sd15_inpaint(tmp_path_factory.mktemp("models") / "inpaint")
+    assert "is not a text-to-image model" in refusal(folder)
+
+
+def test_a_folder_without_a_unet_is_no_checkpoint(tmp_path: Path):
+    assert "it has no folder unet" in refusal(tmp_path)
+
+
+def test_a_folder_whose_weights_are_missing_is_named(sd15_folder: Path, tmp_path: Path):
+    folder = tmp_path / "copy"
+    for source in sd15_folder.rglob("*.json"):
+        target = folder / source.relative_to(sd15_folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(source.read_bytes())
+    assert "diffusion_pytorch_model.safetensors is missing" in refusal(folder)
+
+
+def test_settings_that_are_not_json_are_named(sd15_folder: Path, tmp_path: Path):
+    for part in ("unet", "vae", "text_encoder", "tokenizer", "scheduler"):
+        (tmp_path / part).mkdir()
+    (tmp_path / "unet" / "config.json").write_text("{")
+    assert "is not valid JSON" in refusal(tmp_path)
+
+
+def test_a_lora_for_wider_prompts_is_refused(sd15_folder: Path, sd21_folder: Path, tmp_path: Path):
+    path = tiny_models.build_lora(tmp_path / "lora.safetensors", sd21_folder)
+    model = checkpoints.checkpoint(str(sd15_folder)).model
+    with pytest.raises(ValueError, match="is a LoRA for models with prompts 40 wide; this one's are 32"):
+        checkpoints.lora(str(path), model)
+
+
+def test_a_checkpoint_is_no_lora(sd15_folder: Path, one_file: Path):
+    model = checkpoints.checkpoint(str(sd15_folder)).model
+    with pytest.raises(ValueError, match="is not a LoRA"):
+        checkpoints.lora(str(one_file), model)
+
+
+def test_a_checkpoint_is_no_controlnet(sd15_folder: Path, one_file: Path):
+    for path in (sd15_folder, one_file):
+        with pytest.raises(ValueError, match=r"is not a ControlNet|there is no config\.json"):
+            checkpoints.controlnet(str(path))

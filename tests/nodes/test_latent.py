@@ -1,0 +1,74 @@
+"""Empty latents, noise and forward diffusion."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nodes.backend import noise as noises
+from nodes.latent import empty_latent, forward_diffusion, latent_forward_diffusion, noise, resize_latent
+from nodes.types import Image, Latent, Vae, Weights
+
+VAE = Vae(Weights("vae", "1"), latent_channels=4, factor=8)
+
+
+def test_an_empty_latent_has_the_shape_its_vae_decodes():
+    latent = empty_latent(VAE, 64, 48, 2)
+    assert latent.samples.shape == (2, 4, 6, 8)
+    assert latent.samples.count_nonzero() == 0
+    assert (latent.factor, latent.vae) == (8, VAE)
+
+
+@pytest.mark.parametrize(("width", "height", "name"), [(60, 64, "width"), (64, 60, "height")])
+def test_a_size_the_vae_cannot_make_is_refused(width: int, height: int, name: str):
+    with pytest.raises(ValueError, match=f"{name} must be a multiple of 8, got 60"):
+        empty_latent(VAE, width, height)
+
+
+def test_noise_is_added_at_its_level_and_the_seed_passed_on():
+    latent = Latent(torch.ones(1, 4, 8, 8))
+    noised, seed = noise(latent, 2.0, 5)
+    assert noised.samples.equal(1 + 2 * noises.draw((1, 4, 8, 8), 5, 0))
+    assert seed == 5
+    assert latent.samples.equal(torch.ones(1, 4, 8, 8))
+
+
+@pytest.mark.parametrize("seed", [0, 2**64 - 1])
+def test_every_seed_the_node_offers_gives_noise(seed: int):
+    assert noise(Latent(torch.zeros(1, 4, 8, 8)), 1.0, seed).latent.samples.std() > 0
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_forward_diffusion_goes_from_the_picture_to_pure_noise(schedule: str):
+    picture = Latent(noises.draw((1, 4, 32, 32), 1, 0))
+    grain = noises.draw((1, 4, 32, 32), 9, 0)
+    first, last = (latent_forward_diffusion(picture, t, schedule, 9).samples for t in (0, 999))
+    # alpha_bar is 0.9999 at the first timestep and below 4e-5 at the last: 1 % of the other part is left in each
+    torch.testing.assert_close(first, picture.samples, rtol=0, atol=0.05)
+    torch.testing.assert_close(last, grain, rtol=0, atol=0.05)
+
+
+def test_forward_diffusion_keeps_the_variance():
+    picture = Latent(noises.draw((1, 4, 64, 64), 1, 0))
+    noised = latent_forward_diffusion(picture, 500, "cosine", 9).samples
+    assert float(noised.var()) == pytest.approx(1, abs=0.05)  # 16,384 samples: one standard error is 0.011
+
+
+def test_a_noised_picture_stays_a_picture():
+    pixels = torch.linspace(0, 1, 3 * 16 * 16).reshape(1, 3, 16, 16)
+    noised = forward_diffusion(Image(pixels), 400, "linear", 3).pixels
+    assert noised.shape == pixels.shape
+    assert 0 <= noised.min() < noised.max() <= 1
+
+
+@pytest.mark.parametrize("method", ["bilinear", "bicubic", "nearest"])
+def test_resizing_keeps_what_belongs_to_the_latent(method: str):
+    resized = resize_latent(Latent(torch.ones(1, 4, 8, 8), 8, VAE), 1.5, method)
+    assert resized.samples.shape == (1, 4, 12, 12)
+    torch.testing.assert_close(resized.samples, torch.ones(1, 4, 12, 12))  # bicubic weights sum to 1 up to rounding
+    assert resized.vae == VAE
+
+
+def test_shrinking_a_latent_to_nothing_is_refused():
+    with pytest.raises(ValueError, match=r"at least one latent pixel, got 0\.1"):
+        resize_latent(Latent(torch.ones(1, 4, 8, 8)), 0.1)

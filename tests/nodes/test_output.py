@@ -1,0 +1,100 @@
+"""Saved pictures carry their workflow, and nothing is ever overwritten."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from nodegraph import png
+from nodegraph.node import Context
+from nodegraph.types import Picture
+from nodes.image import load
+from nodes.output import preview, save_image
+from nodes.types import Image
+
+WORKFLOW = json.dumps({"version": 1, "nodes": {"positive": {"type": "text.encode", "params": {"text": "a café"}}}})
+
+
+class Recorder(Context):
+    def __init__(self, out_dir: Path, workflow: str = WORKFLOW) -> None:
+        self.out_dir, self.workflow = str(out_dir), workflow
+        self.paths: list[Path] = []
+        self.pictures: list[Picture | None] = []
+
+    def saved(self, path: str) -> None:
+        self.paths.append(Path(path))
+
+    def progress(self, done: int, total: int, preview: object = None) -> None:
+        assert callable(preview)
+        self.pictures.append(preview())
+
+
+def image(batch: int = 1) -> Image:
+    return Image(torch.rand(batch, 3, 8, 16, generator=torch.Generator().manual_seed(0)))
+
+
+def test_the_workflow_and_its_values_are_in_the_file(tmp_path: Path):
+    ctx = Recorder(tmp_path)
+    save_image(ctx, image())
+    texts = png.read_texts(ctx.paths[0])
+    assert texts["denoodle"] == WORKFLOW
+    assert texts["parameters"] == "positive (text.encode) text: a café"
+
+
+def test_the_pixels_are_those_of_the_image(tmp_path: Path):
+    ctx = Recorder(tmp_path)
+    save_image(ctx, image())
+    assert torch.allclose(load(str(ctx.paths[0])).image.pixels, image().pixels, atol=0.5 / 255 + 1e-6)
+
+
+def test_every_picture_of_a_batch_gets_the_next_number(tmp_path: Path):
+    ctx = Recorder(tmp_path)
+    save_image(ctx, image(2), "cat")
+    save_image(ctx, image(), "cat")
+    assert [path.name for path in ctx.paths] == ["cat_00001.png", "cat_00002.png", "cat_00003.png"]
+
+
+def test_nothing_is_overwritten(tmp_path: Path):
+    (tmp_path / "cat_00007.png").write_text("mine")
+    ctx = Recorder(tmp_path)
+    save_image(ctx, image(), "cat")
+    assert ctx.paths[0].name == "cat_00008.png"
+    assert (tmp_path / "cat_00007.png").read_text() == "mine"
+
+
+def test_no_other_file_is_left_behind(tmp_path: Path):
+    save_image(Recorder(tmp_path), image(), folder="a/b")
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["denoodle_00001.png"]
+
+
+def test_a_folder_is_made_inside_the_output_folder(tmp_path: Path):
+    ctx = Recorder(tmp_path / "out")
+    save_image(ctx, image(), folder="cats/black")
+    assert ctx.paths[0] == tmp_path / "out" / "cats" / "black" / "denoodle_00001.png"
+
+
+@pytest.mark.parametrize("folder", ["..", "a/../../b", "/tmp", "\\\\server\\share", "C:\\Users", "..\\x"])
+def test_a_folder_outside_is_refused(tmp_path: Path, folder: str):
+    with pytest.raises(ValueError, match="folder must be inside the output folder"):
+        save_image(Recorder(tmp_path / "out"), image(), folder=folder)
+    assert not list(tmp_path.rglob("*.png"))
+
+
+def test_a_link_that_leads_outside_is_refused(tmp_path: Path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "link").symlink_to(tmp_path)
+    with pytest.raises(ValueError, match="is a link that leads out of it"):
+        save_image(Recorder(tmp_path / "out"), image(), folder="link")
+
+
+@pytest.mark.parametrize("filename", ["", "../x", "a/b", "a\\b", "x\0", ".hidden", "a:b"])
+def test_a_filename_that_is_a_path_is_refused(tmp_path: Path, filename: str):
+    with pytest.raises(ValueError, match="filename must be a plain name"):
+        save_image(Recorder(tmp_path), image(), filename)
+
+
+def test_a_preview_shows_the_picture(tmp_path: Path):
+    ctx = Recorder(tmp_path)
+    preview(ctx, image())
+    assert ctx.pictures == [image().preview()]

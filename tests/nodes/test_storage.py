@@ -1,0 +1,125 @@
+"""What goes to disk comes back equal, bit for bit; a damaged file is an error that names it."""
+
+import math
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from nodes.backend import storage
+from nodes.types import (
+    Conditioning,
+    Control,
+    ControlNet,
+    Hint,
+    History,
+    Image,
+    Latent,
+    Lora,
+    Mask,
+    Model,
+    NoiseSchedule,
+    TextEncoder,
+    Vae,
+    Weights,
+)
+
+WEIGHTS = Weights("models/a.safetensors", "1-2")
+VAE = Vae(WEIGHTS, 4, 8)
+
+
+def noise(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
+VALUES: dict[str, tuple[Any, ...]] = {
+    "plain": (None, True, 1, -(2**60), 0.1, "naïve \udc80 text", (), (1, (2.5, "x"))),
+    "odd numbers": (math.inf, -math.inf, -0.0, 5e-324),
+    "latent": (Latent(noise(1, 4, 2, 2), 8, VAE), 7),
+    "image": (Image(noise(2, 3, 4, 4)), Mask(noise(1, 1, 4, 4))),
+    "text": (Conditioning(noise(1, 77, 8), "a cat"),),
+    "history": (History((noise(1, 2), noise(2, 2)), (1.5, 0.5), ()), History()),
+    "control": (Control((Hint(ControlNet(WEIGHTS, "sd1"), noise(1, 3, 2, 2), 0.8, 0.0, 1.0),)),),
+    "models": (
+        Model(WEIGHTS, "sd1", "epsilon", NoiseSchedule(), (Lora(WEIGHTS, 0.7),)),
+        TextEncoder(WEIGHTS, "sd1"),
+        VAE,
+    ),
+    "kinds of tensor": (noise(3).half(), noise(3).bfloat16(), torch.arange(3), torch.tensor(True), torch.zeros(0, 2)),
+}
+
+
+def equal(a: Any, b: Any) -> bool:
+    if isinstance(a, Tensor):
+        return isinstance(b, Tensor) and a.dtype == b.dtype and a.shape == b.shape and torch.equal(a, b)
+    if isinstance(a, tuple):
+        return isinstance(b, tuple) and len(a) == len(b) and all(map(equal, a, b))
+    if type(a).__name__ in storage.CLASSES:
+        return type(a) is type(b) and all(equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+    return type(a) is type(b) and repr(a) == repr(b)
+
+
+@pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
+def test_what_is_stored_comes_back_equal(values: tuple[Any, ...], tmp_path: Path):
+    storage.save(values, tmp_path / "entry")
+    assert equal(storage.load(tmp_path / "entry"), values)
+
+
+def test_a_view_comes_back_contiguous_and_alone(tmp_path: Path):
+    whole = noise(4, 6)
+    storage.save((whole.T, whole[1]), tmp_path / "entry")
+    turned, row = storage.load(tmp_path / "entry")
+    assert torch.equal(turned, whole.T)
+    assert turned.is_contiguous()
+    assert torch.equal(row, whole[1])
+    assert (tmp_path / "entry").stat().st_size < 4 * (24 + 6) + 400  # the row alone, not what it is a view of
+
+
+def test_one_tensor_in_two_places_is_stored(tmp_path: Path):
+    latent = Latent(noise(1, 4, 2, 2))
+    storage.save((latent, latent), tmp_path / "entry")
+    assert equal(storage.load(tmp_path / "entry"), (latent, latent))
+
+
+def test_a_result_computed_in_inference_mode_is_stored(tmp_path: Path):
+    with torch.inference_mode():
+        values = (Latent(noise(1, 4, 2, 2) * 2),)
+    storage.save(values, tmp_path / "entry")
+    assert equal(storage.load(tmp_path / "entry"), values)
+
+
+def test_what_does_not_travel_on_links_is_refused(tmp_path: Path):
+    with pytest.raises(TypeError, match="dict does not travel on links"):
+        storage.save(({},), tmp_path / "entry")
+
+
+@pytest.mark.parametrize("cut", [0, 4, 20, -1])
+def test_a_file_cut_short_is_an_error_that_names_it(cut: int, tmp_path: Path):
+    path = tmp_path / "entry"
+    storage.save(VALUES["latent"], path)
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(ValueError, match="entry is not a stored result"):
+        storage.load(path)
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        '{"class": "Path", "fields": {}}',
+        '{"class": "Latent", "fields": {"exec": 1}}',
+        '{"tensor": "9"}',
+        '{"class": ["Latent"], "fields": {}}',
+        "[1]",
+        "[" * 100_000,
+        "not JSON",
+    ],
+)
+def test_a_file_that_says_something_else_is_an_error(tree: str, tmp_path: Path):
+    from safetensors.torch import save_file
+
+    save_file({}, tmp_path / "entry", {storage.KEY: tree})
+    with pytest.raises(ValueError, match="entry is not a stored result"):
+        storage.load(tmp_path / "entry")
