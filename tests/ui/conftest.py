@@ -1,0 +1,122 @@
+"""The toy node package, a small graph, and widgets on it."""
+
+from collections.abc import Callable
+
+import pytest
+from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from nodegraph.graph import Graph, Node, Port
+from nodegraph.registry import Registry, discover
+from ui import theme
+from ui.canvas.canvas import Canvas
+from ui.canvas.view import View
+from ui.document import Document
+from ui.run_state import RunState
+
+
+@pytest.fixture(scope="session", autouse=True)
+def themed(qapp: QApplication) -> None:
+    theme.install(qapp)
+
+
+@pytest.fixture(scope="session")
+def registry() -> Registry:
+    return discover("tests.toy_nodes")
+
+
+@pytest.fixture
+def graph() -> Graph:
+    """Two boxes, added, shown; and one node with every kind of parameter."""
+    nodes = {
+        "left": Node("toy.box", {"value": 2.0}, (0, 0)),
+        "right": Node("toy.box", {"value": 3.0}, (0, 150)),
+        "sum": Node("toy.add", {}, (300, 0)),
+        "show": Node("toy.show", {}, (600, 0)),
+        "settings": Node("toy.settings", {}, (300, 200)),
+    }
+    links = {
+        Port("sum", "a"): Port("left", "box"),
+        Port("sum", "b"): Port("right", "box"),
+        Port("show", "box"): Port("sum", "box"),
+    }
+    return Graph(nodes, links)
+
+
+@pytest.fixture
+def document(registry: Registry, graph: Graph) -> Document:
+    return Document(registry, graph)
+
+
+@pytest.fixture
+def runs() -> RunState:
+    return RunState()
+
+
+class Hand:
+    """Mouse and keys on a canvas, at world positions."""
+
+    def __init__(self, canvas: Canvas) -> None:
+        self.canvas = canvas
+
+    def at(self, world: QPointF) -> QPoint:
+        return self.canvas.view.to_screen(world).toPoint()
+
+    def header(self, id: str) -> QPointF:
+        return self.canvas.scene.nodes[id].pos + QPointF(60, 12)
+
+    def socket(self, id: str, name: str, *, output: bool = False) -> QPointF:
+        return self.canvas.scene.socket_pos(Port(id, name), output=output)
+
+    def press(self, world: QPointF, button=Qt.MouseButton.LeftButton, keys=Qt.KeyboardModifier.NoModifier) -> None:
+        QTest.mousePress(self.canvas, button, keys, self.at(world))
+
+    def move(self, world: QPointF) -> None:
+        QTest.mouseMove(self.canvas, self.at(world))
+
+    def release(self, world: QPointF, button=Qt.MouseButton.LeftButton) -> None:
+        QTest.mouseRelease(self.canvas, button, pos=self.at(world))
+
+    def click(self, world: QPointF, keys=Qt.KeyboardModifier.NoModifier) -> None:
+        self.press(world, keys=keys)
+        self.release(world)
+
+    def drag(self, start: QPointF, end: QPointF, button=Qt.MouseButton.LeftButton) -> None:
+        self.press(start, button)
+        for part in (0.3, 0.7, 1.0):
+            self.move(start + (end - start) * part)
+        self.release(end, button)
+
+
+@pytest.fixture
+def canvas(qtbot, document: Document, runs: RunState) -> Canvas:
+    """On the screen, at scale 1, with some room around the graph."""
+    made = Canvas(document, runs)
+    qtbot.addWidget(made)
+    made.resize(1100, 800)
+    made.show()
+    qtbot.waitExposed(made)
+    made.show_view(View(1.0, 100, 100))
+    made.setFocus()
+    return made
+
+
+@pytest.fixture
+def hand(canvas: Canvas) -> Hand:
+    return Hand(canvas)
+
+
+@pytest.fixture
+def shows_document(canvas: Canvas) -> Callable[[], bool]:
+    """Whether the canvas shows exactly the document."""
+
+    def check() -> bool:
+        graph, scene = canvas.document.graph, canvas.scene
+        nodes = {id: item.node for id, item in scene.nodes.items()}
+        links = {dst: link.src for dst, link in scene.links.items()}
+        everywhere = QRectF(-1e6, -1e6, 2e6, 2e6)
+        found = {item.id for item in scene.nodes_in(everywhere)}
+        return nodes == dict(graph.nodes) and links == dict(graph.links) and found == set(graph.nodes)
+
+    return check

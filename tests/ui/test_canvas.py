@@ -1,0 +1,242 @@
+"""The canvas shows the document, and the mouse and the keys change it."""
+
+import random
+
+import pytest
+from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from nodegraph import graph as edits
+from nodegraph.graph import Node, Port
+from nodegraph.messages import Failed, Finished
+from nodegraph.types import Picture
+from ui.canvas.palette import Palette, search
+from ui.canvas.view import fitted
+from ui.theme import DARK
+
+EMPTY = QPointF(-60, 400)
+
+
+def test_nodes_and_links_of_the_document_are_shown(shows_document):
+    assert shows_document()
+
+
+def test_the_canvas_shows_the_document_after_any_edit_undo_and_redo(canvas, shows_document):
+    pick = random.Random(7)
+    document = canvas.document
+    for step in range(60):
+        ids = list(document.graph.nodes)
+        match pick.randrange(5):
+            case 0:
+                document.edit("Add", edits.add_node, f"n{step}", Node("toy.add", pos=(pick.randrange(900), 0)))
+            case 1 if ids:
+                document.edit("Delete", edits.remove_nodes, {pick.choice(ids)})
+            case 2 if len(ids) > 1:
+                a, b = pick.sample(ids, 2)
+                document.edit("Connect", edits.connect, Port(a, "box"), Port(b, "a"))
+            case 3:
+                document.undo_stack.undo()
+            case _:
+                document.undo_stack.redo()
+        assert shows_document()
+
+
+def test_what_is_painted_after_edits_is_what_a_new_canvas_paints(canvas, hand, qtbot):
+    hand.drag(hand.header("sum"), hand.header("sum") + QPointF(80, 120))
+    canvas.document.set_param("left", "value", 77.0)
+    canvas.document.edit("Delete", edits.remove_nodes, {"right"})
+    canvas.select(())
+    qtbot.waitUntil(lambda: canvas.grab().toImage() == repainted(canvas))
+
+
+def repainted(canvas):
+    """The canvas with every tile painted again."""
+    canvas._tiles.clear()
+    for _ in range(20):  # a frame may leave tiles to the next
+        canvas.grab()
+    return canvas.grab().toImage()
+
+
+def test_a_drag_is_one_undo_step(canvas, hand):
+    before = canvas.document.graph
+    hand.drag(hand.header("sum"), hand.header("sum") + QPointF(50, 30))
+    assert canvas.document.graph.nodes["sum"].pos == (350, 30)
+    assert canvas.document.undo_stack.count() == 1
+    canvas.document.undo_stack.undo()
+    assert canvas.document.graph == before
+
+
+def test_a_drag_carries_all_selected_nodes(canvas, hand):
+    hand.click(hand.header("left"))
+    hand.click(hand.header("sum"), Qt.KeyboardModifier.ShiftModifier)
+    hand.drag(hand.header("sum"), hand.header("sum") + QPointF(0, 40))
+    assert canvas.document.graph.nodes["left"].pos == (0, 40)
+    assert canvas.document.graph.nodes["sum"].pos == (300, 40)
+    assert canvas.document.graph.nodes["right"].pos == (0, 150)
+
+
+def test_escape_during_a_drag_leaves_everything_as_it_was(canvas, hand):
+    hand.press(hand.header("sum"))
+    hand.move(hand.header("sum") + QPointF(50, 30))
+    QTest.keyClick(canvas, Qt.Key.Key_Escape)
+    hand.release(hand.header("sum") + QPointF(50, 30))
+    assert canvas.document.undo_stack.count() == 0
+
+
+def test_a_box_selects_what_it_touches(canvas, hand):
+    hand.drag(QPointF(-40, -40), QPointF(100, 160))
+    assert canvas.selection == {"left", "right"}
+
+
+def test_a_click_on_nothing_clears_the_selection(canvas, hand):
+    hand.click(hand.header("left"))
+    assert canvas.selection == {"left"}
+    hand.click(EMPTY)
+    assert not canvas.selection
+
+
+def test_a_wire_is_pulled_from_an_output_to_an_input(canvas, hand):
+    canvas.document.edit("Disconnect", edits.disconnect, Port("sum", "a"))
+    hand.drag(hand.socket("right", "box", output=True), hand.socket("sum", "a"))
+    assert canvas.document.graph.links[Port("sum", "a")] == Port("right", "box")
+
+
+def test_a_wire_is_pulled_from_an_input_to_an_output(canvas, hand):
+    canvas.document.edit("Disconnect", edits.disconnect, Port("sum", "a"))
+    hand.drag(hand.socket("sum", "a"), hand.socket("right", "box", output=True))
+    assert canvas.document.graph.links[Port("sum", "a")] == Port("right", "box")
+
+
+def test_a_wire_does_not_go_where_the_types_disagree(canvas, hand, monkeypatch):
+    monkeypatch.setattr(canvas, "open_palette", lambda *_, **__: None)
+    hand.drag(hand.socket("left", "box", output=True), hand.socket("settings", "text"))
+    assert Port("settings", "text") not in canvas.document.graph.links
+
+
+def test_a_wire_does_not_close_a_circle(canvas, hand, monkeypatch):
+    monkeypatch.setattr(canvas, "open_palette", lambda *_, **__: None)
+    canvas.document.edit("Add", edits.add_node, "more", Node("toy.add", pos=(600, 300)))
+    canvas.document.edit("Connect", edits.connect, Port("sum", "box"), Port("more", "a"))
+    hand.drag(hand.socket("more", "box", output=True), hand.socket("sum", "a"))
+    assert canvas.document.graph.links[Port("sum", "a")] == Port("left", "box")
+
+
+def test_a_wire_is_taken_off_its_input(canvas, hand):
+    hand.drag(hand.socket("sum", "a"), EMPTY)
+    assert Port("sum", "a") not in canvas.document.graph.links
+
+
+def test_a_wire_is_carried_from_one_input_to_another_in_one_step(canvas, hand):
+    canvas.document.edit("Disconnect", edits.disconnect, Port("sum", "b"))
+    steps = canvas.document.undo_stack.count()
+    hand.drag(hand.socket("sum", "a"), hand.socket("sum", "b"))
+    assert canvas.document.graph.links[Port("sum", "b")] == Port("left", "box")
+    assert Port("sum", "a") not in canvas.document.graph.links
+    assert canvas.document.undo_stack.count() == steps + 1
+
+
+def palette(canvas) -> Palette | None:
+    return canvas.findChild(Palette)
+
+
+def test_a_wire_dropped_on_nothing_offers_what_fits_and_links_it(canvas, hand):
+    hand.drag(hand.socket("settings", "box", output=True), QPointF(700, 400))
+    offered = palette(canvas)
+    assert offered is not None
+    assert {t.id for t in offered.types} >= {"toy.add", "toy.show"}
+    assert "toy.box" not in {t.id for t in offered.types}
+    QTest.keyClicks(offered.box, "show")
+    QTest.keyClick(offered.box, Qt.Key.Key_Return)
+    assert canvas.document.graph.links[Port("show_2", "box")] == Port("settings", "box")
+    assert canvas.document.undo_stack.count() == 1
+
+
+def test_tab_finds_and_adds_a_node_with_the_keyboard_alone(canvas):
+    QTest.keyClick(canvas, Qt.Key.Key_Tab)
+    found = palette(canvas)
+    assert found is not None
+    QTest.keyClicks(found.box, "bx")
+    QTest.keyClick(found.box, Qt.Key.Key_Return)
+    assert canvas.document.graph.nodes["box"].type == "toy.box"
+    assert canvas.selection == {"box"}
+
+
+def test_search_finds_by_name_then_by_documentation(registry):
+    assert search(registry.values(), "add")[0].id == "toy.add"
+    assert "toy.slow" in [t.id for t in search(registry.values(), "milliseconds")]
+    assert search(registry.values(), "no such thing") == []
+
+
+def test_delete_removes_the_selected_nodes_and_their_links(canvas, hand, shows_document):
+    hand.click(hand.header("sum"))
+    canvas.delete_selected()
+    assert "sum" not in canvas.document.graph.nodes
+    assert not canvas.selection
+    assert shows_document()
+
+
+@pytest.mark.parametrize("button", [Qt.MouseButton.MiddleButton, None])
+def test_the_middle_button_or_space_pans(canvas, hand, button):
+    start = hand.at(EMPTY)
+    if button is None:
+        QTest.keyPress(canvas, Qt.Key.Key_Space)
+    QTest.mousePress(canvas, button or Qt.MouseButton.LeftButton, pos=start)
+    QTest.mouseMove(canvas, start + QPoint(30, -20))
+    QTest.mouseRelease(canvas, button or Qt.MouseButton.LeftButton, pos=start + QPoint(30, -20))
+    assert (canvas.view.x, canvas.view.y) == (130, 80)
+    assert not canvas.selection
+
+
+def test_the_wheel_zooms_at_the_pointer(canvas):
+    at = QPointF(400, 300)
+    before = canvas.view.to_world(at)
+    QApplication.sendEvent(canvas, wheel(canvas, at, 120))
+    after = canvas.view.to_world(at)
+    assert canvas.view.scale > 1
+    assert (after - before).manhattanLength() <= 1  # the offset is whole pixels
+
+
+def wheel(canvas, at: QPointF, delta: int) -> QWheelEvent:
+    none, buttons = Qt.KeyboardModifier.NoModifier, Qt.MouseButton.NoButton
+    place = canvas.mapToGlobal(at)
+    return QWheelEvent(at, place, QPoint(), QPoint(0, delta), buttons, none, Qt.ScrollPhase.NoScrollPhase, False)
+
+
+def test_fit_shows_everything(canvas):
+    canvas.show_view(canvas.view.panned(5000, 0))
+    canvas.fit()
+    assert canvas.view.rect_to_world(QRectF(canvas.rect())).contains(canvas.scene.extent())
+
+
+def test_fitting_nothing_or_a_point_keeps_a_usable_scale(canvas):
+    assert fitted(QRectF(), canvas.size().toSizeF()).scale == 1
+    assert fitted(QRectF(0, 0, 1, 1), canvas.size().toSizeF()).scale == 1
+
+
+def test_a_failed_node_says_why(canvas, hand):
+    canvas.runs.take(Failed("sum", "the box must be red"))
+    assert canvas.tip_at(QPointF(hand.at(hand.header("sum")))) == "the box must be red"
+    below = hand.at(QPointF(340, canvas.scene.nodes["sum"].rect.bottom() + 20))
+    assert canvas.grab().toImage().pixelColor(below) != QColor(DARK.canvas)
+
+
+def test_a_result_shows_its_picture_inside_the_node(canvas, hand, qtbot):
+    red_and_blue = Picture(1, 2, bytes([255, 0, 0, 0, 0, 255]))
+    canvas.runs.take(Finished("sum", "key", (), 0.1, cached=False, picture=red_and_blue))
+    place = canvas.scene.nodes["sum"].shape.picture
+    at = hand.at(canvas.scene.nodes["sum"].pos + place.topLeft() + QPointF(9, 9))
+    qtbot.waitUntil(lambda: canvas.grab().toImage().pixelColor(at) == QColor(255, 0, 0))
+
+
+def test_a_picture_of_one_colour_takes_no_room_in_its_node(canvas):
+    red = Picture(2, 2, bytes([255, 0, 0]) * 4)
+    canvas.runs.take(Finished("sum", "key", (), 0.1, cached=False, picture=red))
+    assert canvas.scene.nodes["sum"].shape.picture is None
+
+
+def test_everything_far_out_is_still_painted(canvas, qtbot):
+    canvas.show_view(canvas.view.zoomed(0.1, QPointF()))
+    at = canvas.view.to_screen(canvas.scene.nodes["settings"].rect.center()).toPoint()
+    qtbot.waitUntil(lambda: canvas.grab().toImage().pixelColor(at) == QColor(DARK.raised))

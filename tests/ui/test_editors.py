@@ -1,0 +1,147 @@
+"""Each kind of parameter has an editor that reads keys and the mouse."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from nodegraph.graph import Port, connect
+from ui.panels.inspector import Inspector
+
+
+@pytest.fixture
+def inspector(qtbot, document) -> Inspector:
+    made = Inspector(document)
+    qtbot.addWidget(made)
+    made.resize(360, 900)
+    made.show()
+    made.show_nodes(("settings",))
+    return made
+
+
+@pytest.fixture
+def params(document):
+    return lambda: document.graph.nodes["settings"].params
+
+
+def type_into(box, text: str) -> None:
+    box.setFocus()
+    box.selectAll()
+    QTest.keyClicks(box, text)
+    QTest.keyClick(box, Qt.Key.Key_Tab)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("count", "7", 7),
+        ("ratio", "1.25", 1.25),
+        ("ratio", "1", 1.0),
+        ("seed", "12345678901234567890", 12345678901234567890),
+        ("values", "3, 2, 0.5", (3.0, 2.0, 0.5)),
+        ("path", "notes.txt", "notes.txt"),
+        ("text", "a dog", "a dog"),
+    ],
+)
+def test_what_is_typed_is_the_value(inspector, params, name, text, value):
+    type_into(inspector.rows[name].editor.box, text)
+    assert params()[name] == value
+    assert type(params()[name]) is type(value)
+
+
+def test_typing_a_number_is_one_undo_step(inspector, document):
+    type_into(inspector.rows["seed"].editor.box, "4711")
+    assert document.undo_stack.count() == 1
+
+
+def test_two_visits_to_a_field_are_two_undo_steps(inspector, document):
+    type_into(inspector.rows["count"].editor.box, "7")
+    type_into(inspector.rows["count"].editor.box, "8")
+    assert document.undo_stack.count() == 2
+
+
+def test_a_slide_is_one_undo_step(inspector, document, params):
+    slider = inspector.rows["ratio"].editor.slider
+    slider.setSliderDown(True)
+    for position in (10, 20, slider.maximum()):
+        slider.setValue(position)
+    slider.setSliderDown(False)
+    assert params()["ratio"] == 2.0
+    assert document.undo_stack.count() == 1
+    document.undo_stack.undo()
+    assert inspector.rows["ratio"].editor.box.value == 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"), [("count", "99", "between 1 and 10"), ("values", "1, x", "takes List")]
+)
+def test_a_wrong_value_gives_a_sentence_and_leaves_the_document(inspector, document, name, text, sentence):
+    box = inspector.rows[name].editor.box
+    box.setFocus()
+    box.selectAll()
+    QTest.keyClicks(box, text)
+    assert sentence in inspector.rows[name].error.text()
+    assert inspector.rows[name].error.isVisible()
+    assert document.graph.nodes["settings"].params.get(name) not in (99, "1, x")
+
+
+def test_leaving_a_field_with_a_wrong_value_shows_the_value_that_holds(inspector):
+    type_into(inspector.rows["count"].editor.box, "99")
+    assert inspector.rows["count"].editor.box.text() in ("3", "9")  # 9 was fine on the way to 99
+    assert not inspector.rows["count"].error.isVisible()
+
+
+def test_a_wrong_value_in_the_file_is_complained_about(inspector, document):
+    document.set_param("settings", "count", 50)
+    assert inspector.rows["count"].error.text() == "count must be between 1 and 10, got 50"
+
+
+def test_a_switch_is_clicked(inspector, params):
+    box = inspector.rows["flag"].editor.box
+    QTest.mouseClick(box, Qt.MouseButton.LeftButton, pos=box.rect().center())
+    assert params()["flag"] is True
+
+
+def test_a_choice_is_made_with_the_keys(inspector, params):
+    box = inspector.rows["kind"].editor.box
+    box.setFocus()
+    QTest.keyClick(box, Qt.Key.Key_Down)
+    assert params()["kind"] == "cosine"
+
+
+def test_rolling_gives_another_seed_each_time(inspector, params):
+    roll = inspector.rows["seed"].editor.roll
+    seeds = set()
+    for _ in range(3):
+        QTest.mouseClick(roll, Qt.MouseButton.LeftButton)
+        seeds.add(params()["seed"])
+    assert len(seeds) == 3
+
+
+def test_undo_is_shown(inspector, document):
+    document.set_param("settings", "text", "a dog")
+    document.undo_stack.undo()
+    assert inspector.rows["text"].editor.box.toPlainText() == "a cat"
+
+
+def test_reset_goes_back_to_the_default(inspector, document, params):
+    document.set_param("settings", "ratio", 1.5)
+    QTest.mouseClick(inspector.rows["ratio"].action, Qt.MouseButton.LeftButton)
+    assert "ratio" not in params()
+
+
+def test_a_linked_parameter_says_where_its_value_comes_from(inspector, document):
+    document.edit("Connect", connect, Port("left", "box"), Port("settings", "ratio"))
+    row = inspector.rows["ratio"]
+    assert row.link.text() == "from Box"
+    assert not row.editor.isVisible()
+    QTest.mouseClick(row.action, Qt.MouseButton.LeftButton)
+    assert Port("settings", "ratio") not in document.graph.links
+    assert row.editor.isVisible()
+
+
+def test_the_inspector_lets_go_of_a_deleted_node(inspector, document):
+    from nodegraph.graph import remove_nodes
+
+    document.edit("Delete", remove_nodes, {"settings"})
+    assert inspector.node is None
+    assert not inspector.rows

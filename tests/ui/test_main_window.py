@@ -1,0 +1,274 @@
+"""The window with a real engine process behind it, and what happens when that process misbehaves."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QMessageBox
+
+from nodegraph.engine import Settings
+from nodegraph.graph import Graph, Node, Port, add_node
+from ui.document import Document
+from ui.main_window import MainWindow
+
+LONG = 60_000  # an engine process starts in half a second on an idle machine; this one may be busy
+
+
+@pytest.fixture
+def window(qtbot, registry, graph, tmp_path):
+    """With the small graph open, not started."""
+    made = MainWindow(registry, Settings("tests.toy_nodes", cache=None, out_dir=str(tmp_path / "out")))
+    qtbot.addWidget(made, before_close_func=lambda w: w.document.undo_stack.setClean())
+    made.document.reset(graph)
+    made.resize(1200, 800)
+    made.show()
+    qtbot.waitExposed(made)
+    return made
+
+
+@pytest.fixture
+def warnings(monkeypatch) -> list[str]:
+    """What message boxes would have said."""
+    said: list[str] = []
+    monkeypatch.setattr(QMessageBox, "warning", lambda parent, title, text: said.append(text))
+    return said
+
+
+def with_trouble(graph: Graph, type: str) -> Graph:
+    """The small graph, whose boxes pass through a node of this type before they are shown."""
+    nodes = {**graph.nodes, "trouble": Node(type, {}, (450, 100))}
+    links = {**graph.links, Port("trouble", "box"): Port("sum", "box"), Port("show", "box"): Port("trouble", "box")}
+    return Graph(nodes, links)
+
+
+def idle(window: MainWindow) -> bool:
+    return not window.runs.running and not window.engine.running and window.runs.outcome != ""
+
+
+def test_run_computes_to_the_end_and_shows_the_picture(window, qtbot):
+    window.start()
+    QTest.keyClick(window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: idle(window), timeout=LONG)
+    assert window.runs.of("sum").state == "done"
+    assert window.runs.of("show").state == "done"
+    assert window.preview.pixmap is not None
+    assert window.status.text().startswith("Done")
+
+
+def test_ctrl_return_runs_while_a_prompt_is_typed(window):
+    runs: list[str] = []
+    window.actions_by_id["run.all"].triggered.connect(lambda: runs.append("run"))
+    window.canvas.select({"settings"})
+    box = window.inspector.rows["text"].editor.box
+    window.activateWindow()
+    box.setFocus()
+    QTest.keyClicks(box, "!")
+    QTest.keyClick(box, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert runs == ["run"]
+    assert "\n" not in box.toPlainText()
+
+
+def test_delete_removes_nodes_on_the_canvas_and_letters_in_a_text(window):
+    window.canvas.select({"settings"})
+    box = window.inspector.rows["text"].editor.box
+    window.activateWindow()
+    box.setFocus()
+    QTest.keyClick(box, Qt.Key.Key_Delete)
+    assert window.document.graph.nodes["settings"].params["text"] == " cat"
+    window.canvas.setFocus()
+    QTest.keyClick(window.canvas, Qt.Key.Key_Delete)
+    assert "settings" not in window.document.graph.nodes
+
+
+def test_another_document_shows_nothing_of_the_one_before(window, graph, qtbot):
+    window.start()
+    window.runner.run()
+    qtbot.waitUntil(lambda: idle(window), timeout=LONG)
+    window.document.reset(graph)
+    assert not window.runs.nodes
+    assert window.preview.pixmap is None
+    assert {item.run.state for item in window.canvas.scene.nodes.values()} == {"idle"}
+
+
+def test_an_edit_makes_results_stale_and_undo_makes_them_good_again(window, qtbot):
+    window.start()
+    window.runner.run()
+    qtbot.waitUntil(lambda: idle(window), timeout=LONG)
+    window.document.set_param("left", "value", 99.0)
+    qtbot.waitUntil(lambda: window.runs.of("sum").stale, timeout=LONG)
+    assert not window.runs.of("right").stale
+    window.document.undo_stack.undo()
+    qtbot.waitUntil(lambda: not window.runs.of("sum").stale, timeout=LONG)
+
+
+def test_live_mode_runs_after_an_edit(window, qtbot):
+    window.start()
+    window.actions_by_id["run.live"].setChecked(True)
+    qtbot.waitUntil(lambda: idle(window), timeout=LONG)
+    window.document.set_param("left", "value", 50.0)
+    qtbot.waitUntil(lambda: (shown := window.runs.of("show").picture) is not None and shown.rgb[0] == 53, timeout=LONG)
+
+
+@pytest.mark.parametrize(
+    ("type", "sentence"),
+    [
+        ("toy.refuse", "the box must be red"),
+        ("toy.crash", "crashed"),
+        ("toy.killed", "memory"),
+        ("toy.eat_memory", "memory"),
+    ],
+)
+def test_a_failure_is_said_on_its_node_and_the_next_run_works(window, graph, qtbot, type, sentence):
+    window.document.reset(with_trouble(graph, type))
+    window.start()
+    window.runner.run()
+    qtbot.waitUntil(lambda: window.runs.of("trouble").state == "failed" and idle(window), timeout=LONG)
+    assert sentence in window.runs.of("trouble").message.lower()
+    assert any(
+        window.problems.item(i).data(Qt.ItemDataRole.UserRole) == "trouble" for i in range(window.problems.count())
+    )
+    assert window.document.graph == with_trouble(graph, type)
+    window.document.reset(graph)
+    window.runner.run()
+    qtbot.waitUntil(lambda: idle(window) and window.runs.of("show").state in ("done", "cached"), timeout=LONG)
+
+
+@pytest.mark.parametrize("type", ["toy.hang", "toy.deaf"])
+def test_stop_works_on_a_node_that_hangs(window, graph, qtbot, type):
+    window.document.reset(with_trouble(graph, type))
+    window.engine._patience.setInterval(200)
+    window.start()
+    window.runner.run()
+    qtbot.waitUntil(lambda: window.runs.of("trouble").state == "running", timeout=LONG)
+    QTest.keyClick(window, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: idle(window), timeout=LONG)
+    assert "did not react" in window.runs.of("trouble").message
+    window.document.reset(graph)
+    window.runner.run()
+    qtbot.waitUntil(lambda: idle(window) and window.runs.of("show").state in ("done", "cached"), timeout=LONG)
+
+
+def test_stop_ends_a_long_node_at_its_next_report(window, graph, qtbot):
+    window.document.reset(with_trouble(graph, "toy.slow"))
+    window.document.set_param("trouble", "parts", 100_000)
+    window.start()
+    window.runner.run()
+    qtbot.waitUntil(lambda: window.runs.of("trouble").fraction > 0, timeout=LONG)
+    pid = window.engine.pid
+    window.runner.stop()
+    qtbot.waitUntil(lambda: idle(window), timeout=LONG)
+    assert window.engine.pid == pid
+    assert window.status.text().startswith("Stopped")
+
+
+def test_closing_leaves_no_process_and_no_thread(window, qtbot):
+    window.start()
+    window.runner.run()
+    qtbot.waitUntil(lambda: idle(window), timeout=LONG)
+    pid = window.engine.pid
+    window.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert not [t for t in threading.enumerate() if t.name in ("engine reader", "engine writer", "first plan")]
+
+
+def test_problems_are_listed_and_a_click_goes_to_the_node(window, qtbot):
+    window.document.edit("Add", add_node, "lonely", Node("toy.add", {}, (5000, 5000)))
+    window.start()
+    qtbot.waitUntil(lambda: window.problems.count() > 0, timeout=LONG)
+    item = window.problems.item(0)
+    assert "Add" in item.text()
+    QTest.mouseClick(
+        window.problems.viewport(), Qt.MouseButton.LeftButton, pos=window.problems.visualItemRect(item).center()
+    )
+    assert window.canvas.selection == {"lonely"}
+    seen = window.canvas.view.to_screen(QPointF(5060, 5020)).toPoint()
+    assert window.canvas.rect().contains(seen)
+
+
+def test_selecting_a_node_shows_its_parameters(window, qtbot):
+    window.canvas.select({"settings"})
+    assert "seed" in window.inspector.rows
+    assert window.inspector.node == "settings"
+
+
+def dropped(window: MainWindow, path: Path) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    args = (data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    place = window.rect().center()
+    QApplication.sendEvent(window, QDragEnterEvent(place, Qt.DropAction.CopyAction, *args))
+    QApplication.sendEvent(window, QDropEvent(QPointF(place), Qt.DropAction.CopyAction, *args))
+
+
+def test_a_workflow_dropped_on_the_window_is_opened(window, registry, tmp_path):
+    other = Document(registry, Graph({"only": Node("toy.box")}))
+    other.save(tmp_path / "other.json")
+    dropped(window, tmp_path / "other.json")
+    assert window.document.graph == other.graph
+    assert window.windowTitle() == "other[*] — Denoodle"
+
+
+def test_a_file_that_cannot_be_read_gives_a_sentence_and_changes_nothing(window, warnings, tmp_path):
+    path = tmp_path / "broken.json"
+    path.write_text('{"version": 1, "nodes": {')
+    before = window.document.graph
+    dropped(window, path)
+    assert "broken.json" in warnings[0]
+    assert window.document.graph is before
+
+
+def test_unsaved_changes_are_asked_about(window, monkeypatch, tmp_path):
+    asked: list[str] = []
+    window.document.path = tmp_path / "mine.json"
+    window.document.set_param("left", "value", 8.0)
+    for answer, left in (
+        (QMessageBox.StandardButton.Cancel, False),
+        (QMessageBox.StandardButton.Save, True),
+    ):
+        monkeypatch.setattr(QMessageBox, "question", lambda *args, answer=answer: asked.append(args[2]) or answer)
+        assert window.may_discard() is left
+    assert asked == ["Save the changes to mine?"] * 2
+    assert (tmp_path / "mine.json").exists()
+    assert not window.document.dirty
+
+
+def test_a_file_that_cannot_be_written_gives_a_sentence_and_keeps_the_changes(window, warnings, tmp_path):
+    window.document.set_param("left", "value", 8.0)
+    assert not window.save_to(tmp_path / "no such folder" / "a.json")
+    assert "a.json" in warnings[0]
+    assert window.document.dirty
+
+
+BUILD = """
+import sys
+from PySide6.QtWidgets import QApplication
+from nodegraph.engine import Settings
+from nodegraph.registry import discover
+from ui import theme
+from ui.main_window import MainWindow
+app = QApplication([])
+theme.install(app)
+window = MainWindow(discover("nodes"), Settings("nodes"))
+window.show()
+window.plan.start()
+window.plan.close()
+app.processEvents()
+for id in window.document.registry:
+    window.canvas.add(id, window.canvas.view.to_world(window.canvas.rect().center().toPointF()))
+app.processEvents()
+print(*sorted({name.split(".")[0] for name in sys.modules}))
+"""
+
+
+def test_the_editor_never_loads_torch():
+    done = subprocess.run([sys.executable, "-c", BUILD], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert not loaded & {"torch", "diffusers", "transformers", "numpy", "PIL", "safetensors"}

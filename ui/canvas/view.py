@@ -1,0 +1,49 @@
+"""Which part of the world the canvas shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPointF, QRectF, QSizeF
+
+MIN_SCALE, MAX_SCALE = 0.03, 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """screen = world * scale + (x, y). The offset is whole pixels, so that panning moves painted tiles exactly."""
+
+    scale: float = 1.0
+    x: int = 0
+    y: int = 0
+
+    def to_screen(self, world: QPointF) -> QPointF:
+        return QPointF(world.x() * self.scale + self.x, world.y() * self.scale + self.y)
+
+    def to_world(self, screen: QPointF) -> QPointF:
+        return QPointF((screen.x() - self.x) / self.scale, (screen.y() - self.y) / self.scale)
+
+    def rect_to_world(self, screen: QRectF) -> QRectF:
+        return QRectF(self.to_world(screen.topLeft()), screen.size() / self.scale)
+
+    def rect_to_screen(self, world: QRectF) -> QRectF:
+        return QRectF(self.to_screen(world.topLeft()), world.size() * self.scale)
+
+    def panned(self, dx: float, dy: float) -> View:
+        return View(self.scale, self.x + round(dx), self.y + round(dy))
+
+    def zoomed(self, factor: float, at: QPointF) -> View:
+        """at: the screen position that stays where it is."""
+        scale = min(max(self.scale * factor, MIN_SCALE), MAX_SCALE)
+        world = self.to_world(at)
+        return View(scale, round(at.x() - world.x() * scale), round(at.y() - world.y() * scale))
+
+
+def fitted(world: QRectF, size: QSizeF, margin: float = 40.0) -> View:
+    """The view that shows all of `world`, in the middle, not larger than life. margin: pixels on every side."""
+    if world.isEmpty():
+        return View(1.0, round(size.width() / 2), round(size.height() / 2))
+    across, down = (size.width() - 2 * margin) / world.width(), (size.height() - 2 * margin) / world.height()
+    scale = min(max(min(across, down), MIN_SCALE), 1.0)
+    middle = world.center() * scale
+    return View(scale, round(size.width() / 2 - middle.x()), round(size.height() / 2 - middle.y()))

@@ -1,0 +1,152 @@
+"""The one mutable thing: which graph is current, and how we got here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QUndoCommand, QUndoStack
+
+from nodegraph import graph as edits
+from nodegraph.expand import GROUP
+from nodegraph.graph import Graph, Node, Port, diff
+from nodegraph.group_type import group_type
+from nodegraph.node import REQUIRED, Input, NodeType, Output
+from nodegraph.registry import Registry
+from nodegraph.types import type_of
+
+
+class GraphEdit(QUndoCommand):
+    """Every edit: the graph before and the graph after. merge: edits with equal tokens become one step."""
+
+    def __init__(self, document: Document, text: str, after: Graph, merge: Hashable | None) -> None:
+        super().__init__(text)
+        self.document, self.before, self.after, self.merge = document, document.graph, after, merge
+
+    def redo(self) -> None:
+        self.document.show_graph(self.after)
+
+    def undo(self) -> None:
+        self.document.show_graph(self.before)
+
+    def id(self) -> int:
+        return 1 if self.merge is not None else -1
+
+    def mergeWith(self, other: QUndoCommand) -> bool:
+        if not isinstance(other, GraphEdit) or other.merge != self.merge:
+            return False
+        self.after = other.after
+        self.setObsolete(self.after == self.before)
+        return True
+
+
+class Document(QObject):
+    """A graph, its undo history and its file. registry: the node types its nodes may have."""
+
+    changed = Signal(object)  # Diff
+    replaced = Signal()  # by another document altogether; `changed` follows
+    file_changed = Signal()  # the path, or whether there are unsaved changes
+
+    def __init__(self, registry: Registry, graph: Graph | None = None, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.registry = registry
+        self.graph = graph or Graph()
+        self.path: Path | None = None
+        self._groups_of = self.graph.groups
+        self._group_types: dict[str, NodeType | None] = {}
+        self.undo_stack = QUndoStack(self)
+        self.undo_stack.cleanChanged.connect(self._clean_changed)
+
+    def _clean_changed(self) -> None:
+        self.file_changed.emit()
+
+    @property
+    def dirty(self) -> bool:
+        return not self.undo_stack.isClean()
+
+    @property
+    def name(self) -> str:
+        return self.path.stem if self.path else "Untitled"
+
+    def edit(self, text: str, change: Callable[..., Graph], *args: Any, merge: Hashable | None = None) -> None:
+        """Apply a pure edit from nodegraph.graph as one undo step; equal `merge` tokens in a row are one step."""
+        after = change(self.graph, *args)
+        if after != self.graph:
+            self.undo_stack.push(GraphEdit(self, text, after, merge))
+
+    def set_param(self, node: str, name: str, value: Any, *, merge: Hashable | None = None) -> None:
+        self.edit(f"Set {name.replace('_', ' ')}", edits.set_param, node, name, value, merge=merge)
+
+    def show_graph(self, graph: Graph) -> None:
+        before, self.graph = self.graph, graph
+        self.changed.emit(diff(before, graph))
+
+    def reset(self, graph: Graph, path: Path | None = None) -> None:
+        """Start over with another graph; its history is empty."""
+        self.undo_stack.clear()
+        self.path = path
+        self.replaced.emit()
+        self.show_graph(graph)
+        self.file_changed.emit()
+
+    def open(self, path: Path) -> None:
+        """Show the workflow in a JSON file or in a picture made by the program.
+
+        Raises ValueError when there is none that can be read; the document is as before then.
+        """
+        from nodegraph import png, workflow
+
+        graph = workflow.load(path)
+        # A picture is what the workflow made, not its file: saving asks for a name.
+        self.reset(graph, None if png.is_png(path) else path.absolute())
+
+    def save(self, path: Path) -> None:
+        """Write the workflow and call it this document's file. Raises ValueError; the old file is intact then."""
+        from nodegraph import workflow
+
+        workflow.save(self.graph, path)
+        self.path = path.absolute()
+        self.undo_stack.setClean()
+        self.file_changed.emit()
+
+    def known(self, id: str) -> bool:
+        """Whether the node's type is installed."""
+        return self.declared(self.graph.nodes[id].type) is not None
+
+    def type_of(self, id: str) -> NodeType:
+        """The node's type; for a type that is not installed, what its links and parameters let one guess."""
+        node = self.graph.nodes[id]
+        return self.declared(node.type) or self._guessed(id, node)
+
+    def input(self, port: Port) -> Input | None:
+        return self.type_of(port.node).input(port.socket)
+
+    def output(self, port: Port) -> Output | None:
+        return self.type_of(port.node).output(port.socket)
+
+    def declared(self, type: str) -> NodeType | None:
+        """The type with this id: a group of the document, or one that is installed; None when it is neither."""
+        if not type.startswith(GROUP):
+            return self.registry.get(type)
+        if self._groups_of is not self.graph.groups:
+            self._groups_of, self._group_types = self.graph.groups, {}
+        if type not in self._group_types:
+            self._group_types[type] = None  # while its own body is looked at
+            group = self.graph.groups.get(type.removeprefix(GROUP))
+            self._group_types[type] = group_type(group, self.declared) if group else self.registry.get(type)
+        return self._group_types[type]
+
+    def _guessed(self, id: str, node: Node) -> NodeType:
+        links = self.graph.links
+        linked = [dst.socket for dst in links if dst.node == id]
+        values = [Input(name, type_of(value), value) for name, value in node.params.items() if name not in linked]
+        inputs = (*(Input(name, Any, REQUIRED) for name in linked), *values)
+        outputs = tuple(Output(name, Any) for name in dict.fromkeys(s.socket for s in links.values() if s.node == id))
+        doc = f"The node type `{node.type}` is not installed. The node is kept as it is in the file."
+        return NodeType(node.type, 1, f"{node.type} (not installed)", doc, inputs, outputs, fn=_not_installed)
+
+
+def _not_installed(**_: Any) -> None:
+    raise ValueError("this node type is not installed")

@@ -1,0 +1,53 @@
+"""How names, values and durations are written for people."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any
+
+from nodegraph.node import File, Input
+
+ACRONYMS = {"vae": "VAE", "lora": "LoRA", "rgb": "RGB", "id": "ID", "cfg": "CFG"}
+
+
+def label(name: str) -> str:
+    """ "guidance_scale" -> "Guidance scale"."""
+    words = [ACRONYMS.get(word, word) for word in name.split("_") if word]
+    text = " ".join(words)
+    return text[:1].upper() + text[1:]
+
+
+def number(value: float) -> str:
+    """Short, and exact enough to tell two settings apart."""
+    return str(value) if isinstance(value, int) else f"{value:.6g}"
+
+
+def value_text(spec: Input, value: Any) -> str:
+    """A parameter's value on one line."""
+    match value:
+        case None:
+            return "—"
+        case bool():
+            return "On" if value else "Off"
+        case int() | float():
+            return number(value)
+        case tuple():
+            return ", ".join(value_text(spec, item) for item in value)
+        case str() if spec.get(File) is not None:
+            return PurePath(value).name
+        case _:
+            return " ".join(str(value).split())
+
+
+def duration(seconds: float) -> str:
+    """0.0001 -> "<1 ms", 0.042 -> "42 ms", 3.21 -> "3.2 s", 75 -> "1:15 min", 4000 -> "1:06 h"."""
+    if seconds < 0.0005:
+        return "<1 ms"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02d} min"
+    return f"{minutes // 60}:{minutes % 60:02d} h"
