@@ -1,0 +1,1 @@
+"""Parts of the starter model's training script: one responsibility a module."""

@@ -1,0 +1,91 @@
+"""Fetches the artwork packs through npm by name and version, and renders their icons to RGBA sprites."""
+
+import io
+import json
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from resvg_py import svg_to_bytes
+from torch import Tensor
+
+from tools.starter.concepts import Pack
+
+SPRITE_SIZE = 128  # pixels; twice the model's pictures, so that every drawing is scaled down
+
+Icons = dict[str, str]  # icon name -> SVG document
+
+
+def archive_path(pack: Pack, cache: Path) -> Path:
+    """Where npm puts the package of a pack."""
+    return cache / f"{pack.name.lstrip('@').replace('/', '-')}-{pack.version}.tgz"
+
+
+def fetch(pack: Pack, cache: Path) -> Path:
+    """The package's archive, downloaded with `npm pack` unless it is in the cache."""
+    archive = archive_path(pack, cache)
+    if not archive.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["npm", "pack", f"{pack.name}@{pack.version}", "--silent"], cwd=cache, check=True)
+    return archive
+
+
+def read_icons(archive: Path) -> Icons:
+    """SVG documents of an Iconify JSON package, aliases included; the archive is read, never unpacked."""
+    with tarfile.open(archive) as package:
+        member = package.extractfile("package/icons.json")
+        if member is None:
+            raise ValueError(f"{archive} has no package/icons.json: it is no Iconify JSON package")
+        collection = json.load(member)
+    default_size = (collection.get("width", 16), collection.get("height", 16))
+    icons = {name: svg_document(icon, default_size) for name, icon in collection["icons"].items()}
+    plain_aliases = {name: alias["parent"] for name, alias in collection.get("aliases", {}).items() if len(alias) == 1}
+    return icons | {name: icons[parent] for name, parent in plain_aliases.items() if parent in icons}
+
+
+def svg_document(icon: dict, default_size: tuple[int, int]) -> str:
+    """An Iconify icon (body and view box) as a whole SVG document."""
+    width, height = icon.get("width", default_size[0]), icon.get("height", default_size[1])
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'viewBox="{icon.get("left", 0)} {icon.get("top", 0)} {width} {height}">{icon["body"]}</svg>'
+    )
+
+
+def render(svg: str, size: int = SPRITE_SIZE) -> Image.Image:
+    """RGBA picture of an SVG, cut to what is drawn and scaled so that its longer side is `size` pixels."""
+    sprite = _rasterise(svg, size)
+    left, top, right, bottom = sprite.getbbox() or (0, 0, size, size)
+    larger = round(size * size / max(right - left, bottom - top))
+    sprite = _rasterise(svg, larger)
+    sprite = sprite.crop(sprite.getbbox() or (0, 0, larger, larger))
+    sprite.thumbnail((size, size), Image.Resampling.LANCZOS)
+    return sprite
+
+
+def _rasterise(svg: str, size: int) -> Image.Image:
+    png = svg_to_bytes(svg_string=svg, width=size, height=size, skip_system_fonts=True)
+    return Image.open(io.BytesIO(bytes(png))).convert("RGBA")
+
+
+def render_pack(
+    pack: Pack, icons: Icons, names: Iterable[str], advance: Callable[[], None] = lambda: None
+) -> dict[str, Tensor]:
+    """Sprites of the named icons that the pack has, as uint8 [height, width, 4] under "package/icon"."""
+    sprites = {}
+    for name in names:
+        if name in icons:
+            sprites[f"{pack.name}/{name}"] = torch.from_numpy(np.array(render(icons[name])))
+        advance()
+    return sprites
+
+
+def other_icons(packs_icons: list[Icons], excluded: set[str], count: int) -> list[str]:
+    """`count` icon names shared by all packs, evenly spread over the alphabet: more shapes for the autoencoder."""
+    shared = sorted(set.intersection(*(set(icons) for icons in packs_icons)) - excluded)
+    pictures = [name for name in shared if "flag" not in name and "skin-tone" not in name]
+    return pictures[:: max(1, len(pictures) // count)][:count]

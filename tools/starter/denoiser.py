@@ -1,0 +1,107 @@
+"""The starter model's denoiser: a plain UNet2DConditionModel on 16x16x4 latents, trained to predict v."""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from torch import Tensor
+from torch.nn import functional
+
+from tools.starter.autoencoder import LATENT_CHANNELS
+from tools.starter.text import WIDTH
+
+LATENT_SIZE = 16
+TRAIN_TIMESTEPS = 1000
+UNCONDITIONAL_PROBABILITY = 0.1  # classifier-free guidance, Ho & Salimans 2022, arXiv:2207.12598
+UNIFORM_SHARE = 0.15
+LOG_SNR_MEAN, LOG_SNR_DEVIATION = -1.0, 2.0
+
+
+def build_unet(channels: tuple[int, ...] = (64, 128, 192)) -> UNet2DConditionModel:
+    """11 million parameters at the default width; text enters at 8x8 and 4x4."""
+    with torch.random.fork_rng(devices=[]):
+        torch.random.manual_seed(0)
+        return UNet2DConditionModel(
+            sample_size=LATENT_SIZE,
+            in_channels=LATENT_CHANNELS,
+            out_channels=LATENT_CHANNELS,
+            layers_per_block=1,
+            block_out_channels=channels,
+            down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * (len(channels) - 1),
+            up_block_types=("CrossAttnUpBlock2D",) * (len(channels) - 1) + ("UpBlock2D",),
+            cross_attention_dim=WIDTH,
+            attention_head_dim=4,  # diffusers reads it as the number of heads in this class
+            norm_num_groups=8,
+        )
+
+
+def build_scheduler() -> DDIMScheduler:
+    """Betas with a terminal signal-to-noise ratio of 4e-5, so that plain dark and bright backgrounds can be drawn."""
+    return DDIMScheduler(
+        num_train_timesteps=TRAIN_TIMESTEPS,
+        beta_start=1e-4,
+        beta_end=0.02,
+        beta_schedule="linear",
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+        clip_sample=False,
+        set_alpha_to_one=True,
+        steps_offset=1,
+    )
+
+
+def draw_timesteps(alphas_cumprod: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Timesteps [count] whose log-SNR is normal, mixed with uniform ones."""
+    log_snr = torch.log(alphas_cumprod / (1 - alphas_cumprod))  # falls with the timestep
+    wanted = torch.randn(count, generator=generator) * LOG_SNR_DEVIATION + LOG_SNR_MEAN
+    by_log_snr = torch.searchsorted(-log_snr, -wanted).clamp(max=len(alphas_cumprod) - 1)
+    uniform = torch.randint(0, len(alphas_cumprod), (count,), generator=generator)
+    return torch.where(torch.rand(count, generator=generator) < UNIFORM_SHARE, uniform, by_log_snr)
+
+
+def velocity_loss(
+    unet: UNet2DConditionModel, scheduler: DDIMScheduler, latents: Tensor, embeds: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Mean squared error of v = sqrt(a) noise - sqrt(1 - a) x0 (Salimans & Ho 2022, arXiv:2202.00512, app. D)."""
+    noise = torch.randn(latents.shape, generator=generator).to(latents.device)
+    timesteps = draw_timesteps(scheduler.alphas_cumprod.cpu(), len(latents), generator).to(latents.device)
+    noisy = scheduler.add_noise(latents, noise, timesteps)
+    velocity = scheduler.get_velocity(latents, noise, timesteps)
+    predicted = unet(noisy, timesteps, encoder_hidden_states=embeds).sample
+    return functional.mse_loss(predicted.float(), velocity)
+
+
+def averaged(unet: UNet2DConditionModel, ema: dict[str, Tensor]) -> UNet2DConditionModel:
+    """A copy of the denoiser with its averaged weights."""
+    twin = copy.deepcopy(unet).eval().requires_grad_(False)
+    with torch.no_grad():
+        for name, parameter in twin.named_parameters():
+            parameter.copy_(ema[name])
+    return twin
+
+
+@torch.inference_mode()
+def sample(
+    unet: UNet2DConditionModel,
+    embeds: Tensor,
+    empty: Tensor,
+    guidance_scale: float,
+    seeds: Sequence[int],
+    num_steps: int = 20,
+) -> Tensor:
+    """Latents [prompts, 4, 16, 16] by DDIM with classifier-free guidance.
+
+    embeds: [prompts, 32, 192]; empty: [32, 192], the embedding of the empty text.
+    """
+    scheduler = build_scheduler()
+    scheduler.set_timesteps(num_steps, device=embeds.device)
+    shape = (LATENT_CHANNELS, LATENT_SIZE, LATENT_SIZE)
+    noises = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    latents = torch.stack(noises).to(embeds.device)
+    both = torch.cat([embeds, empty.expand_as(embeds)])
+    for timestep in scheduler.timesteps:
+        positive, negative = unet(torch.cat([latents, latents]), timestep, encoder_hidden_states=both).sample.chunk(2)
+        velocity = negative + guidance_scale * (positive - negative)
+        latents = scheduler.step(velocity, timestep, latents).prev_sample
+    return latents
