@@ -35,11 +35,11 @@ OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="main.py",
-        usage="main.py [WORKFLOW]\n       main.py {run,check,nodes,export} ...",
+        usage="main.py [WORKFLOW] [--run]\n       main.py {run,check,nodes,export} ...",
         description="Denoodle, an editor for diffusion workflows. Without a command: open the editor.",
         epilog=(__doc__ or "").split("\n\n", 1)[1],
     )
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = top.add_subparsers(prog="main.py", dest="command", required=True, metavar="COMMAND")
     files = argparse.ArgumentParser(add_help=False)
     files.add_argument("file", metavar="FILE", help="a workflow, or a picture with a workflow inside")
 
