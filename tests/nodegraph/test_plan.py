@@ -557,7 +557,7 @@ EDITS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(edits=st.lists(EDITS, max_size=8), targets=st.sampled_from([None, ("show",), ("twice", "each_total")]))
 def test_whatever_was_edited_the_plan_is_that_of_the_graph(edits, targets):
     planner, graph = Planner(REGISTRY), everything()

@@ -54,7 +54,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.dictionaries(st.text(), JSON, max_size=4), st.text(), st.none() | st.text())
 def test_any_parameters_come_back_equal(params: dict, id: str, title: str | None):
     graph = Graph({id: Node("x.y", params, (1.5, -2), title, "muted")}, {Port(id, "in"): Port(id, "out")})
