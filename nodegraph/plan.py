@@ -15,9 +15,9 @@ from typing import Any
 
 from nodegraph.calls import Call, Problem, Record
 from nodegraph.evaluate import Evaluator
-from nodegraph.expand import GROUP, Flat, expand
-from nodegraph.graph import Graph, Group, Node
-from nodegraph.group_type import group_type
+from nodegraph.expand import Flat, expand
+from nodegraph.graph import Graph, Node
+from nodegraph.group_type import document_types
 from nodegraph.keys import Ref, refs
 from nodegraph.node import NodeType
 from nodegraph.structure import Cycle, Structure, structure
@@ -76,9 +76,8 @@ class Planner:
     def __init__(self, registry: Mapping[str, NodeType], environment: str = "") -> None:
         self._registry = registry
         self._graph = Graph()
-        self._groups: Mapping[str, Group] = {}
         self._flat, self._structure = Flat({}, {}), Structure((), {})
-        self._group_types: dict[str, NodeType | None] = {}
+        self._types = registry
         self._evaluator = Evaluator(self._type_of, environment)
         self._targets: tuple[str, ...] | None = None
         self._tables: _Tables | None = None
@@ -107,8 +106,7 @@ class Planner:
         changed = _other_params(self._graph, graph)
         if changed is None:
             if graph.groups is not self._graph.groups:
-                self._group_types = {}
-            self._groups = graph.groups
+                self._types = document_types(graph.groups, self._registry)
             self._flat = expand(graph, self._type_of)
             self._structure = structure(self._flat)
             self._evaluator.load(self._flat, self._structure)
@@ -118,13 +116,7 @@ class Planner:
         self._graph = graph
 
     def _type_of(self, id: str) -> NodeType | None:
-        if not id.startswith(GROUP):
-            return self._registry.get(id)
-        if id not in self._group_types:
-            self._group_types[id] = None  # while its own body is looked at
-            group = self._groups.get(id.removeprefix(GROUP))
-            self._group_types[id] = group_type(group, self._type_of) if group else self._registry.get(id)
-        return self._group_types[id]
+        return self._types.get(id)
 
     def _goals(self) -> tuple[str, ...]:
         """The nodes to evaluate, each standing for those it is planned with."""

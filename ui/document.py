@@ -10,9 +10,8 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from nodegraph import graph as edits
-from nodegraph.expand import GROUP
 from nodegraph.graph import Graph, Node, Port, diff
-from nodegraph.group_type import group_type
+from nodegraph.group_type import document_types
 from nodegraph.node import REQUIRED, Input, NodeType, Output
 from nodegraph.registry import Registry
 from nodegraph.types import type_of
@@ -55,7 +54,7 @@ class Document(QObject):
         self.graph = graph or Graph()
         self.path: Path | None = None
         self._groups_of = self.graph.groups
-        self._group_types: dict[str, NodeType | None] = {}
+        self._types = document_types(self.graph.groups, registry)
         self.undo_stack = QUndoStack(self)
         self.undo_stack.cleanChanged.connect(self._clean_changed)
 
@@ -128,15 +127,9 @@ class Document(QObject):
 
     def declared(self, type: str) -> NodeType | None:
         """The type with this id: a group of the document, or one that is installed; None when it is neither."""
-        if not type.startswith(GROUP):
-            return self.registry.get(type)
         if self._groups_of is not self.graph.groups:
-            self._groups_of, self._group_types = self.graph.groups, {}
-        if type not in self._group_types:
-            self._group_types[type] = None  # while its own body is looked at
-            group = self.graph.groups.get(type.removeprefix(GROUP))
-            self._group_types[type] = group_type(group, self.declared) if group else self.registry.get(type)
-        return self._group_types[type]
+            self._groups_of, self._types = self.graph.groups, document_types(self.graph.groups, self.registry)
+        return self._types.get(type)
 
     def _guessed(self, id: str, node: Node) -> NodeType:
         links = self.graph.links
