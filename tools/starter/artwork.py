@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from resvg_py import svg_to_bytes
 from torch import Tensor
 
 from tools.starter.concepts import Pack
@@ -68,6 +67,9 @@ def render(svg: str, size: int = SPRITE_SIZE) -> Image.Image:
 
 
 def _rasterise(svg: str, size: int) -> Image.Image:
+    # Here, so that the other stages and their tests run where the renderer is not installed.
+    from resvg_py import svg_to_bytes
+
     png = svg_to_bytes(svg_string=svg, width=size, height=size, skip_system_fonts=True)
     return Image.open(io.BytesIO(bytes(png))).convert("RGBA")
 
