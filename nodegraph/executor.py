@@ -17,6 +17,8 @@ from nodegraph.plan import Call, Plan
 from nodegraph.types import Picture, Previewable
 
 EVENT_SECONDS = 1 / 30
+PICTURE_SHARE, PICTURE_ADVANCE = 0.1, 0.05
+"""Pictures of results along the way may take this share of a run's time, after this many seconds in advance."""
 """Progress reports and previews closer together than this are left out: nobody sees them."""
 
 Emit = Callable[[Event], None]
@@ -51,7 +53,8 @@ class _Run:
         self.held: dict[str, tuple[Any, ...]] = {}  # results that a later call takes
         self.takes: dict[str, list[Ref]] = {}  # of the calls to run, what they take
         self.uses: Counter[str] = Counter()  # how many calls still take a result
-        self.reported = self.pictured = 0.0  # when the last report, and the last picture, was sent
+        self.reported = self.pictured = 0.0  # when the last report, and the last preview with one, was sent
+        self.started, self.picturing = time.perf_counter(), 0.0  # seconds spent on pictures of results
 
     def execute(self, targets: Iterable[str], stop: Callable[[], bool]) -> Idle:
         start = time.perf_counter()
@@ -155,7 +158,8 @@ class _Run:
         shown = next((value for value in values if isinstance(getattr(value, "preview", None), Callable)), None)
         if shown is None or self.plan.keys.get(call.node) != call.key:
             return None
-        if call.key not in self.roots and time.perf_counter() - self.pictured < EVENT_SECONDS:
+        start = time.perf_counter()
+        if call.key not in self.roots and self.picturing > PICTURE_ADVANCE + PICTURE_SHARE * (start - self.started):
             return None
         try:
             picture = cast(Previewable, shown).preview()
@@ -163,7 +167,7 @@ class _Run:
             message, trace = explain(error)
             self.emit(Failed(call.node, f"the result cannot be shown: {message}", None, trace))
             return None
-        self.pictured = time.perf_counter()
+        self.picturing += time.perf_counter() - start
         return picture
 
 

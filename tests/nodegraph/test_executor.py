@@ -246,6 +246,13 @@ def test_finished_shows_the_last_result_of_a_node_and_what_a_sink_was_given():
     assert pictures["step", (0,)] is None
 
 
+def test_a_run_of_milliseconds_shows_every_node_its_picture():
+    _, events = run(
+        build({"a": "toy.box", "sum": "toy.add", "show": "toy.show"}, "a.box > sum.a", "sum.box > show.box"), "show"
+    )
+    assert all(event.picture for event in events if isinstance(event, Finished))
+
+
 def test_nodes_that_share_a_result_all_hear_of_it():
     graph = build({"a": "toy.box", "b": "toy.box", "sum": "toy.add"}, "a.box > sum.a", "b.box > sum.b")
     _, events = run(graph, "sum")
