@@ -30,7 +30,7 @@ TOPICS = {
         "Denoising",
         "10 guided steps at 256 × 256 on all cores with a random U-Net of Stable Diffusion 1.5's size: the stock loop "
         "of diffusers, our step functions in a plain loop, and the same through the engine, taking turns in one "
-        "process. Least seconds of two rounds; ratios are good to some 10 %.",
+        "process. Least seconds of two rounds; ratios are good to some 15 %.",
     ),
     "loading": (
         "Loading a checkpoint",
