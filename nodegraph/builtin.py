@@ -1,10 +1,13 @@
-"""The forms that planning resolves: zones, the switch, and the walls of a group. None of them is ever run."""
+"""The forms that planning resolves (zones, the switch, the walls of a group, reroutes, variables), and annotations.
+
+None of them is ever run.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, NamedTuple
 
-from nodegraph.node import Range, node
+from nodegraph.node import Multiline, Range, node
 from nodegraph.types import socket_type
 
 STATES = ("", "_2", "_3", "_4")
@@ -14,6 +17,9 @@ GROUP_INPUT, GROUP_OUTPUT = "group.input", "group.output"
 REPEAT_BEGIN, REPEAT_END = "repeat.begin", "repeat.end"
 FOR_EACH_BEGIN, FOR_EACH_END = "foreach.begin", "foreach.end"
 SWITCH = "logic.switch"
+REROUTE = "canvas.reroute"
+VARIABLE_SET, VARIABLE_GET = "variable.set", "variable.get"
+NOTE, FRAME = "canvas.note", "canvas.frame"
 
 BEGIN_OF = {REPEAT_END: REPEAT_BEGIN, FOR_EACH_END: FOR_EACH_BEGIN}
 """The type that begins the zone a type ends."""
@@ -59,7 +65,7 @@ def _never_run() -> Any:
     raise TypeError("planning resolves this node; it has nothing to run")
 
 
-@node(REPEAT_BEGIN, aliases=("loop", "iterate"))
+@node(REPEAT_BEGIN, aliases=("loop", "iterate"), kind="form")
 def repeat_begin(
     *,
     count: Annotated[int, Range(0, 10_000)] = 1,
@@ -76,7 +82,7 @@ def repeat_begin(
     return _never_run()
 
 
-@node(REPEAT_END)
+@node(REPEAT_END, kind="form")
 def repeat_end(
     zone: RepeatZone, next: Any = None, next_2: Any = None, next_3: Any = None, next_4: Any = None
 ) -> RepeatEnd:
@@ -87,31 +93,64 @@ def repeat_end(
     return _never_run()
 
 
-@node(FOR_EACH_BEGIN, aliases=("loop", "map", "batch"))
+@node(FOR_EACH_BEGIN, aliases=("loop", "map", "batch"), kind="form")
 def for_each_begin(items: tuple[Any, ...]) -> ForEachBegin:
     """Start of a zone that runs once for each item of a list. index: the position of the item, from 0."""
     return _never_run()
 
 
-@node(FOR_EACH_END)
+@node(FOR_EACH_END, kind="form")
 def for_each_end(zone: ForEachZone, result: Any) -> ForEachEnd:
     """End of a zone: the results for all items, as a list in the same order."""
     return _never_run()
 
 
-@node(SWITCH, aliases=("if", "choose"))
+@node(SWITCH, aliases=("if", "choose"), kind="form")
 def switch(condition: bool = True, if_true: Any = None, if_false: Any = None) -> Any:
     """Pass one input through; the other is not computed."""
     return _never_run()
 
 
-@node(GROUP_INPUT)
+@node(GROUP_INPUT, kind="form")
 def group_input() -> None:
     """The inputs of the group, seen from inside."""
     _never_run()
 
 
-@node(GROUP_OUTPUT)
+@node(GROUP_OUTPUT, kind="form")
 def group_output() -> None:
     """The outputs of the group, seen from inside."""
+    _never_run()
+
+
+@node(REROUTE, aliases=("dot", "knot"), kind="form")
+def reroute(value: Any) -> Any:
+    """A bend in a wire: passes on what it gets."""
+    return _never_run()
+
+
+@node(VARIABLE_SET, title="Set variable", aliases=("name", "global", "send"), kind="form")
+def set_variable(*, name: str = "", value: Any) -> None:
+    """Give a value a name; every Get variable with that name in this graph passes it on, without a wire."""
+    _never_run()
+
+
+@node(VARIABLE_GET, title="Get variable", aliases=("name", "global", "receive"), kind="form")
+def get_variable(name: str = "") -> Any:
+    """Pass on the value that the Set variable with this name got."""
+    return _never_run()
+
+
+@node(NOTE, aliases=("comment", "text", "markdown"), kind="annotation")
+def note(text: Annotated[str, Multiline()] = "") -> None:
+    """A text on the canvas, in Markdown. It takes no part in the computation."""
+    _never_run()
+
+
+@node(FRAME, aliases=("backdrop", "comment", "box"), kind="annotation")
+def frame(color: str = "#5c6bc0") -> None:
+    """A titled rectangle behind nodes; the nodes inside move with it. It takes no part in the computation.
+
+    color: as "#rrggbb".
+    """
     _never_run()

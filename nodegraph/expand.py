@@ -1,4 +1,4 @@
-"""Rewrite groups, muted and bypassed nodes away; the planner never sees them.
+"""Rewrite groups, reroutes, variables, annotations, muted and bypassed nodes away; the planner never sees them.
 
 The body of a group instance gets ids "INSTANCE/INNER", so an event about an inner node still says
 which instance it belongs to. Parameters are not copied: an inner input that takes its value from the
@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from nodegraph.builtin import GROUP_INPUT, GROUP_OUTPUT
+from nodegraph.builtin import FRAME, GROUP_INPUT, GROUP_OUTPUT, NOTE, REROUTE, VARIABLE_GET, VARIABLE_SET
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.node import NodeType
 from nodegraph.types import accepts
 
 GROUP = "group:"
+PASSED = frozenset({REROUTE, VARIABLE_GET, VARIABLE_SET, NOTE, FRAME})
+"""Types of nodes that compute nothing: what is linked to them is linked to what they lead to."""
 
 TypeOf = Callable[[str], NodeType | None]
 
@@ -26,7 +28,7 @@ def _ports() -> dict[Port, Port]:
 
 @dataclass(frozen=True, slots=True)
 class Flat:
-    """A graph without groups, muted or bypassed nodes.
+    """A graph without groups, reroutes, variables, annotations, muted or bypassed nodes.
 
     nodes: what is left to plan. gone: what was rewritten away. links: by the input they feed.
     literals: inputs that take a plain value from the socket of a node that is gone.
@@ -47,7 +49,10 @@ class Flat:
 
 def expand(graph: Graph, type_of: TypeOf) -> Flat:
     """type_of: the type with an id, groups included; None when it is not installed."""
-    if all(node.mode == "on" and not node.type.startswith(GROUP) for node in graph.nodes.values()):
+    if all(
+        node.mode == "on" and node.type not in PASSED and not node.type.startswith(GROUP)
+        for node in graph.nodes.values()
+    ):
         return Flat(graph.nodes, graph.links)
     return _Expansion(graph, type_of).flat()
 
@@ -62,6 +67,7 @@ class _Expansion:
         self.types: dict[str, NodeType] = {}  # of the instances that were opened, and of the bypassed nodes
         self.exits: dict[str, str] = {}  # instance -> the group.output of its body
         self.problems: dict[str, str] = {}
+        self.setters: dict[str, str] = {}  # variable.get -> the variable.set that it takes its value from
         self._inline(graph, "", ())
 
     def _inline(self, graph: Graph, prefix: str, opened: tuple[str, ...]) -> None:
@@ -71,6 +77,7 @@ class _Expansion:
                 self.exits[prefix.removesuffix("/")] = prefix + id
         for dst, src in graph.links.items():
             self.links[Port(prefix + dst.node, dst.socket)] = Port(prefix + src.node, src.socket)
+        self._pair_variables(graph, prefix)
         for id, node in graph.nodes.items():
             type = self.type_of(node.type) if node.type.startswith(GROUP) or node.mode == "bypassed" else None
             if type is None:
@@ -82,6 +89,21 @@ class _Expansion:
             else:
                 self.types[prefix + id] = type
                 self._inline(type.group.graph, f"{prefix}{id}/", (*opened, node.type))
+
+    def _pair_variables(self, graph: Graph, prefix: str) -> None:
+        setters: dict[str, list[str]] = {}
+        for id, node in graph.nodes.items():
+            if node.type == VARIABLE_SET:
+                setters.setdefault(_name(node), []).append(prefix + id)
+        for id, node in graph.nodes.items():
+            if node.type == VARIABLE_GET and node.mode == "on":
+                match setters.get(_name(node), []):
+                    case [setter]:
+                        self.setters[prefix + id] = setter
+                    case []:
+                        self.problems[prefix + id] = f"no variable {_name(node)!r} is set in this graph"
+                    case _:
+                        self.problems[prefix + id] = f"the variable {_name(node)!r} is set more than once"
 
     def flat(self) -> Flat:
         gone = {id for id, node in self.nodes.items() if self._rewritten(id, node)}
@@ -106,7 +128,7 @@ class _Expansion:
     def _rewritten(self, id: str, node: Node) -> bool:
         if node.type in (GROUP_INPUT, GROUP_OUTPUT):
             return "/" in id
-        return node.mode != "on" or (id in self.types and id not in self.problems)
+        return node.mode != "on" or ((id in self.types or node.type in PASSED) and id not in self.problems)
 
     def _exits(self, id: str) -> Iterator[Port]:
         for output in self.types[id].outputs:
@@ -121,16 +143,21 @@ class _Expansion:
         The source is an output of a real node, or an input of a node rewritten away whose plain value it takes.
         """
         port, place = dst, dst
+        passed = {dst}
         while True:
             src = self.links.get(port)
             if src is None:
-                return (None if port == dst else port), place
+                no_value = port == dst or self.nodes[port.node].type in PASSED
+                return (None if no_value else port), place
             node = self.nodes.get(src.node)
             if node is None or not self._rewritten(src.node, node):
                 return src, place
             inner = self._enter(src)
             if inner is None:
                 return None, place
+            if inner in passed:
+                return None, place  # reroutes in a circle: nothing ever enters it
+            passed.add(inner)
             if node.type == GROUP_INPUT:
                 place = inner
             port = inner
@@ -140,12 +167,23 @@ class _Expansion:
         node = self.nodes[output.node]
         if node.type == GROUP_INPUT:
             return Port(output.node.rsplit("/", 1)[0], output.socket)
-        if node.mode == "muted" or output.node not in self.types:
+        if node.mode == "muted":
+            return None
+        if node.type == REROUTE:
+            return Port(output.node, "value")
+        if node.type == VARIABLE_GET:
+            setter = self.setters.get(output.node)
+            return Port(setter, "value") if setter and self.nodes[setter].mode != "muted" else None
+        if output.node not in self.types:
             return None
         if node.mode == "bypassed":
             return _passes(self.types[output.node], output)
         exit = self.exits.get(output.node)
         return Port(exit, output.socket) if exit else None
+
+
+def _name(variable: Node) -> str:
+    return str(variable.params.get("name", ""))
 
 
 def _passes(type: NodeType, output: Port) -> Port | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 Mode = Literal["on", "muted", "bypassed"]
+SeedMode = Literal["fixed", "increment", "random"]
 
 
 class Port(NamedTuple):
@@ -18,13 +19,21 @@ class Port(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node. extra: fields of its file entry that this program does not know, kept as they are."""
+    """One node.
+
+    size: of what is drawn, in world units; None is its natural size, and nodes with rows take the width alone.
+    seed_mode: what becomes of its seed before each run that a person starts. extra: fields of its file entry that
+    this program does not know, kept as they are.
+    """
 
     type: str
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
     pos: tuple[float, float] = (0.0, 0.0)
     title: str | None = None
     mode: Mode = "on"
+    size: tuple[float, float] | None = None
+    collapsed: bool = False
+    seed_mode: SeedMode = "fixed"
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from nodegraph.builtin import FOR_EACH_END, GROUP_INPUT, GROUP_OUTPUT, REPEAT_BEGIN, REPEAT_END, SWITCH
+from nodegraph.builtin import FOR_EACH_END, GROUP_INPUT, GROUP_OUTPUT, REPEAT_BEGIN, REPEAT_END, REROUTE, SWITCH
 from nodegraph.expand import GROUP, TypeOf
 from nodegraph.graph import Graph, Group, Port
 from nodegraph.node import Input, NodeType, Output
@@ -99,7 +99,7 @@ def _through(type: str, input: str) -> list[str]:
         return [input.replace("initial", "state")]
     if type == REPEAT_END and input.startswith("next"):
         return [input.replace("next", "value")]
-    if type == SWITCH and input != "condition":
+    if type == REROUTE or (type == SWITCH and input != "condition"):
         return ["value"]
     return []
 
@@ -110,4 +110,6 @@ def _behind(type: str, output: str) -> list[str]:
         return [output.replace("state", "initial")]
     if type == REPEAT_END and output.startswith("value"):
         return [output.replace("value", "next")]
+    if type == REROUTE:
+        return ["value"]
     return ["if_true", "if_false"] if type == SWITCH else []

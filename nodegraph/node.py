@@ -61,6 +61,16 @@ class Seed:
     """The number is a random seed; offer to roll it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """While a person holds a slider, live mode runs with at most `limit` of this, to answer sooner."""
+
+    limit: float
+
+
+Kind = Literal["call", "form", "annotation"]
+"""A call is run; a form is resolved by planning; an annotation is for people alone and is never planned."""
+
 REQUIRED: Any = inspect.Parameter.empty
 
 
@@ -129,6 +139,7 @@ class NodeType:
     takes_context: bool = False
     aliases: tuple[str, ...] = ()
     group: Group | None = field(default=None, compare=False)
+    kind: Kind = "call"
 
     @property
     def category(self) -> str:
@@ -136,7 +147,11 @@ class NodeType:
 
     @property
     def is_sink(self) -> bool:
-        return not self.outputs
+        return self.kind == "call" and not self.outputs
+
+    @property
+    def annotation(self) -> bool:
+        return self.kind == "annotation"
 
     @cached_property
     def foldable(self) -> bool:
@@ -198,7 +213,9 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def node(id: str, *, version: int = 1, title: str | None = None, aliases: tuple[str, ...] = ()) -> Callable[[F], F]:
+def node(
+    id: str, *, version: int = 1, title: str | None = None, aliases: tuple[str, ...] = (), kind: Kind = "call"
+) -> Callable[[F], F]:
     """Declare a node type; the signature is the whole declaration.
 
     id and parameter names are the file format. version: raised when equal inputs give other results.
@@ -216,7 +233,7 @@ def node(id: str, *, version: int = 1, title: str | None = None, aliases: tuple[
         name = fn.__name__.rstrip("_").replace("_", " ").capitalize()
         doc = inspect.getdoc(fn) or ""
         fn.node_type = NodeType(  # type: ignore[attr-defined]
-            id, version, title or name, doc, inputs, _outputs(returns), fn, takes_context, aliases
+            id, version, title or name, doc, inputs, _outputs(returns), fn, takes_context, aliases, kind=kind
         )
         return fn
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from nodegraph.builtin import VARIABLE_GET, VARIABLE_SET
 from nodegraph.calls import Call, Problem, Record
 from nodegraph.evaluate import Evaluator
-from nodegraph.expand import Flat, expand
+from nodegraph.expand import PASSED, Flat, expand
 from nodegraph.graph import Graph, Node
 from nodegraph.group_type import document_types
 from nodegraph.keys import Ref, refs
@@ -205,7 +206,11 @@ def _other_params(before: Graph, after: Graph) -> dict[str, Node] | None:
             continue
         if old is None or old.type != node.type or old.mode != node.mode:
             return None
-        if old.params is not node.params:
+        if old.params is node.params:
+            continue
+        if node.type in (VARIABLE_GET, VARIABLE_SET):
+            return None
+        if node.type not in PASSED:
             changed[id] = node
     return changed
 

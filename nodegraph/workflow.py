@@ -6,7 +6,8 @@
      "groups": {"Twice": {"doc": "", "inputs": {"x": {}, "by": {"default": 2}}, "outputs": ["value"],
                           "nodes": {...}, "links": [...]}}}
 
-A node may have a "title" and a "mode" (muted or bypassed). A group input without a "default" must be
+A node may have a "title", a "mode" (muted or bypassed), a "size" [width, height], "collapsed": true and a "seed_mode"
+(increment or random). A group input without a "default" must be
 linked. A file of groups that ship with the program is an ordinary workflow with "groups" alone. What this
 program does not know (node types, parameters, fields) is kept and written back; the order is that of
 the file, so files diff well. JSON only: data, never code.
@@ -22,7 +23,7 @@ from typing import Any, cast, get_args
 
 from nodegraph import png
 from nodegraph.files import read_limited, write_atomic
-from nodegraph.graph import Graph, Group, Mode, Node, Port
+from nodegraph.graph import Graph, Group, Mode, Node, Port, SeedMode
 from nodegraph.node import REQUIRED
 
 MAX_BYTES = 64 << 20
@@ -149,12 +150,20 @@ def _read_node(data: dict[str, Any], where: str) -> Node:
         raise ValueError(f"{where}'mode' must be one of {', '.join(get_args(Mode))}; got {mode!r}")
     if not isinstance(title, str | None):
         raise ValueError(f"{where}'title' must be text")
+    collapsed, seed_mode = data.pop("collapsed", False), data.pop("seed_mode", "fixed")
+    if not isinstance(collapsed, bool):
+        raise ValueError(f"{where}'collapsed' must be true or false")
+    if seed_mode not in get_args(SeedMode):
+        raise ValueError(f"{where}'seed_mode' must be one of {', '.join(get_args(SeedMode))}; got {seed_mode!r}")
     return Node(
         type=_pop(data, "type", str, None, where),
         params=_values(_pop(data, "params", dict, {}, where), f"{where}parameter "),
-        pos=_position(data.pop("pos", [0, 0]), where),
+        pos=_pair(data.pop("pos", [0, 0]), "pos", where),
         title=title,
         mode=mode,
+        size=_pair(data.pop("size"), "size", where) if "size" in data else None,
+        collapsed=collapsed,
+        seed_mode=seed_mode,
         extra=_values(data, where),
     )
 
@@ -188,12 +197,12 @@ def _read_group(name: str, data: dict[str, Any], where: str) -> Group:
     return Group(name, _read_graph(data, where), inputs, tuple(outputs), doc)
 
 
-def _position(value: Any, where: str) -> tuple[float, float]:
-    match _value(value, f"{where}'pos'"):
+def _pair(value: Any, field: str, where: str) -> tuple[float, float]:
+    match _value(value, f"{where}{field!r}"):
         case (int() | float() as x, int() | float() as y):
             return x, y
         case _:
-            raise ValueError(f"{where}'pos' must be two numbers")
+            raise ValueError(f"{where}{field!r} must be two numbers")
 
 
 def _pop(data: dict[str, Any], field: str, kind: type, default: Any, where: str) -> Any:
@@ -254,6 +263,12 @@ def _node_entry(node: Node) -> dict[str, Any]:
         entry["title"] = node.title
     if node.mode != "on":
         entry["mode"] = node.mode
+    if node.size is not None:
+        entry["size"] = node.size
+    if node.collapsed:
+        entry["collapsed"] = True
+    if node.seed_mode != "fixed":
+        entry["seed_mode"] = node.seed_mode
     return entry | dict(node.extra)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, NamedTuple
 
-from nodegraph.node import Range, node
+from nodegraph.node import Draft, Range, node
 from nodes.types import Image, Model, Sigmas
+
+DRAFT_STEPS = 8
+"""Enough to see where a picture is going."""
 
 Schedule = Literal["normal", "karras", "exponential", "simple", "sgm_uniform", "beta", "ddim_uniform"]
 
@@ -20,7 +23,7 @@ class Scheduled(NamedTuple):
 def noise_scheduler(
     model: Model,
     schedule: Schedule = "karras",
-    steps: Annotated[int, Range(1, 150)] = 20,
+    steps: Annotated[int, Range(1, 150), Draft(DRAFT_STEPS)] = 20,
     denoise: Annotated[float, Range(0.01, 1.0, step=0.01)] = 1.0,
 ) -> Scheduled:
     """The noise levels a denoising visits, from sigma_start down to 0.
@@ -36,7 +39,7 @@ def noise_scheduler(
 
 @node("schedule.karras")
 def karras_schedule(
-    steps: Annotated[int, Range(1, 150)] = 20,
+    steps: Annotated[int, Range(1, 150), Draft(DRAFT_STEPS)] = 20,
     sigma_max: Annotated[float, Range(0.01, 200.0)] = 14.6146,
     sigma_min: Annotated[float, Range(0.0001, 10.0)] = 0.0292,
     rho: Annotated[float, Range(1.0, 20.0)] = 7.0,

@@ -36,7 +36,9 @@ class Runner(QObject):
         active = [id for id, node in graph.nodes.items() if node.mode == "on"]
         sinks = tuple(id for id in active if self.document.known(id) and self.document.type_of(id).is_sink)
         used = {src.node for src in graph.links.values()}
-        return sinks or tuple(id for id in active if id not in used)
+        return sinks or tuple(
+            id for id in active if id not in used and self.document.type_of(id).kind != "annotation"
+        )
 
     def run(self, targets: Sequence[str] = ()) -> None:
         """Compute these nodes, or everything."""

@@ -197,3 +197,51 @@ def test_unlinking_inside_a_group_is_a_problem_inside_it():
     group = Group("Twice", body, TWICE.inputs, TWICE.outputs)
     graph = build({"box": "toy.box", "twice": "group:Twice"}, "box.box > twice.box", groups=(group,))
     assert sentences(plan(graph, REGISTRY, ["twice"])) == [("twice/two", "box", "box is not connected")]
+
+
+def test_reroutes_and_variables_change_no_key():
+    plain = build({"box": "toy.box", "step": "toy.step"}, "box.box > step.box")
+    bent = build(
+        {"box": "toy.box", "dot": "canvas.reroute", "set": ("variable.set", {"name": "b"})}
+        | {"get": ("variable.get", {"name": "b"}), "step": "toy.step"},
+        *("box.box > dot.value", "dot.value > set.value", "get.value > step.box"),
+    )
+    assert set(plan(bent, REGISTRY, ["step"]).calls) == set(plan(plain, REGISTRY, ["step"]).calls)
+
+
+def test_a_variable_that_is_not_set_or_set_twice_is_a_problem():
+    graph = build({"get": ("variable.get", {"name": "b"}), "step": "toy.step"}, "get.value > step.box")
+    assert sentences(plan(graph, REGISTRY, ["step"])) == [("get", None, "no variable 'b' is set in this graph")]
+    setters = build(
+        {"box": "toy.box", "one": ("variable.set", {"name": "b"}), "two": ("variable.set", {"name": "b"})}
+        | {"get": ("variable.get", {"name": "b"}), "step": "toy.step"},
+        *("box.box > one.value", "box.box > two.value", "get.value > step.box"),
+    )
+    assert sentences(plan(setters, REGISTRY, ["step"])) == [("get", None, "the variable 'b' is set more than once")]
+
+
+def test_an_edit_of_a_variable_s_name_is_planned():
+    planner = Planner(REGISTRY)
+    graph = build(
+        {"box": "toy.box", "set": ("variable.set", {"name": "b"}), "get": ("variable.get", {"name": "c"})}
+        | {"step": "toy.step"},
+        *("box.box > set.value", "get.value > step.box"),
+    )
+    assert planner.plan(graph, ["step"]).problems
+    graph = set_param(graph, "get", "name", "b")
+    assert not planner.plan(graph, ["step"]).problems
+
+
+def test_reroutes_in_a_circle_lead_to_nothing():
+    graph = build(
+        {"one": "canvas.reroute", "two": "canvas.reroute", "step": "toy.step"},
+        *("one.value > two.value", "two.value > one.value", "two.value > step.box"),
+    )
+    assert plan(graph, REGISTRY, ["step"]).problems
+
+
+def test_annotations_are_never_planned():
+    planner = Planner(REGISTRY)
+    graph = build({"box": "toy.box", "note": ("canvas.note", {"text": "a"}), "frame": "canvas.frame"})
+    assert set(planner.plan(graph).keys) == {"box"}
+    assert set(planner.plan(set_param(graph, "note", "text", "b")).keys) == {"box"}

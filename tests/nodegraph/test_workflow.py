@@ -159,3 +159,16 @@ def test_saving_through_a_symbolic_link_writes_its_target(tmp_path: Path):
     workflow.save(Graph({"a": Node("x.y")}), link)
     assert link.is_symlink()
     assert "a" in workflow.load(target).nodes
+
+
+def test_sizes_collapsed_nodes_and_seed_modes_survive_a_file():
+    node = Node("a.b", size=(300.0, 80.0), collapsed=True, seed_mode="increment")
+    graph = Graph({"a": node, "b": Node("a.b")})
+    assert workflow.loads(workflow.dumps(graph)) == graph
+    assert "seed_mode" not in workflow.dumps(Graph({"b": Node("a.b")}))
+
+
+@pytest.mark.parametrize("field", ['"size": [1]', '"collapsed": 1', '"seed_mode": "never"'])
+def test_a_wrong_field_of_a_node_is_named(field: str):
+    with pytest.raises(workflow.WorkflowError, match=field.split('"')[1]):
+        workflow.loads('{"version": 1, "nodes": {"a": {"type": "a.b", ' + field + "}}}")
