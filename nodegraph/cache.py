@@ -41,6 +41,15 @@ class Cache:
         if self.disk:
             self.disk.store(key, values, seconds)
 
+    def size(self, key: str) -> int:
+        """Bytes that a result takes up in memory; 0 when it is not there."""
+        entry = self._entries.get(key)
+        return entry[1] if entry else 0
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of every result in memory, by key."""
+        return {key: size for key, (_, size) in self._entries.items()}
+
     def clear(self) -> None:
         """Forget what is in memory."""
         self._entries.clear()

@@ -9,8 +9,7 @@ import threading
 from collections.abc import Callable
 
 from nodegraph.engine import Settings, serve
-from nodegraph.graph import Graph
-from nodegraph.messages import Event, Failed, Finished, Gone, Idle, Run, Started
+from nodegraph.messages import Event, Failed, Finished, Free, Gone, Idle, Report, Request, Run, Started
 
 PATIENCE = 2.0
 """Seconds the engine gets to write what it still holds when it is closed."""
@@ -20,13 +19,14 @@ class EngineClient:
     """Runs graphs in a process of its own, and starts another when that one is gone.
 
     on_event: called from a reader thread, in the order in which things happened. No method waits for the engine,
-    except `close` and `restart` for its end.
+    except `close` and `restart` for its end. After `close` there is no engine, whatever is asked.
     """
 
     def __init__(self, settings: Settings, on_event: Callable[[Event], None]) -> None:
         self._settings = settings
         self._on_event = on_event
         self._process: _Process | None = None
+        self._closed = False
 
     @property
     def alive(self) -> bool:
@@ -38,14 +38,22 @@ class EngineClient:
 
     def start(self) -> None:
         """Start the engine unless it is there."""
-        if not self.alive:
-            self._process = _Process(self._settings, self._on_event)
+        if self.alive or self._closed:
+            return
+        if self._process:
+            self._process.join()  # it may still be saying that it is gone
+        self._process = _Process(self._settings, self._on_event)
 
     def run(self, run: Run) -> None:
         """Compute this instead of what was asked for before. Starts the engine when it is gone."""
         self.start()
-        assert self._process
-        self._process.send(run)
+        if self._process:
+            self._process.send(run)
+
+    def ask(self, request: Report | Free) -> None:
+        """Something about memory; without an engine there is nothing in it."""
+        if self._process and self._process.alive:
+            self._process.send(request)
 
     def restart(self) -> None:
         """End an engine that does not react, and start another. Gone says which node was running."""
@@ -55,6 +63,7 @@ class EngineClient:
 
     def close(self) -> None:
         """End the engine. No event is delivered after this returns."""
+        self._closed = True
         if self._process:
             self._process.close()
             self._process = None
@@ -75,29 +84,30 @@ class _Process:
         self._on_event: Callable[[Event], None] | None = on_event
         self._running: str | None = None
         self._killed = False
-        self._outbox: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, name="engine reader", daemon=True)
         self._writer = threading.Thread(target=self._write, name="engine writer", daemon=True)
         self._reader.start()
         self._writer.start()
 
-    def send(self, run: Run | None) -> None:
+    def send(self, request: Request | None) -> None:
         """None asks the engine to end."""
-        self._outbox.put(run)
+        self._outbox.put(request)
 
     def kill(self) -> None:
         self._killed = True
         self._process.kill()
-        self._join()
+        self.join()
 
     def close(self) -> None:
         self._on_event = None
         self.send(None)
         self._reader.join(PATIENCE)
         self._process.kill()
-        self._join()
+        self.join()
 
-    def _join(self) -> None:
+    def join(self) -> None:
+        """Wait for the threads of a process that is gone."""
         self._reader.join()
         self._writer.join()
         self._process.close()
@@ -124,19 +134,27 @@ class _Process:
 
     def _write(self) -> None:
         # A thread of its own: sending waits while the engine starts or hangs, and the window must not.
-        message: Run | None = Run(Graph())
-        while message is not None:
-            message = self._outbox.get()
+        open = True
+        while open:
+            waiting = [self._outbox.get()]
             while not self._outbox.empty():
-                message = self._outbox.get()  # only the latest counts
+                waiting.append(self._outbox.get())
+            open = None not in waiting
             try:
-                self._conn.send(message)
+                for request in _still_meant(waiting) if open else [None]:
+                    self._conn.send(request)
             except OSError:
                 return  # the reader says that the engine is gone
 
     def _emit(self, event: Event) -> None:
         if on_event := self._on_event:
             on_event(event)
+
+
+def _still_meant(waiting: list[Request | None]) -> list[Request | None]:
+    """Of several Runs only the latest counts."""
+    runs = [request for request in waiting if isinstance(request, Run)]
+    return [request for request in waiting if not isinstance(request, Run) or request is runs[-1]]
 
 
 def _sentence(code: int | None, node: str | None, killed: bool) -> str:

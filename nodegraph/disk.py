@@ -89,6 +89,20 @@ class DiskCache:
                 self._writer.start()
             self._changed.notify_all()
 
+    @property
+    def count(self) -> int:
+        """How many results there are."""
+        with self._changed:
+            return len(self._entries)
+
+    def clear(self) -> None:
+        """Delete every file."""
+        self.flush()
+        with self._changed:
+            keys = list(self._entries)
+        for key in keys:
+            self._remove(key)
+
     def flush(self) -> None:
         """Wait until everything is written."""
         with self._changed:

@@ -6,6 +6,7 @@ import contextlib
 import faulthandler
 import gc
 import importlib
+import logging
 import os
 import queue
 import signal
@@ -22,7 +23,7 @@ from nodegraph import workflow
 from nodegraph.cache import Cache, DiskCache
 from nodegraph.executor import execute
 from nodegraph.graph import Graph
-from nodegraph.messages import Event, Failed, Idle, Ready, Run
+from nodegraph.messages import Began, Event, Failed, Free, Holding, Idle, Memory, Ready, Report, Request, Run, Warned
 from nodegraph.plan import Plan, Planner
 from nodegraph.registry import discover
 
@@ -78,9 +79,9 @@ class Settings:
 class Engine:
     """What one process keeps from run to run: node types, plans and results.
 
-    The package may offer three functions: `environment(device)`, a text for what changes bits; `codec()`, which writes
-    results to disk; `configure(device)`, which loads what computing needs. Raises ValueError or ImportError when the
-    package or the device is not there.
+    The package may offer these functions: `environment(device)`, a text for what changes bits; `codec()`, which writes
+    results to disk; `configure(device)`, which loads what computing needs; `models()`, the Holdings in memory, and
+    `free(id)`, which forgets one. Raises ValueError or ImportError when the package or the device is not there.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -97,6 +98,7 @@ class Engine:
             disk = DiskCache(Path(settings.cache), DISK_BYTES, self._package.codec())
         self.cache = Cache(settings.memory_bytes, disk)
         self._planner = Planner(self.registry, self.environment)
+        self._written: dict[str, list[str]] = {}  # files, by the key of the sink that wrote them
 
     def configure(self) -> None:
         """Get ready to compute. Takes seconds (torch and more are imported), and planning does without."""
@@ -124,12 +126,38 @@ class Engine:
         """Run what the plan of this run is missing; wanted and stop as for `nodegraph.executor.execute`."""
         # Writing out a large graph takes longer than an unchanged run: only for those who may put it into a file.
         sinks = any(call.type.is_sink and call.type.takes_context for call in plan.calls.values())
-        text = workflow.dumps(run.graph) if sinks else ""
-        return execute(plan, run.targets, self.cache, emit, wanted, stop, workflow=text, out_dir=self._settings.out_dir)
+        text = workflow.dumps(run.graph) if sinks and run.effects else ""
+        return execute(
+            plan,
+            run.targets,
+            self.cache,
+            emit,
+            wanted,
+            stop,
+            effects=run.effects,
+            written=self._written,
+            workflow=text,
+            out_dir=self._settings.out_dir,
+        )
+
+    def memory(self) -> Memory:
+        models: tuple[Holding, ...] = self._package.models() if hasattr(self._package, "models") else ()
+        disk = self.cache.disk
+        on_disk = (disk.count, disk.used, disk.limit_bytes) if disk else (0, 0, 0)
+        return Memory(models, self.cache.sizes(), self.cache.memory_bytes, *on_disk)
+
+    def free(self, request: Free) -> None:
+        """Not while a call runs."""
+        for id in request.models:
+            self._package.free(id)
+        if "memory" in request.results:
+            self.cache.clear()
+        if "disk" in request.results and self.cache.disk:
+            self.cache.disk.clear()
 
 
 def serve(conn: Connection, settings: Settings) -> None:
-    """The main function of an engine process: receives Run or None (end), sends events. Does not return."""
+    """The main function of an engine process: receives requests or None (end), sends events. Does not return."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the editor to answer
     faulthandler.enable()
     with contextlib.suppress(OSError):  # Linux alone has this: when memory runs out, the editor is not what should end
@@ -138,6 +166,8 @@ def serve(conn: Connection, settings: Settings) -> None:
     try:
         engine = Engine(settings)
         server = _Server(conn, engine)
+        logging.captureWarnings(True)
+        logging.getLogger().addHandler(_Warnings(server.emit))
         server.emit(Ready(os.getpid(), time.perf_counter() - start, engine.environment))
         threading.Thread(target=server.listen, name="listener", daemon=True).start()
         engine.configure()
@@ -147,18 +177,40 @@ def serve(conn: Connection, settings: Settings) -> None:
     server.work()
 
 
+class _Warnings(logging.Handler):
+    """Passes on what is written to Python's log in this process."""
+
+    def __init__(self, emit: Callable[[Event], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._emit = emit
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._emit(Warned(self.format(record).strip()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A Run and its plan. failed: why there is no plan."""
+
+    run: Run
+    plan: Plan
+    failed: Failed | None = None
+
+
 class _Server:
     """Two threads: one listens and plans, one works.
 
-    `_latest` is all they share. A running call stops at its next progress report when the latest plan has no
-    use for it, so cancelling, superseding and editing while running are the same thing.
+    `_latest` decides: a running call stops at its next progress report when the latest plan has no use for it, so
+    cancelling, superseding and editing while running are the same thing. What concerns memory waits for the end of
+    the running call, since models belong to the thread that works.
     """
 
     def __init__(self, conn: Connection, engine: Engine) -> None:
         self._conn, self._engine = conn, engine
         self._sending = threading.Lock()
-        self._inbox: queue.SimpleQueue[tuple[Run, Plan]] = queue.SimpleQueue()
-        self._latest: tuple[Run, Plan] | None = None
+        self._inbox: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()  # None: look into the other one
+        self._requests: queue.SimpleQueue[Report | Free] = queue.SimpleQueue()
+        self._latest: _Task | None = None
 
     def emit(self, event: Event) -> None:
         with self._sending:
@@ -170,40 +222,64 @@ class _Server:
     def listen(self) -> None:
         while True:
             try:
-                run: Run | None = self._conn.recv()
+                request: Request | None = self._conn.recv()
             except (EOFError, OSError):
-                run = None  # the editor is gone
-            if run is None:
+                request = None  # the editor is gone
+            if request is None:
                 self._end()
+            elif isinstance(request, Run):
+                self._take(request)
             else:
-                self._take(run)
+                self._requests.put(request)
+                self._inbox.put(None)
 
     def _take(self, run: Run) -> None:
         try:
-            plan = self._engine.plan(run.graph, run.targets)
+            self._latest = _Task(run, self._engine.plan(run.graph, run.targets))
         except Exception as error:
             # A mistake in planning must not end the engine, and with it what is computed already.
-            self.emit(Failed("", f"The graph cannot be planned: {error}", traceback=traceback.format_exc()))
-            plan = Plan({}, {}, (), {})
-        self._latest = (run, plan)
+            failed = Failed("", f"The graph cannot be planned: {error}", traceback=traceback.format_exc())
+            self._latest = _Task(run, Plan({}, {}, (), {}), failed)
         self._inbox.put(self._latest)
 
     def work(self) -> None:
         while True:
-            run, plan = task = self._inbox.get()
-            if task is not self._latest:
-                continue
-            for problem in plan.problems:
-                self.emit(Failed(problem.node, problem.message, problem.socket))
-            idle = self._engine.execute(
-                plan,
-                run,
-                self.emit,
-                wanted=lambda key: self._latest is not None and key in self._latest[1].calls,
-                stop=lambda: self._latest is not task,  # noqa: B023  used up before the next round
-            )
-            if task is self._latest:
-                self.emit(idle)
+            task = self._inbox.get()
+            self._answer()
+            if task is not None and task is self._latest:
+                self._work_on(task)
+
+    def _work_on(self, task: _Task) -> None:
+        self.emit(Began(task.run.ticket))
+        if task.failed:
+            self.emit(task.failed)
+        for problem in task.plan.problems:
+            self.emit(Failed(problem.node, problem.message, problem.socket))
+
+        def stop() -> bool:
+            self._answer()
+            return self._latest is not task
+
+        def wanted(key: str) -> bool:
+            return self._latest is not None and key in self._latest.plan.calls
+
+        idle = self._engine.execute(task.plan, task.run, self.emit, wanted, stop)
+        if task is self._latest:
+            self.emit(idle)
+
+    def _answer(self) -> None:
+        """Do what was asked about memory since the last time."""
+        asked = False
+        while not self._requests.empty():
+            request = self._requests.get()
+            asked = True
+            if isinstance(request, Free):
+                try:
+                    self._engine.free(request)
+                except Exception as error:
+                    self.emit(Failed("", f"Memory cannot be freed: {error}", traceback=traceback.format_exc()))
+        if asked:
+            self.emit(self._engine.memory())
 
     def _end(self) -> None:
         self._engine.cache.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, cast
 
 from nodegraph.cache import Cache
@@ -17,11 +19,14 @@ from nodegraph.plan import Call, Plan
 from nodegraph.types import Picture, Previewable
 
 EVENT_SECONDS = 1 / 30
-PICTURE_SHARE, PICTURE_ADVANCE = 0.1, 0.05
-"""Pictures of results along the way may take this share of a run's time, after this many seconds in advance."""
 """Progress reports and previews closer together than this are left out: nobody sees them."""
 
+PICTURE_SHARE, PICTURE_ADVANCE = 0.1, 0.05
+"""Pictures of results along the way may take this share of a run's time, after these seconds in advance; half of
+them is left for the last picture of each node."""
+
 Emit = Callable[[Event], None]
+Preview = Callable[[], Picture | None]
 
 
 def execute(
@@ -32,29 +37,47 @@ def execute(
     wanted: Callable[[str], bool] = lambda key: True,
     stop: Callable[[], bool] = lambda: False,
     *,
+    effects: bool = True,
+    written: dict[str, list[str]] | None = None,
     workflow: str = "",
     out_dir: str = "output",
 ) -> Idle:
     """Run what the targets need, each as early as its own chain allows; a failed call fails only what depends on it.
 
     wanted: asked at every progress report of the running call, which is given up when its key is wanted no more.
-    stop: asked between calls. workflow, out_dir: for sinks (see Context). Results go into the cache as they come, so
-    a stopped run goes on where it stopped.
+    stop: asked between calls. effects: whether sinks act; without, they only show what they were given. written: the
+    files that a sink wrote in earlier runs, by its key, kept up to date: one whose files are still there does not act
+    again. workflow, out_dir: for sinks (see Context). Results go into the cache as they come, so a stopped run goes on
+    where it stopped.
     """
-    return _Run(plan, cache, emit, wanted, workflow, out_dir).execute(targets, stop)
+    written = {} if written is None else written
+    return _Run(plan, cache, emit, wanted, _Sinks(effects, written, workflow, out_dir)).execute(targets, stop)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sinks:
+    """What a run does with its sinks; the fields are those of `execute`."""
+
+    effects: bool
+    written: dict[str, list[str]]
+    workflow: str
+    out_dir: str
+
+    def idle(self, key: str) -> bool:
+        """Whether there is nothing for this sink to do."""
+        paths = self.written.get(key)
+        return not self.effects or (bool(paths) and all(map(os.path.exists, paths or ())))
 
 
 class _Run:
-    def __init__(
-        self, plan: Plan, cache: Cache, emit: Emit, wanted: Callable[[str], bool], workflow: str, out_dir: str
-    ) -> None:
-        self.plan, self.cache, self.emit, self.wanted = plan, cache, emit, wanted
-        self.workflow, self.out_dir = workflow, out_dir
+    def __init__(self, plan: Plan, cache: Cache, emit: Emit, wanted: Callable[[str], bool], sinks: _Sinks) -> None:
+        self.plan, self.cache, self.emit, self.wanted, self.sinks = plan, cache, emit, wanted, sinks
         self.held: dict[str, tuple[Any, ...]] = {}  # results that a later call takes
         self.takes: dict[str, list[Ref]] = {}  # of the calls to run, what they take
         self.uses: Counter[str] = Counter()  # how many calls still take a result
         self.reported = self.pictured = 0.0  # when the last report, and the last preview with one, was sent
-        self.started, self.picturing = time.perf_counter(), 0.0  # seconds spent on pictures of results
+        self.started, self.picturing = time.perf_counter(), 0.0  # seconds spent on pictures of results after the first
+        self.pictures = 0
 
     def execute(self, targets: Iterable[str], stop: Callable[[], bool]) -> Idle:
         start = time.perf_counter()
@@ -120,8 +143,16 @@ class _Run:
     def _run(self, call: Call) -> None:
         type = call.type
         args = {name: self._value(arg) for name, arg in call.args.items()}
+        if type.is_sink and self.sinks.idle(call.key):
+            for path in self.sinks.written.get(call.key, ()) if self.sinks.effects else ():
+                self.emit(Saved(call.node, path))
+            self._finished(call, 0.0, self.sinks.effects, tuple(args.values()))
+            return
+        if type.is_sink:
+            self.sinks.written.pop(call.key, None)
         start = time.perf_counter()
-        result = type.fn(_CallContext(self, call), **args) if type.takes_context else type.fn(**args)
+        context = _CallContext(self, call)
+        result = type.fn(context, **args) if type.takes_context else type.fn(**args)
         seconds = time.perf_counter() - start
         values = as_outputs(result) if type.outputs else ()
         if len(values) != len(type.outputs):
@@ -130,7 +161,7 @@ class _Run:
             self.cache.put(call.key, values, seconds)
             if call.key in self.uses:
                 self.held[call.key] = values
-        self._finished(call, seconds, False, values or tuple(args.values()))
+        self._finished(call, seconds, False, values or tuple(args.values()), context.preview)
 
     def _value(self, arg: Any) -> Any:
         if isinstance(arg, Ref):
@@ -146,28 +177,34 @@ class _Run:
             if not self.uses[ref.key]:
                 self.held.pop(ref.key, None)
 
-    def _finished(self, call: Call, seconds: float, cached: bool, values: tuple[Any, ...]) -> None:
-        picture = self._picture(call, values)
-        self.emit(Finished(call.node, call.key, call.iteration, seconds, cached, picture))
+    def _finished(
+        self, call: Call, seconds: float, cached: bool, values: tuple[Any, ...], preview: Preview | None = None
+    ) -> None:
+        picture = self._picture(call, preview or _own_preview(values))
+        size = self.cache.size(call.key)
+        self.emit(Finished(call.node, call.key, call.iteration, seconds, cached, picture, size))
         for node in self.plan.twins.get(call.key, ()):
             if node != call.node:
-                self.emit(Finished(node, call.key, call.iteration, 0.0, True, picture))
+                self.emit(Finished(node, call.key, call.iteration, 0.0, True, picture, size))
 
-    def _picture(self, call: Call, values: tuple[Any, ...]) -> Picture | None:
-        """The first value that can show itself, for the last call of a node; for a sink, what it was given."""
-        shown = next((value for value in values if isinstance(getattr(value, "preview", None), Callable)), None)
-        if shown is None or self.plan.keys.get(call.node) != call.key:
+    def _picture(self, call: Call, preview: Preview | None) -> Picture | None:
+        """None also when pictures have taken too much of the run's time."""
+        if preview is None:
             return None
         start = time.perf_counter()
-        if call.key not in self.roots and self.picturing > PICTURE_ADVANCE + PICTURE_SHARE * (start - self.started):
+        last = self.plan.keys.get(call.node) == call.key
+        advance = PICTURE_ADVANCE if last else PICTURE_ADVANCE / 2
+        if call.key not in self.roots and self.picturing > advance + PICTURE_SHARE * (start - self.started):
             return None
         try:
-            picture = cast(Previewable, shown).preview()
+            picture = preview()
         except Exception as error:
             message, trace = explain(error)
             self.emit(Failed(call.node, f"the result cannot be shown: {message}", None, trace))
             return None
-        self.picturing += time.perf_counter() - start
+        if self.pictures:  # the first one may load what showing needs
+            self.picturing += time.perf_counter() - start
+        self.pictures += 1
         return picture
 
 
@@ -175,7 +212,8 @@ class _CallContext(Context):
     def __init__(self, run: _Run, call: Call) -> None:
         self._run, self._call = run, call
         self._first = True
-        self.workflow, self.out_dir = run.workflow, run.out_dir
+        self.preview: Preview | None = None  # that of the last report
+        self.workflow, self.out_dir = run.sinks.workflow, run.sinks.out_dir
 
     def progress(self, done: int, total: int, preview: Callable[[], Picture | None] | None = None) -> None:
         run = self._run
@@ -185,14 +223,23 @@ class _CallContext(Context):
         if not self._first and done < total and now - run.reported < EVENT_SECONDS:
             return
         picture = None
-        if preview and now - run.pictured >= EVENT_SECONDS:
+        if done >= total:
+            self.preview = preview  # shown with the result, which is about to come
+        elif preview and now - run.pictured >= EVENT_SECONDS:
             picture = preview()
             run.pictured = time.perf_counter()
         self._first, run.reported = False, now
         run.emit(Progress(self._call.node, done, total, picture))
 
     def saved(self, path: str) -> None:
+        self._run.sinks.written.setdefault(self._call.key, []).append(path)
         self._run.emit(Saved(self._call.node, path))
+
+
+def _own_preview(values: tuple[Any, ...]) -> Preview | None:
+    """Of the first value that can show itself; for a sink, these are what it was given."""
+    shown = next((value for value in values if isinstance(getattr(value, "preview", None), Callable)), None)
+    return cast(Previewable, shown).preview if shown is not None else None
 
 
 def call_refs(call: Call) -> list[Ref]:

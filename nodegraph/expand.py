@@ -177,7 +177,7 @@ class _Expansion:
         if output.node not in self.types:
             return None
         if node.mode == "bypassed":
-            return _passes(self.types[output.node], output)
+            return passes(self.types[output.node], output)
         exit = self.exits.get(output.node)
         return Port(exit, output.socket) if exit else None
 
@@ -186,7 +186,7 @@ def _name(variable: Node) -> str:
     return str(variable.params.get("name", ""))
 
 
-def _passes(type: NodeType, output: Port) -> Port | None:
+def passes(type: NodeType, output: Port) -> Port | None:
     """The first input of a bypassed node that can stand for the output: one of just its type, or else one that fits."""
     out = type.output(output.socket)
     if out is None:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
+from contextlib import suppress
+from glob import escape
 from pathlib import Path
+
+LEFTOVER_AGE = 3600.0
+"""Seconds after which nobody is still writing a temporary file."""
 
 
 def read_limited(path: str | Path, limit: int) -> bytes:
@@ -27,5 +33,25 @@ def write_atomic(path: Path, data: bytes) -> None:
         if path.exists():
             shutil.copymode(path, temporary)
         os.replace(temporary, path)
+        _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, name: str = "") -> None:
+    """Delete what killed processes left of `write_atomic`, for files whose name begins with `name`."""
+    for file in folder.glob(f".{escape(name)}*.tmp"):
+        with suppress(FileNotFoundError):  # another process cleans up as well
+            if time.time() - file.stat().st_mtime > LEFTOVER_AGE:
+                file.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name of a file outlast a power failure as well."""
+    if os.name != "posix":  # elsewhere a folder cannot be opened
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

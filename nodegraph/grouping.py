@@ -11,7 +11,7 @@ from nodegraph.expand import GROUP
 from nodegraph.graph import Graph, Group, Node, Port, fresh_id, remove_nodes
 from nodegraph.node import REQUIRED
 
-WALL_DISTANCE = 240.0
+WALL_DISTANCE = 340.0
 
 
 def make_group(graph: Graph, ids: Collection[str], name: str) -> Graph:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from nodegraph.graph import Graph
 from nodegraph.types import Picture
@@ -10,10 +12,34 @@ from nodegraph.types import Picture
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Compute these targets of this graph. Replaces any earlier Run; no targets means stop."""
+    """Compute these targets of this graph. Replaces any earlier Run; no targets means stop.
+
+    effects: whether sinks act; without, they only show what they were given. ticket: what Began calls this run.
+    """
 
     graph: Graph
     targets: tuple[str, ...] = ()
+    effects: bool = True
+    ticket: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Say what memory holds: Memory is the answer, given between two calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """Forget models or results; whatever needs them again loads or computes them again. Answered by Memory.
+
+    models: the ids of the holdings to forget. results: which of the kept results to forget.
+    """
+
+    models: tuple[str, ...] = ()
+    results: tuple[Literal["memory", "disk"], ...] = ()
+
+
+Request = Run | Report | Free
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +49,13 @@ class Ready:
     pid: int
     seconds: float
     environment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """From here on, what is said is about the Run with this ticket."""
+
+    ticket: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +85,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """picture: what the result looks like, for results that can show themselves."""
+    """picture: what the node last said it looks like, or the result itself, when it can show itself.
+
+    bytes: the memory that the kept result holds; 0 when it is not kept in memory.
+    """
 
     node: str
     key: str
@@ -60,6 +96,7 @@ class Finished:
     seconds: float
     cached: bool
     picture: Picture | None = None
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +110,15 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Warned:
+    """A library, or a node, had something to say that stops nobody."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Saved:
-    """A sink wrote a file."""
+    """A sink wrote a file, or found that it wrote this result to that file before."""
 
     node: str
     path: str
@@ -91,6 +135,33 @@ class Idle:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """One model in memory.
+
+    name: what people call it. mention: what stands in the repr of every value that describes it. device: where it
+    is, such as "cpu".
+    """
+
+    id: str
+    name: str
+    mention: str
+    device: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the engine process holds. results: bytes of every kept result, by key; limits in bytes as well."""
+
+    models: tuple[Holding, ...]
+    results: Mapping[str, int]
+    results_limit: int
+    disk_results: int
+    disk_bytes: int
+    disk_limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """The engine process ended; the document is untouched, and the next Run starts a new one.
 
@@ -102,4 +173,4 @@ class Gone:
     message: str = ""
 
 
-Event = Ready | Planned | Started | Progress | Finished | Failed | Saved | Idle | Gone
+Event = Ready | Began | Planned | Started | Progress | Finished | Failed | Warned | Saved | Idle | Memory | Gone

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from nodegraph import png
-from nodegraph.files import read_limited, write_atomic
+from nodegraph.files import read_limited, remove_leftovers, write_atomic
 from nodegraph.graph import Graph, Group, Mode, Node, Port, SeedMode
 from nodegraph.node import REQUIRED
 
@@ -74,6 +74,7 @@ def save(graph: Graph, path: str | Path) -> None:
         if path.exists():
             write_atomic(path.with_name(path.name + ".bak"), path.read_bytes())
         write_atomic(path, dumps(graph).encode())
+        remove_leftovers(path.parent, path.name)
     except OSError as error:
         raise WorkflowError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -81,11 +82,16 @@ def save(graph: Graph, path: str | Path) -> None:
 def loads(text: str | bytes, name: str = "the workflow") -> Graph:
     """name: what errors call the text. Raises WorkflowError."""
     try:
-        return _read_graph(_migrated(_parse(text)))
+        return from_data(_parse(text))
     except RecursionError as error:
         raise WorkflowError(f"{name}: it is nested too deeply") from error
     except ValueError as error:
         raise WorkflowError(f"{name}: {error}") from error
+
+
+def from_data(data: dict[str, Any]) -> Graph:
+    """The graph in a parsed file, which is used up. Raises ValueError."""
+    return _read_graph(_migrated(data))
 
 
 def _parse(text: str | bytes) -> dict[str, Any]:
@@ -239,12 +245,17 @@ def _value(value: Any, where: str, depth: int = 0) -> Any:
 
 def dumps(graph: Graph) -> str:
     """The text of a workflow file. loads(dumps(graph)) == graph. Raises ValueError for NaN and infinity."""
-    text = _layout({"version": len(MIGRATIONS), **_graph_entry(graph)}) + "\n"
+    text = _layout(to_data(graph)) + "\n"
     try:
         text.encode()
     except UnicodeEncodeError:  # half a surrogate pair, pasted from somewhere: UTF-8 cannot hold it, an escape can
         return json.dumps(json.loads(text), indent=1) + "\n"
     return text
+
+
+def to_data(graph: Graph) -> dict[str, Any]:
+    """What a file holds, before it is text."""
+    return {"version": len(MIGRATIONS), **_graph_entry(graph)}
 
 
 def _graph_entry(graph: Graph) -> dict[str, Any]:

@@ -12,7 +12,23 @@ import pytest
 from nodegraph.client import EngineClient
 from nodegraph.engine import Settings
 from nodegraph.graph import Graph, Node, Port, add_node, connect, set_param
-from nodegraph.messages import Event, Failed, Finished, Gone, Idle, Progress, Ready, Run, Saved, Started
+from nodegraph.messages import (
+    Began,
+    Event,
+    Failed,
+    Finished,
+    Free,
+    Gone,
+    Idle,
+    Memory,
+    Progress,
+    Ready,
+    Report,
+    Run,
+    Saved,
+    Started,
+    Warned,
+)
 
 TIMEOUT = 60  # seconds; far beyond what anything takes, so a failure and not a hang
 
@@ -98,6 +114,59 @@ def test_a_sink_gets_the_workflow_and_says_what_it_wrote(editor: Editor):
     text = Path(saved.path).read_text()
     assert text.startswith("3.0\n")
     assert '"toy.save"' in text
+
+
+def test_what_was_written_already_is_not_written_again_while_it_is_there(editor: Editor):
+    graph = chain("toy.save")
+    for _ in range(2):
+        (saved,) = [e for e in editor.run(graph, "save") if isinstance(e, Saved)]
+        path = Path(saved.path)
+        path.write_text("kept")
+    assert path.read_text() == "kept"
+    path.unlink()
+    editor.run(graph, "save")
+    assert path.read_text().startswith("3.0")
+
+
+def test_a_run_without_effects_shows_what_a_sink_is_given_and_writes_nothing(editor: Editor):
+    editor.client.run(Run(chain("toy.save"), ("save",), effects=False))
+    events = editor.until(Idle)
+    assert not any(isinstance(e, Saved) for e in events)
+    assert next(e for e in events if isinstance(e, Finished) and e.node == "save").picture is not None
+
+
+def test_what_is_said_of_a_run_comes_after_its_ticket(editor: Editor):
+    for ticket in (7, 8):
+        editor.client.run(Run(chain("toy.refuse"), ("refuse",), ticket=ticket))
+        events = [e for e in editor.until(Idle) if not isinstance(e, Ready)]
+        assert events[0] == Began(ticket)
+        assert isinstance(events[-2], Failed)
+
+
+def test_memory_is_told_and_freed_between_two_calls_of_a_run(editor: Editor):
+    editor.client.run(Run(loop(1000), ("show",)))
+    editor.until(Finished, lambda e: e.node == "step")
+    editor.client.ask(Report())
+    memory = editor.until(Memory)[-1]
+    assert isinstance(memory, Memory)
+    assert sum(memory.results.values()) > 0
+    editor.client.ask(Free(results=("memory", "disk")))
+    freed = editor.until(Memory)[-1]
+    assert isinstance(freed, Memory)
+    assert len(freed.results) < len(memory.results)
+    assert freed.disk_results == 0
+    events = editor.run(loop(3), "show")  # nothing that was freed is missed
+    assert not any(isinstance(e, Failed) for e in events)
+
+
+def test_asking_about_memory_starts_no_engine(editor: Editor):
+    editor.client.ask(Report())
+    assert not editor.client.alive
+
+
+def test_warnings_in_the_engine_are_said(editor: Editor):
+    (warned,) = [e for e in editor.run(chain("toy.mutter"), "mutter") if isinstance(e, Warned)]
+    assert "the lid is loose" in warned.message
 
 
 def test_an_unchanged_graph_runs_nothing(editor: Editor):

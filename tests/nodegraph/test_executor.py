@@ -239,11 +239,24 @@ def test_events_tell_the_whole_story_in_order():
     assert not idle.stopped
 
 
-def test_finished_shows_the_last_result_of_a_node_and_what_a_sink_was_given():
+def test_finished_shows_the_result_of_every_round_and_what_a_sink_was_given():
     _, events = run(zone(3), "show")
     pictures = {(e.node, e.iteration): e.picture for e in events if isinstance(e, Finished)}
     assert pictures["show", ()] == Picture(1, 1, bytes([15] * 3))
-    assert pictures["step", (0,)] is None
+    assert pictures["step", (0,)] == Picture(1, 1, bytes([3] * 3))
+
+
+def test_what_a_node_shows_at_its_end_is_what_is_shown_of_its_result():
+    def reports(ctx: Context, box: Box) -> Box:
+        ctx.progress(1, 2, box.preview)
+        ctx.progress(2, 2, Box(9).preview)
+        return Box(3)
+
+    declared = node("local.reports")(reports)
+    events = []
+    graph = build({"box": "toy.box", "n": "local.reports"}, "box.box > n.box")
+    execute(plan(graph, local(declared), ["n"]), ["n"], Cache(0), events.append)
+    assert next(e for e in events if isinstance(e, Finished) and e.node == "n").picture == Box(9).preview()
 
 
 def test_a_run_of_milliseconds_shows_every_node_its_picture():

@@ -1,5 +1,6 @@
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,17 @@ def test_saving_keeps_the_version_before(tmp_path: Path):
     assert workflow.load(path) == new
     assert workflow.load(tmp_path / "w.json.bak") == old
     assert sorted(p.name for p in tmp_path.iterdir()) == ["w.json", "w.json.bak"]
+
+
+def test_saving_removes_what_killed_processes_left_of_the_same_file(tmp_path: Path):
+    path = tmp_path / "w[1].json"
+    left, busy, other = (tmp_path / name for name in (".w[1].json.7.tmp", ".w[1].json.bak.8.tmp", ".other.json.7.tmp"))
+    for file in (left, busy, other):
+        file.write_bytes(b"half")
+    for file in (left, other):
+        os.utime(file, (0, 0))
+    workflow.save(Graph(), path)
+    assert sorted(tmp_path.iterdir()) == sorted([path, busy, other])
 
 
 def test_a_graph_that_cannot_be_written_leaves_the_file_as_it_was(tmp_path: Path):

@@ -1,0 +1,89 @@
+"""The app view of a workflow: the few parameters and results that somebody who does not want the graph gets to see.
+
+It is kept in the workflow file: {"app": {"inputs": [["positive", "text"]], "outputs": ["decode"]}}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from nodegraph.graph import Graph, Port
+from nodegraph.node import Multiline, NodeType, Seed
+
+FIELD = "app"
+USUAL = ("steps", "guidance_scale")
+"""Parameters that people turn in nearly every workflow."""
+
+TypeOf = Callable[[str], NodeType | None]
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """inputs: parameters, in the order of the form. outputs: nodes whose pictures are shown."""
+
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+
+def app_of(graph: Graph) -> App:
+    """What the workflow says; entries of another shape, and of nodes that are gone, are left out."""
+    entry = graph.extra.get(FIELD)
+    if not isinstance(entry, dict):
+        return App()
+    fields = cast("dict[str, Any]", entry)
+    inputs = [Port(*pair) for pair in _tuple(fields.get("inputs")) if _is_port(pair) and pair[0] in graph.nodes]
+    outputs = [id for id in _tuple(fields.get("outputs")) if isinstance(id, str) and id in graph.nodes]
+    return App(tuple(dict.fromkeys(inputs)), tuple(dict.fromkeys(outputs)))
+
+
+def set_app(graph: Graph, app: App) -> Graph:
+    """The workflow with this app view; without the field when it is empty."""
+    extra = {name: value for name, value in graph.extra.items() if name != FIELD}
+    if app != App():
+        extra[FIELD] = {"inputs": tuple(tuple(port) for port in app.inputs), "outputs": app.outputs}
+    return replace(graph, extra=extra)
+
+
+def toggle_input(graph: Graph, port: Port) -> Graph:
+    """The parameter put at the end of the form, or taken out of it."""
+    app = app_of(graph)
+    inputs = tuple(p for p in app.inputs if p != port) if port in app.inputs else (*app.inputs, port)
+    return set_app(graph, replace(app, inputs=inputs))
+
+
+def toggle_output(graph: Graph, node: str) -> Graph:
+    """The node's picture shown, or not any more."""
+    app = app_of(graph)
+    outputs = tuple(id for id in app.outputs if id != node) if node in app.outputs else (*app.outputs, node)
+    return set_app(graph, replace(app, outputs=outputs))
+
+
+def suggested(graph: Graph, type_of: TypeOf) -> App:
+    """A form for a workflow that has none: texts, the usual numbers and seeds that are not linked; what sinks take."""
+    texts: list[Port] = []
+    numbers: list[Port] = []
+    for id, node in graph.nodes.items():
+        type = type_of(node.type)
+        if type is None or type.annotation or node.mode != "on":
+            continue
+        for spec in type.inputs:
+            port = Port(id, spec.name)
+            if port in graph.links:
+                continue
+            if spec.get(Multiline):
+                texts.append(port)
+            elif spec.name in USUAL or spec.get(Seed):
+                numbers.append(port)
+    sinks = [id for id, node in graph.nodes.items() if (type := type_of(node.type)) and type.is_sink]
+    shown = [src.node for dst, src in graph.links.items() if dst.node in sinks]
+    return App((*texts, *numbers), tuple(dict.fromkeys(shown)))
+
+
+def _tuple(value: Any) -> tuple[Any, ...]:
+    return cast("tuple[Any, ...]", value) if isinstance(value, tuple) else ()
+
+
+def _is_port(value: Any) -> bool:
+    return isinstance(value, tuple) and [type(part) for part in cast("tuple[Any, ...]", value)] == [str, str]
