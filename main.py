@@ -25,7 +25,11 @@ def edit(argv: list[str]) -> int:
     from nodegraph.registry import discover
     from ui.app import run_editor
 
-    return run_editor(discover("nodes"), args.workflow, package="nodes", autorun=args.run)
+    try:
+        return run_editor(discover("nodes"), args.workflow, package="nodes", autorun=args.run)
+    except ValueError as error:
+        print(f"Denoodle cannot start: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

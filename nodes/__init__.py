@@ -6,7 +6,10 @@ that computes.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+from nodegraph.messages import Holding
 
 
 def configure(device: str) -> None:
@@ -28,3 +31,38 @@ def codec() -> Any:
     from nodes.backend import storage
 
     return storage
+
+
+def models() -> tuple[Holding, ...]:
+    """The networks in memory."""
+    from nodes import types
+    from nodes.backend import pool
+
+    kinds = {
+        "unet": ("U-Net", types.Model),
+        "text_encoder": ("Text encoder", types.TextEncoder),
+        "vae": ("VAE", types.Vae),
+        "controlnet": ("ControlNet", types.ControlNet),
+    }
+
+    def holding(network: pool.Loaded) -> Holding:
+        title, description = kinds[network.part]
+        adapted = f", {network.num_adapted} adapted" if network.num_adapted else ""
+        name = f"{title} of {Path(network.weights.path).name}{adapted}"
+        mention = f"{description.__name__}(weights={network.weights!r}"
+        return Holding(_id(network), name, mention, str(pool.device()), network.nbytes)
+
+    return tuple(map(holding, pool.loaded()))
+
+
+def free(id: str) -> None:
+    """Forget the network with the id of a Holding; it loads again when it is used."""
+    from nodes.backend import pool
+
+    for network in pool.loaded():
+        if _id(network) == id:
+            pool.free(network.part, network.weights)
+
+
+def _id(network: Any) -> str:
+    return f"{network.part} {network.weights.path} {network.weights.fingerprint}"

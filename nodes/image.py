@@ -8,6 +8,7 @@ from nodegraph.node import File, Range, node
 from nodes.types import Image, Mask
 
 Side = Annotated[int, Range(8, 16_384, step=8, unit="px")]
+Fraction = Annotated[float, Range(0.0, 1.0, step=0.01)]
 Offset = Annotated[int, Range(0, 16_384, unit="px")]
 IMAGE_FILE = File((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
 
@@ -79,9 +80,7 @@ def blend_images(
     image: Image, over: Image, amount: Annotated[float, Range(0.0, 1.0, step=0.01)] = 0.5, mask: Mask | None = None
 ) -> Image:
     """Lay one picture over another of the same size. amount: how much of it shows. mask: where, 1 = fully."""
-    if image.pixels.shape[-2:] != over.pixels.shape[-2:]:
-        sizes = [f"{p.shape[-1]} x {p.shape[-2]}" for p in (image.pixels, over.pixels)]
-        raise ValueError(f"the two images must have one size, got {sizes[0]} and {sizes[1]}; use Resize first")
+    _check_same_size(image, over)
     weight = amount if mask is None else amount * mask.weight
     return Image((image.pixels + (over.pixels - image.pixels) * weight).contiguous())
 
@@ -106,13 +105,60 @@ def invert_mask(mask: Mask) -> Mask:
     return Mask(1 - mask.weight)
 
 
+@node("image.grey", title="Grey picture", aliases=("gray", "plain", "empty", "solid"))
+def grey(
+    width: Side = 512, height: Side = 512, brightness: Annotated[float, Range(0.0, 1.0, step=0.01)] = 0.5
+) -> Image:
+    """A grey picture of one brightness."""
+    import torch
+
+    return Image(torch.full((1, 3, height, width), brightness))
+
+
+@node("mask.rectangle", aliases=("box", "region", "inpaint"))
+def rectangle(
+    image: Image, left: Fraction = 0.25, top: Fraction = 0.25, right: Fraction = 0.75, bottom: Fraction = 0.75
+) -> Mask:
+    """A mask of a picture's size that is 1 inside a rectangle; its sides are fractions of the picture's."""
+    if left >= right or top >= bottom:
+        raise ValueError(f"the rectangle is empty: left {left:g} to right {right:g}, top {top:g} to bottom {bottom:g}")
+    weight = image.pixels[:, :1] * 0
+    height, width = weight.shape[-2:]
+    weight[..., round(top * height) : round(bottom * height), round(left * width) : round(right * width)] = 1
+    return Mask(weight)
+
+
+@node("image.difference", aliases=("compare", "error", "subtract"))
+def difference(image: Image, other: Image, gain: Annotated[float, Range(0.0, 100.0)] = 1.0) -> Image:
+    """Where two pictures of one size differ, and how much; black is equal. gain: makes small differences visible."""
+    _check_same_size(image, other)
+    return Image(((image.pixels - other.pixels).abs() * gain).clamp(0, 1))
+
+
+@node("image.distance", aliases=("compare", "RMSE", "measure"))
+def distance(image: Image, other: Image) -> float:
+    """How far two pictures of one size are apart: the root of the mean squared difference, 0 to 1."""
+    _check_same_size(image, other)
+    return (image.pixels - other.pixels).square().mean().sqrt().item()
+
+
 @node("image.grid", title="Image grid", aliases=("contact sheet", "comparison", "XY plot"))
 def grid(
     images: tuple[Image, ...],
     labels: tuple[str, ...] = (),
     columns: Annotated[int, Range(0, 100)] = 0,
+    cell_width: Annotated[int, Range(0, 4096, unit="px")] = 0,
 ) -> Image:
-    """Several pictures on one labelled sheet. columns: 0 makes it as square as it goes."""
+    """Several pictures on one labelled sheet.
+
+    columns: 0 makes it as square as it goes. cell_width: 0 keeps the width of the first picture.
+    """
     from nodes.backend.sheets import sheet
 
-    return Image(sheet([image.pixels for image in images], labels, columns))
+    return Image(sheet([image.pixels for image in images], labels, columns, cell_width))
+
+
+def _check_same_size(image: Image, other: Image) -> None:
+    if image.pixels.shape[-2:] != other.pixels.shape[-2:]:
+        sizes = [f"{p.shape[-1]} x {p.shape[-2]}" for p in (image.pixels, other.pixels)]
+        raise ValueError(f"the two images must have one size, got {sizes[0]} and {sizes[1]}; use Resize first")

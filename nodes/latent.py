@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Annotated, Literal, NamedTuple
 
 from nodegraph.node import Range, Seed, node
-from nodes.types import Image, Latent, NoiseSchedule, Vae
+from nodes.types import Image, Latent, Mask, NoiseSchedule, Vae
 
 SeedNumber = Annotated[int, Range(0, 2**64 - 1), Seed()]
 
@@ -58,6 +59,59 @@ def resize_latent(
     return replace(latent, samples=interpolate(latent.samples, scale_factor=scale, mode=method).contiguous())
 
 
+@node("latent.multiply", aliases=("scale values", "brightness"))
+def multiply_latent(latent: Latent, factor: float = 1.0) -> Latent:
+    """Every value of a latent times a factor; 1 / sqrt(1 + sigma^2) brings a noised one back to unit variance."""
+    return replace(latent, samples=latent.samples * factor)
+
+
+@node("latent.channels", aliases=("look inside", "split"))
+def latent_channels(latent: Latent) -> tuple[Image, ...]:
+    """What each channel of a latent holds, as grey pictures of the size it stands for; -3 is black and 3 white."""
+    from torch.nn.functional import interpolate
+
+    grey = interpolate(((latent.samples + 3) / 6).clamp(0, 1), scale_factor=latent.factor, mode="nearest")
+    return tuple(Image(channel[:, None].expand(-1, 3, -1, -1).contiguous()) for channel in grey.unbind(1))
+
+
+@node("latent.keep_outside", title="Keep outside mask", aliases=("inpaint", "RePaint", "blend"))
+def keep_outside(
+    latent: Latent,
+    original: Latent,
+    mask: Mask,
+    sigma: Annotated[float, Range(0.0, 1000.0)] = 0.0,
+    seed: SeedNumber = 0,
+) -> Latent:
+    """Put the original back where the mask is 0, noised to sigma; for after each step of an inpainting.
+
+    Lugmayr et al. 2022 (arXiv:2201.09865), eq. 8. sigma: the level that the latent has now, 0 after the last step.
+    seed: that of Noise, so that outside the mask the noise is the same all the way.
+    """
+    from torch.nn.functional import interpolate
+
+    from nodes.backend.noise import add_noise
+
+    x, size = latent.samples, latent.samples.shape[-2:]
+    if original.samples.shape[-2:] != size:
+        raise ValueError("the latent and the original must have one size; use Resize first")
+    weight = interpolate(mask.weight, size, mode="area")
+    return replace(latent, samples=(weight * x + (1 - weight) * add_noise(original.samples, sigma, seed)).contiguous())
+
+
+@node("latent.from_pixels", title="Pixels as latent", aliases=("pixel space",))
+def from_pixels(image: Image) -> Latent:
+    """A picture itself, scaled to -1..1, as what a pixel-space model denoises."""
+    return Latent(image.pixels * 2 - 1, factor=1)
+
+
+@node("latent.to_pixels", title="Latent as pixels", aliases=("pixel space",))
+def to_pixels(latent: Latent) -> Image:
+    """The picture that a pixel-space model has made."""
+    if latent.samples.shape[1] != 3:
+        raise ValueError(f"pixels have 3 channels, this latent has {latent.samples.shape[1]}; use VAE decode")
+    return Image(((latent.samples + 1) / 2).clamp(0, 1))
+
+
 Betas = Literal["linear", "cosine"]
 
 
@@ -67,6 +121,15 @@ def _alpha_bar(schedule: Betas, timestep: int) -> float:
 
     kinds = {"linear": NoiseSchedule("linear", 0.0001, 0.02), "cosine": NoiseSchedule("squaredcos_cap_v2")}
     return alpha_bars(kinds[schedule])[timestep]
+
+
+@node("schedule.signal", title="Picture left", aliases=("alpha bar", "signal rate", "noise schedule"))
+def signal(schedule: Betas = "cosine") -> tuple[float, ...]:
+    """How much of the picture is left at each of the 1000 timesteps of forward diffusion: sqrt(alpha_bar).
+
+    Ho et al. 2020 (arXiv:2006.11239), eq. 4.
+    """
+    return tuple(math.sqrt(_alpha_bar(schedule, timestep)) for timestep in range(1000))
 
 
 @node("image.forward_diffusion", title="Forward diffusion", aliases=("add noise", "DDPM"))

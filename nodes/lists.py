@@ -72,6 +72,17 @@ def image_at(images: tuple[Image, ...], index: int = 0) -> Image:
     return images[_checked(index, len(images))]
 
 
+@node("list.images", title="List of images", aliases=("combine", "collect", "side by side"))
+def images(
+    image: Image,
+    image_2: Image | None = None,
+    image_3: Image | None = None,
+    image_4: Image | None = None,
+) -> tuple[Image, ...]:
+    """Pictures as a list, for a grid."""
+    return tuple(image for image in (image, image_2, image_3, image_4) if image is not None)
+
+
 @node("list.length", aliases=("count", "size"))
 def length(numbers: tuple[float, ...]) -> int:
     """How many numbers a list has."""
@@ -82,6 +93,25 @@ def length(numbers: tuple[float, ...]) -> int:
 def labels(numbers: tuple[float, ...], prefix: str = "") -> tuple[str, ...]:
     """Numbers as texts, to label a grid with: "guidance " and 7.5 make "guidance 7.5"."""
     return tuple(f"{prefix}{number:g}" for number in numbers)
+
+
+@node("list.plot", title="Plot numbers", aliases=("graph", "chart", "curve"))
+def plot(
+    numbers: tuple[float, ...],
+    more: tuple[float, ...] = (),
+    label: str = "",
+    more_label: str = "",
+    x_label: str = "",
+    x_first: float = 0.0,
+    x_last: float = 1.0,
+) -> Image:
+    """Numbers as a curve from x_first to x_last, in equal steps. more: a second curve."""
+    from nodes.backend.plots import Curve, curves_plot
+
+    if x_first >= x_last:
+        raise ValueError(f"x_first must be below x_last, got {x_first:g} and {x_last:g}")
+    curves = [Curve(label, numbers), Curve(more_label, more)]
+    return Image(curves_plot(curves if more else curves[:1], x_label, x_first, x_last))
 
 
 def _checked(index: int, length: int) -> int:

@@ -24,3 +24,14 @@ def checkpoint(path: Annotated[str, File((".safetensors",), folder=True)] = "mod
     from nodes.backend import checkpoints
 
     return Parts(*checkpoints.checkpoint(path))
+
+
+@node("load.pixel_model", title="Load pixel model", aliases=("pixel space", "DDPM"))
+def pixel_model(path: Annotated[str, File(folder=True)] = "models/starter/pixel") -> Model:
+    """A denoiser that works on the pixels themselves, without a VAE: a folder with unet/ and scheduler/.
+
+    It brings no text encoder; use that of the checkpoint whose prompts it was trained with.
+    """
+    from nodes.backend import checkpoints
+
+    return checkpoints.pixel_model(path)

@@ -23,8 +23,8 @@ def save_image(ctx: Context, image: Image, filename: str = "denoodle", folder: s
     """
     from nodes.backend import images
 
-    target = _folder(ctx.out_dir, folder)
-    _check_name(filename)
+    target = output_folder(ctx.out_dir, folder)
+    check_name(filename)
     texts = {png.KEYWORD: ctx.workflow, png.PARAMETERS: parameters(ctx.workflow)} if ctx.workflow else {}
     for pixels in image.pixels:
         data = png.with_texts(images.png(pixels), texts)
@@ -46,7 +46,7 @@ def parameters(workflow: str) -> str:
     return "\n".join(f"{name} ({nodes[name]['type']}) {values}".rstrip() for name, values in lines.items())
 
 
-def _folder(out_dir: str, folder: str) -> Path:
+def output_folder(out_dir: str, folder: str) -> Path:
     """Created when missing. Raises ValueError when the folder would lead out of the output folder.
 
     A workflow from somebody else must not write wherever it likes.
@@ -61,7 +61,7 @@ def _folder(out_dir: str, folder: str) -> Path:
     return target
 
 
-def _check_name(filename: str) -> None:
+def check_name(filename: str) -> None:
     if not filename.strip() or FORBIDDEN.search(filename) or filename.startswith("."):
         raise ValueError(f"filename must be a plain name without / \\ : * ? and the like, got {filename!r}")
 

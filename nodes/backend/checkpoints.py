@@ -74,6 +74,15 @@ def checkpoint(path: str) -> Checkpoint:
     )
 
 
+def pixel_model(path: str) -> Model:
+    """Describe a denoiser of pixels. Raises ValueError when the folder holds none."""
+    place = find(path)
+    settings = config(place, "unet") if (place / "unet").is_dir() else {}
+    if settings.get("_class_name") != "UNet2DConditionModel" or settings.get("in_channels") != 3:
+        raise ValueError(f"{place} is not a pixel-space model: it has no unet/ that reads prompts and takes 3 channels")
+    return Model(weights(place, "unet"), FAMILY, *_training(place))
+
+
 def controlnet(path: str) -> ControlNet:
     """Describe a ControlNet: a diffusers folder, or a file of either layout. Raises ValueError when it is none."""
     place = find(path)

@@ -37,7 +37,7 @@ def denoiser(
     @torch.inference_mode()
     def denoise(x: Tensor, sigma: float) -> Tensor:
         sd.check_latent(unet, x)
-        with _reporting(unet, report):
+        with reporting(unet, report):
             return guidance.guided(
                 lambda x, embeds: sd.denoise(unet, model, hints, x, sigma, embeds),
                 x,
@@ -50,7 +50,7 @@ def denoiser(
 
 
 @contextmanager
-def _reporting(unet: Any, report: Report) -> Iterator[None]:
+def reporting(unet: Any, report: Report) -> Iterator[None]:
     """Report after every block of the network: a large one takes many seconds, and Stop must not wait for its end."""
     middle = [unet.mid_block] if unet.mid_block is not None else []  # distilled networks have none
     blocks = [*unet.down_blocks, *middle, *unet.up_blocks]

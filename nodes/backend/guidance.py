@@ -21,12 +21,12 @@ def guided(
     batch = len(x)
     if guidance_scale == 1:
         return denoise(x, cond.expand(batch, -1, -1))
-    embeds = torch.cat([prompt.expand(batch, -1, -1) for prompt in _same_length(uncond, cond)])
+    embeds = torch.cat([prompt.expand(batch, -1, -1) for prompt in same_length(uncond, cond)])
     denoised_uncond, denoised_cond = denoise(torch.cat([x, x]), embeds).chunk(2)
     return denoised_uncond + guidance_scale * (denoised_cond - denoised_uncond)
 
 
-def _same_length(*prompts: Tensor) -> list[Tensor]:
+def same_length(*prompts: Tensor) -> list[Tensor]:
     """Prompts repeated to their least common number of tokens.
 
     Attention weighs every copy of a token alike, so repeating a whole prompt changes nothing but rounding.

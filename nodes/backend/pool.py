@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -77,10 +77,26 @@ def controlnet(description: ControlNet) -> ControlNetModel:
     return _slot("controlnet", description.weights).base
 
 
-def free() -> None:
-    """Forget every network. Results stay valid: descriptions load again when they are used."""
-    _slots.clear()
-    _tokenizers.clear()
+class Loaded(NamedTuple):
+    """A network in memory, with its adapted variants."""
+
+    part: Part
+    weights: Weights
+    num_adapted: int
+    nbytes: int
+
+
+def loaded() -> tuple[Loaded, ...]:
+    """What is in memory, used longest ago first."""
+    return tuple(Loaded(*key, len(slot.twins), slot.nbytes()) for key, slot in _slots.items())
+
+
+def free(part: Part | None = None, weights: Weights | None = None) -> None:
+    """Forget every network, or those of one part or file. Results stay valid: descriptions load again when used."""
+    for key in [key for key in _slots if part in (None, key[0]) and weights in (None, key[1])]:
+        del _slots[key]
+    for key in [key for key in _tokenizers if part in (None, "text_encoder") and weights in (None, key)]:
+        del _tokenizers[key]
     if _device.type == "cuda":
         torch.cuda.empty_cache()
 

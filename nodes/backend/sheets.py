@@ -16,10 +16,11 @@ BACKGROUND = "#1e1f24"
 TEXT = "#c9ccd4"
 
 
-def sheet(pictures: Sequence[Tensor], labels: Sequence[str], columns: int) -> Tensor:
+def sheet(pictures: Sequence[Tensor], labels: Sequence[str], columns: int, cell_width: int = 0) -> Tensor:
     """One picture [1, 3, height, width] with all of them in rows, each under its label.
 
-    pictures: [batch, 3, height, width] each; the cells have the size of the first, the others are fitted into it.
+    pictures: [batch, 3, height, width] each; the cells have the size of the first, or its shape and `cell_width`
+    unless that is 0; the pictures are fitted into them.
     labels: one for each picture or none; a batch of several continues under the same label. columns: 0 makes the
     sheet as square as it goes. Raises ValueError when there is no picture, or the labels do not match.
     """
@@ -30,6 +31,8 @@ def sheet(pictures: Sequence[Tensor], labels: Sequence[str], columns: int) -> Te
     names = [label for label, batch in zip(labels or [""] * len(pictures), pictures, strict=True) for _ in batch]
     cells = [picture for batch in pictures for picture in batch]
     height, width = cells[0].shape[-2:]
+    if cell_width:
+        height, width = round(height * cell_width / width), cell_width
     columns = min(columns or math.ceil(math.sqrt(len(cells))), len(cells))
     font_size = max(12, height // 24)
     head = font_size + GAP if any(names) else 0

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 import struct
 import subprocess
 import sys
@@ -194,3 +195,19 @@ def test_a_checkpoint_is_no_controlnet(sd15_folder: Path, one_file: Path):
     for path in (sd15_folder, one_file):
         with pytest.raises(ValueError, match=r"is not a ControlNet|there is no config\.json"):
             checkpoints.controlnet(str(path))
+
+
+def test_a_folder_without_a_denoiser_of_pixels_is_refused(sd15_folder: Path, tmp_path: Path):
+    ddpm = tiny_models.build_ddpm(tmp_path / "ddpm")  # pixels, but no prompts
+    for folder in (sd15_folder, ddpm, tmp_path):
+        with pytest.raises(ValueError, match="is not a pixel-space model"):
+            checkpoints.pixel_model(str(folder))
+
+
+def test_a_denoiser_of_pixels_is_described_with_its_schedule(sd15_folder: Path, tmp_path: Path):
+    folder = tmp_path / "pixels"
+    shutil.copytree(sd15_folder, folder)
+    settings = json.loads((folder / "unet" / "config.json").read_text("utf-8"))
+    (folder / "unet" / "config.json").write_text(json.dumps(settings | {"in_channels": 3, "out_channels": 3}), "utf-8")
+    model, base = checkpoints.pixel_model(str(folder)), checkpoints.checkpoint(str(sd15_folder)).model
+    assert (model.prediction, model.noise_schedule) == (base.prediction, base.noise_schedule)

@@ -194,3 +194,39 @@ def test_labels_stand_above_their_pictures():
 def test_labels_that_do_not_match_are_refused():
     with pytest.raises(ValueError, match="there are 1 images and 2 labels"):
         nodes.grid((Image(ramp()),), ("a", "b"))
+
+
+def test_a_cell_width_enlarges_the_pictures_and_keeps_their_shape():
+    from nodes.backend.sheets import GAP
+
+    grid = nodes.grid((Image(ramp()),), cell_width=64).pixels
+    assert grid.shape == (1, 3, 32 + 2 * GAP, 64 + 2 * GAP)
+
+
+def test_a_rectangle_is_placed_by_fractions_of_the_picture():
+    mask = nodes.rectangle(Image(ramp(16, 8)), 0.25, 0.5, 0.75, 1.0).weight
+    assert mask.shape == (1, 1, 8, 16)
+    assert mask.sum() == 8 * 4
+    assert mask[..., 4:, 4:12].min() == 1
+
+
+def test_an_empty_rectangle_is_refused():
+    with pytest.raises(ValueError, match=r"the rectangle is empty: left 0\.5 to right 0\.5"):
+        nodes.rectangle(Image(ramp()), left=0.5, right=0.5)
+
+
+def test_a_picture_does_not_differ_from_itself():
+    picture = Image(ramp())
+    assert nodes.difference(picture, picture).pixels.max() == 0
+    assert nodes.distance(picture, picture) == 0
+
+
+def test_black_is_as_far_from_white_as_can_be():
+    black, white = (nodes.grey(16, 8, level) for level in (0.0, 1.0))
+    assert nodes.distance(black, white) == 1
+    assert nodes.difference(white, black).pixels.min() == 1
+
+
+def test_comparing_two_sizes_is_refused():
+    with pytest.raises(ValueError, match="the two images must have one size, got 16 x 8 and 8 x 8; use Resize first"):
+        nodes.distance(nodes.grey(16, 8), nodes.grey(8, 8))

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 import torch
 
 from nodes.backend import noise as noises
-from nodes.latent import empty_latent, forward_diffusion, latent_forward_diffusion, noise, resize_latent
-from nodes.types import Image, Latent, Vae, Weights
+from nodes.latent import (
+    empty_latent,
+    forward_diffusion,
+    from_pixels,
+    keep_outside,
+    latent_channels,
+    latent_forward_diffusion,
+    multiply_latent,
+    noise,
+    resize_latent,
+    signal,
+    to_pixels,
+)
+from nodes.types import Image, Latent, Mask, Vae, Weights
 
 VAE = Vae(Weights("vae", "1"), latent_channels=4, factor=8)
 
@@ -72,3 +86,52 @@ def test_resizing_keeps_what_belongs_to_the_latent(method: str):
 def test_shrinking_a_latent_to_nothing_is_refused():
     with pytest.raises(ValueError, match=r"at least one latent pixel, got 0\.1"):
         resize_latent(Latent(torch.ones(1, 4, 8, 8)), 0.1)
+
+
+def test_outside_the_mask_the_original_is_back_at_its_level_of_noise():
+    original, made = Latent(noises.draw((1, 4, 8, 8), 1, 0)), Latent(noises.draw((1, 4, 8, 8), 2, 0))
+    mask = Mask(torch.zeros(1, 1, 64, 64))
+    mask.weight[..., :32] = 1
+    kept = keep_outside(made, original, mask, 2.0, 5).samples
+    assert torch.equal(kept[..., :4], made.samples[..., :4])
+    assert torch.equal(kept[..., 4:], noise(original, 2.0, 5).latent.samples[..., 4:])
+
+
+def test_keeping_an_original_of_another_size_is_refused():
+    small, large = (Latent(torch.ones(1, 4, side, side)) for side in (8, 16))
+    with pytest.raises(ValueError, match="must have one size"):
+        keep_outside(small, large, Mask(torch.ones(1, 1, 64, 64)))
+
+
+def test_channels_are_shown_one_by_one_in_the_size_of_the_picture():
+    samples = torch.stack([torch.full((2, 2), value) for value in (-3.0, 0.0, 3.0, 9.0)])[None]
+    shown = [image.pixels for image in latent_channels(Latent(samples, 8))]
+    assert [picture.shape for picture in shown] == [(1, 3, 16, 16)] * 4
+    assert [picture.mean().item() for picture in shown] == [0, 0.5, 1, 1]
+
+
+def test_multiplying_keeps_what_belongs_to_the_latent():
+    scaled = multiply_latent(Latent(torch.ones(1, 4, 8, 8), 8, VAE), 0.5)
+    assert torch.equal(scaled.samples, torch.full((1, 4, 8, 8), 0.5))
+    assert scaled.vae == VAE
+
+
+def test_pixels_go_through_a_latent_unchanged():
+    pixels = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    latent = from_pixels(Image(pixels))
+    assert latent.factor == 1
+    torch.testing.assert_close(to_pixels(latent).pixels, pixels)  # * 2 - 1 and back rounds once
+
+
+def test_a_latent_that_is_no_picture_is_refused():
+    with pytest.raises(ValueError, match="pixels have 3 channels, this latent has 4; use VAE decode"):
+        to_pixels(Latent(torch.ones(1, 4, 8, 8)))
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_less_of_the_picture_is_left_at_every_timestep(schedule: Literal["linear", "cosine"]):
+    left = signal(schedule)
+    assert len(left) == 1000
+    assert left == tuple(sorted(left, reverse=True))
+    assert left[0] > 0.999
+    assert left[-1] < 0.01

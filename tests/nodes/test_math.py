@@ -96,3 +96,35 @@ def test_an_item_outside_a_list_is_refused():
 
 def test_numbers_become_labels():
     assert lists.labels((7.5, 8.0), "guidance ") == ("guidance 7.5", "guidance 8")
+
+
+def test_pictures_are_collected_in_order():
+    from nodes.image import grey
+
+    first, second = grey(8, 8, 0.0), grey(8, 8, 1.0)
+    assert lists.images(first, second) == (first, second)
+
+
+def test_a_curve_is_drawn_in_the_colour_of_its_label():
+    one, two = (lists.plot((0.0, 1.0, 0.5), more, "a", "b").pixels for more in ((), (1.0, 0.0)))
+    assert one.shape == two.shape
+    orange = (two[0] - two.new_tensor([1.0, 0.718, 0.302])[:, None, None]).abs().amax(0) < 0.1
+    assert orange.sum() > 500
+
+
+@pytest.mark.parametrize(
+    ("numbers", "more", "sentence"),
+    [
+        ((1.0,), (), "a plot needs at least two numbers"),
+        ((1.0, 2.0), (3.0,), "a plot needs at least two numbers"),
+        ((1.0, -2.0), (), "this plot begins at 0 and cannot show -2"),
+    ],
+)
+def test_what_cannot_be_plotted_is_said(numbers: tuple[float, ...], more: tuple[float, ...], sentence: str):
+    with pytest.raises(ValueError, match=sentence):
+        lists.plot(numbers, more)
+
+
+def test_an_axis_runs_from_left_to_right():
+    with pytest.raises(ValueError, match="x_first must be below x_last, got 1 and 1"):
+        lists.plot((1.0, 2.0), x_first=1.0)

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+import nodes
 from nodes.adapter import lora
 from nodes.backend import checkpoints, loading, pool
 from nodes.backend.checkpoints import Checkpoint
@@ -230,3 +231,27 @@ def test_only_a_few_variants_are_kept(tiny: Checkpoint, lora_file: Path):
     for step in range(pool.MAX_TWINS + 3):
         pool.unet(replace(model, loras=(replace(model.loras[0], strength=step / 10),)))
     assert len(pool._slots["unet", model.weights].twins) == pool.MAX_TWINS
+
+
+def test_what_is_loaded_is_listed_and_one_network_can_be_freed_alone(tiny: Checkpoint):
+    pool.unet(tiny.model)
+    pool.text_encoder(tiny.text_encoder)
+    assert [(network.part, network.weights) for network in pool.loaded()] == [
+        ("unet", tiny.model.weights),
+        ("text_encoder", tiny.text_encoder.weights),
+    ]
+    assert all(network.nbytes > 0 for network in pool.loaded())
+    pool.free("unet", tiny.model.weights)
+    assert [network.part for network in pool.loaded()] == ["text_encoder"]
+    assert pool.unet(tiny.model) is not None
+
+
+def test_a_holding_names_its_network_and_is_mentioned_by_its_descriptions(tiny: Checkpoint, lora_file: Path):
+    adapted = lora(tiny.model, tiny.text_encoder, str(lora_file), 0.5).model
+    pool.unet(adapted)
+    (holding,) = nodes.models()
+    assert holding.name == f"U-Net of {Path(tiny.model.weights.path).name}, 1 adapted"
+    assert holding.mention in repr(adapted)
+    assert holding.mention not in repr(tiny.vae)
+    nodes.free(holding.id)
+    assert nodes.models() == ()

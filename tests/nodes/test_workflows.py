@@ -71,5 +71,5 @@ def test_the_steps_in_the_open_are_the_calls_of_the_group(registry: Registry, fi
 
 @pytest.mark.parametrize("name", ["controlnet", "lora"])
 def test_a_file_to_choose_is_asked_for(name: str, registry: Registry, sd15_folder: Path):
-    (problem,) = plan(shipped(name, {"checkpoint": str(sd15_folder)}), registry).problems
+    (problem,) = plan(shipped(name, {"checkpoint": str(sd15_folder), name: ""}), registry).problems
     assert (problem.node, problem.message) == (name, "choose a file: the path is empty")

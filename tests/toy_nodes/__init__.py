@@ -27,3 +27,15 @@ class JsonCodec:
 
 def codec() -> JsonCodec:
     return JsonCodec()
+
+
+def models() -> tuple[Any, ...]:
+    from tests.toy_nodes.lids import holdings
+
+    return holdings()
+
+
+def free(id: str) -> None:
+    from tests.toy_nodes.lids import loaded
+
+    loaded.pop(id, None)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from nodegraph.node import Context, File, Multiline, Range, Seed, node
+from nodegraph.node import Context, Draft, File, Multiline, Range, Seed, node
 from nodegraph.types import Picture, socket_type
 
 
@@ -39,7 +39,7 @@ def step(ctx: Context, box: Box, amount: float = 1.0) -> Box:
 
 
 @node("toy.slow")
-def slow(ctx: Context, box: Box, parts: Annotated[int, Range(1, 100_000)] = 50, tag: str = "") -> Box:
+def slow(ctx: Context, box: Box, parts: Annotated[int, Range(1, 100_000), Draft(4)] = 50, tag: str = "") -> Box:
     """Take ten milliseconds a part, and say so after each."""
     for part in range(parts):
         time.sleep(0.01)

@@ -1,0 +1,198 @@
+"""Training a LoRA: low-rank layers beside a denoiser's own, which stay as they are.
+
+Hu et al. 2021 (arXiv:2106.09685), with the loss of Ho et al. 2020 (arXiv:2006.11239), eq. 14. What happens in a step
+depends on the seed and the number of the step alone, so a training that was stopped goes on to the very same bits.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import safetensors.torch
+import torch
+from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model
+from safetensors import SafetensorError
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from nodes.backend import guidance, loading, pool, solvers
+from nodes.backend import noise as noises
+from nodes.backend.families import sd
+from nodes.backend.schedules import alpha_bars, sigmas_for
+from nodes.backend.training_data import Examples
+from nodes.types import History, Model, Prediction
+
+Layers = Literal["attention", "all"]
+
+ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+TARGETS: dict[Layers, tuple[str, ...]] = {
+    "attention": ATTENTION,
+    "all": (*ATTENTION, "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2", "conv1", "conv2", "conv_shortcut"),
+}
+NAME = "trained"
+CAPTION_DROPOUT = 0.1  # Ho & Salimans 2022 (arXiv:2207.12598), sec. 4.1: guidance keeps working
+WARMUP = 20  # steps
+MAX_NORM = 1.0  # of the gradient
+KEY = "denoodle training"
+SAMPLE_STEPS, SAMPLE_GUIDANCE = 12, 4.0
+SEED_STRIDE = 0x9E3779B97F4A7C15  # odd, so that steps and seeds never meet within 64 bits
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that decides a training but its length and its pictures."""
+
+    layers: Layers
+    rank: int
+    learning_rate: float
+    batch: int
+    seed: int
+
+
+class Training:
+    """A denoiser, its low-rank layers and their optimiser, after some steps.
+
+    step: how many were made. losses: of each of them.
+    """
+
+    def __init__(self, model: Model, settings: Settings, examples: Examples) -> None:
+        if model.loras:
+            raise ValueError("train on the model itself: link the checkpoint, not a model with LoRAs on it")
+        self.model, self.settings, self.examples = model, settings, examples
+        self.step, self.losses = 0, list[float]()
+        device = pool.device()
+        # Not the pool's network: that one is packed for inference, and may be of lower precision.
+        self.unet: Any = loading.load(model.weights, "unet", device, torch.float32)
+        sd.check_prompts(self.unet, examples.empty)
+        sd.check_latent(self.unet, examples.latents)
+        targets = list(TARGETS[settings.layers])
+        rank = settings.rank
+        inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=targets), self.unet, NAME)
+        named = [(name, p) for name, p in self.unet.named_parameters() if p.requires_grad]
+        self.parameters: list[Any] = [parameter for _, parameter in named]
+        self._begin([name for name, _ in named])
+        self.optimizer = torch.optim.AdamW(self.parameters, settings.learning_rate, weight_decay=0.01)
+
+    def _begin(self, names: Sequence[str]) -> None:
+        """A small and random, B zero, so that the network starts as it was: LoRA, sec. 4.1."""
+        generator = torch.Generator("cpu").manual_seed(self.settings.seed)
+        with torch.no_grad():
+            for name, parameter in zip(names, self.parameters, strict=True):
+                if ".lora_A." in name:
+                    std = 1 / math.sqrt(parameter[0].numel())
+                    parameter.copy_(torch.randn(parameter.shape, generator=generator) * std)
+
+    def advance(self) -> None:
+        """One step: a batch of noised pictures, and the layers a little better at telling the noise."""
+        generator = torch.Generator("cpu").manual_seed((self.settings.seed + (self.step + 1) * SEED_STRIDE) % 2**64)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate * min(1.0, (self.step + 1) / WARMUP)
+        loss = self._loss(generator)
+        if not math.isfinite(loss.item()):
+            raise ValueError(f"the training diverged at step {self.step + 1}; lower the learning rate")
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters, MAX_NORM)
+        self.optimizer.step()
+        self.losses.append(loss.item())
+        self.step += 1
+
+    def _loss(self, generator: torch.Generator) -> Tensor:
+        """The mean squared error of the network's prediction: Ho et al. 2020 (arXiv:2006.11239), eq. 14."""
+        examples, batch, device = self.examples, self.settings.batch, self.unet.device
+        picked = torch.randint(len(examples.latents), (batch,), generator=generator)
+        dropped = torch.rand(batch, generator=generator) < CAPTION_DROPOUT
+        timesteps = self._timesteps(generator)
+        clean = examples.latents[picked]
+        noise = torch.randn(clean.shape, generator=generator)
+        captions = [
+            examples.empty if drop else examples.embeds[i]
+            for i, drop in zip(picked.tolist(), dropped.tolist(), strict=True)
+        ]
+        kept = torch.tensor(alpha_bars(self.model.noise_schedule))[timesteps].view(-1, 1, 1, 1)
+        noised = kept.sqrt() * clean + (1 - kept).sqrt() * noise  # eq. 4
+        wanted = target(self.model.prediction, clean, noise, kept)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            embeds = torch.cat(guidance.same_length(*captions))
+            inputs = (tensor.to(device) for tensor in (noised, timesteps, embeds))
+            prediction = self.unet(*inputs, return_dict=False)[0]
+        return mse_loss(prediction.float(), wanted.to(device))
+
+    def _timesteps(self, generator: torch.Generator) -> Tensor:
+        """Spread over the batch: Kingma et al. 2021 (arXiv:2107.00630), app. I.1, "low-discrepancy sampler"."""
+        batch, count = self.settings.batch, self.model.noise_schedule.num_timesteps
+        places = (torch.rand(1, generator=generator) + torch.arange(batch) / batch) % 1
+        return (places * count).long().clamp(max=count - 1)
+
+    @torch.inference_mode()
+    def sample(self, embeds: Tensor, seed: int) -> Tensor:
+        """A latent of the prompt by the network as it is now. embeds: [1, tokens, width]."""
+        sigmas = sigmas_for(self.model.noise_schedule, "karras", SAMPLE_STEPS, 1.0)
+        x = noises.draw(self.examples.latents[:1].shape, seed, 0) * sigmas[0]
+        history = History()
+
+        def denoise(x: Tensor, sigma: float) -> Tensor:
+            return guidance.guided(
+                lambda x, embeds: sd.denoise(self.unet, self.model, [], x, sigma, embeds),
+                x,
+                embeds,
+                self.examples.empty,
+                SAMPLE_GUIDANCE,
+            )
+
+        for index in range(len(sigmas) - 1):
+            x, _, history = solvers.step("dpmpp_2m", denoise, x, sigmas[index], sigmas[index + 1], history, seed, index)
+        return x
+
+    def lora(self) -> bytes:
+        """The layers as the bytes of a LoRA file in the layout of diffusers."""
+        state = get_peft_model_state_dict(self.unet, adapter_name=NAME)
+        tensors = {f"unet.{name}": tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+        return safetensors.torch.save(tensors, {"format": "pt"})
+
+    def state(self) -> bytes:
+        """All that going on needs, as the bytes of a safetensors file."""
+        tensors = {f"{i}.value": parameter.detach() for i, parameter in enumerate(self.parameters)}
+        for i, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"{i}.{name}": tensor for name, tensor in moments.items()}
+        story = json.dumps({"step": self.step, "losses": self.losses})
+        return safetensors.torch.save({name: t.cpu().contiguous() for name, t in tensors.items()}, {KEY: story})
+
+    def restore(self, path: Path, max_step: int) -> None:
+        """Go on from a state of this very training; not from one that is past `max_step`.
+
+        Raises ValueError when the file is no such state.
+        """
+        try:
+            data = path.read_bytes()
+            header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+            story = json.loads(header["__metadata__"][KEY])
+            if story["step"] <= max_step:
+                self._load(safetensors.torch.load(data))
+                self.step, self.losses = story["step"], story["losses"]
+        except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
+            raise ValueError(f"{path} is damaged; delete it to begin this training anew") from error
+
+    def _load(self, tensors: dict[str, Tensor]) -> None:
+        with torch.no_grad():
+            for i, parameter in enumerate(self.parameters):
+                parameter.copy_(tensors[f"{i}.value"])
+        moments = ("step", "exp_avg", "exp_avg_sq")
+        state = {i: {name: tensors[f"{i}.{name}"] for name in moments} for i in range(len(self.parameters))}
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+
+
+def target(kind: Prediction, clean: Tensor, noise: Tensor, kept: Tensor) -> Tensor:
+    """What a network is to predict in sqrt(kept) clean + sqrt(1 - kept) noise. kept: alpha_bar."""
+    match kind:
+        case "epsilon":
+            return noise
+        case "v_prediction":  # Salimans & Ho 2022 (arXiv:2202.00512), app. D
+            return kept.sqrt() * noise - (1 - kept).sqrt() * clean
+        case "sample":
+            return clean

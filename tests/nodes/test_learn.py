@@ -1,0 +1,214 @@
+"""The workflows that teach: each runs on the starter model, and does what the note on its canvas says."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from nodegraph import workflow
+from nodegraph.cache import Cache
+from nodegraph.executor import execute
+from nodegraph.graph import Graph, set_param
+from nodegraph.keys import Ref
+from nodegraph.messages import Event, Failed
+from nodegraph.plan import Plan, plan
+from nodegraph.registry import Registry, discover
+from nodes.backend import pool
+
+FOLDER = Path(__file__).parents[2] / "workflows" / "learn"
+FILES = sorted(FOLDER.glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return discover("nodes")
+
+
+class Run:
+    """What the nodes of a finished workflow made."""
+
+    def __init__(self, graph: Graph, registry: Registry, out: Path, target: str) -> None:
+        pool.configure("cpu")
+        self.plan: Plan = plan(graph, registry)
+        self.cache = Cache(1 << 30)
+        failures: list[Event] = []
+        execute(self.plan, [target], self.cache, failures.append, out_dir=str(out))
+        assert [event for event in failures if isinstance(event, Failed)] == []
+
+    def of(self, node: str) -> Any:
+        """The first output; of the last round, when the node is inside a zone."""
+        return self.value(Ref(self.plan.keys[node], ""))[0]
+
+    def rounds(self, node: str) -> list[Any]:
+        """The first output in every round of the zone around a node."""
+        calls = sorted((call for call in self.plan.calls.values() if call.node == node), key=lambda c: c.iteration)
+        return [self.value(Ref(call.key, ""))[0] for call in calls]
+
+    def cells(self, grid: str = "grid") -> list[Tensor]:
+        """The pictures of a grid, [1, 3, height, width] each."""
+        images = self.plan.calls[self.plan.keys[grid]].args["images"]
+        if not isinstance(images, Ref):
+            return [self.value(ref)[0].pixels for ref in images]
+        return [image.pixels for image in self.value(images)[0]]
+
+    def value(self, ref: Ref) -> tuple[Any, ...]:
+        values = self.cache.get(ref.key)
+        assert values is not None
+        return values
+
+
+@pytest.fixture
+def run(registry: Registry, tmp_path: Path) -> Any:
+    def make(lesson: str | Graph, target: str = "grid", params: Mapping[tuple[str, str], Any] | None = None) -> Run:
+        graph = lesson if isinstance(lesson, Graph) else workflow.load(FOLDER / f"{lesson}.json")
+        for (node, param), value in (params or {}).items():
+            graph = set_param(graph, node, param, value)
+        return Run(graph, registry, tmp_path, target)
+
+    return make
+
+
+def distance(a: Tensor, b: Tensor) -> float:
+    return (a - b).square().mean().sqrt().item()
+
+
+def colourfulness(pixels: Tensor) -> float:
+    """The mean distance between a pixel's strongest and weakest colour."""
+    return (pixels.amax(1) - pixels.amin(1)).mean().item()
+
+
+def corners(pixels: Tensor) -> Tensor:
+    """The mean colour of the four corners: red, green, blue."""
+    ends = pixels[..., [0, 1, -2, -1], :][..., [0, 1, -2, -1]]
+    return ends.mean((0, 2, 3))
+
+
+def correlation(a: Tensor, b: Tensor) -> float:
+    return torch.corrcoef(torch.stack((a.flatten(), b.flatten())))[0, 1].item()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_lesson_has_no_problems(path: Path, registry: Registry):
+    assert plan(workflow.load(path), registry).problems == ()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_lesson_is_written_as_the_program_writes_it(path: Path):
+    assert workflow.dumps(workflow.load(path)) == path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_lesson_says_what_it_shows_and_what_to_try(path: Path):
+    notes = [node.params["text"] for node in workflow.load(path).nodes.values() if node.type == "canvas.note"]
+    assert len(notes) == 1
+    assert notes[0].startswith("# ")
+    assert "**Try:**" in notes[0]
+
+
+def test_forward_diffusion_leaves_less_and_less_of_the_picture(run: Any):
+    for name in ("linear", "cosine"):
+        done = run("01_forward_diffusion", f"grid_{name}")
+        clean, *noised = done.cells(f"grid_{name}")
+        left = [correlation(picture, clean) for picture in noised]
+        assert left[0] > 0.7
+        assert all(earlier > later for earlier, later in pairwise(left[:7]))
+        assert max(map(abs, left[-2:])) < 0.1
+
+
+def test_the_cosine_schedule_keeps_the_picture_longer(run: Any):
+    linear, cosine = (
+        run("01_forward_diffusion", f"grid_{name}").cells(f"grid_{name}") for name in ("linear", "cosine")
+    )
+    for fast, slow in list(zip(linear, cosine, strict=True))[2:7]:
+        assert correlation(slow, cosine[0]) > correlation(fast, linear[0])
+
+
+def test_the_guess_comes_closer_to_the_picture_with_every_step(run: Any):
+    done = run("02_reverse_diffusion")
+    guesses, latents = ([image.pixels for image in done.rounds(node)] for node in ("guess", "noisy"))
+    away = [distance(guess, guesses[-1]) for guess in guesses]
+    assert all(earlier > later for earlier, later in pairwise(away[::2]))
+    assert distance(latents[0], guesses[-1]) > distance(guesses[0], guesses[-1])
+    assert torch.allclose(latents[-1], guesses[-1], atol=1e-4)  # the last step goes all the way to the guess
+
+
+def test_looking_at_a_step_computes_none_again(run: Any):
+    done = run("02_reverse_diffusion", "end")
+    steps = [call for call in done.plan.calls.values() if call.node == "step"]
+    assert len(steps) == 9
+
+
+def test_words_decide_the_thing_and_its_background(run: Any):
+    on_blue, on_yellow, red, green, *_ = run("03_text_conditioning", params={("scheduler", "steps"): 8}).cells()
+    blue, yellow = corners(on_blue), corners(on_yellow)
+    assert blue[2] > blue[0] + 0.3
+    assert yellow[0] > yellow[2] + 0.3
+    middle = (..., slice(16, 48), slice(16, 48))
+    assert red[middle].mean((0, 2, 3)).argmax() == 0
+    assert green[middle].mean((0, 2, 3)).argmax() == 1
+
+
+def test_guidance_0_ignores_the_prompt(run: Any):
+    steps = {("scheduler", "steps"): 6}
+    ignored = run("04_guidance", params=steps | {("values", "values"): (0.0,)}).cells()[0]
+    nothing = run("04_guidance", params=steps | {("values", "values"): (1.0,), ("positive", "text"): ""}).cells()[0]
+    assert torch.allclose(ignored, nothing, atol=1e-3)  # a batch of two sums in another order
+
+
+def test_guidance_sharpens_and_then_burns(run: Any):
+    pictures = run("04_guidance", params={("scheduler", "steps"): 8}).cells()
+    burnt = [((picture < 0.01) | (picture > 0.99)).float().mean().item() for picture in pictures]
+    assert burnt[1] < burnt[3] < burnt[5]
+    assert distance(pictures[0], pictures[1]) > distance(pictures[1], pictures[2])
+
+
+def test_more_steps_come_closer_to_the_picture_of_many(run: Any):
+    # Not from one step on: its blurred average is near every picture.
+    *few, many = run("05_steps", params={("values", "values"): (2.0, 4.0, 8.0, 16.0, 32.0)}).cells()
+    away = [distance(picture, many) for picture in few]
+    assert all(earlier > later for earlier, later in pairwise(away))
+
+
+def test_solvers_without_fresh_noise_agree_and_the_others_do_not(run: Any):
+    lines = "euler\nddim\ndpmpp_2m\nuni_pc\neuler_ancestral"
+    euler, ddim, two_m, uni_pc, ancestral = run(
+        "06_solvers", params={("solvers", "lines"): lines, ("scheduler", "steps"): 14}
+    ).cells()
+    assert torch.allclose(euler, ddim, atol=1e-3)
+    assert max(distance(euler, two_m), distance(two_m, uni_pc)) < distance(two_m, ancestral) / 2
+
+
+def test_a_latent_holds_a_twelfth_of_the_numbers_and_most_of_the_picture(run: Any):
+    done = run("07_latent_space", "compare")
+    picture, latent, decoded = done.of("resize").pixels, done.of("encode").samples, done.of("decode").pixels
+    assert picture.numel() == 12 * latent.numel()
+    assert distance(picture, decoded) < 0.06
+    assert len(run("07_latent_space").cells()) == latent.shape[1] == 4
+
+
+def test_more_strength_leads_further_from_the_picture(run: Any):
+    away = run("08_image_to_image", "end_picture", {("scheduler", "steps"): 10}).rounds("distance")
+    assert away[0] < 0.8 * away[-1]
+    assert away == sorted(away)
+
+
+def test_inpainting_leaves_what_is_outside_the_mask_untouched(run: Any):
+    done = run("09_inpainting", params={("scheduler", "steps"): 8})
+    original, result = done.of("encode").samples, done.of("keep").samples
+    inside = torch.nn.functional.interpolate(done.of("mask").weight, result.shape[-2:], mode="area")
+    outside = (inside == 0).expand_as(result)
+    assert outside.any()
+    assert torch.equal(result[outside], original[outside])
+    assert distance(result[~outside], original[~outside]) > 0.3
+
+
+def test_training_a_lora_changes_the_picture(run: Any):
+    short = {("train", name): value for name, value in (("steps", 8), ("batch", 2), ("sample_prompts", ""))}
+    done = run("13_train_lora", params=short | {("scheduler", "steps"): 4, ("train", "learning_rate"): 0.01})
+    assert Path(done.of("train")).is_file()
+    before, after = done.cells()
+    assert distance(before, after) > 0.01

@@ -1,0 +1,221 @@
+"""Training a LoRA: what it reads, that it can be stopped anywhere, and that it learns what it is shown."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image as Pillow
+from safetensors.torch import load_file
+
+from nodegraph.node import Cancelled, Context
+from nodes.adapter import lora
+from nodes.backend import checkpoints, pool, training, training_data
+from nodes.backend.checkpoints import Checkpoint
+from nodes.backend.training import Settings, Training
+from nodes.backend.training_report import report
+from nodes.training import Trained, train_lora
+from nodes.types import NoiseSchedule
+from tests.nodes.test_pool import noise_pred
+
+ROOT = Path(__file__).parents[2]
+DRAWINGS = ROOT / "workflows" / "learn" / "drawings"
+SETTINGS = Settings("attention", 2, 0.001, 2, 0)
+
+
+class Watcher(Context):
+    """Writes into `out`, and gives up after a number of reports."""
+
+    def __init__(self, out: Path, reports: int = 1_000_000) -> None:
+        self.out_dir, self.left, self.files = str(out), reports, list[str]()
+        self.pictures = 0
+
+    def progress(self, done: int, total: int, preview: Any = None) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise Cancelled
+        self.pictures += preview is not None and preview() is not None
+
+    def saved(self, path: str) -> None:
+        self.files.append(path)
+
+
+@pytest.fixture
+def tiny(sd15_folder: Path) -> Checkpoint:
+    pool.configure("cpu")
+    return checkpoints.checkpoint(str(sd15_folder))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A red and a blue picture; one has its caption in a file, the other in its name."""
+    place = tmp_path_factory.mktemp("pictures")
+    Pillow.new("RGB", (70, 64), "red").save(place / "first.png")
+    (place / "first.txt").write_text("something\nred\n", "utf-8")
+    Pillow.new("RGB", (64, 64), "blue").save(place / "a_blue_thing_02.png")
+    return place
+
+
+def train(ctx: Context, tiny: Checkpoint, folder: Path, **options: Any) -> Trained:
+    options = {"steps": 4, "rank": 2, "batch": 2, "size": 64, **options}
+    return train_lora(ctx, *tiny, folder=str(folder), **options)
+
+
+def examples(tiny: Checkpoint, folder: Path) -> training_data.Examples:
+    return training_data.encode(training_data.read_folder(folder, ""), tiny.vae, tiny.text_encoder, 64, lambda: None)
+
+
+def test_captions_come_from_the_text_beside_or_the_name(folder: Path):
+    captions = [example.caption for example in training_data.read_folder(folder, "ink")]
+    assert captions == ["ink, a blue thing", "ink, something red"]
+
+
+def test_a_caption_that_is_no_text_is_named(folder: Path, tmp_path: Path):
+    Pillow.new("RGB", (8, 8)).save(tmp_path / "cat.png")
+    (tmp_path / "cat.txt").write_bytes("eine Kätzin".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"cat\.txt is not UTF-8 text \(byte 6\); save the caption as UTF-8"):
+        training_data.read_folder(tmp_path, "")
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match="there are no pictures in"):
+        training_data.read_folder(tmp_path, "")
+
+
+def test_a_file_in_place_of_a_folder_is_refused(folder: Path):
+    with pytest.raises(ValueError, match="is not a folder"):
+        training_data.read_folder(folder / "first.png", "")
+
+
+def test_equal_trainings_give_equal_files(tiny: Checkpoint, folder: Path, tmp_path: Path):
+    first, second = (train(Watcher(tmp_path / name), tiny, folder) for name in ("a", "b"))
+    assert Path(first.path).read_bytes() == Path(second.path).read_bytes()
+
+
+def test_a_stopped_training_goes_on_to_the_same_file(tiny: Checkpoint, folder: Path, tmp_path: Path):
+    whole = train(once := Watcher(tmp_path / "whole"), tiny, folder)
+    half = (1_000_000 - once.left) // 2
+    with pytest.raises(Cancelled):
+        train(Watcher(tmp_path / "parts", reports=half), tiny, folder)
+    (state,) = (tmp_path / "parts" / "loras").iterdir()
+    assert state.name.endswith(".training")
+    resumed = train(again := Watcher(tmp_path / "parts"), tiny, folder)
+    assert again.left > once.left  # it did not begin anew
+    assert Path(resumed.path).read_bytes() == Path(whole.path).read_bytes()
+
+
+def test_more_steps_go_on_from_the_fewer(tiny: Checkpoint, folder: Path, tmp_path: Path):
+    train(Watcher(tmp_path / "a"), tiny, folder, steps=2)
+    more, whole = (train(Watcher(tmp_path / name), tiny, folder, steps=4) for name in ("a", "b"))
+    assert Path(more.path).read_bytes() == Path(whole.path).read_bytes()
+    assert more.path != whole.path.replace("_4.", "_2.")
+
+
+def test_fewer_steps_than_were_made_begin_anew(tiny: Checkpoint, folder: Path, tmp_path: Path):
+    train(Watcher(tmp_path / "a"), tiny, folder, steps=4)
+    fewer, whole = (train(Watcher(tmp_path / name), tiny, folder, steps=2) for name in ("a", "b"))
+    assert Path(fewer.path).read_bytes() == Path(whole.path).read_bytes()
+
+
+def test_a_damaged_state_is_named(tiny: Checkpoint, folder: Path, tmp_path: Path):
+    train(Watcher(tmp_path), tiny, folder)
+    (state,) = (tmp_path / "loras").glob(".*.training")
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="is damaged; delete it to begin this training anew"):
+        train(Watcher(tmp_path), tiny, folder)
+
+
+def test_another_caption_is_another_training(tiny: Checkpoint, folder: Path):
+    digests = {training_data.digest(training_data.read_folder(folder, word), SETTINGS) for word in ("", "ink")}
+    assert len(digests) == 2
+
+
+@pytest.mark.parametrize("layers", ["attention", "all"])
+def test_the_file_is_a_lora_for_its_model(tiny: Checkpoint, folder: Path, tmp_path: Path, layers: str):
+    ctx = Watcher(tmp_path)
+    trained = train(ctx, tiny, folder, layers=layers, learning_rate=0.01)
+    assert ctx.files == [trained.path]
+    adapted = lora(tiny.model, tiny.text_encoder, trained.path, 1.0).model
+    assert not torch.equal(noise_pred(pool.unet(adapted)), noise_pred(pool.unet(tiny.model)))
+
+
+def test_every_pair_of_the_file_is_put_to_use(tiny: Checkpoint, folder: Path, tmp_path: Path):
+    trained = train(Watcher(tmp_path), tiny, folder, layers="all", learning_rate=0.01)
+    saved = load_file(trained.path)
+    network = pool.unet(lora(tiny.model, tiny.text_encoder, trained.path, 1.0).model)
+    loaded = [p for name, p in network.named_parameters() if ".lora_" in name]
+    assert len(loaded) == len(saved)
+    assert sum(p.square().sum() for p in loaded) == pytest.approx(sum(p.square().sum() for p in saved.values()))
+
+
+def test_the_report_shows_loss_and_samples(tiny: Checkpoint, folder: Path, tmp_path: Path):
+    ctx = Watcher(tmp_path)
+    trained = train(ctx, tiny, folder, sample_prompts="red\n\nblue", steps=2)
+    assert ctx.pictures > 0
+    curve = report([1.0, 0.5], [])
+    assert trained.report.pixels.shape[-1] == curve.shape[-1]
+    assert trained.report.pixels.shape[-2] > curve.shape[-2]
+
+
+def test_a_model_that_predicts_velocity_is_trained_as_well(sd21_folder: Path, folder: Path):
+    sd21 = checkpoints.checkpoint(str(sd21_folder))
+    assert sd21.model.prediction == "v_prediction"
+    run = Training(sd21.model, SETTINGS, examples(sd21, folder))
+    run.advance()
+    assert run.step == 1
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "sample"])
+def test_the_target_is_what_the_denoiser_reads_back(kind: Any):
+    """families.sd.to_denoised is checked against diffusers; both sides of it have to agree."""
+    from nodes.backend.families.sd import to_denoised
+
+    generator = torch.Generator().manual_seed(0)
+    clean, noise = (torch.randn(1, 4, 8, 8, generator=generator) for _ in range(2))
+    kept = torch.tensor(0.3)
+    sigma = ((1 - kept) / kept).sqrt().item()
+    wanted = training.target(kind, clean, noise, kept)
+    assert torch.allclose(to_denoised(kind, clean + sigma * noise, wanted, sigma), clean, atol=1e-5)
+
+
+def test_a_model_with_loras_on_it_is_refused(tiny: Checkpoint, folder: Path, tmp_path: Path):
+    trained = train(Watcher(tmp_path), tiny, folder)
+    adapted = lora(tiny.model, tiny.text_encoder, trained.path, 1.0).model
+    with pytest.raises(ValueError, match="link the checkpoint"):
+        train(Watcher(tmp_path), tiny._replace(model=adapted), folder)
+
+
+def test_a_training_that_runs_away_says_so(tiny: Checkpoint, folder: Path):
+    run = Training(tiny.model, SETTINGS, examples(tiny, folder))
+    with torch.no_grad():
+        run.parameters[0].fill_(float("nan"))
+    with pytest.raises(ValueError, match="diverged at step 1; lower the learning rate"):
+        run.advance()
+
+
+def test_the_starter_model_learns_to_draw_in_ink(tmp_path: Path):
+    """The drawings are black on white. Of a thing that is not among them, the colours fade too."""
+    starter = checkpoints.checkpoint("models/starter")
+    data = training_data.read_folder(DRAWINGS, "ink")
+    encoded = training_data.encode(data, starter.vae, starter.text_encoder, 64, lambda: None)
+    (prompt,) = training_data.encode_prompts(["ink, a star on a white background"], starter.text_encoder)
+    run = Training(starter.model, Settings("all", 4, 0.003, 2, 0), encoded)
+    before = run.sample(prompt, 0)
+    for _ in range(40):
+        run.advance()
+    assert sum(run.losses[-10:]) < sum(run.losses[:10])
+    assert colourfulness(starter, run.sample(prompt, 0)) < 0.7 * colourfulness(starter, before)
+
+
+def colourfulness(starter: Checkpoint, latent: torch.Tensor) -> float:
+    """The mean distance between a pixel's strongest and weakest colour."""
+    from nodes.backend.autoencoder import decode
+
+    pixels = decode(pool.vae(starter.vae), latent)
+    return (pixels.amax(1) - pixels.amin(1)).mean().item()
+
+
+def test_timesteps_are_spread_over_a_batch(tiny: Checkpoint, folder: Path):
+    run = Training(tiny.model, Settings("attention", 2, 0.001, 10, 0), examples(tiny, folder))
+    tenths = run._timesteps(torch.Generator().manual_seed(0)) * 10 // NoiseSchedule().num_timesteps
+    assert sorted(tenths.tolist()) == list(range(10))
