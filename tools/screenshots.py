@@ -12,15 +12,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from PySide6.QtCore import QPointF
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from nodegraph.engine import Settings
 from nodegraph.registry import discover
 from ui import theme
+from ui.docks import BOTTOM
+from ui.keys_dialog import KeysDialog
 from ui.main_window import MainWindow
+from ui.templates import FOLDERS, TemplatePicker, templates
 
 FOLDER = Path("docs/screenshots")
 WORKFLOW = "workflows/text_to_image.json"
+SHOWN = ("Dark", "Light")
 PATIENCE = 300.0  # seconds
 
 
@@ -39,51 +43,120 @@ def pause(app: QApplication, seconds: float = 0.4) -> None:
     wait(app, lambda: time.monotonic() > end)
 
 
+class Shots:
+    """One window, photographed into a folder named after the theme."""
+
+    def __init__(self, app: QApplication, name: str, out: str) -> None:
+        self.app, self.folder = app, FOLDER / name.split()[0].lower()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # Nothing cached: the run takes its time.
+        self.window = MainWindow(discover("nodes"), Settings(cache=None, out_dir=out))
+        self.window.settings.change(theme=name)
+        self.window.resize(1500, 940)
+        self.window.show()
+        self.window.start()
+
+    def shot(self, name: str, of: QWidget | None = None) -> None:
+        pause(self.app)
+        (of or self.window).grab().save(str(self.folder / f"{name}.png"))
+        print(self.folder / f"{name}.png", flush=True)
+
+    def run(self) -> None:
+        self.window.runner.run()
+        wait(self.app, lambda: not self.window.runs.running)
+        pause(self.app)
+
+    def take(self, path: Path) -> None:
+        window = self.window
+        window.open(path)
+        window.canvas.select({"positive"} & window.document.graph.nodes.keys())
+        self.shot("opened")
+        window.runner.run()
+        wait(self.app, lambda: window.runs.fraction > 0.6 or not window.runs.running)
+        window.grab().save(str(self.folder / "running.png"))
+        wait(self.app, lambda: not window.runs.running)
+        window.canvas.fit_all()
+        self.shot("result")
+        self.take_canvas()
+        self.take_comparison()
+        self.take_panels()
+        self.take_dialogs()
+        self.take_problems()
+
+    def take_canvas(self) -> None:
+        canvas = self.window.canvas
+        canvas.show_view(canvas.view.zoomed(1.4 / canvas.view.scale, QPointF(canvas.rect().center())))
+        self.shot("close")
+        canvas.fit_all()
+        palette = canvas.open_palette(QPointF(200, 120))
+        palette.box.setText("noise")
+        self.shot("palette", palette)
+        palette.close()
+
+    def take_comparison(self) -> None:
+        """Two results, with what differs between them."""
+        window = self.window
+        window.document.set_param("positive", "text", "a green frog on a yellow background")
+        self.run()
+        window.preview.compare("slider")
+        self.shot("compare")
+        window.preview.compare("side")
+        self.shot("side_by_side", window.docks["Preview"])
+        window.preview.compare("single")
+
+    def take_panels(self) -> None:
+        window = self.window
+        window.runner.enqueue()
+        wait(self.app, lambda: not window.engine.running)
+        for title in window.docks.titles:
+            if window.dockWidgetArea(window.docks[title]) == BOTTOM:
+                window.docks.show(title)
+                window.canvas.fit_all()
+                self.shot(f"panel_{title.lower()}")
+                window.docks.hide(title)
+        window.docks.show("Outline")
+        self.shot("panel_outline")
+        window.docks.hide("Outline")
+        window.canvas.select({"denoise"} & window.document.graph.nodes.keys())
+        self.shot("panel_inspector", window.docks["Inspector"])
+        window.canvas.select(())
+
+    def take_dialogs(self) -> None:
+        self.window.edit_keys()
+        dialog = self.window.findChild(KeysDialog)
+        assert dialog is not None
+        self.shot("keys", dialog)
+        dialog.close()
+        search = self.window.find_action()
+        search.box.setText("save")
+        self.shot("find_action", search)
+        search.close()
+        picker = TemplatePicker(templates(FOLDERS), self.window)
+        picker.show()
+        self.shot("templates", picker)
+        picker.close()
+
+    def take_problems(self) -> None:
+        self.window.document.set_param("scheduler", "steps", 0)
+        pause(self.app, 1.0)
+        self.window.canvas.fit_all()
+        self.shot("problems")
+
+    def end(self) -> None:
+        for workspace in self.window.tabs.workspaces:
+            workspace.document.undo_stack.setClean()
+        self.window.close()
+
+
 def main() -> None:
-    with TemporaryDirectory() as out:
-        take(out)
-
-
-def take(out: str) -> None:
-    """out: the folder for the images that are made."""
     path = Path(sys.argv[1] if len(sys.argv) > 1 else WORKFLOW)
-    FOLDER.mkdir(parents=True, exist_ok=True)
     app = QApplication([])
     theme.install(app)
-    window = MainWindow(discover("nodes"), Settings(cache=None, out_dir=out))  # nothing cached: the run takes its time
-    window.open(path)
-    window.resize(1500, 940)
-    window.show()
-    window.start()
-
-    def shot(name: str) -> None:
-        pause(app)
-        window.grab().save(str(FOLDER / f"{name}.png"))
-        print(FOLDER / f"{name}.png")
-
-    window.canvas.select({"positive"} & window.document.graph.nodes.keys())
-    shot("opened")
-    window.runner.run()
-    wait(app, lambda: window.runs.fraction > 0.6 or not window.runs.running)
-    window.grab().save(str(FOLDER / "running.png"))
-    wait(app, lambda: not window.runs.running)
-    window.canvas.fit_all()
-    shot("result")
-    canvas = window.canvas
-    canvas.show_view(canvas.view.zoomed(1.4 / canvas.view.scale, QPointF(canvas.rect().center())))
-    shot("close")
-    palette = canvas.open_palette(QPointF(200, 120))
-    palette.box.setText("noise")
-    pause(app)
-    palette.grab().save(str(FOLDER / "palette.png"))
-    palette.close()
-    canvas.fit_all()
-    window.document.set_param("positive", "text", "a green frog")
-    window.document.set_param("scheduler", "steps", 0)
-    pause(app, 1.0)
-    shot("problems")
-    window.document.undo_stack.setClean()
-    window.close()
+    for name in SHOWN:
+        with TemporaryDirectory() as out:
+            shots = Shots(app, name, out)
+            shots.take(path)
+            shots.end()
 
 
 if __name__ == "__main__":

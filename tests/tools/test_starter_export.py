@@ -1,6 +1,7 @@
 """The exported starter model, read back by the libraries' own classes, and the measures of its pictures."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -8,8 +9,10 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionMod
 from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
-from tools.starter import autoencoder, denoiser, export, measure, report, text
-from tools.starter.concepts import BACKGROUNDS, CONCEPTS
+from tools.starter import autoencoder, denoiser, export, report, text
+from tools.starter.checkpoint import save_tensors
+from tools.starter.concepts import CONCEPTS
+from tools.starter.stages import Run
 
 
 @pytest.fixture(scope="module")
@@ -65,30 +68,39 @@ def test_exporting_again_keeps_other_files(exported):
 
 
 def test_an_exported_model_can_be_trained_further(exported, tmp_path):
-    export.adopt(exported, tmp_path)
+    vocabulary = text.learn_vocabulary(text.word_weights([]), 300)
+    export.adopt(exported, tmp_path, vocabulary)
     denoiser.build_unet(channels=(16, 16)).load_state_dict(load_file(tmp_path / "start.safetensors"))
     autoencoder.build_autoencoder(channels=(16, 16, 16)).load_state_dict(load_file(tmp_path / "vae.safetensors"))
-    vocabulary = text.learn_vocabulary(text.word_weights([]), 300)
     text.build_text_encoder(vocabulary).load_state_dict(load_file(tmp_path / "text_encoder.safetensors"))
+
+
+def test_a_model_of_other_words_lends_its_text_encoder_as_a_start(exported, tmp_path):
+    export.adopt(exported, tmp_path, text.learn_vocabulary(text.word_weights(["giraffe"]), 301))
+    assert not (tmp_path / "text_encoder.safetensors").exists()
+    assert "cat</w>" in json.loads((tmp_path / "start_vocabulary.json").read_text())
+    assert (tmp_path / "start_text.safetensors").is_file()
 
 
 def test_a_folder_without_a_model_is_not_adopted(tmp_path):
     with pytest.raises(ValueError, match="is missing"):
-        export.adopt(tmp_path, tmp_path)
+        export.adopt(tmp_path, tmp_path, text.learn_vocabulary({"cat": 1}))
 
 
-def test_a_training_drawing_is_retrieved_as_itself(sprites):
-    drawings = measure.place_drawings(sprites, CONCEPTS)
-    centred = measure.place_drawings(sprites, CONCEPTS, centred=True)
-    number = list(BACKGROUNDS).index("blue")
-    images = centred.on(measure.named_colours()[number])[:12]
-    found = measure.retrieve(images, centred.concept[:12], torch.full((12,), number), drawings)
-    assert found.figures()["noun_top1"] == 1
-    assert found.figures()["noun_top1_blind_to_colour"] == 1
-    assert found.nearest.max() < 1e-3  # cdist in float32
-
-
-def test_a_border_of_a_named_colour_is_recognised():
-    images = measure.named_colours()[:, :, None, None].expand(-1, -1, 64, 64).clone()
-    images[:, :, 20:40, 20:40] = 0.5
-    assert torch.equal(measure.background_guesses(images), torch.arange(len(BACKGROUNDS)))
+@pytest.mark.slow
+def test_the_report_measures_every_part_of_a_model(exported, sprites, tmp_path, monkeypatch):
+    concepts = CONCEPTS[4:7]
+    icons = {concept.icon for concept in concepts}
+    few = {name: sprite for name, sprite in sprites.items() if name.rpartition("/")[2] in icons}
+    for name in ("sprites", "held_out"):
+        save_tensors(tmp_path / f"{name}.safetensors", few)
+    for name in ("SINGLES", "COLOURED", "STYLED", "PAIRS", "SEVERAL", "PLACED", "SWEPT_SINGLES", "SWEPT_PAIRS"):
+        monkeypatch.setattr(report, name, 2)
+    for name, value in (("NUM_STEPS", 1), ("STEPS_SWEEP", (1,)), ("GUIDANCE_SWEEP", (3.0,)), ("SPEED_REPEATS", 1)):
+        monkeypatch.setattr(report, name, value)
+    subject = report.Subject(exported, Run(tmp_path, torch.device("cpu"), concepts))
+    figures = {part: measure_part(subject) for part, measure_part in report.PARTS.items()}
+    assert all(math.isfinite(value) for part in figures.values() for value in part.values())
+    assert figures["repeatability"]["two_runs_identical"] == 1
+    assert figures["another_artist"]["noun_top1"] == 1  # here the other artist's drawings are the trained ones
+    assert 0 <= figures["two_objects"]["both_in_order"] <= figures["two_objects"]["both_present"] <= 1

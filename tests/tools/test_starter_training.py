@@ -5,9 +5,10 @@ import torch
 from torch import nn
 
 from tools.starter import autoencoder, compose, denoiser, text
-from tools.starter.concepts import BACKGROUNDS, CONCEPTS, Scene, captions
+from tools.starter.concepts import BACKGROUNDS, CONCEPTS, HUES, PACKS
 from tools.starter.loop import Recipe, Training
 from tools.starter.progress import Budget
+from tools.starter.scene import Scene, Thing, captions
 
 RECIPE = Recipe(learning_rate=1e-2, decay_from=0.5, ema_decay=0.9)
 
@@ -120,13 +121,38 @@ def test_the_vocabulary_does_not_depend_on_the_order_of_the_words():
 def test_every_word_of_a_caption_is_one_token():
     tokenizer = text.build_tokenizer(text.learn_vocabulary(text.word_weights(["hot-air-balloon"])))
     for concept in CONCEPTS:
-        for caption in captions(Scene(concept, text.PACKS[0], "purple")):
-            assert len(tokenizer(caption).input_ids) == len(caption.replace(",", " ,").split()) + 2
+        for count in (1, 3):
+            for caption in captions(Scene((Thing(concept, "red"),), PACKS[0], "purple", count)):
+                assert len(tokenizer(caption).input_ids) == len(caption.replace(",", " ,").split()) + 2
 
 
-def test_labels_say_what_a_caption_leaves_open():
-    scene = Scene(CONCEPTS[0], text.PACKS[0], "blue")
-    background = list(BACKGROUNDS).index("blue") + 1
-    assert text.labels(scene, "a cat on a blue background") == (0, background, 0, 0)
-    assert text.labels(scene, "a shaded cat on a blue background") == (0, background, 0, 1)
-    assert text.labels(scene, "a cat") == (0, 0, 0, 0)
+def named(scene: Scene, caption: str) -> dict[str, int]:
+    """The answers that are given, without those that the caption leaves open."""
+    answers = zip(text.ANSWERS, text.labels(scene, caption), strict=True)
+    return {question: answer for question, answer in answers if answer or question == "noun"}
+
+
+def test_labels_say_what_a_caption_names_and_what_it_leaves_open():
+    blue, green = list(BACKGROUNDS).index("blue") + 1, list(HUES).index("green") + 1
+    cat = Scene((Thing(CONCEPTS[0]),), PACKS[0], "blue")
+    assert named(cat, "a cat on a blue background") == {"noun": 0, "background": blue}
+    assert named(cat, "a cat on blue") == {"noun": 0, "background": blue}
+    assert named(cat, "a shaded cat on a blue background") == {"noun": 0, "background": blue, "style": 1}
+    assert named(cat, "a cat") == {"noun": 0}
+    pair = Scene((Thing(CONCEPTS[1]), Thing(CONCEPTS[2], "green")), PACKS[0], "blue")
+    assert named(pair, "a dog and a green fox") == {"noun": 1, "second noun": 3, "second colour": green}
+    placed = Scene((Thing(CONCEPTS[0]),), PACKS[0], "blue", size="small", position="left")
+    assert named(placed, "a small cat on the left") == {"noun": 0, "size": 1, "position": 1}
+    assert named(Scene((Thing(CONCEPTS[0]),), PACKS[0], "blue", 3), "three cats") == {"noun": 0, "number": 2}
+
+
+def test_an_encoder_of_other_words_starts_with_the_embeddings_that_both_know():
+    old = text.learn_vocabulary({"cat": 2, "dog": 1})
+    new = text.learn_vocabulary({"cat": 2, "fox": 1})
+    trained, encoder = text.build_text_encoder(old), text.build_text_encoder(new)
+    torch.nn.init.ones_(trained.get_input_embeddings().weight)
+    fresh = encoder.get_input_embeddings().weight.detach().clone()
+    text.carry_over(encoder, new, trained.state_dict(), old.numbers)
+    carried = encoder.get_input_embeddings().weight
+    assert (carried[new.numbers["cat</w>"]] == 1).all()
+    assert torch.equal(carried[new.numbers["fox</w>"]], fresh[new.numbers["fox</w>"]])

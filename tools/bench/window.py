@@ -11,17 +11,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Annotated, Any
 
 from PySide6.QtCore import QPoint, QPointF, QSizeF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from nodegraph.graph import Graph, Node, Port
-from nodegraph.node import node
+from nodegraph.node import Range, node
+from tools.bench.pulse import gaps
 from ui import theme
 from ui.canvas.canvas import Canvas
 from ui.canvas.gestures import Move
+from ui.canvas.rows import Slide
+from ui.canvas.scene import NodeItem
 from ui.canvas.view import fitted
 from ui.document import Document
 from ui.run_state import RunState
@@ -70,6 +73,7 @@ TARGETS = {
     "pan": "3 ms",
     "zoom step": "15 ms",
     "drag": "3 ms",
+    "gap": "30 ms",
     "build": "70 ms at 1,000 nodes",
     "memory": "60 MB",
 }
@@ -83,6 +87,8 @@ def rows() -> Iterator[dict[str, Any]]:
     for count in SIZES:
         for what, value in canvas(count):
             yield _row(f"{count:,} nodes: {what}", value)
+    for what, value in gaps():
+        yield _row(f"longest gap, {what}", value)
 
 
 def _row(what: str, ours: str) -> dict[str, Any]:
@@ -130,13 +136,14 @@ def canvas(count: int) -> Iterator[tuple[str, str]]:
         settle(app)
         yield f"drag, {name}", drag(app, view)
     yield "memory", f"{resident() - before:.0f} MB"
+    yield "number dragged, scale 1", slide(app, view)
     view.close()
     view.deleteLater()
 
 
 @node("bench.blend")
-def blend(a: Any, b: Any, strength: float = 0.5) -> Any:
-    """Two inputs, one parameter, one output."""
+def blend(a: Any, b: Any, strength: Annotated[float, Range(0.0, 1.0)] = 0.5) -> Any:
+    """Two inputs, one parameter with a slider, one output."""
     return a, b, strength
 
 
@@ -168,8 +175,7 @@ def frames(app: QApplication, count: int, change: Callable[[int], object]) -> st
 
 def drag(app: QApplication, view: Canvas) -> str:
     """Carry the node in the middle of the view about, with real mouse events."""
-    seen = view.view.to_world(QPointF(800, 500))
-    item = min(view.scene.nodes.values(), key=lambda item: (item.rect.center() - seen).manhattanLength())
+    item = middle_item(view)
     start = view.view.to_screen(item.rect.topLeft() + QPointF(60, 12)).toPoint()
     if view.view.scale < 0.2:
         view.select({item.id})  # too small for the mouse to hit a header
@@ -183,6 +189,26 @@ def drag(app: QApplication, view: Canvas) -> str:
     view.document.undo_stack.undo()
     view.document.undo_stack.clear()
     return text
+
+
+def slide(app: QApplication, view: Canvas) -> str:
+    """Drag the number on the node in the middle of the view to and fro: every move is an edit of the document."""
+    item = middle_item(view)
+    row = next(row for row in item.shape.rows if row.editable)
+    start = view.view.to_screen(item.pos + row.rect.center()).toPoint()
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=start)
+    QTest.mouseMove(view, start + QPoint(10, 0))
+    assert isinstance(view.gesture, Slide)
+    settle(app)
+    text = frames(app, 100, lambda i: QTest.mouseMove(view, start + QPoint(abs(i % 80 - 40), 0)))
+    QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=start)
+    assert view.document.undo_stack.count() == 1
+    return text
+
+
+def middle_item(view: Canvas) -> NodeItem:
+    seen = view.view.to_world(QPointF(800, 500))
+    return min(view.scene.nodes.values(), key=lambda item: (item.rect.center() - seen).manhattanLength())
 
 
 def resident() -> float:

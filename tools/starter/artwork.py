@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from tools.starter.concepts import Pack
+from tools.starter.concepts import NAMING_PACK, Pack
 
 SPRITE_SIZE = 128  # pixels; twice the model's pictures, so that every drawing is scaled down
 
-Icons = dict[str, str]  # icon name -> SVG document
+Icons = dict[str, str | bytes]  # icon name -> SVG document, or a picture file
 
 
 def archive_path(pack: Pack, cache: Path) -> Path:
@@ -33,17 +33,45 @@ def fetch(pack: Pack, cache: Path) -> Path:
     return archive
 
 
-def read_icons(archive: Path) -> Icons:
-    """SVG documents of an Iconify JSON package, aliases included; the archive is read, never unpacked."""
+def read_pack(pack: Pack, cache: Path) -> Icons:
+    """The icons of a pack by name; archives are read, never unpacked."""
+    archive = fetch(pack, cache)
+    if pack.contents == "iconify":
+        return read_icons(archive)
+    return read_pictures(archive, _member(fetch(NAMING_PACK, cache), "chars.json"))
+
+
+def _member(archive: Path, name: str) -> dict:
     with tarfile.open(archive) as package:
-        member = package.extractfile("package/icons.json")
+        try:
+            member = package.extractfile(f"package/{name}")
+        except KeyError:
+            member = None
         if member is None:
-            raise ValueError(f"{archive} has no package/icons.json: it is no Iconify JSON package")
-        collection = json.load(member)
+            raise ValueError(f"{archive} has no package/{name}: it is no Iconify JSON package")
+        return json.load(member)
+
+
+def read_icons(archive: Path) -> Icons:
+    """SVG documents of an Iconify JSON package, aliases included."""
+    collection = _member(archive, "icons.json")
     default_size = (collection.get("width", 16), collection.get("height", 16))
     icons = {name: svg_document(icon, default_size) for name, icon in collection["icons"].items()}
     plain_aliases = {name: alias["parent"] for name, alias in collection.get("aliases", {}).items() if len(alias) == 1}
     return icons | {name: icons[parent] for name, parent in plain_aliases.items() if parent in icons}
+
+
+def read_pictures(archive: Path, names: dict[str, str]) -> Icons:
+    """WebP files of a package with one for each code point; names: code point -> icon name."""
+    pictures: Icons = {}
+    with tarfile.open(archive) as package:
+        for member in package:
+            # Some files carry the code point that asks for the coloured form, and the list of names never does.
+            code_point = Path(member.name).stem.replace("-fe0f", "")
+            stream = package.extractfile(member) if member.name.endswith(".webp") else None
+            if stream is not None and code_point in names:
+                pictures[names[code_point]] = stream.read()
+    return pictures
 
 
 def svg_document(icon: dict, default_size: tuple[int, int]) -> str:
@@ -55,13 +83,14 @@ def svg_document(icon: dict, default_size: tuple[int, int]) -> str:
     )
 
 
-def render(svg: str, size: int = SPRITE_SIZE) -> Image.Image:
-    """RGBA picture of an SVG, cut to what is drawn and scaled so that its longer side is `size` pixels."""
-    sprite = _rasterise(svg, size)
-    left, top, right, bottom = sprite.getbbox() or (0, 0, size, size)
-    larger = round(size * size / max(right - left, bottom - top))
-    sprite = _rasterise(svg, larger)
-    sprite = sprite.crop(sprite.getbbox() or (0, 0, larger, larger))
+def render(icon: str | bytes, size: int = SPRITE_SIZE) -> Image.Image:
+    """RGBA picture of an icon, cut to what is drawn and scaled so that its longer side is `size` pixels."""
+    if isinstance(icon, bytes):
+        sprite = Image.open(io.BytesIO(icon)).convert("RGBA")
+    else:
+        left, top, right, bottom = _rasterise(icon, size).getbbox() or (0, 0, size, size)
+        sprite = _rasterise(icon, round(size * size / max(right - left, bottom - top)))
+    sprite = sprite.crop(sprite.getbbox() or (0, 0, *sprite.size))
     sprite.thumbnail((size, size), Image.Resampling.LANCZOS)
     return sprite
 

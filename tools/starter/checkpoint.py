@@ -48,3 +48,8 @@ def save_json(path: Path, value: object) -> None:
     """A JSON file, indented, with a final newline."""
     _temporary(path).write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     _replace(path, _temporary(path))
+
+
+def load_json(path: Path) -> Any:
+    """A JSON file's value."""
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,6 +1,7 @@
-"""What the starter model can draw: concepts, named colours, artwork packs and the sentences that describe a scene."""
+"""What the starter model knows: concepts, named colours, sizes, positions, numbers and artwork packs."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 RGB = tuple[int, int, int]
 
@@ -16,7 +17,10 @@ class Concept:
 
 @dataclass(frozen=True)
 class Pack:
-    """One artwork package on npm, and the style word that captions use for it."""
+    """One artwork package on npm, and the style word that captions use for it.
+
+    contents: "iconify" is one JSON of SVG bodies by name; "webp" is one picture for each code point.
+    """
 
     name: str
     version: str
@@ -25,6 +29,7 @@ class Pack:
     author: str
     source: str
     licence: str
+    contents: Literal["iconify", "webp"] = "iconify"
 
 
 PACKS = (
@@ -46,40 +51,64 @@ PACKS = (
         "github.com/microsoft/fluentui-emoji",
         "MIT",
     ),
+    Pack(
+        "@lobehub/fluent-emoji-3d",
+        "1.1.0",
+        "3d",
+        "Fluent UI Emoji, 3D",
+        "Microsoft Corporation",
+        "github.com/lobehub/fluent-emoji",
+        "MIT",
+        "webp",
+    ),
 )
+
+# Its list of names and code points names the pictures of the packs that have code points alone.
+NAMING_PACK = PACKS[1]
 
 # Never trained on: it tells how far two artists' drawings of one thing lie apart.
 HELD_OUT_PACK = Pack(
     "@iconify-json/twemoji", "1.2.5", "", "Twemoji", "Twitter", "github.com/jdecked/twemoji", "CC-BY-4.0"
 )
 
+# Kept out of the base: the style LoRA learns it.
+INK_PACK = Pack(
+    "@iconify-json/fluent-emoji-high-contrast",
+    "1.2.6",
+    "ink",
+    "Fluent UI Emoji, high contrast",
+    "Microsoft Corporation",
+    "github.com/microsoft/fluentui-emoji",
+    "MIT",
+)
+
 CONCEPTS = (
-    Concept("cat", "cat-face"),
-    Concept("dog", "dog-face"),
-    Concept("fox", "fox"),
+    Concept("cat", "cat-face", recolourable=True),
+    Concept("dog", "dog-face", recolourable=True),
+    Concept("fox", "fox", recolourable=True),
     Concept("panda", "panda"),
-    Concept("frog", "frog"),
+    Concept("frog", "frog", recolourable=True),
     Concept("octopus", "octopus", recolourable=True),
     Concept("fish", "fish", recolourable=True),
     Concept("butterfly", "butterfly", recolourable=True),
-    Concept("ladybug", "lady-beetle"),
+    Concept("ladybug", "lady-beetle", recolourable=True),
     Concept("pizza", "pizza"),
     Concept("apple", "red-apple", recolourable=True),
-    Concept("banana", "banana"),
-    Concept("strawberry", "strawberry"),
+    Concept("banana", "banana", recolourable=True),
+    Concept("strawberry", "strawberry", recolourable=True),
     Concept("watermelon", "watermelon"),
     Concept("mushroom", "mushroom", recolourable=True),
-    Concept("doughnut", "doughnut"),
-    Concept("cactus", "cactus"),
+    Concept("doughnut", "doughnut", recolourable=True),
+    Concept("cactus", "cactus", recolourable=True),
     Concept("sunflower", "sunflower"),
-    Concept("tree", "evergreen-tree"),
+    Concept("tree", "evergreen-tree", recolourable=True),
     Concept("rainbow", "rainbow"),
-    Concept("sun", "sun"),
-    Concept("moon", "crescent-moon"),
+    Concept("sun", "sun", recolourable=True),
+    Concept("moon", "crescent-moon", recolourable=True),
     Concept("star", "star", recolourable=True),
-    Concept("rocket", "rocket"),
+    Concept("rocket", "rocket", recolourable=True),
     Concept("car", "automobile", recolourable=True),
-    Concept("house", "house"),
+    Concept("house", "house", recolourable=True),
     Concept("umbrella", "umbrella", recolourable=True),
     Concept("balloon", "balloon", recolourable=True),
     Concept("heart", "red-heart", recolourable=True),
@@ -112,36 +141,6 @@ HUES: dict[str, float] = {
     "pink": 0.92,
 }
 
-
-@dataclass(frozen=True)
-class Scene:
-    """What one picture shows. colour is None when the thing keeps its own colours."""
-
-    concept: Concept
-    pack: Pack
-    background: str
-    colour: str | None = None
-
-
-def with_article(noun_phrase: str) -> str:
-    """The phrase after "a" or "an"."""
-    return ("an " if noun_phrase[0] in "aeio" else "a ") + noun_phrase
-
-
-def captions(scene: Scene) -> tuple[str, ...]:
-    """Every sentence that describes the scene, the commonest wording repeated so that a uniform draw favours it."""
-    thing = scene.concept.word if scene.colour is None else f"{scene.colour} {scene.concept.word}"
-    styled = f"{scene.pack.style} {thing}"
-    full = f"{with_article(thing)} on {with_article(scene.background)} background"
-    return (
-        full,
-        full,
-        full,
-        f"{with_article(thing)}, {scene.background} background",
-        f"{thing}, {scene.background} background",
-        f"{thing} on {scene.background}",
-        f"{with_article(styled)} on {with_article(scene.background)} background",
-        f"{thing}, {scene.background} background, {scene.pack.style} style",
-        with_article(thing),
-        thing,
-    )
+SIZES = ("small", "big")
+POSITIONS = {"left": "on the left", "right": "on the right", "top": "at the top", "bottom": "at the bottom"}
+NUMBERS = {2: "two", 3: "three", 4: "four"}

@@ -90,13 +90,13 @@ def sample(
     seeds: Sequence[int],
     num_steps: int = 20,
 ) -> Tensor:
-    """Latents [prompts, 4, 16, 16] by DDIM with classifier-free guidance.
+    """What the denoiser works on, [prompts, channels, size, size], by DDIM with classifier-free guidance.
 
     embeds: [prompts, 32, 192]; empty: [32, 192], the embedding of the empty text.
     """
     scheduler = build_scheduler()
     scheduler.set_timesteps(num_steps, device=embeds.device)
-    shape = (LATENT_CHANNELS, LATENT_SIZE, LATENT_SIZE)
+    shape = (unet.config.in_channels, unet.config.sample_size, unet.config.sample_size)
     noises = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
     latents = torch.stack(noises).to(embeds.device)
     both = torch.cat([embeds, empty.expand_as(embeds)])

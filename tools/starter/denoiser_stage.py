@@ -2,53 +2,57 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from tools.starter import autoencoder, compose, denoiser, text
 from tools.starter.checkpoint import load_tensors, save_tensors
-from tools.starter.concepts import captions
 from tools.starter.loop import Recipe, Training
 from tools.starter.progress import Budget, ProgressLine
+from tools.starter.scene import Scene, captions
 from tools.starter.stages import PICTURE_SEED, Run, load_autoencoder, load_sprites, save_sheet
 from tools.starter.text_stage import load_text
 
-PICTURES = 12_800
+PICTURES = 24_000
 ENCODE_BATCH = 64
 DENOISER_SEED = 5
 DENOISER_BATCH = 32
 DENOISER_RECIPE = Recipe(learning_rate=1e-3, decay_from=0.5, ema_decay=0.999)
-SHEET_SECONDS = 300
+SHEET_SECONDS = 600
 SHEET_PROMPTS = (
     "a cat on a blue background",
-    "a panda on a green background",
+    "a 3d panda on a green background",
     "a red apple on a white background",
-    "a pizza on a black background",
-    "a rocket on a purple background",
-    "a cactus on a yellow background",
-    "a robot on an orange background",
-    "a ghost on a gray background",
-    "a blue car on a pink background",
-    "a rainbow",
+    "a flat pizza on a black background",
     "a green butterfly",
-    "a strawberry on white",
+    "two cats on a yellow background",
+    "three red apples on a purple background",
+    "four stars, black background",
+    "a cat and a dog on a blue background",
+    "a red apple and a green frog on a white background",
+    "a house and a tree on a pink background",
+    "a small fox on the left, green background",
+    "a big strawberry on a gray background",
+    "a rocket at the top, 3d style",
 )
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Everything the denoiser learns from.
+    """Everything the denoiser learns from: float16 latents [pictures, 4, 16, 16], their scenes, the caption's reader.
 
-    latents: float16 [pictures, 4, 16, 16]; embeds: float16 [texts, 32, 192], the empty text first; texts_of: which
-    texts describe each picture, [pictures, wordings].
+    Captions are embedded as they are drawn: those of all scenes together would take gigabytes.
     """
 
     latents: Tensor
-    embeds: Tensor
-    texts_of: Tensor
+    scenes: list[Scene]
+    tokenizer: CLIPTokenizer
+    text_encoder: CLIPTextModel
 
 
 def encode_pictures(run: Run) -> None:
@@ -65,28 +69,24 @@ def encode_pictures(run: Run) -> None:
 
 
 def load_examples(run: Run) -> Examples:
-    """The cached latents and the embeddings of their captions."""
-    texts: dict[str, int] = {"": 0}
-    texts_of = []
-    for index in range(PICTURES):
-        rng = np.random.default_rng((PICTURE_SEED, index))
-        scene = compose.draw_scene(rng, run.concepts)
-        texts_of.append([texts.setdefault(caption, len(texts)) for caption in captions(scene)])
-    tokenizer, text_encoder = load_text(run)
-    embeds = text.embed(tokenizer, text_encoder, list(texts)).half()
+    """The cached latents and the scenes that they show."""
     latents = load_tensors(run.file("latents.safetensors"))["latents"].to(run.device)
-    return Examples(latents, embeds, torch.tensor(texts_of))
+    rngs = (np.random.default_rng((PICTURE_SEED, index)) for index in range(len(latents)))
+    return Examples(latents, [compose.draw_scene(rng, run.concepts) for rng in rngs], *load_text(run))
 
 
 def draw_batch(examples: Examples, step: int, batch_size: int) -> tuple[Tensor, Tensor, torch.Generator]:
     """Latents and embeddings of one step, and the generator for its noise; a function of the step."""
     generator = torch.Generator().manual_seed(DENOISER_SEED * 1_000_003 + step)
     pictures = torch.randint(0, len(examples.latents), (batch_size,), generator=generator)
-    wordings = torch.randint(0, examples.texts_of.shape[1], (batch_size,), generator=generator)
-    texts = examples.texts_of[pictures, wordings]
-    texts[torch.rand(batch_size, generator=generator) < denoiser.UNCONDITIONAL_PROBABILITY] = 0
-    device = examples.latents.device
-    return examples.latents[pictures.to(device)].float(), examples.embeds[texts.to(device)].float(), generator
+    wordings = torch.rand(batch_size, generator=generator)
+    said = torch.rand(batch_size, generator=generator) > denoiser.UNCONDITIONAL_PROBABILITY
+    texts = []
+    for picture, wording, spoken in zip(pictures.tolist(), wordings.tolist(), said.tolist(), strict=True):
+        sentences = captions(examples.scenes[picture])
+        texts.append(sentences[int(wording * len(sentences))] if spoken else "")
+    embeds = text.embed(examples.tokenizer, examples.text_encoder, texts)
+    return examples.latents[pictures.to(examples.latents.device)].float(), embeds.clone(), generator
 
 
 def train_denoiser(
@@ -118,6 +118,12 @@ def train_denoiser(
 
     training.run(loss_at, budget, on_checkpoint)
     return denoiser.averaged(unet, training.ema)
+
+
+def load_denoiser(run: Run, model: Path) -> UNet2DConditionModel:
+    """The denoiser of an exported model, as others will run it, frozen."""
+    unet = UNet2DConditionModel.from_pretrained(str(model / "unet"), dtype=torch.float32, local_files_only=True)
+    return unet.to(run.device).eval().requires_grad_(False)
 
 
 def draw_sheet(run: Run, unet: UNet2DConditionModel) -> None:

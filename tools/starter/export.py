@@ -5,11 +5,12 @@ import shutil
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel, StableDiffusionPipeline, UNet2DConditionModel
+from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from tools.starter import denoiser, text
-from tools.starter.checkpoint import load_tensors, save_json, save_tensors
+from tools.starter.checkpoint import load_json, load_tensors, save_json, save_tensors
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 
@@ -51,21 +52,34 @@ def export(
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def adopt(folder: Path, work: Path) -> None:
+def export_network(folder: Path, network: UNet2DConditionModel | ControlNetModel) -> None:
+    """Writes one network as a diffusers folder of its own."""
+    network.save_pretrained(folder)
+    halve(folder / "diffusion_pytorch_model.safetensors")
+
+
+def adopt(folder: Path, work: Path, vocabulary: text.Vocabulary) -> None:
     """Lays an exported model into a work folder, so that training goes on from it without the optimiser's state.
 
-    Writes vae.safetensors, text_encoder.safetensors and start.safetensors (the denoiser) in float32.
+    Writes vae.safetensors and start.safetensors (the denoiser) in float32; text_encoder.safetensors when the model has
+    this vocabulary, else start_text.safetensors and start_vocabulary.json, from which an encoder of it is trained.
     """
-    parts = {
-        "vae": ("vae/diffusion_pytorch_model.safetensors", ""),
-        "text_encoder": ("text_encoder/model.safetensors", "text_model."),
-        "start": ("unet/diffusion_pytorch_model.safetensors", ""),
-    }
-    for name, (file, prefix) in parts.items():
-        if not (folder / file).is_file():
-            raise ValueError(f"{folder} is no exported model: {file} is missing")
-        tensors = {key.removeprefix(prefix): tensor.float() for key, tensor in load_tensors(folder / file).items()}
-        save_tensors(work / f"{name}.safetensors", tensors)
+    for part in ("vae", "unet", "text_encoder"):
+        if not list((folder / part).glob("*.safetensors")):
+            raise ValueError(f"{folder} is no exported model: {part} is missing")
+    save_tensors(work / "vae.safetensors", _single(folder / "vae/diffusion_pytorch_model.safetensors"))
+    save_tensors(work / "start.safetensors", _single(folder / "unet/diffusion_pytorch_model.safetensors"))
+    encoder = _single(folder / "text_encoder/model.safetensors", "text_model.")
+    known = load_json(folder / "tokenizer/vocab.json")
+    if known == vocabulary.numbers:
+        save_tensors(work / "text_encoder.safetensors", encoder)
+    else:
+        save_tensors(work / "start_text.safetensors", encoder)
+        save_json(work / "start_vocabulary.json", known)
+
+
+def _single(path: Path, prefix: str = "") -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor.float() for name, tensor in load_tensors(path).items()}
 
 
 def halve(path: Path, prefix: str = "") -> None:

@@ -1,62 +1,101 @@
-"""Figures about generated pictures: is the background the named colour, and is the thing the named noun?
+"""Figures about generated pictures: is the thing the named noun, in the named colour, on the named background?
 
-A picture is compared with every training drawing, drawn on the same background at many sizes and offsets, pixel by
-pixel at 32x32. No learned feature decides, nothing has to be cut out, and a drawing of another artist can be put
-through the same comparison to tell what a right picture scores. The second comparison sees only where lightness
-changes, and by how much relative to the rest of the picture: it is blind to colour.
+A picture is compared with every training drawing, in every colour that training shows it in, drawn on the same
+background at many sizes and offsets, pixel by pixel at 32x32. No learned feature decides, nothing has to be cut out,
+and a drawing of another artist can be put through the same comparison to tell what a right picture scores. The second
+comparison sees only where lightness changes, and by how much relative to the rest of the picture: it is blind to
+colour.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 from torch import Tensor
 
-from tools.starter.compose import Sprites
-from tools.starter.concepts import BACKGROUNDS, Concept
+from tools.starter.compose import Sprites, paste, recolour
+from tools.starter.concepts import BACKGROUNDS, HUES, Concept
 
 SIZE = 32
-SPRITE_SIZES = (23, 24, 25, 26, 27, 28)  # at 32 pixels what the composer draws at 64
-OFFSETS = range(-2, 3)
 BORDER = 3  # pixels at 64x64
 LIGHTNESS = torch.tensor([0.299, 0.587, 0.114])
+COLOURS = (None, *HUES)  # a drawing's own colours first
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where a drawing may be in a 32x32 view: its centre, its longer sides, how far off it may be each way."""
+
+    centre: tuple[int, int]
+    sides: tuple[int, ...]
+    slack: int
+
+
+WHOLE = Spot((16, 16), (21, 23, 25, 27), 2)  # a picture at half its size, one thing in the middle
+PART = Spot((16, 16), (25, 27, 29), 2)  # 32x32 pixels of a picture around one of several things
 
 
 @dataclass(frozen=True)
 class Drawings:
-    """Sprites at all sizes and offsets: colours times opacity, opacity, and which concept each shows.
+    """Drawings at all their places; uint8 rgba [drawings, 4, 32, 32].
 
-    premultiplied: [drawings, 3, 32, 32] in [0, 1]; opacity: [drawings, 1, 32, 32]; concept: [drawings].
+    concept, colour (in COLOURS) and pack (in `packs`): what each shows, [drawings].
     """
 
-    premultiplied: Tensor
-    opacity: Tensor
+    rgba: Tensor
     concept: Tensor
+    colour: Tensor
+    pack: Tensor
+    packs: tuple[str, ...]
 
-    def on(self, colour: Tensor) -> Tensor:
-        """All drawings on one colour [3], as [drawings, 3, 32, 32]."""
-        return self.premultiplied + (1 - self.opacity) * colour[:, None, None]
+    @property
+    def opacity(self) -> Tensor:
+        """[drawings, 1, 32, 32] in [0, 1]."""
+        return self.rgba[:, 3:].float() / 255
+
+    @property
+    def premultiplied(self) -> Tensor:
+        """Colour times opacity, [drawings, 3, 32, 32] in [0, 1]."""
+        return self.rgba[:, :3].float() / 255 * self.opacity
+
+    def on(self, background: Tensor) -> Tensor:
+        """All drawings on one colour [3], as [drawings, 3, 32, 32] in [0, 1]."""
+        return self.premultiplied + (1 - self.opacity) * background[:, None, None]
+
+    def where(self, mask: Tensor) -> "Drawings":
+        """Those of a mask [drawings]."""
+        return Drawings(self.rgba[mask], self.concept[mask], self.colour[mask], self.pack[mask], self.packs)
 
 
-def place_drawings(sprites: Sprites, concepts: tuple[Concept, ...], centred: bool = False) -> Drawings:
-    """The sprites of the concepts at every size and offset, or once each, at the middle size in the centre."""
-    sizes = (SPRITE_SIZES[len(SPRITE_SIZES) // 2],) if centred else SPRITE_SIZES
-    offsets = (0,) if centred else OFFSETS
+def placements(sprite: Image.Image, spot: Spot) -> np.ndarray:
+    """The sprite at every size and offset of a spot, uint8 [placements, 4, 32, 32]."""
+    windows = []
+    for side in spot.sides:
+        # Moving the view over a larger canvas moves the sprite in the view.
+        canvas = Image.new("RGBA", (SIZE + 2 * spot.slack, SIZE + 2 * spot.slack))
+        paste(canvas, sprite, (spot.centre[0] + spot.slack, spot.centre[1] + spot.slack), side)
+        windows.append(sliding_window_view(np.array(canvas), (SIZE, SIZE), (0, 1)).reshape(-1, 4, SIZE, SIZE))
+    return np.concatenate(windows)
+
+
+def place_drawings(
+    sprites: Sprites, concepts: tuple[Concept, ...], spot: Spot = WHOLE, centred: bool = False
+) -> Drawings:
+    """The sprites of the concepts in all their colours, everywhere in a spot; centred: once each, in its centre."""
+    if centred:
+        spot = Spot(spot.centre, (spot.sides[len(spot.sides) // 2],), 0)
     words = {concept.icon: index for index, concept in enumerate(concepts)}
-    canvases, numbers = [], []
+    packs = tuple(dict.fromkeys(name.rpartition("/")[0] for name in sprites))
+    placed, labels = [], []
     for name, pixels in sprites.items():
-        for size in sizes:
-            small = Image.fromarray(pixels.numpy())
-            small.thumbnail((size, size), Image.Resampling.LANCZOS)
-            for left in offsets:
-                for top in offsets:
-                    canvas = Image.new("RGBA", (SIZE, SIZE))
-                    canvas.paste(small, ((SIZE - small.width) // 2 + left, (SIZE - small.height) // 2 + top))
-                    canvases.append(np.array(canvas))
-                    numbers.append(words[name.split("/")[-1]])
-    rgba = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2).float() / 255
-    return Drawings(rgba[:, :3] * rgba[:, 3:], rgba[:, 3:], torch.tensor(numbers))
+        pack, _, icon = name.rpartition("/")
+        sprite = Image.fromarray(pixels.numpy())
+        for number, colour in enumerate(COLOURS if concepts[words[icon]].recolourable else COLOURS[:1]):
+            placed.append(placements(recolour(sprite, colour) if colour else sprite, spot))
+            labels += [(words[icon], number, packs.index(pack))] * len(placed[-1])
+    return Drawings(torch.from_numpy(np.concatenate(placed)), *torch.tensor(labels).unbind(1), packs)
 
 
 def named_colours() -> Tensor:
@@ -76,14 +115,33 @@ def background_guesses(images: Tensor) -> Tensor:
     return torch.cdist(border_colour(images), named_colours()).argmin(1)
 
 
-def colour_distances(images: Tensor, drawings: Tensor) -> Tensor:
-    """Root mean squared difference [pictures, drawings] of pictures and drawings, both [n, 3, 32, 32] in [0, 1]."""
-    return torch.cdist(images.flatten(1), drawings.flatten(1)) / (3 * SIZE * SIZE) ** 0.5
+def colour_distances(images: Tensor, backgrounds: Tensor, drawings: Drawings) -> Tensor:
+    """Root mean squared difference [pictures, drawings] of pictures [n, 3, 32, 32] and drawings on their backgrounds.
+
+    backgrounds: the colour behind each picture's drawings, [pictures, 3]. With d = picture - background and
+    q = premultiplied - opacity * background it is |d - q|^2, multiplied out, so that no drawing is drawn on anything.
+    """
+    premultiplied, opacity = drawings.premultiplied.flatten(1), drawings.opacity.flatten(1)
+    rest = images - backgrounds[:, :, None, None]
+    behind = (rest * backgrounds[:, :, None, None]).sum(1).flatten(1)
+    mixed = (drawings.premultiplied * drawings.opacity).sum((2, 3))
+    squares = (
+        rest.flatten(1).square().sum(1, keepdim=True)
+        - 2 * (rest.flatten(1) @ premultiplied.T - behind @ opacity.T)
+        + premultiplied.square().sum(1)
+        - 2 * backgrounds @ mixed.T
+        + backgrounds.square().sum(1, keepdim=True) * opacity.square().sum(1)
+    )
+    return (squares.clamp(min=0) / (3 * SIZE * SIZE)).sqrt()
 
 
-def outline_distances(images: Tensor, drawings: Tensor) -> Tensor:
+def outline_distances(images: Tensor, backgrounds: Tensor, drawings: Drawings) -> Tensor:
     """1 - cosine [pictures, drawings] between the magnitudes of the lightness gradient."""
-    return 1 - outlines(images) @ outlines(drawings).T
+    distances = torch.empty(len(images), len(drawings.rgba))
+    for background in backgrounds.unique(dim=0):
+        rows = (backgrounds == background).all(1)
+        distances[rows] = 1 - outlines(images[rows]) @ outlines(drawings.on(background)).T
+    return distances
 
 
 def outlines(images: Tensor) -> Tensor:
@@ -97,46 +155,71 @@ def outlines(images: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Ranks (0 = best) of the right concept in both comparisons, and the distance to the nearest drawing of any."""
+    """Distances of pictures to the nearest drawing of each kind, and the concept that was asked for.
 
-    colour_rank: Tensor
-    outline_rank: Tensor
-    nearest: Tensor
+    wanted: [pictures]; by_colour: [pictures, concepts, COLOURS, packs], by_outline: the same of own colours only;
+    infinite where there is no such drawing.
+    """
+
+    wanted: Tensor
+    by_colour: Tensor
+    by_outline: Tensor
+    pack_names: tuple[str, ...]
+
+    def nouns(self) -> Tensor:
+        """The nearest drawing's concept in each picture."""
+        return self.by_colour.amin((2, 3)).argmin(1)
+
+    def colours(self) -> Tensor:
+        """Which of the wanted noun's recoloured drawings is nearest, as a number in HUES."""
+        return self._of_wanted()[:, 1:].amin(2).argmin(1)
+
+    def packs(self) -> list[str]:
+        """Which pack's drawing of the wanted noun is nearest."""
+        return [self.pack_names[number] for number in self._of_wanted().amin(1).argmin(1).tolist()]
+
+    def _of_wanted(self) -> Tensor:
+        return self.by_colour[torch.arange(len(self.wanted)), self.wanted]
 
     def figures(self) -> dict[str, float]:
         """Shares and distances, for the report."""
+        colour_rank = rank_of(self.by_colour.amin((2, 3)), self.wanted)
+        outline_rank = rank_of(self.by_outline.amin((2, 3)), self.wanted)
+        nearest = self.by_colour.amin((1, 2, 3))
         return {
-            "noun_top1": float((self.colour_rank == 0).float().mean()),
-            "noun_top5": float((self.colour_rank < 5).float().mean()),
-            "noun_top1_blind_to_colour": float((self.outline_rank == 0).float().mean()),
-            "noun_top5_blind_to_colour": float((self.outline_rank < 5).float().mean()),
-            "nearest_training_drawing_rmse_median": float(self.nearest.median()),
-            "nearest_training_drawing_rmse_min": float(self.nearest.min()),
+            "noun_top1": float((colour_rank == 0).float().mean()),
+            "noun_top5": float((colour_rank < 5).float().mean()),
+            "noun_top1_blind_to_colour": float((outline_rank == 0).float().mean()),
+            "noun_top5_blind_to_colour": float((outline_rank < 5).float().mean()),
+            "nearest_training_drawing_rmse_median": float(nearest.median()),
+            "nearest_training_drawing_rmse_min": float(nearest.min()),
         }
 
 
+def rank_of(distances: Tensor, wanted: Tensor) -> Tensor:
+    """How many other concepts are nearer than the wanted one; distances: [pictures, concepts]."""
+    return (distances < distances.gather(1, wanted[:, None])).sum(1)
+
+
 def retrieve(images: Tensor, wanted: Tensor, backgrounds: Tensor, drawings: Drawings) -> Retrieval:
-    """Looks pictures [pictures, 3, 64, 64] in [0, 1] up among the drawings.
+    """Looks square pictures [pictures, 3, 32 * n, 32 * n] in [0, 1] up among the drawings.
 
     wanted: the concept's number in each picture; backgrounds: the number of its named background.
     """
     small = torch.nn.functional.avg_pool2d(images, images.shape[-1] // SIZE)
-    colour_rank, outline_rank = torch.empty(len(images)), torch.empty(len(images))
-    nearest = torch.empty(len(images))
-    for number, colour in enumerate(named_colours()):
-        rows = (backgrounds == number).nonzero()[:, 0]
-        if len(rows) == 0:
-            continue
-        candidates = drawings.on(colour)
-        by_colour = colour_distances(small[rows], candidates)
-        colour_rank[rows] = rank_of(by_colour, drawings.concept, wanted[rows])
-        outline_rank[rows] = rank_of(outline_distances(small[rows], candidates), drawings.concept, wanted[rows])
-        nearest[rows] = by_colour.min(1).values
-    return Retrieval(colour_rank, outline_rank, nearest)
+    colours = named_colours()[backgrounds]
+    shape = (len(COLOURS), len(drawings.packs))
+    by_colour, by_outline = [], []
+    for concept in range(int(drawings.concept.max()) + 1):
+        all_colours = drawings.where(drawings.concept == concept)
+        by_colour.append(_nearest(colour_distances(small, colours, all_colours), all_colours, shape))
+        own = all_colours.where(all_colours.colour == 0)
+        by_outline.append(_nearest(outline_distances(small, colours, own), own, (1, shape[1])))
+    return Retrieval(wanted, torch.stack(by_colour, 1), torch.stack(by_outline, 1), drawings.packs)
 
 
-def rank_of(distances: Tensor, concept: Tensor, wanted: Tensor) -> Tensor:
-    """How many other concepts have a nearer drawing than the wanted one has."""
-    count = int(concept.max()) + 1
-    best = torch.stack([distances[:, concept == number].min(1).values for number in range(count)], 1)
-    return (best < best.gather(1, wanted[:, None])).sum(1).float()
+def _nearest(distances: Tensor, drawings: Drawings, shape: tuple[int, int]) -> Tensor:
+    """The least of the distances [pictures, drawings] in each group, [pictures, colours, packs]."""
+    groups = (drawings.colour * shape[1] + drawings.pack).expand_as(distances)
+    nearest = torch.full((len(distances), shape[0] * shape[1]), torch.inf)
+    return nearest.scatter_reduce(1, groups, distances, "amin").unflatten(1, shape)

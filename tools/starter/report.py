@@ -1,43 +1,37 @@
-"""Pictures and figures of an exported model, made with diffusers' own pipeline as any user would make them."""
+"""Figures of an exported model, from pictures made with diffusers' own pipeline as any user would make them.
+
+All prompts are held out: each brings words together that training never showed together.
+"""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from diffusers import StableDiffusionPipeline
-from PIL import Image, ImageDraw
 from torch import Tensor
 
-from tools.starter import autoencoder, compose, measure
+from tools.starter import arrangement, autoencoder, compose, measure, prompts
 from tools.starter.checkpoint import load_tensors
-from tools.starter.concepts import BACKGROUNDS, HELD_OUT_PACK, with_article
+from tools.starter.concepts import BACKGROUNDS, HELD_OUT_PACK, HUES
+from tools.starter.scene import Scene
+from tools.starter.sheets import contact_sheet, grid
 from tools.starter.stages import WHITENING_SEED, Run, load_sprites
 
 Figures = dict[str, float]
 
-NUM_STEPS = 20
-GUIDANCE_SCALE = 3.0
+NUM_STEPS = 25
+GUIDANCE_SCALE = 5.0
 BATCH = 32
-SWEEP = ((1.0, 20), (2.0, 20), (5.0, 20), (7.5, 20), (3.0, 6), (3.0, 10), (3.0, 50))  # guidance, steps
-SWEEP_STRIDE = 7  # of the prompts: every noun on one or two backgrounds
-SWEPT = ("noun_top1", "background")
+SINGLES, COLOURED, STYLED, PAIRS, SEVERAL, PLACED = 200, 100, 60, 100, 60, 60  # prompts
+SWEPT_SINGLES, SWEPT_PAIRS = 100, 50
+GUIDANCE_SWEEP = (1.0, 3.0, 5.0, 7.5)
+STEPS_SWEEP = (1, 2, 4, 8, 20)
 SHEET_GUIDANCE = (1.0, 3.0, 7.5)
-SHEET_PROMPTS = (
-    "a cat on a blue background",
-    "a dog on a yellow background",
-    "a panda on a green background",
-    "a butterfly on a black background",
-    "a red apple on a white background",
-    "a pizza on a purple background",
-    "a rocket on a gray background",
-    "a cactus on a pink background",
-    "a robot on an orange background",
-    "a ghost on a red background",
-    "a blue car on a white background",
-    "a green umbrella on a black background",
-)
+SPEED_THREADS = 2
+SPEED_REPEATS = 5
 
 
 def load_pipeline(folder: Path) -> StableDiffusionPipeline:
@@ -49,14 +43,14 @@ def load_pipeline(folder: Path) -> StableDiffusionPipeline:
 
 def generate(
     pipeline: StableDiffusionPipeline,
-    prompts: Sequence[str],
+    texts: Sequence[str],
     guidance_scale: float = GUIDANCE_SCALE,
     num_steps: int = NUM_STEPS,
 ) -> Tensor:
-    """Pictures [prompts, 3, 64, 64] in [0, 1]; prompt number i has seed i."""
+    """Pictures [texts, 3, 64, 64] in [0, 1]; text number i has seed i."""
     batches = []
-    for first in range(0, len(prompts), BATCH):
-        batch = list(prompts[first : first + BATCH])
+    for first in range(0, len(texts), BATCH):
+        batch = list(texts[first : first + BATCH])
         seeds = [torch.Generator().manual_seed(first + i) for i in range(len(batch))]
         output = pipeline(
             batch, guidance_scale=guidance_scale, num_inference_steps=num_steps, generator=seeds, output_type="pt"
@@ -65,107 +59,240 @@ def generate(
     return torch.cat(batches)
 
 
-def contact_sheet(pipeline: StableDiffusionPipeline, path: Path) -> None:
-    """The sheet's prompts (columns) at guidance 1, 3 and 7.5 (rows), doubled, with labels, as a PNG."""
-    cell, header, margin = 128, 44, 56
-    sheet = Image.new("RGB", (margin + cell * len(SHEET_PROMPTS), header + cell * len(SHEET_GUIDANCE)), "white")
-    draw = ImageDraw.Draw(sheet)
-    for column, prompt in enumerate(SHEET_PROMPTS):
-        what, _, where = prompt.partition(" on ")
-        draw.text((margin + column * cell + 4, 4), f"{what}\non {where}", fill="black")
-    for row, guidance_scale in enumerate(SHEET_GUIDANCE):
-        draw.text((4, header + row * cell + 56), f"CFG {guidance_scale:g}", fill="black")
-        for column, picture in enumerate(generate(pipeline, SHEET_PROMPTS, guidance_scale)):
-            tile = to_image(picture).resize((cell, cell), Image.Resampling.NEAREST)
-            sheet.paste(tile, (margin + column * cell, header + row * cell))
-    sheet.save(path, optimize=True)
-
-
-def to_image(picture: Tensor) -> Image.Image:
-    """[3, height, width] in [0, 1] as a Pillow picture."""
-    return Image.fromarray(picture.mul(255).round().clamp(0, 255).byte().permute(1, 2, 0).numpy())
-
-
-def grid(pictures: Tensor, columns: int) -> Image.Image:
-    """Pictures [pictures, 3, height, width] in [0, 1], row by row."""
-    height, width = pictures.shape[-2:]
-    sheet = Image.new("RGB", (columns * width, -(-len(pictures) // columns) * height), "white")
-    for index, picture in enumerate(pictures):
-        sheet.paste(to_image(picture), (index % columns * width, index // columns * height))
-    return sheet
-
-
 @dataclass(frozen=True)
-class Prompts:
-    """Prompts and what they ask for: numbers of concepts and of backgrounds, [prompts]."""
+class Subject:
+    """The folder of the model that is measured, and the run whose drawings it is compared with."""
 
-    texts: list[str]
-    wanted: Tensor
-    backgrounds: Tensor
+    folder: Path
+    run: Run
 
-    def every(self, stride: int) -> "Prompts":
-        """Each stride-th prompt."""
-        return Prompts(self.texts[::stride], self.wanted[::stride], self.backgrounds[::stride])
+    @cached_property
+    def pipeline(self) -> StableDiffusionPipeline:
+        """The model."""
+        return load_pipeline(self.folder)
+
+    @cached_property
+    def sprites(self) -> compose.Sprites:
+        """The drawings it was trained on."""
+        return load_sprites(self.run)
+
+    @cached_property
+    def drawings(self) -> measure.Drawings:
+        """Those drawings, one in a picture."""
+        return measure.place_drawings(self.sprites, self.run.concepts)
+
+    @cached_property
+    def parts(self) -> measure.Drawings:
+        """Those drawings, one of several in a picture."""
+        return measure.place_drawings(self.sprites, self.run.concepts, measure.PART)
+
+    def scenes(self, kind: str, count: int, coloured: bool = False) -> list[Scene]:
+        """Held-out scenes."""
+        return prompts.held_out_scenes(kind, count, self.run.concepts, coloured)
+
+    def draw(self, scenes: list[Scene], guidance_scale: float = GUIDANCE_SCALE, num_steps: int = NUM_STEPS) -> Tensor:
+        """The model's pictures of scenes."""
+        return generate(self.pipeline, [prompts.prompt(scene) for scene in scenes], guidance_scale, num_steps)
+
+    def retrieve(self, images: Tensor, scenes: list[Scene]) -> measure.Retrieval:
+        """Pictures of one thing each among the drawings."""
+        return measure.retrieve(images, self._wanted(scenes, 0), backgrounds_of(scenes), self.drawings)
+
+    def halves(self, images: Tensor, scenes: list[Scene]) -> tuple[Tensor, Tensor]:
+        """Nouns nearest to what stands on the left and on the right of pictures of two things, [pictures] each."""
+        side = measure.SIZE
+        found = []
+        for number, (x, y) in enumerate(compose.SEVERAL[2].centres):
+            left, top = x - side // 2, y - side // 2
+            view = images[:, :, top : top + side, left : left + side]
+            wanted = self._wanted(scenes, number)
+            found.append(measure.retrieve(view, wanted, backgrounds_of(scenes), self.parts).nouns())
+        return found[0], found[1]
+
+    def pairs(self, images: Tensor, scenes: list[Scene]) -> Figures:
+        """Shares of pictures with both things in their places, both in either place, and the first or second alone."""
+        left, right = self.halves(images, scenes)
+        first, second = self._wanted(scenes, 0), self._wanted(scenes, 1)
+        in_order = (left == first) & (right == second)
+        swapped = (left == second) & (right == first)
+        return {
+            "both_in_order": share(in_order),
+            "both_present": share(in_order | swapped),
+            "left_noun": share(left == first),
+            "right_noun": share(right == second),
+        }
+
+    def _wanted(self, scenes: list[Scene], number: int) -> Tensor:
+        return torch.tensor([self.run.concepts.index(scene.things[number].concept) for scene in scenes])
 
 
-def all_prompts(run: Run) -> Prompts:
-    """Every noun on every background, a noun after the other."""
-    backgrounds = [f"on {with_article(background)} background" for background in BACKGROUNDS]
-    return Prompts(
-        [f"{with_article(concept.word)} {background}" for concept in run.concepts for background in backgrounds],
-        torch.arange(len(run.concepts)).repeat_interleave(len(BACKGROUNDS)),
-        torch.arange(len(BACKGROUNDS)).repeat(len(run.concepts)),
-    )
+def share(right: Tensor | list[bool]) -> float:
+    """Share of true values."""
+    return float(torch.as_tensor(right).float().mean())
 
 
-def score(images: Tensor, prompts: Prompts, drawings: measure.Drawings) -> Figures:
-    """Shares of right backgrounds and nouns."""
-    right = measure.background_guesses(images) == prompts.backgrounds
-    found = measure.retrieve(images, prompts.wanted, prompts.backgrounds, drawings)
-    return {"pictures": float(len(images)), "background": float(right.float().mean()), **found.figures()}
+def backgrounds_of(scenes: list[Scene]) -> Tensor:
+    """The numbers of the scenes' backgrounds, [scenes]."""
+    return torch.tensor([list(BACKGROUNDS).index(scene.background) for scene in scenes])
 
 
-def figures(pipeline: StableDiffusionPipeline, run: Run, sheet: Path) -> dict[str, Figures]:
-    """What was drawn for every noun on every background; `sheet` gets all the pictures, a noun a row."""
-    prompts, drawings = all_prompts(run), measure.place_drawings(load_sprites(run), run.concepts)
-    started = time.monotonic()
-    images = generate(pipeline, prompts.texts)
-    seconds = (time.monotonic() - started) / len(images)
-    grid(images, len(BACKGROUNDS)).save(sheet)
-    model = score(images, prompts, drawings) | {"seconds_a_picture": seconds}
-    sweep = {name: {} for name in SWEPT}
-    few = prompts.every(SWEEP_STRIDE)
-    for guidance_scale, num_steps in SWEEP:
-        scores = score(generate(pipeline, few.texts, guidance_scale, num_steps), few, drawings)
-        for name in SWEPT:
-            sweep[name][f"guidance {guidance_scale:g}, {num_steps} steps"] = scores[name]
+def single_objects(subject: Subject) -> Figures:
+    """One thing on a background; all pictures go into the work folder as report.png."""
+    scenes = subject.scenes("one", SINGLES)
+    images = subject.draw(scenes)
+    grid(images, 20).save(subject.run.file("report.png"))
+    right = measure.background_guesses(images) == backgrounds_of(scenes)
+    return {"pictures": SINGLES, "background": share(right), **subject.retrieve(images, scenes).figures()}
+
+
+def colour_words(subject: Subject) -> Figures:
+    """One thing with a colour: which of the noun's seven recoloured drawings is nearest?"""
+    scenes = subject.scenes("one", COLOURED, coloured=True)
+    found = subject.retrieve(subject.draw(scenes), scenes)
+    wanted = torch.tensor([list(HUES).index(str(scene.things[0].colour)) for scene in scenes])
     return {
-        "model": model,
-        "another_artist": another_artist(run, drawings),
-        "autoencoder": reconstruction(pipeline, run),
-        **{f"{name}_sweep": values for name, values in sweep.items()},
+        "pictures": COLOURED,
+        "colour": share(found.colours() == wanted),
+        "noun_top1": found.figures()["noun_top1"],
     }
 
 
-def another_artist(run: Run, drawings: measure.Drawings) -> Figures:
+def style_words(subject: Subject) -> Figures:
+    """One thing in a style: which pack's drawing of the noun is nearest?"""
+    scenes = subject.scenes("one", STYLED)
+    images = generate(subject.pipeline, [prompts.styled_prompt(scene) for scene in scenes])
+    packs = subject.retrieve(images, scenes).packs()
+    return {
+        "pictures": STYLED,
+        "style": share([pack == scene.pack.name for pack, scene in zip(packs, scenes, strict=True)]),
+    }
+
+
+def two_objects(subject: Subject) -> Figures:
+    """Two things side by side: the nearest drawing of each half."""
+    scenes = subject.scenes("two", PAIRS)
+    images = subject.draw(scenes)
+    grid(images, 20).save(subject.run.file("report_pairs.png"))
+    return {"pictures": PAIRS, **subject.pairs(images, scenes)}
+
+
+def numbers(subject: Subject) -> Figures:
+    """Two, three or four of a thing: the layout that explains the picture best."""
+    scenes = subject.scenes("several", SEVERAL)
+    images = subject.draw(scenes)
+    grid(images, 20).save(subject.run.file("report_numbers.png"))
+    found = arrangement.recognise(images, scenes, subject.sprites)
+    right = [seen.count == scene.count for seen, scene in zip(found, scenes, strict=True)]
+    return {"pictures": SEVERAL, "count": share(right)}
+
+
+def places(subject: Subject) -> Figures:
+    """Sizes and positions of one thing: the layout that explains the picture best."""
+    scenes = subject.scenes("placed", PLACED)
+    images = subject.draw(scenes)
+    grid(images, 20).save(subject.run.file("report_places.png"))
+    pairs = list(zip(arrangement.recognise(images, scenes, subject.sprites), scenes, strict=True))
+    return {
+        "pictures": PLACED,
+        "size": share([seen.size == scene.size for seen, scene in pairs]),
+        "position": share([seen.position == scene.position for seen, scene in pairs]),
+    }
+
+
+def guidance(subject: Subject) -> Figures:
+    """The same prompts and seeds at several guidance scales."""
+    return _sweep(subject, {f"guidance_{scale:g}": (scale, NUM_STEPS) for scale in GUIDANCE_SWEEP})
+
+
+def steps(subject: Subject) -> Figures:
+    """The same prompts and seeds in fewer steps."""
+    return _sweep(subject, {f"{count}_steps": (GUIDANCE_SCALE, count) for count in STEPS_SWEEP})
+
+
+def _sweep(subject: Subject, settings: dict[str, tuple[float, int]]) -> Figures:
+    singles, pairs = subject.scenes("one", SWEPT_SINGLES), subject.scenes("two", SWEPT_PAIRS)
+    result: Figures = {"singles": SWEPT_SINGLES, "pairs": SWEPT_PAIRS}
+    for name, (guidance_scale, num_steps) in settings.items():
+        found = subject.retrieve(subject.draw(singles, guidance_scale, num_steps), singles).figures()
+        both = subject.pairs(subject.draw(pairs, guidance_scale, num_steps), pairs)
+        result |= {
+            f"noun_top1_{name}": found["noun_top1"],
+            f"noun_top1_blind_to_colour_{name}": found["noun_top1_blind_to_colour"],
+            f"nearest_drawing_rmse_{name}": found["nearest_training_drawing_rmse_median"],
+            f"both_in_order_{name}": both["both_in_order"],
+        }
+    return result
+
+
+def another_artist(subject: Subject) -> Figures:
     """The held-out pack's own drawings through the same comparison: what a right picture scores."""
-    sprites = load_tensors(run.file("held_out.safetensors"))
-    others = measure.place_drawings(sprites, run.concepts, centred=True)
+    sprites = load_tensors(subject.run.file("held_out.safetensors"))
+    others = measure.place_drawings(sprites, subject.run.concepts, centred=True)
+    others = others.where(others.colour == 0)
     images = torch.cat([others.on(colour) for colour in measure.named_colours()])
     backgrounds = torch.arange(len(BACKGROUNDS)).repeat_interleave(len(others.concept))
     wanted = others.concept.repeat(len(BACKGROUNDS))
-    return measure.retrieve(images, wanted, backgrounds, drawings).figures()
+    return measure.retrieve(images, wanted, backgrounds, subject.drawings).figures()
 
 
 @torch.inference_mode()
-def reconstruction(pipeline: StableDiffusionPipeline, run: Run) -> Figures:
+def reconstruction(subject: Subject) -> Figures:
     """PSNR in dB of the exported autoencoder, on trained drawings and on those of the held-out pack."""
-    held_out = load_tensors(run.file("held_out.safetensors"))
-    trained = [compose.compose(load_sprites(run), WHITENING_SEED, 10_000 + i, run.concepts).pixels for i in range(128)]
+    held_out = load_tensors(subject.run.file("held_out.safetensors"))
+    trained = [
+        compose.compose(subject.sprites, WHITENING_SEED, 10_000 + i, subject.run.concepts).pixels for i in range(128)
+    ]
     foreign = [compose.compose_any(held_out, WHITENING_SEED, i) for i in range(128)]
     result = {}
     for name, pixels in (("psnr_trained_drawings", trained), (f"psnr_{HELD_OUT_PACK.title.lower()}", foreign)):
         images = compose.to_tensor(pixels)
-        decoded = autoencoder.decode(pipeline.vae, autoencoder.encode(pipeline.vae, images))
+        decoded = autoencoder.decode(subject.pipeline.vae, autoencoder.encode(subject.pipeline.vae, images))
         result[name] = autoencoder.psnr(images, decoded)
     return result
+
+
+def repeatability(subject: Subject) -> Figures:
+    """1 when two runs with one seed give the same bits."""
+    once, again = (generate(subject.pipeline, ["a cat and a dog on a blue background"]) for _ in range(2))
+    return {"two_runs_identical": float(torch.equal(once, again))}
+
+
+def speed(subject: Subject) -> Figures:
+    """Milliseconds on two threads: a guided step, and 20 steps with text and decoding; medians."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(SPEED_THREADS)
+    try:
+        seconds = {count: [_seconds(subject, count) for _ in range(SPEED_REPEATS)] for count in (10, 20)}
+    finally:
+        torch.set_num_threads(threads)
+    ten, twenty = (float(torch.tensor(seconds[count]).median()) for count in (10, 20))
+    return {"guided_step_ms": (twenty - ten) * 100, "twenty_steps_and_decoding_ms": twenty * 1000}
+
+
+def _seconds(subject: Subject, num_steps: int) -> float:
+    started = time.monotonic()
+    generate(subject.pipeline, ["a cat on a blue background"], num_steps=num_steps)
+    return time.monotonic() - started
+
+
+PARTS: dict[str, Callable[[Subject], Figures]] = {
+    "single_objects": single_objects,
+    "colour_words": colour_words,
+    "style_words": style_words,
+    "two_objects": two_objects,
+    "numbers": numbers,
+    "places": places,
+    "guidance": guidance,
+    "steps": steps,
+    "another_artist": another_artist,
+    "autoencoder": reconstruction,
+    "repeatability": repeatability,
+    "speed": speed,
+}
+
+
+def sample_sheet(subject: Subject, path: Path) -> None:
+    """48 held-out prompts at guidance 1, 3 and 7.5."""
+    texts = prompts.sheet_prompts(subject.run.concepts)
+    rows = {f"guidance\n{scale:g}": generate(subject.pipeline, texts, scale) for scale in SHEET_GUIDANCE}
+    contact_sheet(texts, rows, path)

@@ -44,7 +44,7 @@ def render_artwork(run: Run) -> None:
     if run.file("held_out.safetensors").is_file():
         return
     packs = (*PACKS, HELD_OUT_PACK)
-    icons = {pack: artwork.read_icons(artwork.fetch(pack, run.file("npm"))) for pack in packs}
+    icons = {pack: artwork.read_pack(pack, run.file("npm")) for pack in packs}
     names = [concept.icon for concept in run.concepts]
     others = artwork.other_icons([icons[pack] for pack in PACKS], {c.icon for c in CONCEPTS}, OTHER_ICONS)
     line = ProgressLine("artwork")

@@ -1,7 +1,6 @@
 """The starter model's words: a byte-level BPE tokenizer in CLIP's format and a small CLIPTextModel.
 
-The encoder is trained before the denoiser, to tell from its output what a caption names, and is then frozen: captions
-are embedded once, and the denoiser's training costs no text.
+The encoder is trained before the denoiser, to tell from its output what a caption names, and is then frozen.
 """
 
 import random
@@ -15,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from tools.starter.concepts import BACKGROUNDS, CONCEPTS, HUES, PACKS, Scene
+from tools.starter.concepts import BACKGROUNDS, CONCEPTS, HUES, NUMBERS, PACKS, POSITIONS, SIZES
+from tools.starter.scene import Scene, plural
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 CONTEXT = 32  # tokens, with the start and the end
@@ -23,10 +23,10 @@ WIDTH = 192
 MERGES = 1800
 DISTRACTOR_PROBABILITY = 0.25
 
-GRAMMAR = ("a", "an", "on", "background", "style", "and", "the", "of", "in", "with")
+GRAMMAR = ("a", "an", "on", "at", "background", "style", "and", "the", "of", "in", "with")
 
 # Words that pictures ignore, so that a prompt of another habit ("a photo of a cute cat") still names its noun.
-FILLERS = ("photo of", "picture of", "drawing of", "emoji of", "cute", "small", "big", "nice", "beautiful", "simple")
+FILLERS = ("photo of", "picture of", "drawing of", "emoji of", "cute", "nice", "beautiful", "simple")
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ def word_weights(icon_names: Iterable[str]) -> dict[str, int]:
     weights: Counter[str] = Counter()
     for name in icon_names:
         weights.update(word for word in name.split("-") if word.isascii() and word.isalpha())
-    said = [concept.word for concept in CONCEPTS] + list(BACKGROUNDS) + list(HUES) + [pack.style for pack in PACKS]
+    said = [concept.word for concept in CONCEPTS] + [plural(concept.word) for concept in CONCEPTS]
+    said += [*BACKGROUNDS, *HUES, *(pack.style for pack in PACKS), *SIZES, *POSITIONS, *NUMBERS.values()]
     said += [*GRAMMAR, *" ".join(FILLERS).split()]
     for word in set(said):
         weights[word] += 10_000
@@ -116,20 +117,59 @@ def build_text_encoder(vocabulary: Vocabulary) -> CLIPTextModel:
         return CLIPTextModel(config)
 
 
+@torch.no_grad()
+def carry_over(
+    text_encoder: CLIPTextModel, vocabulary: Vocabulary, tensors: dict[str, Tensor], known: dict[str, int]
+) -> None:
+    """Starts the encoder from another one's weights; tokens that its vocabulary `known` has keep their embeddings."""
+    name = next(name for name in tensors if name.endswith("token_embedding.weight"))
+    embeddings = text_encoder.state_dict()[name].clone()
+    for token, number in vocabulary.numbers.items():
+        if token in known:
+            embeddings[number] = tensors[name][known[token]]
+    text_encoder.load_state_dict(tensors | {name: embeddings})
+
+
 def tokenise(tokenizer: CLIPTokenizer, texts: Sequence[str]) -> Tensor:
     """Token numbers [texts, 32], padded with the end token."""
     rows = tokenizer(list(texts), padding="max_length", truncation=True, max_length=CONTEXT, return_tensors="pt")
     return rows.input_ids
 
 
-def labels(scene: Scene, caption: str) -> tuple[int, int, int, int]:
-    """What the caption names: noun, background, colour, style; 0 for what it leaves open (the noun never is)."""
+# How many answers each head of the caption reader has; "none said" is answer 0 where a caption may leave it open.
+ANSWERS = {
+    "noun": len(CONCEPTS),
+    "colour": len(HUES) + 1,
+    "second noun": len(CONCEPTS) + 1,
+    "second colour": len(HUES) + 1,
+    "number": len(NUMBERS) + 1,
+    "size": len(SIZES) + 1,
+    "position": len(POSITIONS) + 1,
+    "background": len(BACKGROUNDS) + 1,
+    "style": len(PACKS) + 1,
+}
+
+
+def labels(scene: Scene, caption: str) -> tuple[int, ...]:
+    """What the caption names, in the order of ANSWERS."""
     words = caption.replace(",", "").split()
-    background = list(BACKGROUNDS).index(scene.background) + 1
-    colour = list(HUES).index(scene.colour) + 1 if scene.colour else 0
-    style = PACKS.index(scene.pack) + 1 if scene.pack.style in words else 0
-    named = "background" in words or "on" in words
-    return CONCEPTS.index(scene.concept), background if named else 0, colour, style
+    first, second = scene.things[0], scene.things[1] if len(scene.things) > 1 else None
+    background = "background" in words or caption.endswith(f" on {scene.background}")
+    return (
+        CONCEPTS.index(first.concept),
+        _answer(first.colour, HUES),
+        _answer(second.concept if second else None, CONCEPTS),
+        _answer(second.colour if second else None, HUES),
+        _answer(NUMBERS.get(scene.count), NUMBERS.values()),
+        _answer(scene.size, SIZES),
+        _answer(scene.position, POSITIONS),
+        _answer(scene.background if background else None, BACKGROUNDS),
+        _answer(scene.pack if scene.pack.style in words else None, PACKS),
+    )
+
+
+def _answer(value: object, values: Iterable[object]) -> int:
+    return 0 if value is None else list(values).index(value) + 1
 
 
 def disturb(caption: str, others: Sequence[str], rng: random.Random) -> str:
@@ -143,15 +183,14 @@ def disturb(caption: str, others: Sequence[str], rng: random.Random) -> str:
 
 
 class CaptionReader(nn.Module):
-    """The text encoder with linear heads that read noun, background, colour and style from every padding position."""
+    """The text encoder with linear heads that read what a caption names from every padding position."""
 
     def __init__(self, text_encoder: CLIPTextModel) -> None:
         super().__init__()
         self.text_encoder = text_encoder
-        sizes = (len(CONCEPTS), len(BACKGROUNDS) + 1, len(HUES) + 1, len(PACKS) + 1)
         with torch.random.fork_rng(devices=[]):
             torch.random.manual_seed(0)
-            self.heads = nn.ModuleList(nn.Linear(WIDTH, size) for size in sizes)
+            self.heads = nn.ModuleList(nn.Linear(WIDTH, count) for count in ANSWERS.values())
 
     def forward(self, token_numbers: Tensor, end: int) -> list[Tensor]:
         """Logits [positions, classes] of each head, at the end token and the padding after it."""
@@ -159,7 +198,7 @@ class CaptionReader(nn.Module):
         return [head(hidden[token_numbers == end]) for head in self.heads]
 
     def loss(self, token_numbers: Tensor, classes: Tensor, end: int) -> Tensor:
-        """Sum of the heads' cross entropies; classes: [texts, 4]."""
+        """Sum of the heads' cross entropies; classes: [texts, answers]."""
         per_position = classes[(token_numbers == end).nonzero()[:, 0]]
         logits = self(token_numbers, end)
         return sum(functional.cross_entropy(head, per_position[:, i]) for i, head in enumerate(logits))

@@ -8,16 +8,17 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from tools.starter import artwork, text
-from tools.starter.checkpoint import load_tensors, save_json, save_tensors
+from tools.starter.checkpoint import load_json, load_tensors, save_json, save_tensors
 from tools.starter.compose import draw_scene
-from tools.starter.concepts import PACKS, captions
+from tools.starter.concepts import PACKS
 from tools.starter.loop import Recipe, Training
 from tools.starter.progress import Budget
+from tools.starter.scene import captions
 from tools.starter.stages import Run
 
 TEXT_SEED = 4
 TEXT_BATCH = 64
-TEXT_STEPS = 900
+TEXT_STEPS = 1500
 TEXT_RECIPE = Recipe(learning_rate=1e-3, decay_from=0.4, ema_decay=0.99)
 
 
@@ -25,7 +26,7 @@ def icon_names(run: Run) -> list[str]:
     """All names in the packs, sorted, each once."""
     names: set[str] = set()
     for pack in PACKS:
-        names |= artwork.read_icons(artwork.fetch(pack, run.file("npm"))).keys()
+        names |= artwork.read_pack(pack, run.file("npm")).keys()
     return sorted(names)
 
 
@@ -42,7 +43,11 @@ def train_text(run: Run) -> None:
         return
     vocabulary = load_vocabulary(run)
     tokenizer = text.build_tokenizer(vocabulary)
-    reader = text.CaptionReader(text.build_text_encoder(vocabulary)).to(run.device)
+    text_encoder = text.build_text_encoder(vocabulary)
+    if run.file("start_text.safetensors").is_file():
+        known = load_json(run.file("start_vocabulary.json"))
+        text.carry_over(text_encoder, vocabulary, load_tensors(run.file("start_text.safetensors")), known)
+    reader = text.CaptionReader(text_encoder).to(run.device)
     training = Training("text", reader, TEXT_RECIPE, run.file("text.pt"))
     training.restore()
     end = vocabulary.numbers[text.END]
@@ -65,7 +70,7 @@ def other_words(run: Run) -> list[str]:
 
 
 def caption_batch(run: Run, step: int, unused: list[str]) -> tuple[list[str], Tensor]:
-    """The captions of one step, some of them disturbed, and their classes [captions, 4]."""
+    """The captions of one step, some of them disturbed, and their classes [captions, answers]."""
     rng, words = np.random.default_rng((TEXT_SEED, step)), random.Random(TEXT_SEED * 1_000_003 + step)
     texts, classes = [], []
     for _ in range(TEXT_BATCH):

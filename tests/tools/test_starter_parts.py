@@ -1,0 +1,215 @@
+"""What stands beside the starter's base: ControlNet, LoRAs, few steps, the pixel model."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from diffusers import ControlNetModel, StableDiffusionPipeline
+from safetensors.torch import load_file
+
+from nodes.backend import adapters
+from nodes.types import Weights
+from tools.starter import (
+    autoencoder,
+    control,
+    control_stage,
+    denoiser,
+    export,
+    few_step,
+    lora,
+    parts_report,
+    pixel,
+    text,
+)
+from tools.starter.concepts import CONCEPTS, INK_PACK, PACKS
+from tools.starter.loop import Recipe, Training
+from tools.starter.progress import Budget
+from tools.starter.scene import Scene, Thing
+from tools.starter.stages import Run
+from tools.starter.style_lora import draw_scene
+
+RECIPE = Recipe(learning_rate=5e-2, decay_from=0.5, ema_decay=0.9)
+
+
+@pytest.fixture
+def unet():
+    """A small untrained denoiser."""
+    return denoiser.build_unet(channels=(16, 16, 16))
+
+
+@pytest.fixture
+def batch():
+    """Noisy latents, timesteps, embeddings and edges of two pictures."""
+    generator = torch.Generator().manual_seed(0)
+    edges = torch.cat([control.edges(square(left)) for left in (4, 40)])
+    latents = torch.randn(2, 4, 16, 16, generator=generator)
+    return latents, torch.tensor([10, 900]), torch.randn(2, text.CONTEXT, text.WIDTH, generator=generator), edges
+
+
+def square(left: int) -> torch.Tensor:
+    """A white square on black, [1, 3, 64, 64]."""
+    picture = torch.zeros(1, 3, 64, 64)
+    picture[:, :, 20:40, left : left + 20] = 1
+    return picture
+
+
+def test_a_controlnet_starts_without_effect(unet, batch):
+    noisy, timesteps, embeds, edges = batch
+    controlled = control.Controlled(unet, control.build_controlnet(unet), edges)
+    with torch.no_grad():
+        plain = unet(noisy, timesteps, encoder_hidden_states=embeds).sample
+        assert torch.equal(controlled(noisy, timesteps, embeds).sample, plain)
+
+
+def test_a_controlnet_is_a_copy_of_the_encoder_that_fits_into_eight_megabytes():
+    unet = denoiser.build_unet()
+    controlnet = control.build_controlnet(unet)
+    ours, theirs = controlnet.state_dict(), unet.state_dict()
+    copied = [name for name in ours if name.startswith(("conv_in", "time_embedding", "down_blocks", "mid_block"))]
+    assert all(torch.equal(ours[name], theirs[name]) for name in copied)
+    assert sum(tensor.numel() for tensor in ours.values()) * 2 < 8e6
+
+
+def test_a_controlnet_learns_to_follow_its_edges(unet, batch, tmp_path):
+    noisy, timesteps, embeds, edges = batch
+    unet.requires_grad_(False)
+    controlnet = control.build_controlnet(unet)
+    wanted = torch.nn.functional.max_pool2d(edges, 16).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    training = Training("test", controlnet, RECIPE, tmp_path / "control.pt")
+
+    def loss_at(step: int) -> torch.Tensor:
+        predicted = control.Controlled(unet, controlnet, edges)(noisy, timesteps, embeds).sample
+        return (predicted - wanted).square().mean()
+
+    training.run(loss_at, Budget(steps=20))
+    assert training.losses[-1] < 0.7 * training.losses[0]
+
+
+def test_edges_within_two_pixels_agree_and_others_do_not():
+    edges = [control.edges(square(left)) for left in (20, 22, 27)]
+    assert control.edge_f1(edges[0], edges[0]) == pytest.approx(1)
+    assert control.edge_f1(edges[1], edges[0]) == pytest.approx(1)
+    assert control.edge_f1(edges[2], edges[0]) < 0.8  # top and bottom still meet
+    assert control.edge_f1(torch.zeros_like(edges[0]), edges[0]) == 0
+
+
+def test_edges_and_latents_travel_together():
+    latents, edges = torch.randn(2, 4, 16, 16), (torch.rand(2, 1, 64, 64) > 0.5).float()
+    again = control_stage.unpack(control_stage.pack(latents, edges))
+    assert torch.equal(again[0], latents)
+    assert torch.equal(again[1], edges)
+
+
+def test_a_posed_thing_stays_in_the_picture(sprites):
+    scene = Scene((Thing(CONCEPTS[0]),), PACKS[0], "white")
+    places = set()
+    for seed in range(20):
+        picture = control_stage.pose(sprites, scene, np.random.default_rng(seed))
+        inked = np.argwhere(picture[..., 1] < 200)
+        assert len(inked) > 50
+        places.add(tuple(inked.mean(0).round().astype(int)))
+    assert len(places) > 15
+
+
+def test_both_layouts_of_a_lora_give_one_picture(unet, batch, tmp_path):
+    adapted = lora.add_adapter(copy.deepcopy(unet), rank=2, layers=(*lora.ATTENTION, *lora.CONVOLUTIONS))
+    generator = torch.Generator().manual_seed(0)
+    for name, parameter in adapted.named_parameters():
+        if "lora_B" in name:  # they start at zero
+            parameter.data = (torch.randn(parameter.shape, generator=generator) * 0.1).half().float()
+        elif "lora_A" in name:
+            parameter.data = parameter.data.half().float()
+    layers = lora.adapter_layers(adapted)
+    lora.save_diffusers(tmp_path / "ours.safetensors", layers)
+    lora.save_kohya(tmp_path / "ours_kohya.safetensors", layers)
+    noisy, timesteps, embeds, _ = batch
+    with torch.no_grad():
+        trained = adapted(noisy, timesteps, encoder_hidden_states=embeds).sample
+        assert not torch.allclose(trained, unet(noisy, timesteps, encoder_hidden_states=embeds).sample, atol=1e-2)
+        for file in ("ours", "ours_kohya"):
+            loaded = adapters.with_loras(unet, [Weights(str(tmp_path / f"{file}.safetensors"), "")])
+            assert torch.allclose(loaded(noisy, timesteps, encoder_hidden_states=embeds).sample, trained, atol=1e-5)
+
+
+def test_the_stock_pipeline_reads_both_layouts(unet, tmp_path):
+    layers = lora.adapter_layers(lora.add_adapter(unet, rank=2))
+    lora.save_diffusers(tmp_path / "ours.safetensors", layers)
+    lora.save_kohya(tmp_path / "ours_kohya.safetensors", layers)
+    assert any(name.endswith(".alpha") for name in load_file(tmp_path / "ours_kohya.safetensors"))
+    read = [
+        StableDiffusionPipeline.lora_state_dict(tmp_path, weight_name=f"{file}.safetensors", unet_config=unet.config)
+        for file in ("ours", "ours_kohya")
+    ]
+    pairs = [sum("lora" in name for name in tensors) for tensors, _ in read]
+    assert pairs[0] == pairs[1] == len(layers)
+
+
+def test_a_pairs_noise_is_the_one_its_picture_started_from(unet):
+    embeds = torch.zeros(1, text.CONTEXT, text.WIDTH)
+    start = few_step.noise_of(5, torch.Size((4, 16, 16)))
+    scheduler = denoiser.build_scheduler()
+    scheduler.set_timesteps(1)
+    with torch.inference_mode():
+        velocity = unet(start[None], scheduler.timesteps[0], encoder_hidden_states=embeds).sample
+    once = scheduler.step(velocity, scheduler.timesteps[0], start[None]).prev_sample
+    assert torch.allclose(denoiser.sample(unet, embeds, embeds[0], 1.0, [5], num_steps=1), once, atol=1e-5)
+
+
+def test_the_prompt_of_a_pair_never_changes(tmp_path):
+    run = Run(tmp_path, torch.device("cpu"))
+    assert [few_step.prompt_of(run, i) for i in range(9)] == [few_step.prompt_of(run, i) for i in range(9)]
+    assert len({few_step.prompt_of(run, i) for i in range(9)}) > 5
+
+
+def test_a_student_that_knows_its_pairs_needs_one_step(unet, batch):
+    latents, _, embeds, _ = batch
+    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(1))
+    scheduler = denoiser.build_scheduler()
+
+    class Oracle:
+        def __call__(self, mixed, timesteps, encoder_hidden_states):
+            return type("Output", (), {"sample": scheduler.get_velocity(latents, noise, timesteps)})
+
+    draws = torch.tensor([[0.1, 0.5], [0.9, 0.5]])
+    assert few_step.reflow_loss(Oracle(), scheduler, latents, noise, embeds, draws) == 0
+    assert few_step.reflow_loss(unet, scheduler, latents, noise, embeds, draws) > 0
+
+
+def test_ink_scenes_show_black_on_something_else(tmp_path):
+    run = Run(tmp_path, torch.device("cpu"))
+    scenes = [draw_scene(run, np.random.default_rng(seed)) for seed in range(50)]
+    assert {scene.pack for scene in scenes} == {INK_PACK}
+    assert all(scene.background != "black" for scene in scenes)
+    assert not any(thing.colour for scene in scenes for thing in scene.things)
+
+
+def test_pixel_scenes_show_one_thing_and_the_model_is_small(tmp_path):
+    run = Run(tmp_path, torch.device("cpu"))
+    for seed in range(30):
+        scene = pixel.draw_scene(run, np.random.default_rng(seed))
+        assert len(scene.things) * scene.count == 1
+    unet = pixel.build_unet()
+    assert sum(parameter.numel() for parameter in unet.parameters()) * 2 < 1.5e6
+    embeds = torch.zeros(2, text.CONTEXT, text.WIDTH)
+    assert denoiser.sample(unet, embeds, embeds[0], 2.0, [0, 1], num_steps=2).shape == (2, 3, 32, 32)
+
+
+def test_a_network_of_its_own_is_read_back_by_its_stock_class(unet, tmp_path):
+    export.export_network(tmp_path / "controlnet", control.build_controlnet(unet))
+    again = ControlNetModel.from_pretrained(str(tmp_path / "controlnet"), local_files_only=True)
+    assert tuple(again.config.conditioning_embedding_out_channels) == control.EMBEDDING_CHANNELS
+    tensors = load_file(tmp_path / "controlnet" / "diffusion_pytorch_model.safetensors")
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
+
+
+def test_ink_is_black_among_what_is_drawn():
+    pictures = torch.ones(2, 3, 64, 64)
+    pictures[:, :, 20:40, 20:30] = 0.05
+    assert parts_report.ink_share(pictures) == 1
+    pictures[:, 0, 20:40, 20:30] = 0.9
+    assert parts_report.ink_share(pictures) == 0
+
+
+def test_the_autoencoder_needs_as_many_halvings_as_the_edges_get():
+    assert 2 ** (len(control.EMBEDDING_CHANNELS) - 1) == autoencoder.FACTOR
