@@ -9,27 +9,52 @@ from pathlib import Path
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
-from nodegraph.engine import Settings
+from nodegraph import workflow
+from nodegraph.engine import Settings as EngineSettings
 from nodegraph.registry import Registry
 from ui import theme
+from ui.canvas import accessible
+from ui.garbage import GarbageCollector
 from ui.main_window import MainWindow
+from ui.session import Session, state_folder
+from ui.settings import Settings, settings_folder
+
+SETTINGS = "settings.json"
+DEFAULT_GRAPH = Path(__file__).parents[1] / "workflows" / "text_to_image.json"
 
 
 def run_editor(registry: Registry, path: str | None = None, package: str = "nodes", autorun: bool = False) -> int:
     """Open the window, on a workflow file when one is given, until it is closed; the exit code.
 
-    package: the node package that the engine process loads. autorun: run the workflow at once.
+    Without a file it shows what was open when the program ended by accident, else the default graph; the very first
+    start is live, and begins with the tour. package: the node package that the engine process loads. autorun: run the
+    workflow at once.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Qt's loop would not let Python answer Ctrl-C in a terminal
     app = QApplication(sys.argv[:1])
-    app.setApplicationName("Denoodle")
+    app.setApplicationName("denoodle")
+    app.setApplicationDisplayName("Denoodle")
     theme.install(app)
-    window = MainWindow(registry, Settings(package))
+    accessible.install()
+    first_start = not (settings_folder() / SETTINGS).exists()
+    settings = Settings(settings_folder() / SETTINGS)
+    session = Session(registry, state_folder())
+    window = MainWindow(registry, EngineSettings(package), settings, session)
+    window.restore()
     if path:
         window.open(Path(path))
-    window.resize(window.sizeHint())
+    elif window.workspace.pristine:
+        window.tabs.show_document(session.new(workflow.load(DEFAULT_GRAPH)))
     window.show()
-    QTimer.singleShot(0, window.start)
-    if autorun:
-        QTimer.singleShot(0, window.runner.run)
+    GarbageCollector(app)
+
+    def start() -> None:
+        window.start()
+        if first_start:
+            settings.change(live=True)
+            window.take_tour()
+        if autorun:
+            window.runner.run()
+
+    QTimer.singleShot(0, start)
     return app.exec()

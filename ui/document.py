@@ -10,7 +10,8 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from nodegraph import graph as edits
-from nodegraph.graph import Graph, Node, Port, diff
+from nodegraph import workflow
+from nodegraph.graph import Graph, Port, diff
 from nodegraph.group_type import document_types
 from nodegraph.node import REQUIRED, Input, NodeType, Output
 from nodegraph.registry import Registry
@@ -45,7 +46,6 @@ class Document(QObject):
     """A graph, its undo history and its file. registry: the node types its nodes may have."""
 
     changed = Signal(object)  # Diff
-    replaced = Signal()  # by another document altogether; `changed` follows
     file_changed = Signal()  # the path, or whether there are unsaved changes
 
     def __init__(self, registry: Registry, graph: Graph | None = None, parent: QObject | None = None) -> None:
@@ -82,29 +82,8 @@ class Document(QObject):
         before, self.graph = self.graph, graph
         self.changed.emit(diff(before, graph))
 
-    def reset(self, graph: Graph, path: Path | None = None) -> None:
-        """Start over with another graph; its history is empty."""
-        self.undo_stack.clear()
-        self.path = path
-        self.replaced.emit()
-        self.show_graph(graph)
-        self.file_changed.emit()
-
-    def open(self, path: Path) -> None:
-        """Show the workflow in a JSON file or in a picture made by the program.
-
-        Raises ValueError when there is none that can be read; the document is as before then.
-        """
-        from nodegraph import png, workflow
-
-        graph = workflow.load(path)
-        # A picture is what the workflow made, not its file: saving asks for a name.
-        self.reset(graph, None if png.is_png(path) else path.absolute())
-
     def save(self, path: Path) -> None:
         """Write the workflow and call it this document's file. Raises ValueError; the old file is intact then."""
-        from nodegraph import workflow
-
         workflow.save(self.graph, path)
         self.path = path.absolute()
         self.undo_stack.setClean()
@@ -116,8 +95,7 @@ class Document(QObject):
 
     def type_of(self, id: str) -> NodeType:
         """The node's type; for a type that is not installed, what its links and parameters let one guess."""
-        node = self.graph.nodes[id]
-        return self.declared(node.type) or self._guessed(id, node)
+        return self.declared(self.graph.nodes[id].type) or guessed_type(self.graph, id)
 
     def input(self, port: Port) -> Input | None:
         return self.type_of(port.node).input(port.socket)
@@ -131,14 +109,16 @@ class Document(QObject):
             self._groups_of, self._types = self.graph.groups, document_types(self.graph.groups, self.registry)
         return self._types.get(type)
 
-    def _guessed(self, id: str, node: Node) -> NodeType:
-        links = self.graph.links
-        linked = [dst.socket for dst in links if dst.node == id]
-        values = [Input(name, type_of(value), value) for name, value in node.params.items() if name not in linked]
-        inputs = (*(Input(name, Any, REQUIRED) for name in linked), *values)
-        outputs = tuple(Output(name, Any) for name in dict.fromkeys(s.socket for s in links.values() if s.node == id))
-        doc = f"The node type `{node.type}` is not installed. The node is kept as it is in the file."
-        return NodeType(node.type, 1, f"{node.type} (not installed)", doc, inputs, outputs, fn=_not_installed)
+
+def guessed_type(graph: Graph, id: str) -> NodeType:
+    """A type for a node whose own is not installed: what its links and parameters let one guess."""
+    node, links = graph.nodes[id], graph.links
+    linked = [dst.socket for dst in links if dst.node == id]
+    values = [Input(name, type_of(value), value) for name, value in node.params.items() if name not in linked]
+    inputs = (*(Input(name, Any, REQUIRED) for name in linked), *values)
+    outputs = tuple(Output(name, Any) for name in dict.fromkeys(s.socket for s in links.values() if s.node == id))
+    doc = f"The node type `{node.type}` is not installed. The node is kept as it is in the file."
+    return NodeType(node.type, 1, f"{node.type} (not installed)", doc, inputs, outputs, fn=_not_installed)
 
 
 def _not_installed(**_: Any) -> None:

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable
-from math import floor, log10
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QSignalBlocker, QStringListModel, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QPainter, QPaintEvent, QValidator, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
     QComboBox,
+    QCompleter,
     QFileDialog,
     QHBoxLayout,
     QLineEdit,
+    QMessageBox,
     QPlainTextEdit,
     QPushButton,
     QSlider,
     QWidget,
 )
 
-from nodegraph.node import Choice, File, Input, Multiline, Range, Seed
+from nodegraph.node import Choice, File, Input, Multiline, Seed
 from nodegraph.types import ListOf
-from ui.text import number
-from ui.theme import DARK, color
+from ui.numbers import slider_range, step_of, stepped
+from ui.text import label, number
+from ui.theme import color, colors
 
 SEED_BITS = 32
-SLIDER_STEPS = 1000  # the most positions a slider has; wider ranges are typed
 
 
 class Editor(QWidget):
@@ -37,20 +40,24 @@ class Editor(QWidget):
 
     edited = Signal(object)
     done = Signal()
+    held = Signal(bool)  # a slider is held: runs should be quick
 
     def __init__(self, spec: Input, *widgets: QWidget) -> None:
         super().__init__()
         self.spec = spec
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(8)
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(8)
         for widget in widgets:
-            layout.addWidget(widget)
+            self.put(widget)
         self.setFocusProxy(widgets[-1])
-        for widget in widgets:
-            widget.setAccessibleName(spec.name.replace("_", " "))
-            if isinstance(widget, QSlider | QComboBox | QAbstractSpinBox):
-                widget.installEventFilter(_WHEEL)
+
+    def put(self, widget: QWidget, at: int = -1) -> None:
+        """Add a widget to the row, at its end or at a place."""
+        self._row.insertWidget(at, widget, 0 if isinstance(widget, QPushButton) else 1)
+        widget.setAccessibleName(self.spec.name.replace("_", " "))
+        if isinstance(widget, QSlider | QComboBox | QAbstractSpinBox):
+            widget.installEventFilter(_WHEEL)
 
     def show_value(self, value: Any) -> None:
         """Without reporting it as an edit."""
@@ -115,39 +122,49 @@ class NumberBox(QAbstractSpinBox):
         self.edited.emit(value)
 
 
-class NumberEditor(Editor):
-    """A box to type in, with a slider where the range is one that can be slid through."""
+class NumberField(Editor):
+    """A box to type a number in."""
 
     def __init__(self, spec: Input) -> None:
-        limits = spec.get(Range)
-        self.step = _step(spec, limits)
-        self.box = NumberBox(spec.type, self.step)
-        self.slider: QSlider | None = None
-        self.low = limits.min if limits else 0.0
-        if limits and round((limits.max - limits.min) / self.step) <= SLIDER_STEPS:
-            self.slider = QSlider(Qt.Orientation.Horizontal)
-            self.slider.setRange(0, round((limits.max - limits.min) / self.step))
-            self.slider.setPageStep(max(self.slider.maximum() // 10, 1))
-            self.box.setFixedWidth(84)
-        super().__init__(spec, *([self.slider] if self.slider else []), self.box)
-        self.box.edited.connect(self._typed)
+        self.box = NumberBox(spec.type, step_of(spec))
+        super().__init__(spec, self.box)
+        self.box.edited.connect(lambda value: self.edited.emit(value))
         self.box.editingFinished.connect(self.done)
-        if self.slider is not None:
-            self.slider.valueChanged.connect(self._slid)
-            self.slider.sliderReleased.connect(self.done)
 
     def show_value(self, value: Any) -> None:
         if isinstance(value, int | float):
             self.box.show_value(value)
+
+
+class NumberEditor(NumberField):
+    """A box, with a slider where the range is one that can be slid through."""
+
+    def __init__(self, spec: Input) -> None:
+        super().__init__(spec)
+        self.slider: QSlider | None = None
+        limits = slider_range(spec)
+        if limits is None:
+            return
+        self.low, self.step = limits.min, step_of(spec)
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(0, round((limits.max - limits.min) / self.step))
+        self.slider.setPageStep(max(self.slider.maximum() // 10, 1))
+        self.box.setFixedWidth(84)
+        self.put(self.slider, 0)
+        self.box.edited.connect(self._place_slider)
+        self.slider.valueChanged.connect(self._slid)
+        self.slider.sliderPressed.connect(lambda: self.held.emit(True))
+        self.slider.sliderReleased.connect(self.done)
+        self.slider.sliderReleased.connect(lambda: self.held.emit(False))
+
+    def show_value(self, value: Any) -> None:
+        super().show_value(value)
+        if isinstance(value, int | float):
             self._place_slider(value)
 
     def _slid(self, position: int) -> None:
-        value = self.spec.type(float(f"{self.low + position * self.step:.10g}"))
+        value = stepped(self.spec, self.low, position * self.step, self.step)
         self.box.show_value(value)
-        self.edited.emit(value)
-
-    def _typed(self, value: float) -> None:
-        self._place_slider(value)
         self.edited.emit(value)
 
     def _place_slider(self, value: float) -> None:
@@ -156,41 +173,25 @@ class NumberEditor(Editor):
                 self.slider.setValue(round((min(value, 1e9) - self.low) / self.step))
 
 
-def _step(spec: Input, limits: Range | None) -> float:
-    """The declared step; else 1 for integers and about a hundredth of the range, as 1, 10, 0.1 ..., for others."""
-    if limits and limits.step:
-        return limits.step
-    if spec.type is int:
-        return 1
-    return 10.0 ** floor(log10((limits.max - limits.min) / 100)) if limits and limits.max > limits.min else 0.1
-
-
-class SeedEditor(Editor):
+class SeedEditor(NumberField):
     """A box, and a button that rolls a new seed."""
 
     def __init__(self, spec: Input) -> None:
-        self.box = NumberBox(int, 1)
+        super().__init__(spec)
         self.roll = QPushButton("Roll")
         self.roll.setObjectName("small")
         self.roll.setToolTip("Take a random seed")
-        super().__init__(spec, self.box, self.roll)
-        self.setFocusProxy(self.box)
-        self.box.edited.connect(lambda value: self.edited.emit(value))
-        self.box.editingFinished.connect(self.done)
+        self.put(self.roll)
         self.roll.clicked.connect(self._rolled)
 
-    def show_value(self, value: Any) -> None:
-        if isinstance(value, int):
-            self.box.show_value(value)
-
     def _rolled(self) -> None:
-        self.edited.emit(secrets.randbits(SEED_BITS))
+        self.edited.emit(rolled_seed())
         self.done.emit()
 
 
 class CheckEditor(Editor):
-    def __init__(self, spec: Input) -> None:
-        self.box = QCheckBox()
+    def __init__(self, spec: Input, text: str = "") -> None:
+        self.box = QCheckBox(text)
         super().__init__(spec, self.box)
         self.box.toggled.connect(lambda value: self.edited.emit(value))
         self.box.toggled.connect(lambda _: self.done.emit())
@@ -200,12 +201,12 @@ class CheckEditor(Editor):
             self.box.setChecked(bool(value))
 
 
-class _ComboBox(QComboBox):
+class ComboBox(QComboBox):
     def paintEvent(self, event: QPaintEvent) -> None:
         """With an arrow: a styled box has none of its own."""
         super().paintEvent(event)
         painter = QPainter(self)
-        painter.setPen(color(DARK.dim))
+        painter.setPen(color(colors().dim))
         place = self.rect().adjusted(0, 0, -9, 0)
         painter.drawText(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, "▾")
 
@@ -213,7 +214,7 @@ class _ComboBox(QComboBox):
 class ChoiceEditor(Editor):
     def __init__(self, spec: Input) -> None:
         choice = spec.get(Choice)
-        self.box = _ComboBox()
+        self.box = ComboBox()
         self.box.addItems(choice.options if choice else ())
         super().__init__(spec, self.box)
         self.box.textActivated.connect(lambda value: self.edited.emit(value))
@@ -243,11 +244,10 @@ class _Paragraph(QPlainTextEdit):
         self.left.emit()
 
 
-class ParagraphEditor(Editor):
+class ParagraphField(Editor):
     def __init__(self, spec: Input) -> None:
         self.box = _Paragraph()
         self.box.setTabChangesFocus(True)
-        self.box.setFixedHeight(96)
         super().__init__(spec, self.box)
         self.box.textChanged.connect(lambda: self.edited.emit(self.box.toPlainText()))
         self.box.left.connect(self.done)
@@ -258,31 +258,48 @@ class ParagraphEditor(Editor):
                 self.box.setPlainText(str(value or ""))
 
 
-class FileEditor(Editor):
-    """A path, and a button that looks for one."""
+class ParagraphEditor(ParagraphField):
+    """As high as some lines, among other rows."""
+
+    def __init__(self, spec: Input) -> None:
+        super().__init__(spec)
+        self.box.setFixedHeight(96)
+
+
+class PathField(Editor):
+    """A box to type a path in; it offers what is there."""
 
     def __init__(self, spec: Input) -> None:
         self.box = QLineEdit()
-        self.browse = QPushButton("Browse…")
-        self.browse.setObjectName("small")
-        super().__init__(spec, self.box, self.browse)
-        self.setFocusProxy(self.box)
-        self.box.textEdited.connect(lambda value: self.edited.emit(value))
+        super().__init__(spec, self.box)
+        self._found = QStringListModel(self)
+        completer = QCompleter(self._found, self)
+        self.box.setCompleter(completer)
+        self.box.textEdited.connect(self._typed)
         self.box.editingFinished.connect(self.done)
-        self.browse.clicked.connect(self._browse)
+        completer.activated.connect(lambda text: self.edited.emit(text))
 
     def show_value(self, value: Any) -> None:
         if self.box.text() != (value or ""):
             self.box.setText(str(value or ""))
 
+    def _typed(self, text: str) -> None:
+        self._found.setStringList(paths_like(text, self.spec.get(File) or File()))
+        self.edited.emit(text)
+
+
+class FileEditor(PathField):
+    """A path, and a button that looks for one."""
+
+    def __init__(self, spec: Input) -> None:
+        super().__init__(spec)
+        self.browse = QPushButton("Browse…")
+        self.browse.setObjectName("small")
+        self.put(self.browse)
+        self.browse.clicked.connect(self._browse)
+
     def _browse(self) -> None:
-        file = self.spec.get(File)
-        start = str(Path(self.box.text()).parent) if self.box.text() else ""
-        patterns = " ".join(f"*{suffix}" for suffix in file.suffixes) if file else ""
-        if file and file.folder and not file.suffixes:
-            path = QFileDialog.getExistingDirectory(self, "Choose a folder", start)
-        else:
-            path, _ = QFileDialog.getOpenFileName(self, "Choose a file", start, f"Files ({patterns or '*'})")
+        path = ask_path(self, self.spec, self.box.text())
         if path:
             self.box.setText(path)
             self.edited.emit(path)
@@ -332,3 +349,50 @@ EDITORS: tuple[tuple[Callable[[Input], object], Callable[[Input], Editor]], ...]
 def make_editor(spec: Input) -> Editor:
     """The editor for a parameter; `spec.editable` holds."""
     return next(make for applies, make in EDITORS if applies(spec))(spec)
+
+
+def make_inline_editor(spec: Input) -> Editor:
+    """The editor for a parameter's row on a node, which has the slider and the buttons itself."""
+    if spec.get(File):
+        return PathField(spec)
+    if spec.get(Multiline):
+        return ParagraphField(spec)
+    if spec.type is bool:
+        return CheckEditor(spec, label(spec.name))
+    if spec.type in (int, float):
+        return NumberField(spec)
+    return make_editor(spec)
+
+
+def rolled_seed() -> int:
+    return secrets.randbits(SEED_BITS)
+
+
+def paths_like(text: str, file: File) -> list[str]:
+    """Files and folders whose path begins with `text`, at most 200; folders end in a slash."""
+    folder, start = os.path.split(text)
+    try:
+        with os.scandir(folder or ".") as entries:
+            found = [(entry.name, entry.is_dir()) for entry in entries if entry.name.lower().startswith(start.lower())]
+    except OSError:
+        return []  # no such folder: there is nothing to offer
+    fitting = (n + "/" * d for n, d in sorted(found) if d or not file.suffixes or n.lower().endswith(file.suffixes))
+    return [os.path.join(folder, name) for name in islice(fitting, 200)]
+
+
+def _prefers_folder(parent: QWidget) -> bool:
+    box = QMessageBox(QMessageBox.Icon.Question, "Choose", "Is it a file, or a folder?", parent=parent)
+    box.addButton("File…", QMessageBox.ButtonRole.NoRole)
+    folder = box.addButton("Folder…", QMessageBox.ButtonRole.YesRole)
+    box.exec()
+    return box.clickedButton() is folder
+
+
+def ask_path(parent: QWidget, spec: Input, current: str) -> str:
+    """Let the user choose a file or folder; empty when they do not."""
+    file = spec.get(File) or File()
+    start = str(Path(current).parent) if current else ""
+    if file.folder and (not file.suffixes or _prefers_folder(parent)):
+        return QFileDialog.getExistingDirectory(parent, "Choose a folder", start)
+    patterns = " ".join(f"*{suffix}" for suffix in file.suffixes) or "*"
+    return QFileDialog.getOpenFileName(parent, "Choose a file", start, f"Files ({patterns})")[0]

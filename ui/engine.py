@@ -2,33 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from nodegraph.client import EngineClient
 from nodegraph.engine import Settings
 from nodegraph.graph import Graph
-from nodegraph.messages import Event, Gone, Idle, Planned, Ready, Run
+from nodegraph.messages import Began, Event, Free, Gone, Idle, Ready, Report, Run
 
 PATIENCE_MS = 3000
 """How long Stop waits for the engine to react before the process is ended and started again."""
 
+Receiver = Callable[[Event], None]
+
+
+class _Post(QObject):
+    """Brings events to the GUI thread. The reader thread holds it: it lasts as long, whatever becomes of the engine."""
+
+    arrived = Signal(object)
+
+    def put(self, event: Event) -> None:
+        self.arrived.emit(event)
+
 
 class Engine(QObject):
-    """running: a run was sent or is planned, and neither Idle nor Gone has come since. ready: the process is up."""
+    """One process for all documents, with one run at a time. Each run has a receiver, who hears what becomes of it.
 
-    happened = Signal(object)  # nodegraph.messages.Event
-    _arrived = Signal(object)  # from the reader thread
+    running: a run was sent, and neither Idle nor Gone has come since. ready: the process is up. environment: what the
+    process mixes into its keys; empty before it is up.
+    """
+
+    happened = Signal(object)  # every Event
+    unclaimed = Signal(object)  # an Event that belongs to no run
+    freed = Signal()  # nothing is running any more
 
     def __init__(self, settings: Settings, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.running = False
-        self.ready = False  # the process is up
-        self._client = EngineClient(settings, self._arrived.emit)
-        self._arrived.connect(self._take, Qt.ConnectionType.QueuedConnection)
+        self.ready = False
+        self.environment = ""
+        self._receivers: dict[int, Receiver] = {}  # by ticket, oldest first; of the runs that are not over
+        self._ticket = 0  # of the latest run
+        self._begun = 0  # of the run that is spoken of
+        self._post = _Post()
+        self._post.arrived.connect(self._take, Qt.ConnectionType.QueuedConnection)
+        self._client = client = EngineClient(settings, self._post.put)
+        self.destroyed.connect(lambda: client.close())  # with a window that nobody closed
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
         self._patience.timeout.connect(self._client.restart)
+
+    @property
+    def running(self) -> bool:
+        return bool(self._receivers)
 
     @property
     def pid(self) -> int | None:
@@ -37,39 +63,89 @@ class Engine(QObject):
     def start(self) -> None:
         self._client.start()
 
-    def run(self, graph: Graph, targets: Sequence[str]) -> None:
-        """Compute the targets, in place of what is running."""
-        self._patience.stop()
-        self.running = True
-        self._client.run(Run(graph, tuple(targets)))
+    def run(self, graph: Graph, targets: Sequence[str], receiver: Receiver, *, effects: bool = True) -> None:
+        """Compute the targets, in place of what is running. effects: see `nodegraph.messages.Run`.
 
-    def stop(self) -> None:
-        """End the run: the node at work stops at its next report, or with its process when none comes."""
-        if self.running and not self._patience.isActive():
+        Whoever loses the engine to another receiver hears Idle, stopped. A receiver that ends calls `forget`.
+        """
+        self._patience.stop()
+        self._ticket += 1
+        self._receivers[self._ticket] = receiver
+        self._client.run(Run(graph, tuple(targets), effects, self._ticket))
+
+    def stop(self, receiver: Receiver) -> None:
+        """End the latest run, if it is this receiver's.
+
+        The node at work stops at its next report, or with its process when none comes.
+        """
+        if self._receivers.get(self._ticket) == receiver and not self._patience.isActive():
             self._patience.start()
-            self._client.run(Run(Graph()))
+            self._ticket += 1
+            self._receivers[self._ticket] = receiver
+            self._client.run(Run(Graph(), ticket=self._ticket))
+
+    def forget(self, receiver: Receiver) -> None:
+        """Stop what it runs, and tell it nothing from now on."""
+        self.stop(receiver)
+        self._receivers = {t: _nobody if r == receiver else r for t, r in self._receivers.items()}
+
+    def ask(self, request: Report | Free) -> None:
+        """Something about memory; the answer is a Memory event, when the running call is over."""
+        self._client.ask(request)
 
     def close(self) -> None:
         """End the process; no event comes after this."""
         self._patience.stop()
-        self._arrived.disconnect(self._take)
+        self._receivers.clear()  # there is nothing left to stop
+        self._post.arrived.disconnect(self._take)
         self._client.close()
 
     def _take(self, event: Event) -> None:
-        match event:
-            case Ready():
-                self.ready = True
-            case Planned():
-                # The Idle of a run that was replaced may have come after this one was sent.
-                self.running = True
-            case Idle() | Gone():
-                self.running = False
-                self._patience.stop()
-            case _:
-                pass
-        again = isinstance(event, Gone) and self.ready
-        self.ready = self.ready and not isinstance(event, Gone)
         self.happened.emit(event)
+        match event:
+            case Began():
+                self._begin(event.ticket)
+            case Ready():
+                self.ready, self.environment = True, event.environment
+                self.unclaimed.emit(event)
+            case Idle():
+                self._end(event)
+            case Gone():
+                self._gone(event)
+            case _:
+                receiver = self._receivers.get(self._begun)
+                (receiver or self.unclaimed.emit)(event)
+
+    def _begin(self, ticket: int) -> None:
+        """Runs sent before this one are over, the running one among them."""
+        self._begun = ticket
+        before = [self._receivers.pop(old) for old in list(self._receivers) if old < ticket]
+        for receiver in dict.fromkeys(before):
+            if receiver not in self._receivers.values():
+                receiver(Idle(0, 0, 0.0, stopped=True))
+
+    def _end(self, event: Idle) -> None:
+        receiver = self._receivers.pop(self._begun, None)
+        if receiver and receiver not in self._receivers.values():  # or else its next run is on its way
+            receiver(event)
+        if not self.running:
+            self._patience.stop()
+            self.freed.emit()
+
+    def _gone(self, event: Gone) -> None:
+        self._patience.stop()
+        receivers, self._receivers = self._receivers, {}
+        again, self.ready = self.ready, False
+        guilty = receivers.get(self._begun, self.unclaimed.emit)
+        guilty(event)
+        for receiver in dict.fromkeys(receivers.values()):
+            if receiver != guilty:  # its run had not begun: no node of its own is to blame
+                receiver(replace(event, node=None))
+        self.freed.emit()
         if again:
             # At once, so that the next run need not wait; but not over and over when it cannot even start.
             self._client.start()
+
+
+def _nobody(event: Event) -> None:
+    """Receives for those who are gone."""

@@ -1,183 +1,246 @@
-"""The window: canvas in the middle, panels around it, actions in menus and the toolbar."""
+"""The window: documents in tabs, panels around them, actions in menus, the toolbar and the action search."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import (
-    QDockWidget,
-    QFileDialog,
-    QLabel,
-    QMainWindow,
-    QMessageBox,
-    QProgressBar,
-    QToolBar,
-    QToolButton,
-    QWidget,
-)
+from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTemporaryDir
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar
 
-from nodegraph.engine import Settings
-from nodegraph.graph import Graph
-from nodegraph.plan import Plan
+from nodegraph.engine import Settings as EngineSettings
 from nodegraph.registry import Registry
-from ui.actions import Action, install
+from ui import theme
+from ui.action_search import ActionSearch
+from ui.actions import Action, Actions
 from ui.canvas.canvas import Canvas
+from ui.docks import BOTTOM, LEFT, RIGHT, Docks
 from ui.document import Document
 from ui.engine import Engine
+from ui.gallery import Gallery
+from ui.keys import bound
+from ui.keys_dialog import KeysDialog
+from ui.panels.gallery import GalleryPanel
 from ui.panels.inspector import Inspector
+from ui.panels.log import LogPanel
 from ui.panels.preview import Preview
 from ui.panels.problems import Problems
+from ui.panels.queue import QueuePanel
 from ui.planner import LivePlan
-from ui.run_state import RunState, owner
+from ui.queue import Queue
+from ui.run_state import RunState
 from ui.runner import Runner
-from ui.text import duration
+from ui.session import Session
+from ui.settings import Settings
+from ui.status import StatusBar
+from ui.tabs import Tabs
+from ui.tour import Tour, tour_places
+from ui.window_actions import window_actions
+from ui.workspace import Workspace
 
-FILES = "Workflows (*.json *.png)"
+MENUS = {"file": "File", "edit": "Edit", "canvas": "Canvas", "run": "Run", "view": "View", "help": "Help"}
+MESSAGE_MS = 20_000
 
 
 class MainWindow(QMainWindow):
-    """One document, its views, and the engine that runs it."""
+    """The open documents, their views, and the one engine that runs them.
 
-    def __init__(self, registry: Registry, settings: Settings) -> None:
+    settings: what the user prefers. session: keeps the documents safe. By default the window has its own of both,
+    which last as long as it does.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        engine: EngineSettings,
+        settings: Settings | None = None,
+        session: Session | None = None,
+    ) -> None:
         super().__init__()
-        self.document = Document(registry, parent=self)
-        self.runs = RunState(self)
-        self.plan = LivePlan(self.document, self)
-        self.engine = Engine(settings, self)
-        self.runner = Runner(self.document, self.engine, self.plan, self.runs, self)
-        self.canvas = Canvas(self.document, self.runs, self)
-        self.inspector = Inspector(self.document)
-        self.preview = Preview(self.document, self.runs)
-        self.problems = Problems(self.document, self.runs)
-        self.actions_by_id = install(self._actions(), self, self.canvas)
+        self.settings = settings or Settings(parent=self)
+        keeps = session is not None
+        if session is None:
+            self._temporary = QTemporaryDir()
+            session = Session(registry, Path(self._temporary.path()), self)
+        self.session = session
+        self.engine = Engine(engine, self)
+        self.queue = Queue(self.engine, session.folder if keeps else None, self)
+        self.gallery = Gallery(session.folder / "gallery.jsonl", self)
+        self.queue_panel = QueuePanel(self.queue)
+        self.gallery_panel = GalleryPanel(self.gallery)
+        self.started = False
+        self._graph_layout: QByteArray | None = None  # before the app view took the room
+        self.tabs = Tabs(self.session, self._workspace)
+        self.docks = Docks(self)
+        self.status_bar = StatusBar()
+        self.actions_table = Actions(self)
         self._build()
         self._connect()
-        self._show_file()
-        self._show_run()
+        self._apply_settings()
+        self._show_workspace(self.workspace)
+        self._restore_layout()
 
     def start(self) -> None:
         """Start what takes time, once the window is on the screen: planning and the engine."""
-        self.plan.start()
+        self.started = True
+        for workspace in self.tabs.workspaces:
+            workspace.plan.start()
         self.engine.start()
+        if self.settings.complaint:
+            self.say(self.settings.complaint)
+
+    # The document that is shown -----------------------------------------------------------------------
+
+    @property
+    def workspace(self) -> Workspace:
+        return self.tabs.current
+
+    @property
+    def document(self) -> Document:
+        return self.workspace.document
+
+    @property
+    def canvas(self) -> Canvas:
+        return self.workspace.canvas
+
+    @property
+    def runs(self) -> RunState:
+        return self.workspace.runs
+
+    @property
+    def runner(self) -> Runner:
+        return self.workspace.runner
+
+    @property
+    def plan(self) -> LivePlan:
+        return self.workspace.plan
+
+    @property
+    def inspector(self) -> Inspector:
+        return self.workspace.inspector
+
+    @property
+    def preview(self) -> Preview:
+        return self.workspace.preview
+
+    @property
+    def problems(self) -> Problems:
+        return self.workspace.problems
+
+    @property
+    def actions_by_id(self) -> dict[str, QAction]:
+        return self.actions_table.qt
 
     # Parts --------------------------------------------------------------------------------------------
 
-    def _actions(self) -> tuple[Action, ...]:
-        stack, canvas, runner = self.document.undo_stack, self.canvas, self.runner
-        return (
-            Action("file.new", "New", self.new, "Ctrl+N"),
-            Action("file.open", "Open…", self.ask_open, "Ctrl+O", "Open a workflow, or a picture made by one"),
-            Action("file.save", "Save", self.save, "Ctrl+S"),
-            Action("file.save_as", "Save as…", self.save_as, "Ctrl+Shift+S"),
-            Action("file.quit", "Quit", self.close, "Ctrl+Q"),
-            Action("edit.undo", "Undo", stack.undo, "Ctrl+Z"),
-            Action("edit.redo", "Redo", stack.redo, "Ctrl+Shift+Z"),
-            Action("canvas.select_all", "Select all", canvas.select_all, "Ctrl+A"),
-            Action("canvas.delete", "Delete", canvas.delete_selected, "Delete"),
-            Action("canvas.fit", "Show all", canvas.fit, "F", "Show the selected nodes, or all"),
-            Action("run.all", "Run", runner.run, "Ctrl+Return", "Compute the graph; what is unchanged is reused"),
-            Action("run.selected", "Run to the selected nodes", self.run_selected, "Ctrl+Shift+Return"),
-            Action("run.stop", "Stop", runner.stop, "Esc", "Stop; finished steps are kept"),
-            Action("run.live", "Live", runner.set_live, "Ctrl+L", "Run after every edit", checkable=True),
-        )
+    def _workspace(self, document: Document) -> Workspace:
+        made = Workspace(document, self.engine, self.queue, self.session, self)
+        made.failed.connect(self.say)
+        made.document.undo_stack.indexChanged.connect(self._show_history)
+        made.runs.progressed.connect(self._show_run)
+        made.runner.state_changed.connect(self._show_run)
+        made.problems.found.connect(partial(self._show_problems, made))
+        if self.started:
+            made.plan.start()
+        return made
+
+    def _on_current(self, action: Action) -> Action:
+        """An action of a canvas, done on the one that is shown."""
+        return replace(action, callback=lambda *state: self.workspace.canvas_actions[action.id].callback(*state))
 
     def _build(self) -> None:
-        self.setCentralWidget(self.canvas)
+        self.setCentralWidget(self.tabs)
+        self.setStatusBar(self.status_bar)
         self.setAcceptDrops(True)
-        self.setDockOptions(QMainWindow.DockOption.AnimatedDocks)
-        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
-        right, bottom = Qt.DockWidgetArea.RightDockWidgetArea, Qt.DockWidgetArea.BottomDockWidgetArea
-        docks = [
-            self._dock("Preview", self.preview, right),
-            self._dock("Inspector", self.inspector, right),
-            self._dock("Problems", self.problems, bottom),
-        ]
-        self.problems_dock = docks[2]
-        self.problems_dock.hide()
-        self.resizeDocks(docks[:1], [380], Qt.Orientation.Horizontal)
-        self.resizeDocks(docks[:2], [420, 480], Qt.Orientation.Vertical)
-        self.resizeDocks(docks[2:], [120], Qt.Orientation.Vertical)
+        self.docks.add("Preview", RIGHT)
+        self.docks.add("Inspector", RIGHT)
+        for title in ("Problems", "Trajectory", "History", "Memory"):
+            self.docks.add(title, BOTTOM)
+        self.docks.add("Queue", BOTTOM, self.queue_panel)
+        self.docks.add("Gallery", BOTTOM, self.gallery_panel)
+        self.docks.add("Log", BOTTOM, LogPanel(self.engine))
+        self.docks.add("Outline", LEFT)
+        self.docks.arrange()
+        for action in (*window_actions(self), *map(self._on_current, self.workspace.canvas_actions.values())):
+            self.actions_table.add(action)
+        for title in self.docks.titles:
+            self._add_panel_action(title)
         self._build_toolbar()
-        self._build_menus(docks)
-        self._build_status()
+        self._build_menus()
 
-    def _dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
-        dock = QDockWidget(title, self)
-        dock.setObjectName(title)
-        dock.setFeatures(
-            QDockWidget.DockWidgetFeature.DockWidgetMovable | QDockWidget.DockWidgetFeature.DockWidgetClosable
-        )
-        name = QLabel(title)
-        name.setObjectName("title")
-        dock.setTitleBarWidget(name)
-        dock.setWidget(widget)
-        self.addDockWidget(area, dock)
-        return dock
+    def _add_panel_action(self, title: str) -> None:
+        dock = self.docks[title]
+        action = Action(f"view.panel_{title.lower()}", title, dock.show, tip=f"Show or hide {title}", submenu="Panels")
+        made = self.actions_table.add(action, dock.toggleViewAction())
+        made.triggered.connect(lambda on: dock.raise_() if on else None)
 
     def _build_toolbar(self) -> None:
         bar = QToolBar("Main", self)
         bar.setObjectName("Main")
         bar.setMovable(False)
-        bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
-        for ids in (("file.new", "file.open", "file.save"), ("edit.undo", "edit.redo"), ("canvas.fit",)):
+        for ids in (("file.open", "file.save"), ("edit.undo", "edit.redo"), ("run.all", "run.stop", "run.live")):
             bar.addActions([self.actions_by_id[id] for id in ids])
             bar.addSeparator()
-        bar.addActions([self.actions_by_id[id] for id in ("run.all", "run.stop", "run.live")])
-        button = bar.widgetForAction(self.actions_by_id["run.all"])
-        if isinstance(button, QToolButton):
-            button.setObjectName("run")
+        bar.removeAction(bar.actions()[-1])
+        self.run_button = bar.widgetForAction(self.actions_by_id["run.all"])
+        self.run_button.setObjectName("run")
+        bar.toggleViewAction().setVisible(False)
         self.addToolBar(bar)
 
-    def _build_menus(self, docks: list[QDockWidget]) -> None:
-        names = {"file": "File", "edit": "Edit", "canvas": "Canvas", "run": "Run"}
-        menus = {id: self.menuBar().addMenu(text) for id, text in names.items()}
-        for id, action in self.actions_by_id.items():
-            menus[id.split(".", 1)[0]].addAction(action)
-        view = self.menuBar().addMenu("View")
-        view.addActions([dock.toggleViewAction() for dock in docks])
+    def _build_menus(self) -> None:
+        menus = {id: self.menuBar().addMenu(text) for id, text in MENUS.items()}
+        submenus: dict[tuple[str, str], QMenu] = {}
+        for id, action in self.actions_table.table.items():
+            menu = menus[action.menu]
+            menu.setToolTipsVisible(True)
+            if action.submenu:
+                place = (action.menu, action.submenu)
+                if place not in submenus:
+                    submenus[place] = menu.addMenu(action.submenu)
+                menu = submenus[place]
+            menu.addAction(self.actions_by_id[id])
+        self.recent = QMenu("Recent", self)
+        self.recent.aboutToShow.connect(self._fill_recent)
+        menus["file"].insertMenu(self.actions_by_id["file.save"], self.recent)
 
-    def _build_status(self) -> None:
-        self.status = QLabel()
-        self.left = QLabel()
-        self.bar = QProgressBar(textVisible=False)
-        self.bar.setFixedWidth(220)
-        self.bar.setRange(0, 1000)
-        self.statusBar().setSizeGripEnabled(False)
-        self.statusBar().addWidget(self.status, 1)
-        self.statusBar().addPermanentWidget(self.left)
-        self.statusBar().addPermanentWidget(self.bar)
-        self.statusBar().setContentsMargins(6, 0, 12, 0)
+    def _fill_recent(self) -> None:
+        self.recent.clear()
+        for path in self.session.recent:
+            self.recent.addAction(path.name, partial(self.open, path)).setToolTip(str(path))
+        if not self.session.recent:
+            self.recent.addAction("Nothing yet").setEnabled(False)
 
     def _connect(self) -> None:
-        self.document.file_changed.connect(self._show_file)
-        self.document.replaced.connect(self._forget)
-        stack = self.document.undo_stack
-        stack.indexChanged.connect(self._show_history)
-        self.canvas.selection_changed.connect(self._show_selection)
-        self.plan.planned.connect(self._show_plan)
-        self.problems.chosen.connect(self.canvas.center_on)
-        self.problems.counted.connect(lambda count: self.problems_dock.setVisible(count > 0))
-        self.runs.progressed.connect(self._show_run)
-        self.runner.state_changed.connect(self._show_run)
-        self._clock = QTimer(self, interval=500)  # so that the time left also falls while nothing is reported
-        self._clock.timeout.connect(self._show_run)
+        self.tabs.switched.connect(self._show_workspace)
+        self.tabs.retitled.connect(self._show_file)
+        self.settings.changed.connect(self._apply_settings)
+        self.settings.troubled.connect(self.say)
+        self.session.troubled.connect(self.say)
+        self.engine.happened.connect(self.gallery.take)
+        self.gallery_panel.restored.connect(self.open)
+        self.queue_panel.opened.connect(lambda graph: self.tabs.show_document(self.session.new(graph)))
 
     # Showing ------------------------------------------------------------------------------------------
+
+    def _show_workspace(self, workspace: Workspace) -> None:
+        self.docks.show_workspace(workspace)
+        self.status_bar.show_workspace(workspace)
+        for id, action in workspace.canvas_actions.items():
+            workspace.canvas.addAction(self.actions_by_id[id])
+            if action.checkable:
+                action.callback(self.actions_by_id[id].isChecked())
+        for other in self.tabs.workspaces:
+            other.runner.live = other is workspace and self.settings.now.live
+        workspace.show_app(self.actions_by_id["view.app"].isChecked())
+        self._show_file()
+        self._show_run()
 
     def _show_file(self) -> None:
         self.setWindowTitle(f"{self.document.name}[*] — Denoodle")
         self.setWindowModified(self.document.dirty)
         self._show_history()
-
-    def _forget(self) -> None:
-        """What is shown belongs to the document before."""
-        self.runner.stop()
-        self.runs.clear()
-        self.canvas.select(())
-        self.preview.clear()
-        self.problems.show_problems(())
 
     def _show_history(self) -> None:
         stack = self.document.undo_stack
@@ -187,102 +250,98 @@ class MainWindow(QMainWindow):
         ):
             action = self.actions_by_id[id]
             action.setEnabled(can)
-            verb = "Undo" if id == "edit.undo" else "Redo"
+            verb = self.actions_table.table[id].text
             action.setToolTip(f"{verb} {text[:1].lower() + text[1:]}" if text else verb)
 
-    def _show_selection(self) -> None:
-        ids = tuple(self.canvas.selection)
-        self.inspector.show_nodes(ids)
-        if len(ids) == 1:
-            self.preview.show_node(ids[0])
-
-    def _show_plan(self, plan: Plan) -> None:
-        self.problems.show_problems(plan.problems)
-        self.canvas.scene.show_problems({owner(p.node): p.message for p in reversed(plan.problems)})
-
     def _show_run(self) -> None:
-        running = self.runs.running
-        self.actions_by_id["run.stop"].setEnabled(running)
-        self.bar.setVisible(running)
-        self.bar.setValue(round(self.runs.fraction * 1000))
-        left = self.runs.seconds_left()
-        self.left.setText(f"{duration(left)} left" if left is not None and left >= 1 else "")
-        self.status.setToolTip("\n".join(self.runs.saved))
-        self.status.setText(self._activity() if running or not self.engine.ready else self.runs.outcome)
-        if running != self._clock.isActive():
-            (self._clock.start if running else self._clock.stop)()
+        self.actions_by_id["run.stop"].setEnabled(self.runs.running)
+        self.status_bar.refresh()
 
-    def _activity(self) -> str:
-        """Which node is at work, and how far it is."""
-        if not self.engine.ready:
-            return self.runs.outcome or "Starting the engine"
-        for id, run in self.runs.nodes.items():
-            if run.state == "running" and id in self.document.graph.nodes:
-                title = self.canvas.scene.nodes[id].title
-                return f"{title}: {min(run.done + 1, run.calls)} of {run.calls}" if run.calls > 1 else title
-        return "Preparing"
+    def _show_problems(self, workspace: Workspace, found: bool) -> None:
+        """The list comes by itself with the first problem, and goes with the last."""
+        if workspace is self.workspace:
+            (self.docks.show if found else self.docks.hide)("Problems")
+
+    # Settings -----------------------------------------------------------------------------------------
+
+    def _apply_settings(self) -> None:
+        now = self.settings.now
+        app = QApplication.instance()
+        look = theme.THEMES.get(now.theme, theme.DARK)
+        if isinstance(app, QApplication) and (look != theme.colors() or now.text_scale != theme.scale()):
+            theme.apply(app, look, now.text_scale)
+        self.actions_table.bind(bound(self.actions_table.table.values(), now.preset, now.keys))
+        self.actions_by_id["run.live"].setChecked(now.live)
+        self._show_history()
+
+    def scale_text(self, by: float) -> None:
+        scale = round(min(max(self.settings.now.text_scale + by, theme.MIN_SCALE), theme.MAX_SCALE), 2)
+        self.settings.change(text_scale=scale)
+
+    def set_live(self, on: bool) -> None:
+        self.settings.change(live=on)
+        self.runner.set_live(on)
+
+    def _restore_layout(self) -> None:
+        now = self.settings.now
+        if not self.restoreGeometry(QByteArray.fromBase64(now.geometry.encode())):
+            self.resize(self.sizeHint())
+        self.restoreState(QByteArray.fromBase64(now.layout.encode()))
+
+    def _keep_layout(self) -> None:
+        geometry, layout = (
+            bytes(state.toBase64().data()).decode() for state in (self.saveGeometry(), self.saveState())
+        )
+        self.settings.change(geometry=geometry, layout=layout)
+
+    def show_app(self, on: bool) -> None:
+        """The app view of every document instead of its canvas; the panels, which are for the graph, give it room."""
+        if on:
+            self._graph_layout = self.saveState()
+            for title in self.docks.titles:
+                self.docks.hide(title)
+        elif self._graph_layout is not None:
+            self.restoreState(self._graph_layout)
+        self.workspace.show_app(on)
+
+    def take_tour(self) -> Tour:
+        """Lead to the user's first own picture, in the document that is shown."""
+        self.actions_by_id["view.app"].setChecked(False)
+        self.docks.show("Preview")
+        self.settings.change(toured=True)
+        tour = Tour(self, self.document, self.runs, tour_places(self))
+        tour.start()
+        return tour
 
     # Actions ------------------------------------------------------------------------------------------
 
     def run_selected(self) -> None:
-        if self.canvas.selection:
-            self.runner.run(tuple(self.canvas.selection))
+        if self.canvas.targets:
+            self.runner.run(self.canvas.targets)
 
-    def new(self) -> None:
-        if self.may_discard():
-            self.document.reset(Graph())
-            self.canvas.fit_all()
+    def find_action(self) -> ActionSearch:
+        search = ActionSearch(self.actions_table, self)
+        search.open_at(self.mapToGlobal(QPoint(self.width() // 2, self.height() // 8)))
+        return search
 
-    def ask_open(self) -> None:
-        folder = str(self.document.path.parent) if self.document.path else ""
-        path, _ = QFileDialog.getOpenFileName(self, "Open a workflow", folder, FILES)
-        if path:
-            self.open(Path(path))
+    def edit_keys(self) -> None:
+        KeysDialog(self.actions_table, self.settings, self).show()
 
     def open(self, path: Path) -> None:
-        """Show the workflow in a file, after asking about unsaved changes; say what is wrong when it cannot be read."""
-        if not self.may_discard():
-            return
+        self.tabs.open(path)
+
+    def restore(self) -> None:
+        """Show what was open when the program last ended without being closed."""
+        for document in self.session.restore():
+            self.tabs.show_document(document)
         try:
-            self.document.open(path)
+            self.queue.restore()
         except ValueError as error:
-            self._complain("The file was not opened", str(error))
-            return
-        self.canvas.fit_all()
+            self.say(str(error))
 
-    def save(self) -> bool:
-        """Whether it is saved."""
-        return self.save_to(self.document.path) if self.document.path else self.save_as()
-
-    def save_as(self) -> bool:
-        start = str(self.document.path or f"{self.document.name}.json")
-        path, _ = QFileDialog.getSaveFileName(self, "Save the workflow", start, "Workflows (*.json)")
-        return bool(path) and self.save_to(Path(path if Path(path).suffix else f"{path}.json"))
-
-    def save_to(self, path: Path) -> bool:
-        try:
-            self.document.save(path)
-        except ValueError as error:
-            self._complain("The workflow was not saved", str(error))
-            return False
-        return True
-
-    def may_discard(self) -> bool:
-        """Ask about unsaved changes; whether the document may be left."""
-        if not self.document.dirty:
-            return True
-        buttons = QMessageBox.StandardButton
-        answer = QMessageBox.question(
-            self,
-            "Unsaved changes",
-            f"Save the changes to {self.document.name}?",
-            buttons.Save | buttons.Discard | buttons.Cancel,
-            buttons.Save,
-        )
-        return self.save() if answer == buttons.Save else answer == buttons.Discard
-
-    def _complain(self, title: str, sentence: str) -> None:
-        QMessageBox.warning(self, title, sentence)
+    def say(self, sentence: str) -> None:
+        """For a while, in the line at the foot."""
+        self.status_bar.showMessage(sentence, MESSAGE_MS)
 
     # Window -------------------------------------------------------------------------------------------
 
@@ -294,13 +353,22 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        self.open(Path(event.mimeData().urls()[0].toLocalFile()))
+        """Opens the file; with Shift, its nodes are added to the graph that is shown, where they are dropped."""
+        path = Path(event.mimeData().urls()[0].toLocalFile())
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            place = self.canvas.mapFrom(self, event.position())
+            self.tabs.insert(path, self.canvas.view.to_world(place))
+        else:
+            self.open(path)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if not self.may_discard():
+        if not self.tabs.may_leave_all():
             event.ignore()
             return
+        self.actions_by_id["view.app"].setChecked(False)
+        self._keep_layout()
         self.hide()
         self.engine.close()
-        self.plan.close()
+        self.queue.close()
+        self.tabs.end()
         event.accept()

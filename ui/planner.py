@@ -25,6 +25,7 @@ class LivePlan(QObject):
         super().__init__(parent)
         self.document = document
         self._planner = Planner(document.registry)
+        self._others = Planner(document.registry)
         self.ready = False  # for the first plan, whatever planning needs must have been imported
         self._timer = QTimer(self, singleShot=True, interval=PAUSE_MS)
         self._timer.timeout.connect(self._plan)
@@ -43,12 +44,17 @@ class LivePlan(QObject):
     def set_environment(self, environment: str) -> None:
         """What the engine mixes into its keys; without it no key agrees with the engine's."""
         self._planner = Planner(self.document.registry, environment)
+        self._others = Planner(self.document.registry, environment)
         if self.ready:
             self._plan()
 
     def now(self, targets: Sequence[str] | None = None) -> Plan:
         """The plan for these targets, at once."""
         return self._planner.plan(self.document.graph, targets)
+
+    def of(self, graph: Graph, targets: Sequence[str] | None = None) -> Plan:
+        """The plan of another graph, such as a queued one, at once."""
+        return (self._planner if graph is self.document.graph else self._others).plan(graph, targets)
 
     def _edited(self) -> None:
         if not self._timer.isActive():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -12,13 +12,12 @@ from typing import Any, Literal
 from PySide6.QtCore import QObject, Signal
 
 from nodegraph import messages as m
+from nodegraph.calls import Call
 from nodegraph.types import Picture
+from ui.records import Records, StepRecord
 from ui.text import duration
 
 State = Literal["idle", "running", "done", "cached", "failed"]
-
-PICTURE_BYTES = 64 << 20
-"""Pictures kept so that going back to earlier settings shows their result at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +25,8 @@ class NodeRun:
     """One node in the latest run.
 
     done: how many of its `calls` are over; fraction: the same as 0..1, parts of a call counted.
-    seconds: time spent computing. picture: what it looks like, live while it runs. stale: its settings,
-    or something upstream, changed since.
+    seconds: time spent computing. memory: bytes that its results take. picture: what it looks like, live
+    while it runs. stale: its settings, or something upstream, changed since.
     """
 
     state: State = "idle"
@@ -35,6 +34,7 @@ class NodeRun:
     calls: int = 1
     fraction: float = 0.0
     seconds: float = 0.0
+    memory: int = 0
     message: str = ""
     picture: Picture | None = None
     stale: bool = False
@@ -48,12 +48,19 @@ def owner(node: str) -> str:
     return node.split("/", 1)[0]
 
 
-class RunState(QObject):
-    """Engine events, added up by node. Nodes inside a group count for the group's node."""
+def places(node: str) -> tuple[str, ...]:
+    """Where an engine's node id counts, outermost first: "denoise/step" for the group "denoise", and for itself."""
+    parts = node.split("/")
+    return tuple("/".join(parts[: depth + 1]) for depth in range(len(parts)))
 
-    changed = Signal(str)  # node id
-    pictured = Signal(str)  # node id whose picture is the newest
+
+class RunState(QObject):
+    """Engine events, added up by node. Nodes inside a group count for the group's node, and have ids of their own."""
+
+    changed = Signal(str)  # node id, as the engine calls it
+    pictured = Signal(str)  # id of the node of the document whose picture is the newest
     progressed = Signal()  # the run as a whole
+    planned = Signal()  # other calls are to come: `loops` and `steps` say which
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -64,33 +71,28 @@ class RunState(QObject):
         self._stopping = False
         self.calls = self.finished = 0
         self._order: list[str] = []  # engine node id of every call, in plan order
-        self._place: dict[str, tuple[int, int]] = {}  # key -> index in the plan, index among its owner's calls
+        self._place: dict[str, int] = {}  # key -> index in the plan
+        self._turn: dict[tuple[str, str], int] = {}  # (place, key) -> index among the calls that count there
+        self._preview: Picture | None = None  # the latest one of the call that runs
         self._at = 0  # index in the plan of the call that runs
         self._since: float | None = None  # when it started
         self._part = 0.0  # how much of it is done, 0..1
         self._keys: dict[str, str] = {}  # engine node id -> key of its last result
         self._mean: dict[str, float] = {}  # engine node id -> seconds its last call took
-        self._pictures: OrderedDict[str, Picture] = OrderedDict()  # by key, oldest first
-        self._picture_key: dict[str, str] = {}  # canvas node -> key of the picture it shows
+        self._records = Records()
+        self._picture_key: dict[str, str] = {}  # place -> key of the picture it shows
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the user asked the run to end."""
+        return self._stopping
 
     def of(self, node: str) -> NodeRun:
         return self.nodes.get(node, IDLE)
 
-    def clear(self) -> None:
-        """Forget everything: another document is shown."""
-        self.begin()
-        self.running = False
-        self._keys.clear()
-        self._picture_key.clear()
-        known = list(self.nodes)
-        self.nodes.clear()
-        for node in known:
-            self.changed.emit(node)
-        self.progressed.emit()
-
     def begin(self) -> None:
         """A run is on its way. What is up to date stays so, and is reused."""
-        self._order, self._place = [], {}
+        self._order, self._place, self._turn = [], {}, {}
         self._at, self._since, self._part = 0, None, 0.0
         self.running, self.saved, self.outcome, self._stopping = True, [], "", False
         self.calls = self.finished = 0
@@ -101,15 +103,39 @@ class RunState(QObject):
                 self._set(node, state="idle", done=0, fraction=0.0, seconds=0.0, message="")
         self.progressed.emit()
 
-    def expect(self, calls: Mapping[str, str]) -> None:
-        """What the run may consist of. calls: key -> engine node id, in the order of the plan."""
-        self._order, self._place = list(calls.values()), {}
+    def expect(self, calls: Mapping[str, Call]) -> None:
+        """What the run may consist of. calls: by key, in the order of the plan."""
+        self._order = [call.node for call in calls.values()]
+        self._place = {key: index for index, key in enumerate(calls)}
+        self._turn = {}
+        self._records.expect(calls.values())
         totals: Counter[str] = Counter()
-        for index, (key, node) in enumerate(calls.items()):
-            self._place[key] = (index, totals[owner(node)])
-            totals[owner(node)] += 1
-        for node, count in totals.items():
-            self._set(node, calls=count)
+        memory: Counter[str] = Counter()
+        for key, call in calls.items():
+            for place in places(call.node):
+                self._turn[place, key] = totals[place]
+                totals[place] += 1
+                memory[place] += self._records.known(key).bytes
+        for place, count in totals.items():
+            self._set(place, calls=count, memory=memory[place])
+        self.planned.emit()
+
+    # One call of a node after the other ---------------------------------------------------------------
+
+    @property
+    def loops(self) -> tuple[str, ...]:
+        """The nodes inside zones that were run, as the engine calls them; the document may have lost some since."""
+        return self._records.loops
+
+    def steps(self, node: str) -> tuple[StepRecord, ...]:
+        """The calls of a node in the latest run it was in, first round first. node: such as "denoise/step"."""
+        return self._records.steps(node)
+
+    def picture_at(self, node: str, iteration: tuple[int, ...]) -> Picture | None:
+        """What a node made in one round of the zones around it; None when that is not known (any more)."""
+        return next((step.picture for step in self.steps(node) if step.iteration == iteration), None)
+
+    # Events -------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
         """The user asked the run to end."""
@@ -127,55 +153,77 @@ class RunState(QObject):
             case m.Finished():
                 self._finished(event)
             case m.Failed():
-                self._failed(owner(event.node), event.message)
+                self._failed(event.node, event.message)
             case m.Saved():
                 self.saved.append(event.path)
             case m.Idle():
                 self._end(self._summary(event))
             case m.Gone():
                 self._gone(event)
-            case m.Ready() | m.Planned():
+            case _:
                 return
         self.progressed.emit()
 
     def _started(self, event: m.Started) -> None:
-        index, done = self._place.get(event.key, (self._at, self.of(owner(event.node)).done))
-        self._at, self._since, self._part = index, time.monotonic(), 0.0
-        node = owner(event.node)
-        seconds = self.of(node).seconds if self.of(node).state == "running" else 0.0
-        self._set(node, state="running", done=done, seconds=seconds, message="")
+        self._at, self._since, self._part = self._place.get(event.key, self._at), time.monotonic(), 0.0
+        self._preview = None
+        for place in places(event.node):
+            run = self.of(place)
+            seconds = run.seconds if run.state == "running" else 0.0
+            done = self._turn.get((place, event.key), run.done)
+            self._set(place, state="running", done=done, seconds=seconds, message="")
 
     def _progress(self, event: m.Progress) -> None:
-        node, self._part = owner(event.node), min(event.done / max(event.total, 1), 1.0)
-        run = self.of(node)
-        self._set(node, fraction=min((run.done + self._part) / run.calls, 1.0))
+        self._part = min(event.done / max(event.total, 1), 1.0)
+        for place in places(event.node):
+            run = self.of(place)
+            self._set(place, fraction=min((run.done + self._part) / run.calls, 1.0))
         if event.preview is not None:
-            self._show(node, event.preview, key=None)
+            self._preview = event.preview
+            self._show(event.node, event.preview)
 
     def _finished(self, event: m.Finished) -> None:
-        node = owner(event.node)
-        run = self.of(node)
         self._keys[event.node] = event.key
-        done = self._place.get(event.key, (0, run.done))[1] + 1
-        seconds = run.seconds
         if not event.cached:
             self.finished += 1
             self._mean[event.node] = event.seconds
             self._since, self._part = None, 0.0
-            seconds += event.seconds
+        known = self._records.known(event.key)
+        grown = event.bytes - known.bytes
+        # What a result looked like when it was made says more than what a node that is not run shows of it.
+        picture = (
+            (known.picture if event.cached else None) or event.picture or (None if event.cached else self._preview)
+        )
+        seconds = known.seconds if event.cached else event.seconds
+        self._records.learn(event.key, seconds=seconds, bytes=event.bytes, picture=picture)
+        for place in places(event.node):
+            self._count(place, event, grown)
+        if picture is not None:
+            self._show(event.node, picture, event.key)
+
+    def _count(self, place: str, event: m.Finished, grown: int) -> None:
+        """Add a finished call to what is said of a node. grown: bytes that its results hold more than before."""
+        run = self.of(place)
+        done = self._turn.get((place, event.key), run.done) + 1
         over: State = "cached" if event.cached else "done"
-        state = over if done >= run.calls else run.state
-        self._set(node, state=state, done=done, fraction=min(done / run.calls, 1.0), seconds=seconds, stale=False)
-        if event.picture is not None:
-            self._show(node, event.picture, event.key)
+        self._set(
+            place,
+            state=over if done >= run.calls else run.state,
+            done=done,
+            fraction=min(done / run.calls, 1.0),
+            seconds=run.seconds + (0.0 if event.cached else event.seconds),
+            memory=max(run.memory + grown, 0),
+            stale=False,
+        )
 
     def _failed(self, node: str, message: str) -> None:
-        self._set(node, state="failed", message=message)
+        for place in places(node):
+            self._set(place, state="failed", message=message)
 
     def _gone(self, event: m.Gone) -> None:
         """The engine process ended: say so on the node it was at."""
         if event.node is not None:
-            self._failed(owner(event.node), event.message)
+            self._failed(event.node, event.message)
         self._end(event.message)
 
     def _end(self, outcome: str) -> None:
@@ -187,7 +235,7 @@ class RunState(QObject):
     def _summary(self, event: m.Idle) -> str:
         if self._stopping:
             return f"Stopped · {self.finished} computed, kept for the next run"
-        failures = sum(run.state == "failed" for run in self.nodes.values())
+        failures = sum(run.state == "failed" for node, run in self.nodes.items() if owner(node) == node)
         how = f"{failures} failed" if failures else "Done"
         counts = f"{event.run} computed, {event.cached} from the cache"
         saved = f" · saved {PurePath(self.saved[-1]).name}" if self.saved else ""
@@ -199,31 +247,28 @@ class RunState(QObject):
         A picture made earlier for a key that is in the plan again is shown again.
         """
         # What is not planned any more, because of a problem before it, is out of date as well.
-        changed = {owner(node) for node in self._keys if node not in keys}
-        found: dict[str, str] = {}
+        changed = {place for node in self._keys if node not in keys for place in places(node)}
+        found: dict[str, tuple[str, Picture]] = {}
         for node, key in keys.items():
             if self._keys.get(node, key) != key:
-                changed.add(owner(node))
-            if key in self._pictures:
-                found[owner(node)] = key
-        for node, run in list(self.nodes.items()):
-            key = found.get(node)
-            self._set(node, stale=node in changed and key is None and run.state != "running")
-            if key is not None and self._picture_key.get(node) != key:
-                self._show(node, self._pictures[key], key)
+                changed.update(places(node))
+            if picture := self._records.known(key).picture:
+                found |= dict.fromkeys(places(node), (key, picture))
+        for place, run in list(self.nodes.items()):
+            self._set(place, stale=place in changed and place not in found and run.state != "running")
+            if place in found and self._picture_key.get(place) != found[place][0]:
+                self._show_at(place, *found[place])
 
-    def _show(self, node: str, picture: Picture, key: str | None) -> None:
-        """key: of the result the picture is of; None for a preview, which is not kept."""
-        if key is None:
-            self._picture_key.pop(node, None)
-        else:
-            self._picture_key[node] = key
-            self._pictures[key] = picture
-            self._pictures.move_to_end(key)
-            while sum(len(p.rgb) for p in self._pictures.values()) > PICTURE_BYTES:
-                self._pictures.popitem(last=False)
-        self._set(node, picture=picture)
-        self.pictured.emit(node)
+    def _show(self, node: str, picture: Picture, key: str = "") -> None:
+        """key: of the result the picture is of; empty for a preview on the way there."""
+        for place in places(node):
+            self._show_at(place, key, picture)
+
+    def _show_at(self, place: str, key: str, picture: Picture) -> None:
+        self._picture_key[place] = key
+        self._set(place, picture=picture)
+        if owner(place) == place:
+            self.pictured.emit(place)
 
     def _set(self, node: str, **fields: Any) -> None:
         before = self.of(node)
@@ -237,12 +282,16 @@ class RunState(QObject):
         """0..1 of the results that the run must compute."""
         return min((self.finished + self._part) / self.calls, 1.0) if self.calls else 0.0
 
-    def seconds_left(self) -> float | None:
-        """What the calls to come took the last time they ran; None before anything is known."""
+    def seconds_left(self, of: str = "") -> float | None:
+        """What the calls to come took the last time they ran; None before anything is known.
+
+        of: the node whose calls count; without, all of the run.
+        """
         if not self.running or not self._mean:
             return None
-        total = sum(self._mean.get(node, 0.0) for node in self._order[self._at + 1 :])
-        if self._since is None or self._at >= len(self._order):
+        todo = [node for node in self._order[self._at + 1 :] if of in ("", *places(node))]
+        total = sum(self._mean.get(node, 0.0) for node in todo)
+        if self._since is None or self._at >= len(self._order) or of not in ("", *places(self._order[self._at])):
             return total
         spent = time.monotonic() - self._since
         known = self._mean.get(self._order[self._at])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePath
 from typing import Any
 
 from nodegraph.node import File, Input
 
-ACRONYMS = {"vae": "VAE", "lora": "LoRA", "rgb": "RGB", "id": "ID", "cfg": "CFG"}
+ACRONYMS = {"vae": "VAE", "lora": "LoRA", "rgb": "RGB", "id": "ID", "cfg": "CFG", "controlnet": "ControlNet"}
 
 
 def label(name: str) -> str:
@@ -51,3 +52,20 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}:{rest:02d} min"
     return f"{minutes // 60}:{minutes % 60:02d} h"
+
+
+def byte_size(count: int) -> str:
+    """900 -> "900 B", 34_000_000 -> "34 MB", 1_500_000_000 -> "1.5 GB"."""
+    for size, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= size:
+            return f"{count / size:.1f} {unit}" if count < 10 * size else f"{count / size:.0f} {unit}"
+    return f"{count} B"
+
+
+_PAPER = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
+
+
+def help_markdown(doc: str) -> str:
+    """A docstring as Markdown: what looks like markup by accident stays as it is, and papers become links."""
+    text = doc.replace("\\", "\\\\").replace("<", "&lt;")
+    return _PAPER.sub(r"[arXiv:\1](https://arxiv.org/abs/\1)", text)

@@ -1,24 +1,41 @@
 """The toy node package, a small graph, and widgets on it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.registry import Registry, discover
+from tests.ui.engines import Desk
 from ui import theme
 from ui.canvas.canvas import Canvas
 from ui.canvas.view import View
 from ui.document import Document
+from ui.garbage import GarbageCollector
 from ui.run_state import RunState
 
 
 @pytest.fixture(scope="session", autouse=True)
 def themed(qapp: QApplication) -> None:
     theme.install(qapp)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def collected(qapp: QApplication) -> Iterator[None]:
+    """As in the program: a thread that allocates must not destroy the widgets of the test before."""
+    collector = GarbageCollector(qapp)
+    yield
+    collector.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> None:
+    """Delete the windows of the test before; or else a change of the theme paints them all again."""
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
 @pytest.fixture(scope="session")
@@ -120,3 +137,10 @@ def shows_document(canvas: Canvas) -> Callable[[], bool]:
         return nodes == dict(graph.nodes) and links == dict(graph.links) and found == set(graph.nodes)
 
     return check
+
+
+@pytest.fixture
+def desk(qtbot, registry: Registry, tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(registry, tmp_path)
+    yield made
+    made.close()

@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_editor_opens_a_workflow_and_runs_it(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("DENOODLE_CACHE", str(tmp_path / "cache"))
+    for name in ("CACHE", "CONFIG", "STATE"):
+        monkeypatch.setenv(f"DENOODLE_{name}", str(tmp_path / name.lower()))
     nodes = {"box": Node("toy.box", {"value": 7.0}), "save": Node("toy.save")}
     workflow.save(Graph(nodes, {Port("save", "box"): Port("box", "box")}), tmp_path / "box.json")
     editor = subprocess.Popen([sys.executable, "-c", START, "box.json"], cwd=tmp_path)

@@ -12,7 +12,8 @@ from nodegraph import graph as edits
 from nodegraph.graph import Node, Port
 from nodegraph.messages import Failed, Finished
 from nodegraph.types import Picture
-from ui.canvas.palette import Palette, search
+from ui.canvas import commands
+from ui.canvas.palette import Palette
 from ui.canvas.view import fitted
 from ui.theme import DARK
 
@@ -145,8 +146,8 @@ def test_a_wire_dropped_on_nothing_offers_what_fits_and_links_it(canvas, hand):
     hand.drag(hand.socket("settings", "box", output=True), QPointF(700, 400))
     offered = palette(canvas)
     assert offered is not None
-    assert {t.id for t in offered.types} >= {"toy.add", "toy.show"}
-    assert "toy.box" not in {t.id for t in offered.types}
+    assert {offer.type.id for offer in offered.offers} >= {"toy.add", "toy.show"}
+    assert "toy.box" not in {offer.type.id for offer in offered.offers}
     QTest.keyClicks(offered.box, "show")
     QTest.keyClick(offered.box, Qt.Key.Key_Return)
     assert canvas.document.graph.links[Port("show_2", "box")] == Port("settings", "box")
@@ -163,15 +164,9 @@ def test_tab_finds_and_adds_a_node_with_the_keyboard_alone(canvas):
     assert canvas.selection == {"box"}
 
 
-def test_search_finds_by_name_then_by_documentation(registry):
-    assert search(registry.values(), "add")[0].id == "toy.add"
-    assert "toy.slow" in [t.id for t in search(registry.values(), "milliseconds")]
-    assert search(registry.values(), "no such thing") == []
-
-
 def test_delete_removes_the_selected_nodes_and_their_links(canvas, hand, shows_document):
     hand.click(hand.header("sum"))
-    canvas.delete_selected()
+    commands.delete(canvas)
     assert "sum" not in canvas.document.graph.nodes
     assert not canvas.selection
     assert shows_document()

@@ -132,7 +132,7 @@ def test_reset_goes_back_to_the_default(inspector, document, params):
 def test_a_linked_parameter_says_where_its_value_comes_from(inspector, document):
     document.edit("Connect", connect, Port("left", "box"), Port("settings", "ratio"))
     row = inspector.rows["ratio"]
-    assert row.link.text() == "from Box"
+    assert row.about.text() == "from Box"
     assert not row.editor.isVisible()
     QTest.mouseClick(row.action, Qt.MouseButton.LeftButton)
     assert Port("settings", "ratio") not in document.graph.links

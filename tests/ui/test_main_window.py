@@ -12,10 +12,13 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMessageBox
 
-from nodegraph.engine import Settings
+from nodegraph.engine import Settings as EngineSettings
 from nodegraph.graph import Graph, Node, Port, add_node
+from ui import theme
 from ui.document import Document
 from ui.main_window import MainWindow
+from ui.settings import Settings
+from ui.templates import TemplatePicker
 
 LONG = 60_000  # an engine process starts in half a second on an idle machine; this one may be busy
 
@@ -23,9 +26,9 @@ LONG = 60_000  # an engine process starts in half a second on an idle machine; t
 @pytest.fixture
 def window(qtbot, registry, graph, tmp_path):
     """With the small graph open, not started."""
-    made = MainWindow(registry, Settings("tests.toy_nodes", cache=None, out_dir=str(tmp_path / "out")))
+    made = MainWindow(registry, EngineSettings("tests.toy_nodes", cache=None, out_dir=str(tmp_path / "out")))
     qtbot.addWidget(made, before_close_func=lambda w: w.document.undo_stack.setClean())
-    made.document.reset(graph)
+    made.tabs.show_document(made.session.new(graph))
     made.resize(1200, 800)
     made.show()
     qtbot.waitExposed(made)
@@ -47,6 +50,10 @@ def with_trouble(graph: Graph, type: str) -> Graph:
     return Graph(nodes, links)
 
 
+def show(window: MainWindow, graph: Graph) -> None:
+    window.document.edit("Show", lambda _: graph)
+
+
 def idle(window: MainWindow) -> bool:
     return not window.runs.running and not window.engine.running and window.runs.outcome != ""
 
@@ -58,7 +65,7 @@ def test_run_computes_to_the_end_and_shows_the_picture(window, qtbot):
     assert window.runs.of("sum").state == "done"
     assert window.runs.of("show").state == "done"
     assert window.preview.pixmap is not None
-    assert window.status.text().startswith("Done")
+    assert window.status_bar.text.text().startswith("Done")
 
 
 def test_ctrl_return_runs_while_a_prompt_is_typed(window):
@@ -84,16 +91,6 @@ def test_delete_removes_nodes_on_the_canvas_and_letters_in_a_text(window):
     window.canvas.setFocus()
     QTest.keyClick(window.canvas, Qt.Key.Key_Delete)
     assert "settings" not in window.document.graph.nodes
-
-
-def test_another_document_shows_nothing_of_the_one_before(window, graph, qtbot):
-    window.start()
-    window.runner.run()
-    qtbot.waitUntil(lambda: idle(window), timeout=LONG)
-    window.document.reset(graph)
-    assert not window.runs.nodes
-    assert window.preview.pixmap is None
-    assert {item.run.state for item in window.canvas.scene.nodes.values()} == {"idle"}
 
 
 def test_an_edit_makes_results_stale_and_undo_makes_them_good_again(window, qtbot):
@@ -125,7 +122,7 @@ def test_live_mode_runs_after_an_edit(window, qtbot):
     ],
 )
 def test_a_failure_is_said_on_its_node_and_the_next_run_works(window, graph, qtbot, type, sentence):
-    window.document.reset(with_trouble(graph, type))
+    show(window, with_trouble(graph, type))
     window.start()
     window.runner.run()
     qtbot.waitUntil(lambda: window.runs.of("trouble").state == "failed" and idle(window), timeout=LONG)
@@ -134,14 +131,14 @@ def test_a_failure_is_said_on_its_node_and_the_next_run_works(window, graph, qtb
         window.problems.item(i).data(Qt.ItemDataRole.UserRole) == "trouble" for i in range(window.problems.count())
     )
     assert window.document.graph == with_trouble(graph, type)
-    window.document.reset(graph)
+    show(window, graph)
     window.runner.run()
     qtbot.waitUntil(lambda: idle(window) and window.runs.of("show").state in ("done", "cached"), timeout=LONG)
 
 
 @pytest.mark.parametrize("type", ["toy.hang", "toy.deaf"])
 def test_stop_works_on_a_node_that_hangs(window, graph, qtbot, type):
-    window.document.reset(with_trouble(graph, type))
+    show(window, with_trouble(graph, type))
     window.engine._patience.setInterval(200)
     window.start()
     window.runner.run()
@@ -149,13 +146,13 @@ def test_stop_works_on_a_node_that_hangs(window, graph, qtbot, type):
     QTest.keyClick(window, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: idle(window), timeout=LONG)
     assert "did not react" in window.runs.of("trouble").message
-    window.document.reset(graph)
+    show(window, graph)
     window.runner.run()
     qtbot.waitUntil(lambda: idle(window) and window.runs.of("show").state in ("done", "cached"), timeout=LONG)
 
 
 def test_stop_ends_a_long_node_at_its_next_report(window, graph, qtbot):
-    window.document.reset(with_trouble(graph, "toy.slow"))
+    show(window, with_trouble(graph, "toy.slow"))
     window.document.set_param("trouble", "parts", 100_000)
     window.start()
     window.runner.run()
@@ -164,7 +161,7 @@ def test_stop_ends_a_long_node_at_its_next_report(window, graph, qtbot):
     window.runner.stop()
     qtbot.waitUntil(lambda: idle(window), timeout=LONG)
     assert window.engine.pid == pid
-    assert window.status.text().startswith("Stopped")
+    assert window.status_bar.text.text().startswith("Stopped")
 
 
 def test_closing_leaves_no_process_and_no_thread(window, qtbot):
@@ -198,10 +195,10 @@ def test_selecting_a_node_shows_its_parameters(window, qtbot):
     assert window.inspector.node == "settings"
 
 
-def dropped(window: MainWindow, path: Path) -> None:
+def dropped(window: MainWindow, path: Path, keys=Qt.KeyboardModifier.NoModifier) -> None:
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path))])
-    args = (data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    args = (data, Qt.MouseButton.LeftButton, keys)
     place = window.rect().center()
     QApplication.sendEvent(window, QDragEnterEvent(place, Qt.DropAction.CopyAction, *args))
     QApplication.sendEvent(window, QDropEvent(QPointF(place), Qt.DropAction.CopyAction, *args))
@@ -213,6 +210,28 @@ def test_a_workflow_dropped_on_the_window_is_opened(window, registry, tmp_path):
     dropped(window, tmp_path / "other.json")
     assert window.document.graph == other.graph
     assert window.windowTitle() == "other[*] — Denoodle"
+
+
+def test_a_workflow_dropped_with_shift_is_put_into_the_graph_under_the_pointer(window, registry, tmp_path):
+    before = window.document.graph
+    Document(registry, Graph({"left": Node("toy.box", {"value": 7.0})})).save(tmp_path / "part.json")
+    dropped(window, tmp_path / "part.json", Qt.KeyboardModifier.ShiftModifier)
+    (added,) = window.canvas.selection
+    node = window.document.graph.nodes[added]
+    assert node.params == {"value": 7.0}
+    under_pointer = window.canvas.view.to_world(window.canvas.mapFrom(window, QPointF(window.rect().center())))
+    assert QPointF(*node.pos) == QPointF(round(under_pointer.x()), round(under_pointer.y()))
+    window.document.undo_stack.undo()
+    assert window.document.graph == before
+
+
+def test_a_workflow_dropped_with_shift_is_added_to_the_graph(window, registry, graph, tmp_path):
+    Document(registry, Graph({"only": Node("toy.box")})).save(tmp_path / "other.json")
+    dropped(window, tmp_path / "other.json", Qt.KeyboardModifier.ShiftModifier)
+    assert window.document.graph.nodes.keys() == {*graph.nodes, "only"}
+    assert window.canvas.selection == {"only"}
+    window.document.undo_stack.undo()
+    assert window.document.graph == graph
 
 
 def test_a_file_that_cannot_be_read_gives_a_sentence_and_changes_nothing(window, warnings, tmp_path):
@@ -233,7 +252,7 @@ def test_unsaved_changes_are_asked_about(window, monkeypatch, tmp_path):
         (QMessageBox.StandardButton.Save, True),
     ):
         monkeypatch.setattr(QMessageBox, "question", lambda *args, answer=answer: asked.append(args[2]) or answer)
-        assert window.may_discard() is left
+        assert window.tabs.may_leave(window.workspace) is left
     assert asked == ["Save the changes to mine?"] * 2
     assert (tmp_path / "mine.json").exists()
     assert not window.document.dirty
@@ -241,9 +260,75 @@ def test_unsaved_changes_are_asked_about(window, monkeypatch, tmp_path):
 
 def test_a_file_that_cannot_be_written_gives_a_sentence_and_keeps_the_changes(window, warnings, tmp_path):
     window.document.set_param("left", "value", 8.0)
-    assert not window.save_to(tmp_path / "no such folder" / "a.json")
+    assert not window.tabs.save_to(tmp_path / "no such folder" / "a.json")
     assert "a.json" in warnings[0]
     assert window.document.dirty
+
+
+def make_window(qtbot, registry, settings: Settings) -> MainWindow:
+    made = MainWindow(registry, EngineSettings("tests.toy_nodes", cache=None), settings)
+    qtbot.addWidget(made, before_close_func=lambda w: w.document.undo_stack.setClean())
+    made.show()
+    qtbot.waitExposed(made)
+    return made
+
+
+def test_the_layout_and_the_look_are_as_they_were_left(qtbot, registry, qapp, tmp_path):
+    first = make_window(qtbot, registry, Settings(tmp_path / "settings.json"))
+    first.actions_by_id["view.panel_queue"].trigger()
+    first.docks["Inspector"].close()
+    first.actions_by_id["view.theme_light"].trigger()
+    first.resize(790, 700)
+    first.close()
+    second = make_window(qtbot, registry, Settings(tmp_path / "settings.json"))
+    try:
+        assert second.docks["Queue"].isVisible()
+        assert not second.docks["Inspector"].isVisible()
+        assert second.height() == 700
+        assert theme.colors() == theme.LIGHT
+    finally:
+        theme.apply(qapp, theme.DARK)
+
+
+def test_every_panel_can_be_shown_and_hidden(window):
+    for title in window.docks.titles:
+        action = window.actions_by_id[f"view.panel_{title.lower()}"]
+        shown = window.docks[title].isVisible()
+        action.trigger()
+        assert window.docks[title].isVisible() is not shown
+        action.trigger()
+        assert window.docks[title].isVisible() is shown
+
+
+def test_text_grows_with_its_keys_and_comes_back(window, qapp):
+    ctrl = Qt.KeyboardModifier.ControlModifier
+    window.activateWindow()
+    QTest.keyClick(window, Qt.Key.Key_Plus, ctrl)
+    QTest.keyClick(window, Qt.Key.Key_Plus, ctrl)
+    assert theme.scale() == pytest.approx(1.2)
+    QTest.keyClick(window, Qt.Key.Key_0, ctrl)
+    assert theme.scale() == 1.0
+
+
+def test_a_recent_file_is_opened_from_the_menu(window, registry, tmp_path):
+    path = tmp_path / "mine.json"
+    Document(registry, Graph({"only": Node("toy.box")})).save(path)
+    window.open(path)
+    window.tabs.close_tab(window.workspace)
+    window.recent.aboutToShow.emit()
+    window.recent.actions()[0].trigger()
+    assert window.document.name == "mine"
+
+
+def test_a_template_is_a_document_without_a_file(window, monkeypatch, qtbot):
+    def take_the_first(picker: TemplatePicker) -> None:
+        picker.show()
+        QTest.keyClick(picker.search, Qt.Key.Key_Return)
+
+    monkeypatch.setattr(TemplatePicker, "exec", take_the_first)
+    window.actions_by_id["file.template"].trigger()
+    assert window.document.path is None
+    assert window.document.graph.nodes
 
 
 BUILD = """
@@ -252,6 +337,7 @@ from PySide6.QtWidgets import QApplication
 from nodegraph.engine import Settings
 from nodegraph.registry import discover
 from ui import theme
+from ui.canvas.adding import add, offers
 from ui.main_window import MainWindow
 app = QApplication([])
 theme.install(app)
@@ -260,9 +346,11 @@ window.show()
 window.plan.start()
 window.plan.close()
 app.processEvents()
-for id in window.document.registry:
-    window.canvas.add(id, window.canvas.view.to_world(window.canvas.rect().center().toPointF()))
+for offer in offers(window.canvas.scope):
+    add(window.canvas, offer, window.canvas.view.to_world(window.canvas.rect().center().toPointF()))
 app.processEvents()
+window.document.undo_stack.setClean()
+window.close()
 print(*sorted({name.split(".")[0] for name in sys.modules}))
 """
 

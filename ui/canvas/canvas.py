@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSizeF, Qt, QTimer, Signal
 from PySide6.QtGui import (
@@ -18,41 +18,61 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QToolTip, QWidget
 
-from nodegraph.graph import Diff, Graph, Node, Port, add_node, connect, fresh_id, remove_nodes
-from nodegraph.node import NodeType
-from nodegraph.types import accepts, type_name
-from ui.canvas.gestures import REACH, Box, Gesture, Move, Pan, Wire
-from ui.canvas.paint import paint_grid, paint_links, paint_nodes
+from nodegraph.graph import Diff, Port
+from ui.canvas import adding, press
+from ui.canvas.breadcrumbs import Breadcrumbs
+from ui.canvas.gestures import Gesture, Move
+from ui.canvas.glide import Glide
+from ui.canvas.layers import paint_carried, paint_still
+from ui.canvas.live_editor import LiveEditor
+from ui.canvas.minimap import Minimap
+from ui.canvas.paint import paint_grid, paint_nodes
 from ui.canvas.palette import Palette
-from ui.canvas.scene import LinkItem, NodeItem, Scene
+from ui.canvas.scene import Scene
 from ui.canvas.tiles import Tiles
+from ui.canvas.tips import tip_at
 from ui.canvas.view import View, fitted
 from ui.document import Document
 from ui.run_state import RunState
-from ui.text import label
-from ui.theme import DARK, color
+from ui.scope import Scope
+from ui.theme import color, colors
 
 NOTCH = 1.2  # zoom factor of one wheel notch
 
 
 class Canvas(QWidget):
-    """Shows the document and asks it to change. Selection and view are its own: they are not part of the document."""
+    """Shows the graph of a scope and asks it to change. Selection and view are not part of the document.
+
+    snap: whether nodes that are moved keep to the grid.
+    """
 
     selection_changed = Signal()
+    view_changed = Signal()
+    held = Signal(bool)  # a number is being dragged: runs should be quick
 
     def __init__(self, document: Document, runs: RunState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.document, self.runs = document, runs
-        self.scene = Scene(document, runs, self)
+        self.scope = Scope(document, self)
+        self.scene = Scene(self.scope, runs, self)
         self.view = View()
         self.selection: frozenset[str] = frozenset()
         self.gesture: Gesture | None = None
+        self.editor: LiveEditor | None = None
+        self.snap = False
+        self.recent: list[str] = []  # types that were added, the latest first
+        self._glide: Glide | None = None
         self._panning = False  # Space is held
         self._fit_wanted = True
-        self._tiles = Tiles(self._render, color(DARK.canvas))
+        self._tiles = Tiles(self._render, color(colors().canvas))
+        self.minimap = Minimap(self)
+        self.breadcrumbs = Breadcrumbs(self)
+        self._idle = QTimer(self, interval=0, singleShot=True)
+        self._idle.timeout.connect(self._paint_ahead)
         self.scene.touched.connect(self._touch)
         self.scene.animated.connect(self.update)
-        document.changed.connect(self._forget_removed)
+        self.scope.changed.connect(self._forget_removed)
+        self.scope.moved.connect(self.fit_all)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
@@ -69,64 +89,77 @@ class Canvas(QWidget):
         painter.scale(self.view.scale, self.view.scale)
         self._paint_live(painter)
         painter.end()
-        if not complete:
-            QTimer.singleShot(0, self, self.update)
+        if not complete or self._glide is not None:
+            QTimer.singleShot(0, self, self._next_frame)
+        else:
+            self._idle.start()
+
+    def _paint_ahead(self) -> None:
+        if self._tiles.paint_ahead(self.view, self.size()):
+            self._idle.start()
+
+    def _next_frame(self) -> None:
+        if self._glide is not None and self._glide.over:
+            glide, self._glide = self._glide, None
+            self._touch_nodes(glide.ids, links=True)
+        self.update()
 
     def _render(self, painter: QPainter, area: QRectF) -> None:
-        """The static layer: everything but the nodes that are being carried, and their wires."""
-        carried = self._carried()
-        scale = self.view.scale
-        paint_grid(painter, area, scale)
-        links = self.scene.links_in(area)
-        nodes = self.scene.nodes_in(area)
-        if carried:
-            links = [link for link in links if link.dst.node not in carried and link.src.node not in carried]
-            nodes = [item for item in nodes if item.id not in carried]
-        paint_links(painter, links, scale)
-        paint_nodes(painter, nodes, self.selection, scale)
+        """The static layer: everything but what is being carried."""
+        paint_grid(painter, area, self.view.scale)
+        paint_still(painter, self.scene, area, self.carried().keys(), self.selection, self.view.scale)
 
     def _paint_live(self, painter: QPainter) -> None:
         scale = self.view.scale
-        running = [item for item in self.scene.nodes.values() if item.run.state == "running"]
+        carried = self.carried()
+        running = [i for i in self.scene.nodes.values() if i.run.state == "running" and i.id not in carried]
         paint_nodes(painter, running, self.selection, scale)
-        if isinstance(self.gesture, Move):
-            self._paint_carried(painter, self.gesture)
+        if carried:
+            paint_carried(painter, self.scene, carried, self.selection, scale)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if self.gesture is not None:
             self.gesture.paint(painter)
 
-    def _paint_carried(self, painter: QPainter, move: Move) -> None:
-        by, scale = move.offset, self.view.scale
-        links = []
-        for link in self.scene.links_of(move.ids):
-            a = link.a + by if link.src.node in move.ids else link.a
-            b = link.b + by if link.dst.node in move.ids else link.b
-            links.append(LinkItem(link.src, link.dst, link.color, a, b))
-        paint_links(painter, links, scale)
-        painter.translate(by)
-        paint_nodes(painter, [self.scene.nodes[id] for id in move.ids], self.selection, scale)
-        painter.translate(-by)
+    def carried(self) -> Mapping[str, QPointF]:
+        """The nodes that are on their way, and how far from where the document has them."""
+        if isinstance(self.gesture, Move):
+            return dict.fromkeys(self.gesture.ids, self.gesture.offset)
+        return self._glide.offsets() if self._glide is not None else {}
 
-    def _carried(self) -> frozenset[str]:
-        return self.gesture.ids if isinstance(self.gesture, Move) else frozenset()
+    def glide(self, before: Mapping[str, QPointF]) -> None:
+        """Let nodes move to where the document has them now. before: where they were."""
+        self._glide = Glide({id: pos - self.scene.nodes[id].pos for id, pos in before.items()})
+        self._touch_nodes(before, links=True)
 
     def _touch(self, area: QRectF) -> None:
         self._tiles.invalidate(area)
         self.update()
 
     def _touch_nodes(self, ids: Iterable[str], *, links: bool = False) -> None:
-        """Paint these nodes again, with their wires when `links`."""
+        """Paint these nodes again, with their wires and zones when `links`."""
         kept = [id for id in ids if id in self.scene.nodes]
         for id in kept:
             self._touch(self.scene.nodes[id].bounds)
         for link in self.scene.links_of(kept) if links else ():
             self._touch(link.rect)
+        for zone in self.scene.zones if links else ():
+            if not zone.nodes.isdisjoint(kept):
+                self._touch(zone.bounds)
+
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() == QEvent.Type.StyleChange:  # another theme
+            self._tiles = Tiles(self._render, color(colors().canvas))
+            self.update()
+        super().changeEvent(event)
 
     # View ---------------------------------------------------------------------------------------------
 
     def show_view(self, view: View) -> None:
         self.view = view
+        if self.editor is not None:
+            self.editor.follow()
         self._fit_wanted = False
+        self.view_changed.emit()
         self.update()
 
     def fit(self) -> None:
@@ -141,17 +174,33 @@ class Canvas(QWidget):
         self._fit_wanted = True
         self.update()
 
-    def center_on(self, id: str) -> None:
-        """Bring a node into view and select it."""
+    def zoom(self, factor: float) -> None:
+        """At the pointer when it is over the canvas, else in the middle."""
+        self.show_view(self.view.zoomed(factor, self.pointer()))
+
+    def pointer(self) -> QPointF:
+        """Where the mouse is, in pixels; the middle when it is elsewhere."""
+        at = QPointF(self.mapFromGlobal(QCursor.pos()))
+        return at if self.underMouse() and QRectF(self.rect()).contains(at) else QPointF(self.rect().center())
+
+    def center_on(self, node: str) -> None:
+        """Bring a node into view and select it. node: as the engine calls it; "denoise/step" is inside "denoise"."""
+        *path, id = node.split("/")
+        self.scope.show(tuple(path))
         if id in self.scene.nodes:
             self.select({id})
-            seen = self.view.rect_to_world(QRectF(self.rect()))
-            if not seen.contains(self.scene.nodes[id].rect):
-                view = View(max(self.view.scale, 0.6))
-                middle = QPointF(self.rect().center()) - self.scene.nodes[id].rect.center() * view.scale
-                self.show_view(view.panned(middle.x(), middle.y()))
+            self.reveal(id)
+
+    def reveal(self, id: str) -> None:
+        """Bring a node into view."""
+        seen = self.view.rect_to_world(QRectF(self.rect()))
+        if not seen.contains(self.scene.nodes[id].rect):
+            view = View(max(self.view.scale, 0.6))
+            middle = QPointF(self.rect().center()) - self.scene.nodes[id].rect.center() * view.scale
+            self.show_view(view.panned(middle.x(), middle.y()))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
+        self.minimap.place()
         if event.oldSize().isValid() and not self._fit_wanted:
             grown = event.size() - event.oldSize()
             self.view = self.view.panned(grown.width() / 2, grown.height() / 2)
@@ -164,6 +213,12 @@ class Canvas(QWidget):
         else:
             self.show_view(self.view.zoomed(NOTCH ** (event.angleDelta().y() / 120), event.position()))
 
+    def show_editor(self, editor: LiveEditor | None) -> None:
+        """There is at most one editor over the canvas: another takes its place."""
+        if editor is not None and self.editor is not None:
+            self.editor.leave()
+        self.editor = editor
+
     # Selection ----------------------------------------------------------------------------------------
 
     def select(self, ids: Iterable[str]) -> None:
@@ -175,14 +230,17 @@ class Canvas(QWidget):
         self._touch_nodes(changed)
         self.selection_changed.emit()
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The selected nodes that can be run, as the engine calls them."""
+        chosen = (id for id in self.selection if not self.scene.nodes[id].type.annotation)
+        return tuple(self.scope.prefix + id for id in chosen)
+
     def select_all(self) -> None:
         self.select(self.scene.nodes)
 
-    def delete_selected(self) -> None:
-        if self.selection:
-            count = len(self.selection)
-            text = "Delete node" if count == 1 else f"Delete {count} nodes"
-            self.document.edit(text, remove_nodes, self.selection)
+    def set_snap(self, on: bool) -> None:
+        self.snap = on
 
     def _forget_removed(self, change: Diff) -> None:
         if change.removed:
@@ -193,37 +251,12 @@ class Canvas(QWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if self.gesture is not None:
             return
-        at = event.position()
-        if event.button() == Qt.MouseButton.MiddleButton or (
-            self._panning and event.button() == Qt.MouseButton.LeftButton
-        ):
-            self._begin(Pan(self, at))
-        elif event.button() == Qt.MouseButton.LeftButton:
-            self._press(at, event.modifiers())
-        elif event.button() == Qt.MouseButton.RightButton:
-            self.open_palette(at)
+        button = Qt.MouseButton.MiddleButton if self._panning else event.button()
+        gesture = press.pressed(self, event.position(), button, event.modifiers())
+        if gesture is not None:
+            self.begin(gesture)
 
-    def _press(self, at: QPointF, modifiers: Qt.KeyboardModifier) -> None:
-        world = self.view.to_world(at)
-        socket = self.scene.socket_at(world, REACH / max(self.view.scale, 0.5))
-        if socket is not None and self.view.scale > 0.2:
-            self._begin(Wire(self, at, *socket))
-            return
-        item = self.scene.node_at(world)
-        add = bool(modifiers & (Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.ControlModifier))
-        if item is None:
-            keep = self.selection if add else frozenset[str]()
-            self.select(keep)
-            self._begin(Box(self, at, keep))
-            return
-        if add:
-            self.select(self.selection ^ {item.id})
-        elif item.id not in self.selection:
-            self.select({item.id})
-        if item.id in self.selection:
-            self._begin(Move(self, at))
-
-    def _begin(self, gesture: Gesture) -> None:
+    def begin(self, gesture: Gesture) -> None:
         self.gesture = gesture
         if isinstance(gesture, Move):
             self._touch_nodes(gesture.ids, links=True)
@@ -232,8 +265,11 @@ class Canvas(QWidget):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if self.gesture is not None:
+            self.gesture.keys = event.modifiers()
             self.gesture.move(event.position())
             self.update()
+        elif not self._panning:
+            self.setCursor(press.cursor_at(self, event.position()))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         gesture = self._end()
@@ -249,13 +285,8 @@ class Canvas(QWidget):
         return gesture
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        if (
-            event.button() == Qt.MouseButton.LeftButton
-            and self.scene.node_at(self.view.to_world(event.position())) is None
-        ):
-            self._end()
-            self.open_palette(event.position())
-        else:
+        self._end()
+        if event.button() != Qt.MouseButton.LeftButton or not press.double_clicked(self, event.position()):
             self.mousePressEvent(event)
 
     # Keys ---------------------------------------------------------------------------------------------
@@ -269,6 +300,8 @@ class Canvas(QWidget):
                 gesture = self._end()
                 assert gesture is not None
                 gesture.cancel()
+            case Qt.Key.Key_Escape if self.scope.path:
+                self.scope.leave()
             case _:
                 event.ignore()
 
@@ -280,68 +313,43 @@ class Canvas(QWidget):
             event.ignore()
 
     def focusNextPrevChild(self, next: bool) -> bool:
-        """Tab opens the palette instead of leaving the canvas."""
-        self.open_palette(QPointF(self.mapFromGlobal(QCursor.pos())))
-        return True
+        """Tab opens a group or the palette instead of leaving the canvas; Shift+Tab leaves a group, then the canvas."""
+        if next:
+            self.enter_or_add()
+            return True
+        if self.scope.path:
+            self.scope.leave()
+            return True
+        return super().focusNextPrevChild(False)
 
-    # Adding nodes -------------------------------------------------------------------------------------
-
-    def open_palette(self, at: QPointF, port: Port | None = None, *, from_output: bool = True) -> Palette:
-        """Offer node types to add at a place in pixels; with a port, those that can be linked to it."""
-        place = at if QRectF(self.rect()).contains(at) else QPointF(self.rect().center())
-        types = [t for t in self.document.registry.values() if port is None or self._mate(t, port, from_output)]
-        palette = Palette(types, self)
-        world = self.view.to_world(place)
-        palette.chosen.connect(lambda id: self.add(id, world, port, from_output=from_output))
-        palette.open_at(self.mapToGlobal(place.toPoint()))
-        return palette
-
-    def add(self, type_id: str, world: QPointF, port: Port | None = None, *, from_output: bool = True) -> None:
-        """Add a node, linked to the port where one is given, as one undo step; it is selected."""
-        type = self.document.registry[type_id]
-        id = fresh_id(self.document.graph, type_id.rsplit(".", 1)[-1].rsplit(":", 1)[-1].lower().replace(" ", "_"))
-
-        def change(graph: Graph) -> Graph:
-            graph = add_node(graph, id, Node(type_id, pos=(round(world.x()), round(world.y()))))
-            if port is None:
-                return graph
-            mate = Port(id, self._mate(type, port, from_output))
-            return connect(graph, port, mate) if from_output else connect(graph, mate, port)
-
-        self.document.edit(f"Add {type.title}", change)
-        self.select({id})
-
-    def _mate(self, type: NodeType, port: Port, from_output: bool) -> str:
-        """The first socket of the type that the port can be linked to; empty when there is none."""
-        if from_output:
-            output = self.document.output(port)
-            return next((i.name for i in type.inputs if output and accepts(i.type, output.type)), "")
-        input = self.document.input(port)
-        return next((o.name for o in type.outputs if input and accepts(input.type, o.type)), "")
-
-    # Tooltips -----------------------------------------------------------------------------------------
+    def enter_or_add(self) -> None:
+        """Go into the selected group; when no group is selected, offer node types to add."""
+        id = next(iter(self.selection), "")
+        if len(self.selection) == 1 and self.scope.can_enter(id):
+            self.scope.enter(id)
+        else:
+            self.open_palette(self.pointer())
 
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
             QToolTip.showText(event.globalPos(), self.tip_at(QPointF(event.pos())), self)
             return True
-        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride and self.gesture is not None:
-            event.accept()  # Escape then ends the gesture, not the run
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride and self._takes(event):
+            event.accept()
         return super().event(event)
 
+    def _takes(self, event: QKeyEvent) -> bool:
+        """Whether a key is the canvas's before it is a shortcut: Escape then ends the gesture or leaves the group."""
+        if self.gesture is not None:
+            return True
+        return event.key() == Qt.Key.Key_Escape and bool(self.scope.path) and not self.runs.running
+
     def tip_at(self, at: QPointF) -> str:
-        """What there is to say about the place: a socket's type, a node's failure, problem or purpose."""
-        world = self.view.to_world(at)
-        socket = self.scene.socket_at(world, REACH / self.view.scale)
-        if socket is not None:
-            port, output = socket
-            found = self.document.output(port) if output else self.document.input(port)
-            return f"{label(port.socket)}: {type_name(found.type)}" if found else label(port.socket)
-        item = self.scene.node_at(world)
-        return _about(item) if item else ""
+        """What there is to say about a place in pixels."""
+        return tip_at(self.scene, self.scope, self.view, at)
 
+    # Adding nodes -------------------------------------------------------------------------------------
 
-def _about(item: NodeItem) -> str:
-    if item.run.state == "failed":
-        return item.run.message
-    return item.problem or item.type.doc.split("\n\n", 1)[0]
+    def open_palette(self, at: QPointF, port: Port | None = None, *, from_output: bool = True) -> Palette:
+        """Offer node types to add at a place in pixels; with a port, those that can be linked to it."""
+        return adding.open_palette(self, at, port, from_output=from_output)

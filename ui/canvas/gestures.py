@@ -6,27 +6,34 @@ document once, at the end, so that it is one undo step and Escape leaves no trac
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QPainter, QPen
+from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
+from PySide6.QtGui import QPainter, QPen, QPolygonF
 
-from nodegraph.graph import Graph, Port, connect, disconnect, move_nodes
-from nodegraph.types import accepts, style
-from ui.canvas.paint import wire_pen
-from ui.canvas.shape import wire
-from ui.theme import DARK, color
+from nodegraph.edits import insert_on_link
+from nodegraph.graph import Graph, change_node, move_nodes
+from nodegraph.node import Input, Output
+from nodegraph.reach import downstream, upstream
+from nodegraph.types import accepts
+from ui.canvas.figures import GRIP, LEAST
+from ui.canvas.scene import LinkItem, NodeItem
+from ui.canvas.shape import touches
+from ui.theme import color, colors
 
 if TYPE_CHECKING:
     from ui.canvas.canvas import Canvas
 
 REACH = 14.0  # pixels within which a socket is hit
+SNAP = 16.0  # world units between the lines that nodes snap to: half the distance of the dots
 
 
 class Gesture:
-    """start: where the button went down, in pixels."""
+    """start: where the button went down, in pixels. keys: what is held with the mouse."""
 
     cursor: Qt.CursorShape | None = None
+    keys = Qt.KeyboardModifier.NoModifier
 
     def __init__(self, canvas: Canvas, start: QPointF) -> None:
         self.canvas, self.start, self.at = canvas, start, start
@@ -55,7 +62,7 @@ class Pan(Gesture):
 
 
 class Box(Gesture):
-    """Select what the rectangle touches. keep: what was selected and stays so."""
+    """Select what the rectangle touches, and frames that lie in it. keep: what was selected and stays so."""
 
     def __init__(self, canvas: Canvas, start: QPointF, keep: frozenset[str]) -> None:
         super().__init__(canvas, canvas.view.to_world(start))
@@ -67,94 +74,166 @@ class Box(Gesture):
 
     def move(self, at: QPointF) -> None:
         self.at = self.canvas.view.to_world(at)
-        inside = {item.id for item in self.canvas.scene.nodes_in(self.rect) if item.rect.intersects(self.rect)}
-        self.canvas.select(inside | self.keep)
+        near = self.canvas.scene.nodes_in(self.rect)
+        self.canvas.select({item.id for item in near if self._holds(item)} | self.keep)
+
+    def _holds(self, item: NodeItem) -> bool:
+        return self.rect.contains(item.rect) if item.figure == "frame" else self.rect.intersects(item.rect)
 
     def cancel(self) -> None:
         self.canvas.select(self.keep)
 
     def paint(self, painter: QPainter) -> None:
-        painter.setPen(QPen(color(DARK.accent), 0))
-        painter.setBrush(color(DARK.accent, 28))
+        painter.setPen(QPen(color(colors().accent), 0))
+        painter.setBrush(color(colors().accent, 28))
         painter.drawRect(self.rect)
 
 
-class Move(Gesture):
-    """Carry the selected nodes. The canvas paints them `offset` world units from where the document has them."""
+class Lasso(Gesture):
+    """Select the nodes whose middle the drawn line surrounds. keep: what was selected and stays so."""
 
-    def __init__(self, canvas: Canvas, start: QPointF) -> None:
+    def __init__(self, canvas: Canvas, start: QPointF, keep: frozenset[str]) -> None:
         super().__init__(canvas, start)
-        self.ids = frozenset(canvas.selection)
-
-    @property
-    def offset(self) -> QPointF:
-        return (self.at - self.start) / self.canvas.view.scale
-
-    def finish(self) -> None:
-        by = self.offset
-        nodes = self.canvas.document.graph.nodes
-        to = {id: (round(nodes[id].pos[0] + by.x()), round(nodes[id].pos[1] + by.y())) for id in self.ids}
-        text = "Move node" if len(to) == 1 else f"Move {len(to)} nodes"
-        self.canvas.document.edit(text, move_nodes, to)
-
-
-class Wire(Gesture):
-    """Pull a wire from a socket; on a linked input, take its wire off. fixed: the end that stays."""
-
-    def __init__(self, canvas: Canvas, start: QPointF, port: Port, output: bool) -> None:
-        super().__init__(canvas, start)
-        source = None if output else canvas.document.graph.links.get(port)
-        self.taken = port if source else None
-        self.fixed, self.from_output = (source, True) if source else (port, output)
-        self.target: Port | None = None
+        self.keep = keep
+        self.line = QPolygonF([canvas.view.to_world(start)])
 
     def move(self, at: QPointF) -> None:
         super().move(at)
-        scene = self.canvas.scene
-        found = scene.socket_at(self.canvas.view.to_world(at), REACH / self.canvas.view.scale)
-        self.target = found[0] if found and found[1] != self.from_output and self.fits(found[0]) else None
+        self.line.append(self.canvas.view.to_world(at))
+        near = self.canvas.scene.nodes_in(self.line.boundingRect())
+        self.canvas.select({item.id for item in near if self._holds(item)} | self.keep)
 
-    def fits(self, other: Port) -> bool:
-        """Whether the types agree and the link would not close a circle."""
-        src, dst = (self.fixed, other) if self.from_output else (other, self.fixed)
-        document = self.canvas.document
-        output, input = document.output(src), document.input(dst)
-        if output is None or input is None or not accepts(input.type, output.type):
-            return False
-        return src.node not in downstream(document.graph, dst.node)
+    def _holds(self, item: NodeItem) -> bool:
+        return self.line.containsPoint(item.rect.center(), Qt.FillRule.OddEvenFill)
 
-    def finish(self) -> None:
-        if self.target is not None:
-            src, dst = (self.fixed, self.target) if self.from_output else (self.target, self.fixed)
-            self.canvas.document.edit("Connect", self._connected, src, dst)
-        elif self.taken is not None:
-            self.canvas.document.edit("Disconnect", disconnect, self.taken)
-        elif (self.at - self.start).manhattanLength() > 2 * REACH:
-            self.canvas.open_palette(self.at, self.fixed, from_output=self.from_output)
-
-    def _connected(self, graph: Graph, src: Port, dst: Port) -> Graph:
-        return connect(disconnect(graph, self.taken) if self.taken else graph, src, dst)
+    def cancel(self) -> None:
+        self.canvas.select(self.keep)
 
     def paint(self, painter: QPainter) -> None:
-        scene, view = self.canvas.scene, self.canvas.view
-        fixed = scene.socket_pos(self.fixed, output=self.from_output)
-        loose = scene.socket_pos(self.target, output=not self.from_output) if self.target else view.to_world(self.at)
-        document = self.canvas.document
-        socket = document.output(self.fixed) if self.from_output else document.input(self.fixed)
-        painter.setPen(wire_pen(style(socket.type).color if socket else DARK.dim, view.scale))
-        painter.drawPolyline(wire(fixed, loose) if self.from_output else wire(loose, fixed))
+        painter.setPen(QPen(color(colors().accent), 0, Qt.PenStyle.DashLine))
+        painter.setBrush(color(colors().accent, 28))
+        painter.drawPolygon(self.line)
 
 
-def downstream(graph: Graph, node: str) -> set[str]:
-    """The node and everything that its results reach."""
-    readers: dict[str, list[str]] = {}
-    for dst, src in graph.links.items():
-        readers.setdefault(src.node, []).append(dst.node)
-    found: set[str] = set()
-    todo = [node]
-    while todo:
-        id = todo.pop()
-        if id not in found:
-            found.add(id)
-            todo += readers.get(id, [])
-    return found
+class Move(Gesture):
+    """Carry the selected nodes, and what lies in selected frames.
+
+    The canvas paints them `offset` world units from where the document has them. One node that is dropped on a wire
+    goes into it. held: the node that was pressed; it is the one that snaps.
+    """
+
+    def __init__(self, canvas: Canvas, start: QPointF) -> None:
+        super().__init__(canvas, start)
+        below = canvas.scene.node_at(canvas.view.to_world(start))
+        self.held = below.id if below and below.id in canvas.selection else next(iter(canvas.selection))
+        self.ids = canvas.scene.with_members(canvas.selection)
+        self.wire: LinkItem | None = None  # which the node would go into
+        self._entry = self._exit = ""  # its sockets for that
+
+    @property
+    def offset(self) -> QPointF:
+        by = (self.at - self.start) / self.canvas.view.scale
+        if not self.canvas.snap or by.isNull():
+            return by
+        pos = self.canvas.scene.nodes[self.held].pos
+        to = pos + by
+        return QPointF(round(to.x() / SNAP) * SNAP, round(to.y() / SNAP) * SNAP) - pos
+
+    def move(self, at: QPointF) -> None:
+        super().move(at)
+        self.wire = self._wire_below() if len(self.ids) == 1 else None
+
+    def _wire_below(self) -> LinkItem | None:
+        inputs, outputs = self._free
+        if not inputs or not outputs:
+            return None
+        rect = self.canvas.scene.nodes[self.held].rect.translated(self.offset)
+        near = self.canvas.scene.links_in(rect)
+        return next((link for link in near if touches(link.points, rect) and self._fits(link)), None)
+
+    @cached_property
+    def _free(self) -> tuple[list[Input], list[Output]]:
+        """The sockets of the node that have no wire."""
+        item = self.canvas.scene.nodes[self.held]
+        used = {link.src.socket for link in self.canvas.scene.links_of([self.held]) if link.src.node == self.held}
+        inputs = [input for input in item.type.inputs if input.name not in item.linked]
+        return inputs, [output for output in item.type.outputs if output.name not in used]
+
+    def _fits(self, link: LinkItem) -> bool:
+        """Whether the node has a free input and a free output for the wire."""
+        if link.src.node in self._after or link.dst.node in self._before:
+            return False  # it would close a circle
+        source, target = self.canvas.scope.output(link.src), self.canvas.scope.input(link.dst)
+        if source is None or target is None:
+            return False
+        inputs, outputs = self._free
+        self._entry = next((i.name for i in inputs if accepts(i.type, source.type)), "")
+        self._exit = next((o.name for o in outputs if accepts(target.type, o.type)), "")
+        return bool(self._entry and self._exit)
+
+    @cached_property
+    def _after(self) -> set[str]:
+        return downstream(self.canvas.scope.graph, self.held)
+
+    @cached_property
+    def _before(self) -> set[str]:
+        return upstream(self.canvas.scope.graph, self.held)
+
+    def finish(self) -> None:
+        by = self.offset
+        nodes = self.canvas.scope.graph.nodes
+        to = {id: (round(nodes[id].pos[0] + by.x()), round(nodes[id].pos[1] + by.y())) for id in self.ids}
+        text = "Move node" if len(to) == 1 else f"Move {len(to)} nodes"
+        self.canvas.scope.edit("Insert into wire" if self.wire else text, self._moved, to)
+
+    def _moved(self, graph: Graph, to: dict[str, tuple[float, float]]) -> Graph:
+        graph = move_nodes(graph, to)
+        if self.wire is None:
+            return graph
+        return insert_on_link(graph, self.held, self.wire.dst, self._entry, self._exit)
+
+    def paint(self, painter: QPainter) -> None:
+        if self.wire is not None:
+            painter.setPen(QPen(color(colors().accent), 4.0))
+            painter.drawPolyline(self.wire.points)
+
+
+class Stretch(Gesture):
+    """Pull the right edge, the lower edge or the corner of a frame or note."""
+
+    def __init__(self, canvas: Canvas, start: QPointF, item: NodeItem) -> None:
+        super().__init__(canvas, start)
+        self.item = item
+        right, low = grips(item, canvas.view.to_world(start))
+        self.along = QPointF(right, low)
+        self.cursor = stretch_cursor(right, low)
+
+    @property
+    def size(self) -> tuple[float, float]:
+        by = (self.at - self.start) / self.canvas.view.scale
+        shape = self.item.shape
+        size = QSizeF(shape.width + by.x() * self.along.x(), shape.height + by.y() * self.along.y())
+        return round(max(size.width(), LEAST[0])), round(max(size.height(), LEAST[1]))
+
+    def finish(self) -> None:
+        shape = self.item.shape
+        if self.size != (shape.width, shape.height):
+            self.canvas.scope.edit("Resize", lambda graph: change_node(graph, self.item.id, size=self.size))
+
+    def paint(self, painter: QPainter) -> None:
+        painter.setPen(QPen(color(colors().accent), 0))
+        painter.setBrush(color(colors().accent, 28))
+        painter.drawRect(QRectF(self.item.pos, QSizeF(*self.size)))
+
+
+def grips(item: NodeItem, point: QPointF) -> tuple[bool, bool]:
+    """Whether the point is on the right and on the lower edge of a frame or note."""
+    if item.figure not in ("frame", "note"):
+        return False, False
+    return point.x() > item.rect.right() - GRIP, point.y() > item.rect.bottom() - GRIP
+
+
+def stretch_cursor(right: bool, low: bool) -> Qt.CursorShape:
+    if right and low:
+        return Qt.CursorShape.SizeFDiagCursor
+    return Qt.CursorShape.SizeHorCursor if right else Qt.CursorShape.SizeVerCursor

@@ -2,101 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from nodegraph.node import NodeType
+from nodegraph.types import style
+from ui.canvas.finder import Entry, Finder
 from ui.text import label
+from ui.theme import colors
+
+ALMOST = 0.78  # likeness, 0..1, from which a word counts as mistyped
 
 
-def search(types: Iterable[NodeType], query: str) -> list[NodeType]:
-    """The types that match every word of the query, best first; all of them, by category, for no query."""
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A node that can be added. params: what it starts with. words: synonyms. name: instead of the type's title."""
+
+    type: NodeType
+    params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    words: tuple[str, ...] = ()
+    name: str = ""
+
+    @property
+    def title(self) -> str:
+        return self.name or self.type.title
+
+
+def search(offers: Iterable[Offer], query: str, recent: Sequence[str] = ()) -> list[Offer]:
+    """Those that match every word of the query, best first; all of them, by category, for no query.
+
+    recent: ids of types that come first among equals.
+    """
     words = query.lower().split()
-    ranked = [(_rank(type, words), type.category, type.title, type.id, type) for type in types]
-    return [found[-1] for found in sorted((r for r in ranked if r[0] is not None), key=lambda r: r[:-1])]
+    age = {id: index for index, id in enumerate(recent)}
+    ranked = [
+        (rank, age.get(o.type.id, len(age)), o.type.category, o.title, index, o)
+        for index, o in enumerate(offers)
+        if (rank := _rank(o, words)) is not None
+    ]
+    return [found[-1] for found in sorted(ranked, key=lambda r: r[:-1])]
 
 
-def _rank(type: NodeType, words: list[str]) -> int | None:
+def _rank(offer: Offer, words: Sequence[str]) -> int | None:
     """Lower is better; None when a word is nowhere."""
     total = 0
     for word in words:
-        rank = _word_rank(type, word)
+        rank = _word_rank(offer, word)
         if rank is None:
             return None
         total += rank
     return total
 
 
-def _word_rank(type: NodeType, word: str) -> int | None:
-    title = type.title.lower()
-    names = " ".join((title, type.id.replace(".", " ").replace("_", " "), *type.aliases)).lower()
+def _word_rank(offer: Offer, word: str) -> int | None:
+    title, type = offer.title.lower(), offer.type
     if title.startswith(word):
         return 0
-    if any(name.startswith(word) for name in names.split()):
+    own, others = title.split(), f"{type.id} {' '.join(offer.words)}".lower().replace(".", " ").replace("_", " ")
+    if any(name.startswith(word) for name in (*own, *(synonym.lower() for synonym in offer.words))):
         return 1
-    if word in names:
+    if any(name.startswith(word) for name in others.split()):
         return 2
+    if word in title or word in others:
+        return 3
     letters = iter(title)
     if all(letter in letters for letter in word):  # in this order, with others between
-        return 4
+        return 5
+    if len(word) > 3 and any(_alike(word, name) for name in (*own, *others.split())):
+        return 6
     return 8 if word in type.doc.lower() else None
 
 
-class Palette(QFrame):
-    """A search box over a list; Return or a click chooses, Escape or a click elsewhere closes."""
+def _alike(word: str, name: str) -> bool:
+    return abs(len(word) - len(name)) < 3 and SequenceMatcher(None, word, name).ratio() >= ALMOST
 
-    chosen = Signal(str)  # node type id
 
-    def __init__(self, types: Iterable[NodeType], parent: QWidget) -> None:
-        super().__init__(parent, Qt.WindowType.Popup | Qt.WindowType.FramelessWindowHint)
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setObjectName("palette")
-        self.types = list(types)
-        self.box = QLineEdit(self)
-        self.box.setPlaceholderText("Add a node: type what it does")
-        self.box.textChanged.connect(self._fill)
-        self.box.installEventFilter(self)
-        self.list = QListWidget(self)
-        self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.list.itemClicked.connect(self._choose)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 8, 8, 8)
-        layout.addWidget(self.box)
-        layout.addWidget(self.list)
-        self.resize(340, 380)
-        self._fill("")
+class Palette(Finder):
+    """The offers that match what is typed."""
 
-    def open_at(self, place: QPoint) -> None:
-        """place: on the screen."""
-        self.move(place)
-        self.show()
-        self.box.setFocus()
+    def __init__(self, offers: Iterable[Offer], recent: Sequence[str], parent: QWidget) -> None:
+        self.offers = tuple(offers)
+        super().__init__(
+            "Add a node: type what it does",
+            lambda typed: [_entry(offer) for offer in search(self.offers, typed, recent)],
+            parent,
+        )
 
-    def _fill(self, query: str) -> None:
-        self.list.clear()
-        for type in search(self.types, query):
-            family = label(type.category.partition(":")[0])
-            item = QListWidgetItem(f"{type.title}   ·   {family}", self.list)
-            item.setData(Qt.ItemDataRole.UserRole, type.id)
-            item.setToolTip(type.doc)
-        self.list.setCurrentRow(0)
 
-    def _choose(self, item: QListWidgetItem | None) -> None:
-        if item is not None:
-            self.chosen.emit(item.data(Qt.ItemDataRole.UserRole))
-            self.close()
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Arrow keys and Return in the search box act on the list."""
-        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
-            step = {Qt.Key.Key_Down: 1, Qt.Key.Key_Up: -1}.get(Qt.Key(event.key()))
-            if step is not None:
-                self.list.setCurrentRow(min(max(self.list.currentRow() + step, 0), self.list.count() - 1))
-                return True
-            if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-                self._choose(self.list.currentItem())
-                return True
-        return super().eventFilter(watched, event)
+def _entry(offer: Offer) -> Entry:
+    type = offer.type
+    family = "This document" if offer.name else label(type.category.partition(":")[0])
+    sockets = type.outputs or type.inputs
+    tint = style(sockets[0].type).color if sockets else colors().faint
+    return Entry(offer.title, family, type.doc.split("\n", 1)[0], tint, offer)

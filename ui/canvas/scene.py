@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import QObject, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QImage, QPixmap
 
+from nodegraph.builtin import REROUTE, VARIABLE_GET, VARIABLE_SET
 from nodegraph.graph import Diff, Node, Port
 from nodegraph.node import Multiline, NodeType
+from nodegraph.reach import ZoneNodes, zone_nodes
 from nodegraph.types import Picture, style
+from ui.canvas.figures import Figure, figure_of, figure_shape, frame_is_hit
 from ui.canvas.grid import Grid
-from ui.canvas.shape import MARGIN, WIDTH, Shape, make_shape, spare_sockets, wire, wire_rect
-from ui.document import Document
+from ui.canvas.rounds import Rounds
+from ui.canvas.shape import HEADER, MARGIN, WIDTH, Look, Shape, make_shape, spare_sockets, touches, wire, wire_rect
+from ui.canvas.zones import ZoneItem, depths, zone_item
 from ui.run_state import IDLE, NodeRun, RunState
+from ui.scope import Scope
 
 MESSAGE = 64.0  # height of the strip below a failed node
 
@@ -29,7 +35,17 @@ class NodeItem:
         self.run: NodeRun = IDLE
         self.problem = ""
         self.pixmap: QPixmap | None = None
+        self._pixmap_of: tuple[Picture | None, float] = (None, 0.0)  # with the width it was made for
         self.known = True
+        self.figure: Figure = figure_of(node.type)
+        self.color = style(Any).color  # of a reroute: that of what it passes on
+
+    def show_picture(self) -> None:
+        """Make the pixmap of the run's picture, unless it is there already."""
+        picture, width = self.run.picture, self.shape.width
+        if (picture, width) != self._pixmap_of:
+            self.pixmap = thumbnail(picture, width) if picture else None
+            self._pixmap_of = (picture, width)
 
     @property
     def pos(self) -> QPointF:
@@ -37,7 +53,7 @@ class NodeItem:
 
     @property
     def rect(self) -> QRectF:
-        return QRectF(*self.node.pos, WIDTH, self.shape.height)
+        return QRectF(*self.node.pos, self.shape.width, self.shape.height)
 
     @property
     def bounds(self) -> QRectF:
@@ -48,6 +64,10 @@ class NodeItem:
     @property
     def title(self) -> str:
         return self.node.title or self.type.title
+
+    def hit(self, point: QPointF) -> bool:
+        """Whether a press there is on the node."""
+        return frame_is_hit(self.rect, point) if self.figure == "frame" else self.rect.contains(point)
 
 
 class LinkItem:
@@ -66,29 +86,33 @@ class LinkItem:
 
 
 class Scene(QObject):
-    """Items for the nodes and links of the document."""
+    """Items for the nodes and links of the graph that is shown."""
 
     touched = Signal(QRectF)  # this rectangle, in world units, looks different now
     animated = Signal()  # a running node looks different now
 
-    def __init__(self, document: Document, runs: RunState, parent: QObject | None = None) -> None:
+    def __init__(self, scope: Scope, runs: RunState, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.document, self.runs = document, runs
+        self.scope, self.runs, self.rounds = scope, runs, Rounds(runs)
         self.nodes: dict[str, NodeItem] = {}
         self.links: dict[Port, LinkItem] = {}
-        self.problems: dict[str, str] = {}
+        self.problems: dict[str, str] = {}  # by node of the graph that is shown
+        self._reported: Mapping[str, str] = {}
+        self.zones: list[ZoneItem] = []
+        self._zones: tuple[ZoneNodes, ...] = ()
         self._next = 0
         self._links_of: defaultdict[str, set[Port]] = defaultdict(set)
         self._node_grid: Grid[str] = Grid()
         self._link_grid: Grid[Port] = Grid()
-        self._shapes: dict[tuple[int, frozenset[str], frozenset[str], float | None], tuple[NodeType, Shape]] = {}
-        document.changed.connect(self.apply)
+        self._shapes: dict[tuple[int, Look], tuple[NodeType, Shape]] = {}
+        scope.changed.connect(self.apply)
+        scope.moved.connect(self._mark_problems)
         runs.changed.connect(self._show_run)
-        self.apply(Diff(added=tuple(document.graph.nodes), linked=tuple(document.graph.links)))
+        self.apply(Diff(added=tuple(scope.graph.nodes), linked=tuple(scope.graph.links)))
 
     def apply(self, change: Diff) -> None:
         """Make the items show the document again."""
-        graph = self.document.graph
+        graph = self.scope.graph
         loose = {self._drop_link(dst) for dst in change.unlinked} | {dst.node for dst in change.unlinked}
         for id in change.removed:
             self._drop_node(id)
@@ -100,55 +124,102 @@ class Scene(QObject):
         touched = dict.fromkeys((*change.added, *change.changed, *ends, *(loose & graph.nodes.keys())))
         for id in touched:
             self._place(id)
-        for dst in {dst for id in touched for dst in self._links_of[id]}:
+        for dst in {dst for id in (*touched, *self._passers(touched)) for dst in self._links_of[id]}:
             self._route(dst)
+        if change.added or change.removed or change.linked or change.unlinked:
+            self._zones = zone_nodes(graph)
+            self.rounds.follow(self._zones)
+        self._frame_zones()
+
+    def _passers(self, ids: Iterable[str]) -> set[str]:
+        """Reroutes and variables further down, whose wires take the colour of what now reaches them."""
+        found: set[str] = set()
+        todo = [id for id in ids if self.nodes[id].node.type in (REROUTE, VARIABLE_SET, VARIABLE_GET)]
+        while todo:
+            id = todo.pop()
+            if id in found:
+                continue
+            found.add(id)
+            todo += [d.node for d in self._links_of[id] if d.node != id and self.nodes[d.node].figure == "reroute"]
+            if self.nodes[id].node.type == VARIABLE_SET:
+                todo += [other for other, item in self.nodes.items() if item.node.type == VARIABLE_GET]
+        return found
+
+    def _frame_zones(self) -> None:
+        """Keep the frames of the zones around their nodes."""
+        if not self._zones and not self.zones:
+            return
+        rects = {id: self.nodes[id].rect for zone in self._zones for id in zone.nodes}
+        depth = depths(self._zones)
+        zones = [
+            replace(
+                zone_item(zone, self.nodes[zone.begin].node, rects, depth[zone.begin]),
+                rounds=self.rounds.count(self.scope.prefix, zone),
+                round=self.rounds.picked.get(zone.begin),
+            )
+            for zone in self._zones
+        ]
+        before, self.zones = self.zones, zones
+        for zone in [*(z for z in before if z not in zones), *(z for z in zones if z not in before)]:
+            self.touched.emit(zone.bounds)
 
     def _place(self, id: str) -> None:
         """Make or remake the item of a node."""
-        node, type = self.document.graph.nodes[id], self.document.type_of(id)
+        node, type = self.scope.graph.nodes[id], self.scope.type_of(id)
         linked = frozenset(dst.socket for dst in self._links_of[id] if dst.node == id)
         old = self.nodes.get(id)
         if old is not None:
             self.touched.emit(old.bounds)
-        run = self.runs.of(id)
-        sources = (self.document.graph.links[dst] for dst in self._links_of[id])
+        run = self.rounds.run(self.scope.prefix, id)
+        sources = (self.scope.graph.links[dst] for dst in self._links_of[id])
         used = linked.union(src.socket for src in sources if src.node == id)
-        shape = self._shape(type, linked, used, aspect(run.picture))
+        shape = self._shape(node, type, linked, used, aspect(run.picture))
         item = old or NodeItem(id, self._next, node, type, shape)
         self._next += old is None
         item.node, item.type, item.linked, item.run, item.shape = node, type, linked, run, shape
-        item.known, item.problem = self.document.known(id), self.problems.get(id, "")
-        if run.picture is None:
-            item.pixmap = None
-        elif item.pixmap is None:
-            item.pixmap = thumbnail(run.picture)
+        item.known, item.problem = self.scope.known(id), self.problems.get(id, "")
+        item.show_picture()
         self.nodes[id] = item
         self._node_grid.put(id, item.bounds)
         self.touched.emit(item.bounds)
 
-    def _shape(self, type: NodeType, linked: frozenset[str], used: frozenset[str], ratio: float | None) -> Shape:
+    def _shape(
+        self, node: Node, type: NodeType, linked: frozenset[str], used: frozenset[str], ratio: float | None
+    ) -> Shape:
         """The shape that all nodes of this kind share; links matter to it only as far as they change it."""
-        linked = frozenset(name for name in linked if (spec := type.input(name)) and spec.get(Multiline))
-        spare = spare_sockets(type, used)
-        if type.id not in self.document.registry:
-            return make_shape(type, linked, spare, ratio)
-        key = (id(type), linked, spare, ratio)
+        figure = figure_of(node.type)
+        if figure != "node":
+            return figure_shape(figure, node.size)
+        if not node.collapsed:
+            linked = frozenset(name for name in linked if (spec := type.input(name)) and spec.get(Multiline))
+        width = node.size[0] if node.size else WIDTH
+        look = Look(linked, spare_sockets(type, used), None if node.collapsed else ratio, width, node.collapsed)
+        if type.id not in self.scope.registry or width != WIDTH:
+            return make_shape(type, look)
+        key = (id(type), look)
         if key not in self._shapes:
             # The type is held so that its id stays its own.
-            self._shapes[key] = (type, make_shape(type, linked, spare, ratio))
+            self._shapes[key] = (type, make_shape(type, look))
         return self._shapes[key][1]
 
     def _route(self, dst: Port) -> None:
-        src = self.document.graph.links[dst]
-        old = self.links.get(dst)
-        if old is not None:
-            self.touched.emit(old.rect)
+        src = self.scope.graph.links[dst]
         output = self.nodes[src.node].type.output(src.socket)
+        if self.nodes[src.node].node.type in (REROUTE, VARIABLE_GET):
+            output = self.scope.output(src)  # the type of what it passes on
         input = self.nodes[dst.node].type.input(dst.socket)
         # An output of any type shows what it is used as.
         shown = next((s.type for s in (output, input) if s is not None and s.type is not Any), Any)
         color = style(shown).color
-        link = LinkItem(src, dst, color, self.socket_pos(src, output=True), self.socket_pos(dst, output=False))
+        if self.nodes[dst.node].figure == "reroute":
+            self.nodes[dst.node].color = color
+        a, b = self.socket_pos(src, output=True), self.socket_pos(dst, output=False)
+        old = self.links.get(dst)
+        if old is not None:
+            if (old.src, old.color, old.a, old.b) == (src, color, a, b):
+                return  # another value in a node moves no wire
+            self.touched.emit(old.rect)
+        link = LinkItem(src, dst, color, a, b)
         self.links[dst] = link
         self._link_grid.put(dst, link.rect)
         self.touched.emit(link.rect)
@@ -167,16 +238,17 @@ class Scene(QObject):
         self._node_grid.remove(id)
         self.touched.emit(item.bounds)
 
-    def _show_run(self, id: str) -> None:
+    def _show_run(self, node: str) -> None:
+        """node: as the engine calls it."""
+        id = node.removeprefix(self.scope.prefix)
         item = self.nodes.get(id)
-        if item is None:
+        if item is None or self.scope.prefix + id != node:
             return
-        run = self.runs.of(id)
+        run = self.rounds.run(self.scope.prefix, id)
         same_place = aspect(run.picture) == aspect(item.run.picture) and run.state == item.run.state
-        if run.picture is not item.run.picture:
-            item.pixmap = thumbnail(run.picture) if run.picture else None
         if same_place:
             item.run = run
+            item.show_picture()
             if run.state == "running":
                 self.animated.emit()
             else:
@@ -185,20 +257,30 @@ class Scene(QObject):
         self._place(id)
         for dst in self._links_of[id]:
             self._route(dst)
+        self._frame_zones()
 
-    def show_problems(self, problems: dict[str, str]) -> None:
-        """problems: sentence by node id."""
-        changed = {id for id in {*problems, *self.problems} if problems.get(id) != self.problems.get(id)}
-        self.problems = problems
+    def show_problems(self, problems: Mapping[str, str]) -> None:
+        """problems: sentence by node, as the engine calls it; a group has those of what is inside it."""
+        self._reported = problems
+        self._mark_problems()
+
+    def _mark_problems(self) -> None:
+        prefix = self.scope.prefix
+        shown: dict[str, str] = {}
+        for node, sentence in self._reported.items():
+            if node.startswith(prefix):
+                shown.setdefault(node.removeprefix(prefix).split("/", 1)[0], sentence)
+        changed = {id for id in {*shown, *self.problems} if shown.get(id) != self.problems.get(id)}
+        self.problems = shown
         for id in changed & self.nodes.keys():
-            self.nodes[id].problem = problems.get(id, "")
+            self.nodes[id].problem = shown.get(id, "")
             self.touched.emit(self.nodes[id].bounds)
 
     def socket_pos(self, port: Port, *, output: bool) -> QPointF:
         """World position. A socket that the type no longer has is shown on the header."""
         item = self.nodes[port.node]
         sockets = item.shape.outputs if output else item.shape.inputs
-        place = sockets.get(port.socket) or QPointF(WIDTH if output else 0.0, 16.0)
+        place = sockets.get(port.socket) or QPointF(item.shape.width if output else 0.0, HEADER / 2)
         return item.pos + place
 
     def nodes_in(self, rect: QRectF) -> list[NodeItem]:
@@ -219,21 +301,52 @@ class Scene(QObject):
         return [self.links[dst] for dst in {dst for id in ids for dst in self._links_of[id]}]
 
     def node_at(self, point: QPointF) -> NodeItem | None:
-        """The topmost node under the point."""
-        found = [item for item in self.nodes_in(QRectF(point.x(), point.y(), 1, 1)) if item.rect.contains(point)]
-        return found[-1] if found else None
+        """The topmost node under the point; frames are below all others."""
+        found = [item for item in self.nodes_in(QRectF(point.x(), point.y(), 1, 1)) if item.hit(point)]
+        return max(found, key=lambda item: (item.figure != "frame", item.order), default=None)
+
+    def link_at(self, point: QPointF, radius: float) -> LinkItem | None:
+        """A wire within `radius` world units."""
+        area = QRectF(point.x() - radius, point.y() - radius, 2 * radius, 2 * radius)
+        return next((link for link in self.links_in(area) if touches(link.points, area)), None)
+
+    def zones_in(self, rect: QRectF) -> list[ZoneItem]:
+        """The outer ones first."""
+        return [zone for zone in self.zones if zone.bounds.intersects(rect)]
+
+    def look_at_round(self, zone: ZoneItem, step: int) -> None:
+        """Show the pictures of the round before (-1) or after (1) in the zone."""
+        if zone.rounds < 2:
+            return
+        now = zone.rounds - 1 if zone.round is None else zone.round
+        self.rounds.picked[zone.begin] = min(max(now + step, 0), zone.rounds - 1)
+        for id in zone.nodes:
+            self._show_run(self.scope.prefix + id)
+        self._frame_zones()
+
+    def zone_at(self, point: QPointF) -> ZoneItem | None:
+        """The zone whose choice of a round is there."""
+        return next((zone for zone in reversed(self.zones) if zone.step_at(point)), None)
 
     def socket_at(self, point: QPointF, radius: float) -> tuple[Port, bool] | None:
         """The nearest socket within `radius` world units, and whether it is an output."""
         best: tuple[Port, bool] | None = None
         area = QRectF(point.x() - radius, point.y() - radius, 2 * radius, 2 * radius)
         for item in self.nodes_in(area):
+            if item.figure == "reroute" and item.rect.adjusted(9, -4, -9, 4).contains(point):
+                continue  # its middle is there to be moved by
             for output, sockets in ((False, item.shape.inputs), (True, item.shape.outputs)):
                 for name, place in sockets.items():
                     away = (item.pos + place - point).manhattanLength()
                     if away <= radius:
                         best, radius = (Port(item.id, name), output), away
         return best
+
+    def with_members(self, ids: Collection[str]) -> frozenset[str]:
+        """These nodes, and all that lies inside the frames among them."""
+        frames = [self.nodes[id].rect for id in ids if self.nodes[id].figure == "frame"]
+        near = {item for rect in frames for item in self.nodes_in(rect)}
+        return frozenset(ids).union(item.id for item in near if any(rect.contains(item.rect) for rect in frames))
 
     def extent(self, ids: Collection[str] | None = None) -> QRectF:
         """Encloses these nodes, or all."""
@@ -251,10 +364,10 @@ def aspect(picture: Picture | None) -> float | None:
     return None if pixels[3:] == pixels[:-3] else picture.height / picture.width
 
 
-def thumbnail(picture: Picture) -> QPixmap:
-    """Twice as wide as a node at most: scaling a large picture down again in every frame would show."""
+def thumbnail(picture: Picture, width: float) -> QPixmap:
+    """Twice as wide as the node at most: scaling a large picture down again in every frame would show."""
     full = pixmap(picture)
-    most = round(2 * WIDTH)
+    most = round(2 * width)
     return full if full.width() <= most else full.scaledToWidth(most, Qt.TransformationMode.SmoothTransformation)
 
 

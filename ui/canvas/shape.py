@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import NamedTuple
 
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QPainterPath
@@ -12,13 +13,16 @@ from PySide6.QtGui import QPainterPath
 from nodegraph.node import Input, Multiline, NodeType, Output
 
 WIDTH = 220.0
+MIN_WIDTH, MAX_WIDTH = 140.0, 960.0
 HEADER = 32.0
 ROW = 24.0
 PARAGRAPH = 76.0  # a multiline text: its name and three lines
 PAD = 8.0
 RADIUS = 8.0
 SOCKET = 5.0
-MARGIN = 14.0  # shadow, sockets and outlines around the node
+MARGIN = 18.0  # shadow, sockets, outlines and the badge around the node
+CHEVRON = QRectF(4, 4, 22, HEADER - 8)  # folds the node
+EDGE = 6.0  # the strip inside the right edge that is dragged to resize
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class Row:
 
     y: float
     height: float
+    width: float  # of the node
     input: Input | None
     output: Output | None
 
@@ -36,13 +41,41 @@ class Row:
 
     @property
     def rect(self) -> QRectF:
-        return QRectF(PAD, self.y + 1, WIDTH - 2 * PAD, self.height - 2)
+        return QRectF(PAD, self.y + 1, self.width - 2 * PAD, self.height - 2)
+
+    @property
+    def button(self) -> QRectF:
+        """At the right end: the die of a seed, or what looks for a file."""
+        return QRectF(self.width - PAD - 24, self.y + 1, 24, self.height - 2)
+
+    @property
+    def mode_button(self) -> QRectF:
+        """Left of the die: what becomes of the seed before a run."""
+        return self.button.adjusted(-46, 0, -24, 0)
+
+
+class Look(NamedTuple):
+    """What decides a node's shape beside its type.
+
+    linked: the inputs that take their value from a link. spare: sockets that are not shown. aspect: height / width of
+    the node's picture; None for none.
+    """
+
+    linked: frozenset[str] = frozenset()
+    spare: frozenset[str] = frozenset()
+    aspect: float | None = None
+    width: float = WIDTH
+    collapsed: bool = False
 
 
 @dataclass(frozen=True)
 class Shape:
-    """inputs, outputs: centres of the sockets by name, from the node's top left corner. Shared by equal nodes."""
+    """inputs, outputs: centres of the sockets by name, from the node's top left corner. Shared by equal nodes.
 
+    socket: how large the sockets are, at most.
+    """
+
+    width: float
     height: float
     rows: tuple[Row, ...]
     inputs: Mapping[str, QPointF]
@@ -50,24 +83,39 @@ class Shape:
     picture: QRectF | None
     body: QPainterPath
     header: QPainterPath
+    socket: float = SOCKET
 
 
-def make_shape(type: NodeType, linked: frozenset[str], spare: frozenset[str], aspect: float | None) -> Shape:
-    """linked: the inputs that take their value from a link. spare: sockets that are not shown.
-
-    aspect: height / width of the node's picture; None for none.
-    """
-    rows = _rows(type, linked, spare)
+def make_shape(type: NodeType, look: Look) -> Shape:
+    if look.collapsed:
+        return _collapsed(type, look)
+    width = look.width
+    rows = _rows(type, look)
     bottom = rows[-1].y + rows[-1].height if rows else HEADER
     picture = None
-    if aspect is not None:
-        width = WIDTH - 2 * PAD
-        picture = QRectF(PAD, bottom + 4, width, min(width * aspect, 2 * width))
+    if look.aspect is not None:
+        across = width - 2 * PAD
+        picture = QRectF(PAD, bottom + 4, across, min(across * look.aspect, 2 * across))
         bottom = picture.bottom()
     height = bottom + PAD
     inputs = {r.input.name: QPointF(0, _socket_y(r)) for r in rows if r.input}
-    outputs = {r.output.name: QPointF(WIDTH, _socket_y(r)) for r in rows if r.output}
-    return Shape(height, rows, inputs, outputs, picture, _rounded(height), _top(HEADER))
+    outputs = {r.output.name: QPointF(width, _socket_y(r)) for r in rows if r.output}
+    return Shape(width, height, rows, inputs, outputs, picture, _rounded(width, height), _top(width, HEADER))
+
+
+def _collapsed(type: NodeType, look: Look) -> Shape:
+    """The header alone, with the sockets along its sides; parameters without a link have none."""
+    inputs = [i.name for i in type.inputs if i.name in look.linked or not (i.editable or i.name in look.spare)]
+    outputs = [o.name for o in type.outputs if o.name not in look.spare]
+    body = _rounded(look.width, HEADER)
+    size = min(SOCKET, 0.45 * HEADER / (max(len(inputs), len(outputs), 1) + 1))
+    places = (_along(inputs, 0.0), _along(outputs, look.width))
+    return Shape(look.width, HEADER, (), *places, None, body, body, size)
+
+
+def _along(names: list[str], x: float) -> dict[str, QPointF]:
+    """Places from the top to the bottom of a collapsed node."""
+    return {name: QPointF(x, HEADER * (place + 1) / (len(names) + 1)) for place, name in enumerate(names)}
 
 
 def spare_sockets(type: NodeType, used: frozenset[str]) -> frozenset[str]:
@@ -86,17 +134,17 @@ def spare_sockets(type: NodeType, used: frozenset[str]) -> frozenset[str]:
     return frozenset(spare)
 
 
-def _rows(type: NodeType, linked: frozenset[str], spare: frozenset[str]) -> tuple[Row, ...]:
+def _rows(type: NodeType, look: Look) -> tuple[Row, ...]:
     rows: list[Row] = []
     y = HEADER + 4
-    inputs = [i for i in type.inputs if not i.editable and i.name not in spare]
-    outputs = [o for o in type.outputs if o.name not in spare]
+    inputs = [i for i in type.inputs if not i.editable and i.name not in look.spare]
+    outputs = [o for o in type.outputs if o.name not in look.spare]
     for input, output in zip_longest(inputs, outputs):
-        rows.append(Row(y, ROW, input, output))
+        rows.append(Row(y, ROW, look.width, input, output))
         y += ROW
     for input in (i for i in type.inputs if i.editable):
-        height = PARAGRAPH if input.get(Multiline) and input.name not in linked else ROW
-        rows.append(Row(y, height, input, None))
+        height = PARAGRAPH if input.get(Multiline) and input.name not in look.linked else ROW
+        rows.append(Row(y, height, look.width, input, None))
         y += height
     return tuple(rows)
 
@@ -105,18 +153,18 @@ def _socket_y(row: Row) -> float:
     return row.y + ROW / 2
 
 
-def _rounded(height: float) -> QPainterPath:
+def _rounded(width: float, height: float) -> QPainterPath:
     path = QPainterPath()
-    path.addRoundedRect(QRectF(0, 0, WIDTH, height), RADIUS, RADIUS)
+    path.addRoundedRect(QRectF(0, 0, width, height), RADIUS, RADIUS)
     return path
 
 
-def _top(height: float) -> QPainterPath:
+def _top(width: float, height: float) -> QPainterPath:
     """The header: only its upper corners are round."""
     lower = QPainterPath()
-    lower.addRect(QRectF(0, RADIUS, WIDTH, height - RADIUS))
+    lower.addRect(QRectF(0, RADIUS, width, height - RADIUS))
     upper = QPainterPath()
-    upper.addRoundedRect(QRectF(0, 0, WIDTH, 2 * RADIUS), RADIUS, RADIUS)
+    upper.addRoundedRect(QRectF(0, 0, width, 2 * RADIUS), RADIUS, RADIUS)
     return upper.united(lower)
 
 
@@ -154,3 +202,29 @@ def wire_rect(a: QPointF, b: QPointF) -> QRectF:
     left, right = min(a.x(), b.x() - far), max(b.x(), a.x() + far)
     top, bottom = min(a.y(), b.y()), max(a.y(), b.y())
     return QRectF(left - 4, top - 4, right - left + 8, bottom - top + 8)
+
+
+def touches(points: list[QPointF], area: QRectF) -> bool:
+    """Whether a line through the points passes through the area."""
+    left, top, right, bottom = area.left(), area.top(), area.right(), area.bottom()
+    x0, y0 = points[0].x(), points[0].y()
+    for point in points[1:]:
+        x1, y1 = point.x(), point.y()
+        beside = max(x0, x1) < left or min(x0, x1) > right or max(y0, y1) < top or min(y0, y1) > bottom
+        if not beside:
+            # The area's corners lie on both sides of the segment.
+            dx, dy = x1 - x0, y1 - y0
+            sides = [dx * (y - y0) - dy * (x - x0) for x in (left, right) for y in (top, bottom)]
+            if min(sides) <= 0 <= max(sides):
+                return True
+        x0, y0 = x1, y1
+    return False
+
+
+def crosses(a: QPointF, b: QPointF, c: QPointF, d: QPointF) -> bool:
+    """Whether the segments a-b and c-d have a point in common, other than lying on one line."""
+    return _side(a, b, c) * _side(a, b, d) < 0 and _side(c, d, a) * _side(c, d, b) < 0
+
+
+def _side(a: QPointF, b: QPointF, p: QPointF) -> float:
+    return (b.x() - a.x()) * (p.y() - a.y()) - (b.y() - a.y()) * (p.x() - a.x())

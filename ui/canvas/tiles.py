@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from math import floor, inf
 
 from PySide6.QtCore import QPoint, QPointF, QRectF, QSize
@@ -12,10 +13,10 @@ from PySide6.QtGui import QColor, QPainter, QPixmap
 
 from ui.canvas.view import View
 
-TILE = 512  # pixels
-KEPT = 16  # tiles, or as many as are in sight; one is 1 MB at one device pixel per pixel
+TILE = 256  # pixels; small, so that no frame has to wait long for one
 BUDGET = 0.006  # seconds of painting tiles in one frame; at least one tile is painted
 
+Places = tuple[tuple[int, int], ...]
 Render = Callable[[QPainter, QRectF], None]
 """Paint this part of the world; the painter is in world units."""
 
@@ -35,7 +36,7 @@ class Backdrop:
 
 
 class Tiles:
-    """Tiles of one scale. Tile (i, j) covers pixels [i, i + 1) * 512 from the world's origin."""
+    """Tiles of one scale. Tile (i, j) covers pixels [i, i + 1) * 256 from the world's origin."""
 
     def __init__(self, render: Render, background: QColor) -> None:
         self._render, self._background = render, background
@@ -72,22 +73,34 @@ class Tiles:
             self._draw_backdrop(painter, view, size)
         self._draw_tiles(painter, view, wanted)
         self._last = (view, complete)
-        self._forget(wanted)
+        self._forget(_visible(view, size, beyond=1))
         return complete
 
-    def _refresh(self, wanted: list[tuple[int, int]]) -> bool:
+    def paint_ahead(self, view: View, size: QSize) -> bool:
+        """Paint one tile that is just out of sight, so that panning does not meet them all at once; False when all are.
+
+        Nothing is done for a view that was not drawn yet.
+        """
+        todo = self._outdated(_visible(view, size, beyond=1)) if self._last == (view, True) else ()
+        for at in todo[:1]:
+            self._tiles[at] = Tile(self._painted(*at), fresh=True)
+        return len(todo) > 1
+
+    def _refresh(self, wanted: Places) -> bool:
         """Paint missing tiles, the ones in the middle first, for as long as the budget lasts.
 
         The first frame ever takes what it takes: there is nothing else to show.
         """
         first = not self._tiles and self._backdrop is None
         end = time.perf_counter() + (inf if first else BUDGET)
-        todo = [at for at in wanted if at not in self._tiles or not self._tiles[at].fresh]
-        for count, at in enumerate(todo):
+        for count, at in enumerate(self._outdated(wanted)):
             if count and time.perf_counter() > end:
                 return False
             self._tiles[at] = Tile(self._painted(*at), fresh=True)
         return True
+
+    def _outdated(self, places: Places) -> Places:
+        return tuple(at for at in places if at not in self._tiles or not self._tiles[at].fresh)
 
     def _painted(self, i: int, j: int) -> QPixmap:
         pixmap = QPixmap(round(TILE * self._ratio), round(TILE * self._ratio))
@@ -101,7 +114,7 @@ class Tiles:
         painter.end()
         return pixmap
 
-    def _draw_tiles(self, painter: QPainter, view: View, wanted: list[tuple[int, int]]) -> None:
+    def _draw_tiles(self, painter: QPainter, view: View, wanted: Places) -> None:
         for i, j in wanted:
             tile = self._tiles.get((i, j))
             if tile is not None:
@@ -131,18 +144,21 @@ class Tiles:
         painter.end()
         self._backdrop = Backdrop(pixmap, view)
 
-    def _forget(self, wanted: list[tuple[int, int]]) -> None:
-        """Let go of the tiles painted longest ago that are out of sight."""
-        spare = [at for at in self._tiles if at not in set(wanted)]
-        for at in spare[: max(len(self._tiles) - KEPT, 0)]:
+    def _forget(self, near: Places) -> None:
+        """Let go of the tiles that are far out of sight: one is 256 kB at one device pixel per pixel."""
+        for at in self._tiles.keys() - set(near):
             del self._tiles[at]
 
 
-def _visible(view: View, size: QSize) -> list[tuple[int, int]]:
-    """Tiles in sight, from the middle outwards."""
-    columns = range(floor(-view.x / TILE), floor((size.width() - 1 - view.x) / TILE) + 1)
-    rows = range(floor(-view.y / TILE), floor((size.height() - 1 - view.y) / TILE) + 1)
-    middle = ((size.width() / 2 - view.x) / TILE - 0.5, (size.height() / 2 - view.y) / TILE - 0.5)
-    return sorted(
-        ((i, j) for i in columns for j in rows), key=lambda at: (at[0] - middle[0]) ** 2 + (at[1] - middle[1]) ** 2
-    )
+def _visible(view: View, size: QSize, beyond: int = 0) -> Places:
+    """Tiles in sight, from the middle outwards. beyond: how many rows and columns further, on every side."""
+    left, top = floor(-view.x / TILE), floor(-view.y / TILE)
+    right, bottom = floor((size.width() - 1 - view.x) / TILE), floor((size.height() - 1 - view.y) / TILE)
+    return _block(left - beyond, top - beyond, right + beyond, bottom + beyond)
+
+
+@lru_cache(maxsize=16)
+def _block(left: int, top: int, right: int, bottom: int) -> Places:
+    x, y = (left + right) / 2, (top + bottom) / 2
+    places = ((i, j) for i in range(left, right + 1) for j in range(top, bottom + 1))
+    return tuple(sorted(places, key=lambda at: (at[0] - x) ** 2 + (at[1] - y) ** 2))

@@ -1,113 +1,268 @@
-"""The newest picture, large: live while a run goes on, the result after it."""
+"""The newest picture, large: live while a run goes on, the result after it; and any two results side by side."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt
-from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPixmap, QWheelEvent
-from PySide6.QtWidgets import QWidget
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
 
+from PySide6.QtCore import QSignalBlocker, QSize, Qt
+from PySide6.QtGui import QAction, QGuiApplication, QImage, QPixmap
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QListView,
+    QListWidget,
+    QListWidgetItem,
+    QMessageBox,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from nodegraph import png, workflow
+from nodegraph.files import write_atomic
+from nodegraph.graph import Graph
 from ui.canvas.scene import pixmap
 from ui.document import Document
+from ui.editors import ComboBox
+from ui.panels.comparison import Comparison
+from ui.panels.picture_view import Mode, PictureView
+from ui.results import Result, Results
 from ui.run_state import RunState
-from ui.theme import DARK, color, font
+from ui.theme import scaled
+from ui.thumbnail import icon, png_bytes
 
-CAPTION = 30
+MODES: dict[Mode, str] = {"single": "One picture", "slider": "Slider", "side": "Side by side"}
+Side = Literal["a", "b"]
+ICON = 46  # pixels, before the user's scale
 
 
 class Preview(QWidget):
-    """Fits the picture; the wheel zooms at the pointer, dragging moves it, a double click fits it again."""
+    """Follows what is computed, until another result is chosen from the strip below.
 
-    def __init__(self, document: Document, runs: RunState, parent: QWidget | None = None) -> None:
+    node: whose picture is shown. pins: the results that are compared.
+    """
+
+    def __init__(self, document: Document, runs: RunState, results: Results, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.document, self.runs = document, runs
+        self.document, self.runs, self.results = document, runs, results
         self.node: str | None = None
-        self.pixmap: QPixmap | None = None
-        self.zoom = 1.0  # 1 = fitted
-        self.shift = QPointF()  # of the picture's centre from the panel's, in pixels
-        self._held: QPointF | None = None
-        self.setMinimumHeight(180)
-        self.setAccessibleName("Preview")
-        runs.pictured.connect(self.show_node)
-        runs.changed.connect(lambda node: self.update() if node == self.node else None)
+        self.chosen: Result | None = None  # from the strip; None while the newest picture is shown
+        self.pins: dict[Side, Result | None] = {"a": None, "b": None}
+        self.view = PictureView()
+        self.comparison = Comparison(document)
+        self.caption = QLabel(alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
+        self.caption.setObjectName("small")
+        self.strip = self._make_strip()
+        self.mode = ComboBox()
+        self.mode.addItems(list(MODES.values()))
+        self.mode.setToolTip("Show one picture, or compare two results")
+        self.mode.setAccessibleName("How to compare")
+        self.buttons = {
+            "a": self._button("A", lambda: self.pin("a"), "Compare: the picture that is shown is A"),
+            "b": self._button("B", lambda: self.pin("b"), "Compare: the picture that is shown is B"),
+            "fit": self._button("Fit", self.view.fit, "Show the whole picture (double click)"),
+            "actual": self._button("1:1", self.view.show_actual, "One pixel of the picture on one of the screen"),
+            "copy": self._button("Copy", self.copy, "Put the picture on the clipboard"),
+            "save": self._button("Save…", self.ask_save, "Save the picture, with its workflow inside"),
+        }
+        self._lay_out()
+        self._connect()
+        self._show()
 
-    def sizeHint(self) -> QSize:
-        return QSize(340, 380)
+    def _button(self, text: str, act: Callable[[], object], tip: str) -> QPushButton:
+        made = QPushButton(text)
+        made.setObjectName("small")
+        made.setToolTip(tip)
+        made.clicked.connect(lambda: act())
+        return made
+
+    def _make_strip(self) -> QListWidget:
+        strip = QListWidget()
+        strip.setViewMode(QListView.ViewMode.IconMode)
+        strip.setFlow(QListView.Flow.LeftToRight)
+        strip.setWrapping(False)
+        strip.setMovement(QListView.Movement.Static)
+        strip.setIconSize(QSize(scaled(ICON), scaled(ICON)))
+        strip.setGridSize(QSize(scaled(ICON) + 12, scaled(ICON) + 12))
+        strip.setFixedHeight(scaled(ICON) + 26)
+        strip.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        strip.setAccessibleName("Earlier results")
+        strip.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        for text, act in (
+            ("This is A", lambda: self.pin("a")),
+            ("This is B", lambda: self.pin("b")),
+            ("Restore the graph that made it", self.restore),
+        ):
+            action = QAction(text, strip)
+            action.triggered.connect(act)
+            strip.addAction(action)
+        return strip
+
+    def _lay_out(self) -> None:
+        bar = QHBoxLayout()
+        bar.setContentsMargins(12, 0, 12, 2)
+        bar.setSpacing(4)
+        bar.addWidget(self.mode)
+        for name, button in self.buttons.items():
+            if name == "fit":
+                bar.addStretch(1)
+            bar.addWidget(button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 2, 0, 6)
+        column.setSpacing(4)
+        column.addLayout(bar)
+        column.addWidget(self.view, 1)
+        column.addWidget(self.caption)
+        column.addWidget(self.strip)
+        column.addWidget(self.comparison)
+
+    def _connect(self) -> None:
+        self.runs.pictured.connect(self._pictured)
+        self.runs.changed.connect(lambda node: self._show_caption() if node == self.node else None)
+        self.results.changed.connect(self._fill_strip)
+        self.strip.itemClicked.connect(self._take)
+        self.strip.itemActivated.connect(self._take)
+        self.mode.activated.connect(lambda index: self.compare(list(MODES)[index]))
+
+    # What is shown ------------------------------------------------------------------------------------
+
+    @property
+    def pixmap(self) -> QPixmap | None:
+        """The picture that is shown; the second when two are compared."""
+        return self.view.b or self.view.a
+
+    @property
+    def image(self) -> QImage | None:
+        return self.pixmap.toImage() if self.pixmap else None
+
+    @property
+    def comparing(self) -> bool:
+        return self.view.mode != "single"
+
+    def _pictured(self, node: str) -> None:
+        if not self.comparing:
+            self.show_node(node)
 
     def show_node(self, node: str) -> None:
-        """Show the picture of this node; nothing changes when it has none."""
+        """Show the picture of this node; nothing changes when it has none, or while two results are compared."""
         picture = self.runs.of(node).picture
-        if picture is not None:
-            self.node, self.pixmap = node, pixmap(picture)
-            self.update()
+        if picture is not None and not self.comparing:
+            self.node, self.chosen = node, None
+            self.view.show_one(pixmap(picture))
+            self._show()
 
-    def clear(self) -> None:
-        self.node = self.pixmap = None
-        self.update()
-
-    def _area(self) -> QRectF:
-        return QRectF(self.rect()).adjusted(12, 8, -12, -CAPTION)
-
-    def _place(self, size: QSizeF) -> QRectF:
-        """Where a picture of this size goes."""
-        area = self._area()
-        fit = min(area.width() / size.width(), area.height() / size.height()) * self.zoom
-        place = QRectF(QPointF(), size * fit)
-        place.moveCenter(area.center() + self.shift)
-        return place
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), color(DARK.panel))
-        painter.setFont(font(12))
-        if self.pixmap is None:
-            painter.setPen(color(DARK.faint))
-            painter.drawText(
-                self.rect(), Qt.AlignmentFlag.AlignCenter, "The picture appears here\nwhen you run the graph."
-            )
+    def show_result(self, result: Result) -> None:
+        """Show a result in place of the newest; while two are compared, it is B."""
+        self.chosen = result
+        if self.comparing:
+            self.pin("b")
             return
-        place = self._place(QSizeF(self.pixmap.size()))
-        painter.setClipRect(self._area())
-        # Enlarged by choice, pixels stay visible as pixels.
-        smooth = self.zoom <= 2
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
-        painter.drawPixmap(place, self.pixmap, QRectF(self.pixmap.rect()))
-        painter.setClipping(False)
-        painter.setPen(color(DARK.dim))
-        foot = QRectF(12, self.height() - CAPTION, self.width() - 24, CAPTION)
-        painter.drawText(foot, Qt.AlignmentFlag.AlignCenter, self.caption())
+        self.node = result.node
+        self.view.show_one(pixmap(result.picture))
+        self._show()
 
-    def caption(self) -> str:
+    def pin(self, side: Side) -> None:
+        """The result that is shown is A or B from now on; with both, they are compared."""
+        self.pins[side] = self.chosen or self.results.newest
+        if all(self.pins.values()):
+            self.compare(self.view.mode if self.comparing else "slider")
+        self._show()
+
+    def compare(self, mode: Mode) -> None:
+        """Where nothing was pinned, the two newest results are compared."""
+        kept = self.results.kept
+        if mode == "single" or len(kept) < 2:
+            self.pins = {"a": None, "b": None}
+            newest = self.chosen or self.results.newest
+            self.view.show_one(pixmap(newest.picture) if newest else self.view.b or self.view.a)
+        else:
+            b = self.pins["b"] = self.pins["b"] or self.chosen or kept[-1]
+            others = [result for result in kept if result is not b]
+            a = self.pins["a"] = self.pins["a"] or others[-1]
+            self.node = b.node
+            self.view.show_two(pixmap(a.picture), pixmap(b.picture), mode)
+            self.comparison.show_results(a, b)
+        self._show()
+
+    def _show(self) -> None:
+        with QSignalBlocker(self.mode):
+            self.mode.setCurrentText(MODES[self.view.mode])
+        several = len(self.results.kept) > 1
+        self.mode.setEnabled(several)
+        self.strip.setVisible(several)
+        self.comparison.setVisible(self.comparing)
+        for name, button in self.buttons.items():
+            button.setEnabled(several if name in ("a", "b") else self.pixmap is not None)
+        self._show_caption()
+
+    def _show_caption(self) -> None:
+        self.caption.setText(self.words())
+        self.caption.setVisible(bool(self.caption.text()))
+
+    def words(self) -> str:
         """Whose picture it is, its size, and how far it is."""
-        if self.node is None or self.pixmap is None:
+        a, b = self.pins["a"], self.pins["b"]
+        if self.comparing and a and b:
+            return f"A: result {a.number}  ·  B: result {b.number}"
+        if self.node is None or self.view.a is None:
             return ""
         shown = self.document.graph.nodes.get(self.node)
         title = (shown.title or self.document.type_of(self.node).title) if shown else self.node
+        parts = [title, f"{self.view.a.width()} × {self.view.a.height()}"]
         run = self.runs.of(self.node)
-        parts = [title, f"{self.pixmap.width()} × {self.pixmap.height()}"]
-        if run.state == "running" and run.calls > 1:
+        if self.chosen:
+            parts.append(f"result {self.chosen.number}")
+        elif run.state == "running" and run.calls > 1:
             parts.append(f"step {min(run.done + 1, run.calls)} of {run.calls}")
-        if run.stale:
+        elif run.stale:
             parts.append("of earlier settings")
         return "  ·  ".join(parts)
 
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        before = self.zoom
-        self.zoom = min(max(self.zoom * 1.2 ** (event.angleDelta().y() / 120), 0.2), 40.0)
-        away = event.position() - self._area().center()
-        self.shift = away - (away - self.shift) * (self.zoom / before)
-        self.update()
+    # Results ------------------------------------------------------------------------------------------
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        self._held = event.position() - self.shift
+    def _fill_strip(self) -> None:
+        self.strip.clear()
+        for result in self.results.kept:
+            item = QListWidgetItem(icon(pixmap(result.picture).toImage(), self.strip.iconSize()), "", self.strip)
+            item.setData(Qt.ItemDataRole.UserRole, result)
+            item.setToolTip(f"Result {result.number}")
+        self.strip.scrollToBottom()
+        self._show()
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        if self._held is not None:
-            self.shift = event.position() - self._held
-            self.update()
+    def _take(self, item: QListWidgetItem) -> None:
+        self.show_result(item.data(Qt.ItemDataRole.UserRole))
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        self._held = None
+    def restore(self) -> None:
+        """Show the graph that made the chosen result; one step that can be undone."""
+        item = self.strip.currentItem()
+        if item is not None:
+            result: Result = item.data(Qt.ItemDataRole.UserRole)
+            self.document.edit(f"Restore result {result.number}", lambda _: result.graph)
 
-    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        self.zoom, self.shift = 1.0, QPointF()
-        self.update()
+    # The picture as a file ----------------------------------------------------------------------------
+
+    def copy(self) -> None:
+        if self.pixmap is not None:
+            QGuiApplication.clipboard().setPixmap(self.pixmap)
+
+    def ask_save(self) -> None:
+        if self.image is None:
+            return
+        path, _ = QFileDialog.getSaveFileName(self, "Save the picture", f"{self.document.name}.png", "Pictures (*.png)")
+        if path:
+            self.save_to(Path(path if Path(path).suffix else f"{path}.png"))
+
+    def save_to(self, path: Path) -> None:
+        """As it is shown, with the workflow that made it inside; a message says why when it cannot be written."""
+        result = self.pins["b"] or self.chosen or self.results.newest
+        try:
+            write_atomic(path, _png(self.image or QImage(), result.graph if result else self.document.graph))
+        except OSError as error:
+            QMessageBox.warning(self, "The picture was not saved", f"{path} cannot be written: {error.strerror}")
+
+
+def _png(image: QImage, graph: Graph) -> bytes:
+    return png.with_texts(png_bytes(image), {png.KEYWORD: workflow.dumps(graph)})

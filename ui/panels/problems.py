@@ -17,7 +17,7 @@ class Problems(QListWidget):
     """Problems found by planning, and failures of the latest run."""
 
     chosen = Signal(str)  # node id
-    counted = Signal(int)
+    found = Signal(bool)  # the first problem has come, or the last has gone
 
     def __init__(self, document: Document, runs: RunState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -34,6 +34,8 @@ class Problems(QListWidget):
         self._fill()
 
     def _run_changed(self, node: str) -> None:
+        if owner(node) != node:  # inside a group, which says the same
+            return
         run = self.runs.of(node)
         failed = {**self._failed}
         failed.pop(node, None)
@@ -44,6 +46,7 @@ class Problems(QListWidget):
             self._fill()
 
     def _fill(self) -> None:
+        before = self.count()
         self.clear()
         for problem in self._problems:
             socket = f", {label(problem.socket)}" if problem.socket else ""
@@ -52,7 +55,8 @@ class Problems(QListWidget):
         for node, message in self._failed.items():
             if message not in planned:
                 self._add(node, f"{self._title(node)} failed: {message}")
-        self.counted.emit(self.count())
+        if (self.count() > 0) != (before > 0):
+            self.found.emit(self.count() > 0)
 
     def _add(self, node: str, text: str) -> None:
         item = QListWidgetItem(text, self)

@@ -1,0 +1,71 @@
+"""A real engine process with toy nodes, for tests of what runs on it."""
+
+from pathlib import Path
+
+from nodegraph.engine import Settings
+from nodegraph.graph import Graph, Node, Port
+from nodegraph.registry import Registry
+from ui.document import Document
+from ui.engine import Engine
+from ui.planner import LivePlan
+from ui.queue import Queue
+from ui.run_state import RunState
+from ui.runner import Runner
+
+LONG = 60_000  # an engine process starts in half a second on an idle machine; this one may be busy
+
+
+class Desk:
+    """One engine with its queue, and documents that run on it."""
+
+    def __init__(self, registry: Registry, folder: Path, package: str = "tests.toy_nodes") -> None:
+        self.registry, self.folder = registry, folder
+        self.engine = Engine(Settings(package, cache=None, out_dir=str(folder / "out")))
+        self.queue = Queue(self.engine, folder)
+        self.runners: list[Runner] = []
+
+    def open(self, graph: Graph) -> Runner:
+        document = Document(self.registry, graph)
+        plan, runs = LivePlan(document), RunState()
+        runner = Runner(document, self.engine, self.queue, plan, runs)
+        plan.start()
+        self.runners.append(runner)
+        return runner
+
+    def close(self) -> None:
+        for runner in self.runners:
+            runner.plan.close()
+        if self.engine.pid:
+            self.engine.close()
+        self.queue.close()
+
+
+def slow(parts: int = 20, value: float = 1.0, tag: str = "") -> Graph:
+    """A box, held up for ten milliseconds a part, and saved."""
+    nodes = {
+        "box": Node("toy.box", {"value": value}),
+        "slow": Node("toy.slow", {"parts": parts, "tag": tag}),
+        "save": Node("toy.save", {"filename": f"box{value:g}{tag}"}),
+    }
+    return Graph(nodes, {Port("slow", "box"): Port("box", "box"), Port("save", "box"): Port("slow", "box")})
+
+
+def loop(rounds: int = 50, parts: int = 3, value: float = 1.0) -> Graph:
+    """A box that goes round, every round held up a little, and is saved."""
+    nodes = {
+        "box": Node("toy.box", {"value": value}),
+        "begin": Node("repeat.begin", {"count": rounds}),
+        "slow": Node("toy.slow", {"parts": parts}),
+        "step": Node("toy.step"),
+        "end": Node("repeat.end"),
+        "save": Node("toy.save"),
+    }
+    links = {
+        Port("begin", "initial"): Port("box", "box"),
+        Port("end", "zone"): Port("begin", "zone"),
+        Port("slow", "box"): Port("begin", "state"),
+        Port("step", "box"): Port("slow", "box"),
+        Port("end", "next"): Port("step", "box"),
+        Port("save", "box"): Port("end", "value"),
+    }
+    return Graph(nodes, links)

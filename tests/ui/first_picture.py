@@ -1,0 +1,199 @@
+"""A person at the editor, in a process of its own: builds text-to-image from nothing with mouse and keyboard, and saves.
+
+`python -m tests.ui.first_picture build FILE` ends only when it is killed; `... reopen` says what came back.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QWidget
+
+from nodegraph import workflow
+from nodegraph.engine import Settings as EngineSettings
+from nodegraph.graph import Port
+from nodegraph.registry import discover
+from ui import theme
+from ui.canvas.canvas import Canvas
+from ui.canvas.view import View
+from ui.main_window import MainWindow
+from ui.session import Session, state_folder
+from ui.settings import Settings, settings_folder
+
+LEFT, NO_KEYS = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+CONTROL = Qt.KeyboardModifier.ControlModifier
+PATIENCE = 120_000  # ms; a busy machine is no failure
+JOURNALED = 2_000  # ms after which no edit may be lost
+
+# What is typed to find a node, and where it is dragged to.
+NODES = (
+    ("checkpoint loader", (0, 0)),
+    ("positive prompt", (320, -160)),
+    ("negative prompt", (320, 60)),
+    ("empty latent", (320, 280)),
+    ("noise scheduler", (320, -420)),
+    ("random noise", (640, 280)),
+    ("denoise", (960, -160)),
+    ("vae decode", (1280, -160)),
+    ("save image", (1600, -160)),
+)
+WIRES = (
+    ("checkpoint.model", "noise_scheduler.model"),
+    ("checkpoint.text_encoder", "encode.text_encoder"),
+    ("checkpoint.text_encoder", "encode_2.text_encoder"),
+    ("checkpoint.vae", "empty.vae"),
+    ("empty.latent", "noise.latent"),
+    ("noise_scheduler.sigma_start", "noise.sigma"),
+    ("checkpoint.model", "denoise.model"),
+    ("noise.latent", "denoise.latent"),
+    ("encode.conditioning", "denoise.positive"),
+    ("encode_2.conditioning", "denoise.negative"),
+    ("noise_scheduler.sigmas", "denoise.sigmas"),
+    ("noise.seed", "denoise.seed"),
+    ("denoise.latent", "decode.latent"),
+    ("checkpoint.vae", "decode.vae"),
+    ("decode.image", "save_image.image"),
+)
+
+
+def open_window() -> MainWindow:
+    registry = discover("nodes")
+    settings = Settings(settings_folder() / "settings.json")
+    window = MainWindow(registry, EngineSettings("nodes"), settings, Session(registry, state_folder()))
+    window.restore()
+    window.resize(1500, 950)
+    window.show()
+    window.activateWindow()
+    assert QTest.qWaitForWindowActive(window, PATIENCE)
+    window.start()
+    return window
+
+
+class Person:
+    """Does one thing after the other; what is on the screen is all that it goes by."""
+
+    def __init__(self, window: MainWindow) -> None:
+        self.window = window
+
+    @property
+    def canvas(self) -> Canvas:
+        return self.window.canvas
+
+    def at(self, world: QPointF) -> QPoint:
+        return self.canvas.view.to_screen(world).toPoint()
+
+    def drag(self, start: QPointF, end: QPointF) -> None:
+        QTest.mousePress(self.canvas, LEFT, NO_KEYS, self.at(start))
+        for part in (0.2, 0.6, 1.0):
+            QTest.mouseMove(self.canvas, self.at(start + (end - start) * part))
+        QTest.mouseRelease(self.canvas, LEFT, NO_KEYS, self.at(end))
+
+    def add(self, words: str, place: QPointF) -> None:
+        """Find a node by typing, and drag it to its place."""
+        until(self.canvas.hasFocus)
+        before = set(self.canvas.scene.nodes)
+        QTest.keyClick(self.canvas, Qt.Key.Key_A)  # Tab would enter the group that was added last
+        box = until(lambda: focused(QLineEdit))
+        QTest.keyClicks(box, words)
+        QTest.keyClick(box, Qt.Key.Key_Return)
+        (id,) = set(self.canvas.scene.nodes) - before
+        grip = QPointF(90, 12)
+        self.drag(self.canvas.scene.nodes[id].pos + grip, place + grip)
+
+
+    def wire(self, source: str, target: str) -> None:
+        src, dst = Port(*source.split(".")), Port(*target.split("."))
+        scene = self.canvas.scene
+        self.drag(scene.socket_pos(src, output=True), scene.socket_pos(dst, output=False))
+        assert scene.scope.graph.links.get(dst) == src, f"{source} was not wired to {target}"
+
+    def type_into(self, id: str, name: str, text: str) -> None:
+        """Click a text on the canvas, write it anew, and leave it."""
+        item = self.canvas.scene.nodes[id]
+        row = next(row for row in item.shape.rows if row.input is not None and row.input.name == name)
+        place = self.at(item.pos + QPointF(item.shape.width / 2, row.y + row.height / 2))
+        QTest.mouseClick(self.canvas, LEFT, NO_KEYS, place)
+        if self.canvas.editor is None:
+            QTest.mouseDClick(self.canvas, LEFT, NO_KEYS, place)
+        box = self.canvas.editor.box
+        QTest.keyClick(box, Qt.Key.Key_A, CONTROL)
+        QTest.keyClicks(box, text)
+        QTest.mouseClick(self.canvas, LEFT, NO_KEYS, QPoint(5, self.canvas.height() - 5))
+
+    def run(self) -> None:
+        QTest.keyClick(self.canvas, Qt.Key.Key_Return, CONTROL)
+        until(lambda: self.window.runs.running)
+        until(lambda: not self.window.runs.running)
+
+    def save(self, path: Path) -> None:
+        def answer() -> None:
+            dialog = until(lambda: QApplication.activeModalWidget())
+            assert isinstance(dialog, QFileDialog)
+            box = dialog.findChild(QLineEdit)
+            QTest.keyClick(box, Qt.Key.Key_A, CONTROL)
+            QTest.keyClicks(box, str(path))
+            QTest.keyClick(box, Qt.Key.Key_Return)
+
+        QTimer.singleShot(0, answer)
+        QTest.keyClick(self.canvas, Qt.Key.Key_S, CONTROL)
+
+
+def focused(kind: type[QWidget]) -> QWidget | None:
+    found = QApplication.focusWidget()
+    return found if isinstance(found, kind) else None
+
+
+def until(condition: Callable[[], object]) -> object:
+    """What the condition gives once it gives something."""
+    for _ in range(PATIENCE // 20):
+        if found := condition():
+            return found
+        QTest.qWait(20)
+    raise TimeoutError(condition)
+
+
+def told(window: MainWindow, **more: object) -> str:
+    document = window.document
+    path = str(document.path) if document.path else None
+    return json.dumps({"graph": workflow.dumps(document.graph), "path": path, "dirty": document.dirty, **more})
+
+
+def build(path: Path) -> None:
+    window = open_window()
+    person = Person(window)
+    person.canvas.show_view(View(0.62, 120, 420))  # room for everything
+    person.canvas.setFocus()
+    for words, place in NODES:
+        person.add(words, QPointF(*place))
+    for source, target in WIRES:
+        person.wire(source, target)
+    person.type_into("checkpoint", "path", "models/starter")
+    person.type_into("encode", "text", "a red mushroom on a blue background")
+    person.run()
+    picture = window.runs.of("decode").picture
+    person.save(path)
+    person.type_into("encode", "text", "a blue car on a yellow background")
+    QTest.qWait(JOURNALED)
+    print(told(window, outcome=window.runs.outcome, picture=picture and [picture.width, picture.height]), flush=True)
+    QApplication.exec()  # until the end comes
+
+
+def reopen() -> None:
+    window = open_window()
+    print(told(window), flush=True)
+    window.engine.close()
+    QApplication.exit()
+
+
+if __name__ == "__main__":
+    app = QApplication(["denoodle"])
+    app.setApplicationName("denoodle")
+    theme.install(app)
+    QApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
+    if sys.argv[1] == "build":
+        build(Path(sys.argv[2]))
+    else:
+        reopen()

@@ -1,0 +1,69 @@
+"""The app view: a form and pictures instead of the graph."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from nodegraph.app_view import App, app_of, set_app
+from nodegraph.graph import Port
+from nodegraph.types import Picture
+from ui.app_view import AppView, ChooseDialog
+from ui.document import Document
+from ui.run_state import RunState
+
+
+@pytest.fixture
+def view(qtbot, document: Document, runs: RunState) -> AppView:
+    document.edit("", set_app, App((Port("left", "value"), Port("settings", "count")), ("sum",)))
+    made = AppView(document, runs)
+    qtbot.addWidget(made)
+    made.resize(900, 600)
+    made.show()
+    return made
+
+
+def test_the_form_has_the_chosen_parameters_in_their_order(view: AppView):
+    assert list(view.rows) == [Port("left", "value"), Port("settings", "count")]
+
+
+def test_typing_into_the_form_edits_the_document(view: AppView, document: Document):
+    editor = view.rows[Port("left", "value")].editor
+    assert editor is not None
+    box = editor.focusProxy()
+    assert box is not None
+    box.setFocus()
+    QTest.keyClick(box, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClicks(box, "7.5")
+    QTest.keyClick(box, Qt.Key.Key_Return)
+    assert document.graph.nodes["left"].params["value"] == 7.5
+
+
+def test_the_form_follows_undo(view: AppView, document: Document):
+    document.undo_stack.undo()
+    assert Port("settings", "count") not in view.rows or app_of(document.graph) == App()
+
+
+def test_the_buttons_ask_for_a_run_and_its_end(qtbot, view: AppView, runs: RunState):
+    with qtbot.waitSignal(view.run_wanted):
+        QTest.mouseClick(view.run_button, Qt.MouseButton.LeftButton)
+    assert not view.stop_button.isEnabled()
+    runs.begin()
+    with qtbot.waitSignal(view.stop_wanted):
+        QTest.mouseClick(view.stop_button, Qt.MouseButton.LeftButton)
+
+
+def test_the_picture_of_a_chosen_result_is_painted(view: AppView, runs: RunState):
+    runs._show("sum", Picture(2, 2, b"\xff\x00\x00" * 4), "key")
+    middle = view.pictures.grab().toImage().pixelColor(view.pictures.width() // 2, view.pictures.height() // 2 - 13)
+    assert (middle.red(), middle.green(), middle.blue()) == (255, 0, 0)
+
+
+def test_what_is_ticked_is_shown_after_what_was_there(qtbot, document: Document):
+    dialog = ChooseDialog(document, App((Port("settings", "count"),)))
+    qtbot.addWidget(dialog)
+    item = dialog._ports[Port("left", "value")]
+    dialog.tree.expandAll()
+    dialog.show()
+    QTest.mouseClick(dialog.tree.viewport(), Qt.MouseButton.LeftButton, pos=dialog.tree.visualItemRect(item).center())
+    QTest.keyClick(dialog.tree, Qt.Key.Key_Space)
+    assert dialog.app().inputs == (Port("settings", "count"), Port("left", "value"))

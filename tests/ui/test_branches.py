@@ -1,0 +1,102 @@
+"""Branching off a denoising: pure edits, and what they cost."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nodegraph import workflow
+from nodegraph.graph import Graph, Port, set_param
+from nodegraph.group_type import document_types
+from nodegraph.grouping import ungroup
+from nodegraph.plan import plan
+from nodegraph.registry import discover
+from ui.branches import continue_from, decode_here, find_loop
+
+WORKFLOWS = Path(__file__).parents[2] / "workflows"
+REGISTRY = discover("nodes")
+STEP, GROUP_STEP = "step", "denoise/step"
+
+
+def grouped() -> Graph:
+    """Six steps, in the Denoise group."""
+    return set_param(workflow.load(WORKFLOWS / "text_to_image.json"), "scheduler", "steps", 6)
+
+
+def opened() -> Graph:
+    """The same with the zone in the open."""
+    group = REGISTRY["group:Denoise"].group
+    return ungroup(grouped(), "denoise", group)
+
+
+def type_of(graph: Graph):
+    return document_types(graph.groups, REGISTRY).get
+
+
+def steps(graph: Graph, *targets: str) -> dict[str, tuple[int, ...]]:
+    """The steps of U-Nets on the way to the targets: round by key."""
+    planned = plan(graph, REGISTRY, targets)
+    assert planned.problems == ()
+    return {key: call.iteration for key, call in planned.calls.items() if call.type.id == "sampling.unet_step"}
+
+
+BOTH = pytest.mark.parametrize(("make", "node"), [(grouped, GROUP_STEP), (opened, STEP)])
+
+
+@BOTH
+def test_decoding_a_step_computes_no_step_again(make, node):
+    graph = make()
+    after, shown = decode_here(graph, find_loop(graph, type_of(graph), node), 3)
+    before = steps(graph, "save")
+    assert steps(after, shown) == {key: round for key, round in before.items() if round <= (3,)}
+
+
+@BOTH
+def test_going_on_reuses_the_steps_before_and_does_the_others_anew(make, node):
+    graph = make()
+    loop = find_loop(graph, type_of(graph), node)
+    port = Port("denoise" if node == GROUP_STEP else STEP, "guidance_scale")
+    after, shown = continue_from(graph, loop, 1, 6, {port: 1.0})
+    before, now = steps(graph, "save"), steps(after, shown)
+    reused = {key: round for key, round in before.items() if round <= (1,)}
+    new = [round for key, round in now.items() if key not in before]
+    assert reused.items() <= now.items()
+    assert new == [(0,), (1,), (2,), (3,)]
+
+
+@BOTH
+def test_a_branch_leaves_what_is_there_as_it_is(make, node):
+    graph = make()
+    after, _ = decode_here(graph, find_loop(graph, type_of(graph), node), 2)
+    assert {id: after.nodes[id] for id in graph.nodes} == dict(graph.nodes)
+    assert graph.links.items() <= after.links.items()
+
+
+@BOTH
+def test_new_nodes_lie_in_a_row_of_their_own(make, node):
+    graph = make()
+    after, _ = continue_from(graph, find_loop(graph, type_of(graph), node), 2, 6, {})
+    lowest = max(n.pos[1] for n in graph.nodes.values())
+    new = [n.pos for id, n in after.nodes.items() if id not in graph.nodes]
+    assert min(y for _, y in new) > lowest
+    assert len(set(new)) == len(new)
+
+
+def test_after_the_last_step_there_is_nothing_to_go_on_with():
+    graph = grouped()
+    with pytest.raises(ValueError, match="nothing left"):
+        continue_from(graph, find_loop(graph, type_of(graph), GROUP_STEP), 5, 6, {})
+
+
+def test_without_a_vae_nothing_can_be_decoded():
+    graph = grouped()
+    bare = replace(graph, links={dst: src for dst, src in graph.links.items() if dst.socket != "vae"})
+    with pytest.raises(ValueError, match="no VAE"):
+        decode_here(bare, find_loop(bare, type_of(bare), GROUP_STEP), 2)
+
+
+@pytest.mark.parametrize("node", ["save", "outer/denoise/step", "gone/step"])
+def test_what_is_no_loop_is_refused(node: str):
+    graph = grouped()
+    with pytest.raises(ValueError, match=r"no repeat zone|too deep"):
+        find_loop(graph, type_of(graph), node)

@@ -1,0 +1,49 @@
+"""The engine process as the window holds it: it goes with its owner, and says nothing afterwards."""
+
+import os
+import threading
+
+import pytest
+import shiboken6
+from PySide6.QtCore import QObject
+
+from nodegraph.engine import Settings
+from tests.ui.engines import LONG, slow
+from ui.engine import Engine
+
+
+@pytest.fixture
+def owner(qapp) -> QObject:
+    return QObject()
+
+
+@pytest.fixture
+def engine(owner: QObject, qtbot) -> Engine:
+    """Up and running."""
+    made = Engine(Settings("tests.toy_nodes", cache=None), owner)
+    made.start()
+    qtbot.waitUntil(lambda: made.ready, timeout=LONG)
+    return made
+
+
+def threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("engine")]
+
+
+def test_the_process_ends_with_the_owner_of_the_engine(engine: Engine, owner: QObject):
+    pid = engine.pid
+    engine.run(slow(1000), ("save",), lambda event: None)
+    shiboken6.delete(owner)
+    assert not threads()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid or 0, 0)
+
+
+def test_a_closed_engine_stays_closed(engine: Engine, qtbot):
+    heard: list[object] = []
+    engine.happened.connect(heard.append)
+    os.kill(engine.pid or 0, 9)  # Gone is on its way
+    engine.close()
+    engine.run(slow(1), ("save",), heard.append)
+    qtbot.wait(50)
+    assert (heard, engine.pid, threads()) == ([], None, [])

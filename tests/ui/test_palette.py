@@ -1,0 +1,89 @@
+"""Finding node types by typing."""
+
+import pytest
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtTest import QTest
+
+from nodegraph.registry import discover
+from ui.canvas.adding import offers
+from ui.canvas.palette import Offer, search
+from ui.document import Document
+from ui.scope import Scope
+
+
+@pytest.fixture(scope="module")
+def everything():
+    """What the program offers for an empty document."""
+    return offers(Scope(Document(discover("nodes"))))
+
+
+def ids(found: list[Offer]) -> list[str]:
+    return [offer.type.id for offer in found]
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        ("ksampler", "group:Denoise"),
+        ("clip text", "text.encode"),
+        ("checkpoint", "load.checkpoint"),
+        ("vae dec", "vae.decode"),
+        ("noise sched", "schedule.noise_scheduler"),
+        ("emptylatent", "latent.empty"),
+        ("chekpoint", "load.checkpoint"),
+        ("lora", "adapter.lora"),
+    ],
+)
+def test_people_find_nodes_under_the_words_they_know(everything, typed, first):
+    assert first in ids(search(everything, typed))[:2]
+
+
+def test_clip_finds_what_has_to_do_with_it(everything):
+    assert {"text.encode", "text.clip_skip"} <= set(ids(search(everything, "clip"))[:4])
+
+
+def test_names_come_before_documentation(registry):
+    found = ids(search([Offer(type) for type in registry.values()], "add"))
+    assert found[0] == "toy.add"
+    assert "toy.step" in found  # "Add an amount"
+    assert search([Offer(type) for type in registry.values()], "no such thing") == []
+
+
+def test_what_was_used_lately_comes_first(everything):
+    assert ids(search(everything, "", ["vae.decode", "math.number"]))[:2] == ["vae.decode", "math.number"]
+    assert ids(search(everything, "image", ["image.grid"]))[0] == "image.grid"
+
+
+def test_what_is_added_is_recent(canvas):
+    for typed in ("bx", "ad"):
+        palette = canvas.open_palette(QPointF(50, 50))
+        QTest.keyClicks(palette.box, typed)
+        QTest.keyClick(palette.box, Qt.Key.Key_Return)
+    assert canvas.recent == ["toy.add", "toy.box"]
+    palette = canvas.open_palette(QPointF(50, 50))
+    assert palette.list.item(0).text() == "Add"
+    palette.close()
+
+
+def test_the_list_is_worked_with_the_keyboard_alone(canvas):
+    palette = canvas.open_palette(QPointF(50, 50))
+    for key, row in [
+        (Qt.Key.Key_Down, 1),
+        (Qt.Key.Key_PageDown, 8),
+        (Qt.Key.Key_PageUp, 1),
+        (Qt.Key.Key_Up, 0),
+        (Qt.Key.Key_Up, 0),
+    ]:
+        QTest.keyClick(palette.box, key)
+        assert palette.list.currentRow() == row
+    palette.close()
+    assert canvas.document.undo_stack.count() == 0
+
+
+def test_each_line_says_what_the_node_is_for(canvas):
+    palette = canvas.open_palette(QPointF(50, 50))
+    QTest.keyClicks(palette.box, "toy add")
+    spoken = palette.list.item(0).data(Qt.ItemDataRole.AccessibleTextRole)
+    assert spoken == "Add, Toy. The sum of two boxes."
+    assert not palette.grab().toImage().isNull()
+    palette.close()

@@ -1,0 +1,201 @@
+"""The preview: a picture that is zoomed and moved, and two results that are compared, with mouse and keys."""
+
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QGuiApplication, QImage, QPixmap, QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QFileDialog
+
+from nodegraph import workflow
+from nodegraph.engine import Settings
+from nodegraph.graph import set_param
+from nodegraph.types import Picture
+from ui.engine import Engine
+from ui.panels.picture_view import PictureView
+from ui.panels.preview import Preview
+from ui.planner import LivePlan
+from ui.queue import Queue
+from ui.results import Result, Results
+from ui.runner import Runner
+
+RED, BLUE = (220, 30, 30), (30, 30, 220)
+
+
+def picture(rgb: tuple[int, int, int], side: int = 32) -> Picture:
+    return Picture(side, side, bytes(rgb) * side * side)
+
+
+def filled(rgb: tuple[int, int, int]) -> QPixmap:
+    made = picture(rgb)
+    return QPixmap.fromImage(QImage(made.rgb, 32, 32, 96, QImage.Format.Format_RGB888).copy())
+
+
+@pytest.fixture
+def view(qtbot) -> PictureView:
+    made = PictureView()
+    qtbot.addWidget(made)
+    made.resize(424, 412)  # a picture area of 400 × 400
+    made.show()
+    qtbot.waitExposed(made)
+    made.show_one(filled(RED))
+    return made
+
+
+def rgb_at(view: PictureView, x: float, y: float) -> tuple[int, int, int]:
+    found = view.grab().toImage().pixelColor(round(x * view.devicePixelRatio()), round(y * view.devicePixelRatio()))
+    return found.red(), found.green(), found.blue()
+
+
+def wheel(view: PictureView, at: QPointF, notches: int) -> None:
+    event = QWheelEvent(
+        at,
+        view.mapToGlobal(at),
+        QPoint(),
+        QPoint(0, 120 * notches),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(view, event)
+
+
+def test_the_wheel_keeps_the_place_under_the_pointer(view):
+    area, at = view._areas()[0], QPointF(100, 120)
+    place = view.place(view.a, area)
+    share = (at.x() - place.left()) / place.width()
+    wheel(view, at, 3)
+    place = view.place(view.a, area)
+    assert view.zoom > 1.5
+    assert (at.x() - place.left()) / place.width() == pytest.approx(share)
+
+
+def test_dragging_moves_and_a_double_click_fits_again(view):
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=QPoint(200, 200))
+    QTest.mouseMove(view, QPoint(240, 190))
+    QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=QPoint(240, 190))
+    assert view.shift == QPointF(40, -10)
+    QTest.mouseDClick(view, Qt.MouseButton.LeftButton, pos=QPoint(200, 200))
+    assert (view.zoom, view.shift) == (1.0, QPointF())
+
+
+def test_actual_size_is_one_pixel_for_one(view):
+    QTest.keyClick(view, Qt.Key.Key_1)
+    assert view.place(view.a, view._areas()[0]).width() == pytest.approx(32 / view.devicePixelRatioF())
+    QTest.keyClick(view, Qt.Key.Key_F)
+    assert view.place(view.a, view._areas()[0]).width() == pytest.approx(400)
+
+
+def test_the_line_between_two_pictures_is_dragged_and_moved_with_keys(view):
+    view.show_two(filled(RED), filled(BLUE), "slider")
+    assert rgb_at(view, 100, 200) == RED
+    assert rgb_at(view, 300, 200) == BLUE
+    at = QPoint(round(view.line), 200)
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=at)
+    QTest.mouseMove(view, QPoint(90, 200))
+    QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=QPoint(90, 200))
+    assert rgb_at(view, 100, 300) == BLUE
+    before = view.split
+    QTest.keyClick(view, Qt.Key.Key_Right)
+    assert view.split > before
+
+
+def test_side_by_side_moves_both_alike(view):
+    view.show_two(filled(RED), filled(BLUE), "side")
+    first, second = view._areas()
+    assert rgb_at(view, first.center().x(), 206) == RED
+    assert rgb_at(view, second.center().x(), 206) == BLUE
+    wheel(view, second.center() + QPointF(20, 0), 2)
+    a, b = view.place(view.a, first), view.place(view.b, second)
+    assert a.left() - first.left() == pytest.approx(b.left() - second.left())
+
+
+@pytest.fixture
+def preview(qtbot, document, runs) -> Preview:
+    """With two results, of another value in one box."""
+    engine = Engine(Settings("tests.toy_nodes"))  # never started
+    runner = Runner(document, engine, Queue(engine), LivePlan(document), runs)
+    results = Results(runs, runner)
+    made = Preview(document, runs, results)
+    qtbot.addWidget(made)
+    made.resize(420, 600)
+    made.show()
+    qtbot.waitExposed(made)
+    graph = document.graph
+    results.kept = [
+        Result(1, "show", picture(RED), graph),
+        Result(2, "show", picture(BLUE), set_param(graph, "left", "value", 9.0)),
+    ]
+    results.changed.emit()
+    return made
+
+
+def rows(preview: Preview) -> list[list[str]]:
+    tree = preview.comparison
+    items = [tree.topLevelItem(i) for i in range(tree.topLevelItemCount())]
+    return [[item.text(column) for column in range(3)] for item in items]
+
+
+def click(preview: Preview, index: int) -> None:
+    strip = preview.strip
+    at = strip.visualItemRect(strip.item(index)).center()
+    QTest.mouseClick(strip.viewport(), Qt.MouseButton.LeftButton, pos=at)
+
+
+def test_two_results_are_pinned_and_compared_with_what_differs(preview):
+    click(preview, 0)
+    QTest.mouseClick(preview.buttons["a"], Qt.MouseButton.LeftButton)
+    assert not preview.comparing
+    click(preview, 1)
+    QTest.mouseClick(preview.buttons["b"], Qt.MouseButton.LeftButton)
+    assert preview.comparing
+    assert preview.comparison.isVisible()
+    assert rows(preview) == [["Box: value", "2", "9"]]
+    assert preview.caption.text() == "A: result 1  ·  B: result 2"
+
+
+def test_choosing_a_way_to_compare_takes_the_two_newest(preview):
+    preview.mode.setFocus()
+    QTest.keyClick(preview.mode, Qt.Key.Key_Down)
+    QTest.keyClick(preview.mode, Qt.Key.Key_Down)
+    assert preview.view.mode == "side"
+    assert [preview.pins[side].number for side in ("a", "b")] == [1, 2]
+    QTest.keyClick(preview.mode, Qt.Key.Key_Home)
+    assert not preview.comparing
+    assert not preview.comparison.isVisible()
+
+
+def test_a_click_while_comparing_makes_it_b(preview):
+    preview.compare("slider")
+    click(preview, 0)
+    assert preview.pins["b"].number == 1
+
+
+def test_the_graph_of_a_result_is_restored_as_one_step(preview, document):
+    click(preview, 1)
+    preview.strip.actions()[-1].trigger()
+    assert document.graph.nodes["left"].params["value"] == 9.0
+    document.undo_stack.undo()
+    assert document.graph.nodes["left"].params["value"] == 2.0
+
+
+def test_a_saved_picture_carries_the_graph_that_made_it(preview, monkeypatch, tmp_path):
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "mine"), ""))
+    click(preview, 1)
+    QTest.mouseClick(preview.buttons["save"], Qt.MouseButton.LeftButton)
+    assert workflow.load(tmp_path / "mine.png").nodes["left"].params["value"] == 9.0
+    assert QImage(str(tmp_path / "mine.png")).pixelColor(3, 3).blue() == 220
+
+
+def test_the_picture_is_copied(preview):
+    click(preview, 0)
+    QTest.mouseClick(preview.buttons["copy"], Qt.MouseButton.LeftButton)
+    assert QGuiApplication.clipboard().image().pixelColor(3, 3).red() == 220
+
+
+def test_an_earlier_result_is_shown_until_a_run_makes_a_new_picture(preview, runs):
+    click(preview, 0)
+    assert "result 1" in preview.caption.text()
+    runs._set("show", picture=picture((1, 2, 3)))
+    runs.pictured.emit("show")
+    assert "result" not in preview.caption.text()

@@ -1,0 +1,300 @@
+"""Nothing lost: open documents, their journals, their versions, and files that others change."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtGui import QColor, QImage
+
+from nodegraph import png, workflow
+from nodegraph.graph import Graph, Node, add_node
+from nodegraph.registry import Registry
+from ui.document import Document
+from ui.session import Session
+from ui.thumbnail import png_bytes
+
+
+@pytest.fixture
+def start(registry: Registry, tmp_path: Path) -> Iterator[Callable[[], Session]]:
+    """Starts sessions on one folder, as instances of the program do."""
+    sessions: list[Session] = []
+
+    def made() -> Session:
+        sessions.append(Session(registry, tmp_path / "state"))
+        return sessions[-1]
+
+    yield made
+    for session in sessions:
+        session.end()
+
+
+@pytest.fixture
+def session(start: Callable[[], Session]) -> Session:
+    return start()
+
+
+@pytest.fixture
+def file(graph: Graph, tmp_path: Path) -> Path:
+    path = tmp_path / "work.json"
+    workflow.save(graph, path)
+    return path
+
+
+def crash(session: Session) -> None:
+    """What a kill leaves behind: journals, and locks that nobody holds."""
+    session.flush()
+    for kept in session._open:
+        kept.lock.unlock()
+        if kept.document.path:
+            session._watch.leave(kept.document.path)
+    session._open.clear()
+
+
+def edited(document: Document) -> Document:
+    document.set_param("left", "value", 5.0)
+    return document
+
+
+def test_unsaved_changes_come_back_after_a_crash(start: Callable[[], Session], file: Path):
+    session = start()
+    document = edited(session.open(file))
+    crash(session)
+    (restored,) = start().restore()
+    assert (restored.graph, restored.path, restored.dirty) == (document.graph, file, True)
+
+
+def test_recovering_is_a_step_that_can_be_undone(start: Callable[[], Session], graph: Graph, file: Path):
+    session = start()
+    edited(session.open(file))
+    crash(session)
+    (restored,) = start().restore()
+    assert restored.undo_stack.undoText() == "Recover unsaved changes"
+    restored.undo_stack.undo()
+    assert (restored.graph, restored.dirty) == (graph, False)
+
+
+def test_unsaved_changes_come_back_when_the_file_is_gone(start: Callable[[], Session], file: Path):
+    session = start()
+    document = edited(session.open(file))
+    crash(session)
+    file.unlink()
+    (restored,) = start().restore()
+    assert (restored.graph, restored.path, restored.dirty) == (document.graph, file, True)
+
+
+def test_a_document_without_a_file_comes_back_after_a_crash(start: Callable[[], Session]):
+    session = start()
+    session.new().edit("Add", add_node, "x", Node("toy.box"))
+    crash(session)
+    (restored,) = start().restore()
+    assert (set(restored.graph.nodes), restored.path, restored.dirty) == ({"x"}, None, True)
+
+
+def test_a_saved_document_comes_back_without_unsaved_changes(start: Callable[[], Session], file: Path):
+    session = start()
+    session.save(edited(session.open(file)), file)
+    crash(session)
+    (restored,) = start().restore()
+    assert restored.path == file
+    assert not restored.dirty
+
+
+def test_what_nobody_has_edited_does_not_come_back(start: Callable[[], Session], graph: Graph, tmp_path: Path):
+    session = start()
+    session.new()
+    session.new(graph)
+    crash(session)
+    assert start().restore() == ()
+    assert list((tmp_path / "state" / "journals").iterdir()) == []
+
+
+def test_what_is_restored_is_safe_against_the_next_crash(start: Callable[[], Session], file: Path):
+    session = start()
+    edited(session.open(file))
+    crash(session)
+    again = start()
+    again.restore()[0].set_param("left", "value", 6.0)
+    crash(again)
+    (restored,) = start().restore()
+    assert restored.graph.nodes["left"].params["value"] == 6.0
+
+
+def test_closed_documents_do_not_come_back(start: Callable[[], Session], file: Path, tmp_path: Path):
+    session = start()
+    edited(session.open(file))
+    session.end()
+    assert start().restore() == ()
+    assert list((tmp_path / "state" / "journals").iterdir()) == []
+
+
+def test_another_instance_leaves_the_documents_of_this_one_alone(start: Callable[[], Session], file: Path):
+    session, other = start(), start()
+    edited(session.open(file))
+    session.flush()
+    assert other.restore() == ()
+    crash(session)
+    assert len(other.restore()) == 1
+
+
+def test_an_edit_is_on_the_disk_by_itself(session: Session, qtbot, tmp_path: Path):
+    session.new().edit("Add", add_node, "findme", Node("toy.box"))
+    journals = tmp_path / "state" / "journals"
+    qtbot.waitUntil(lambda: any(b"findme" in file.read_bytes() for file in journals.glob("*.journal")))
+
+
+def test_a_journal_that_cannot_be_read_is_kept_and_told(start: Callable[[], Session], qtbot, tmp_path: Path):
+    session = start()
+    bad = tmp_path / "state" / "journals" / "bad.journal"
+    bad.write_bytes(b"00000000 {}\n")
+    with qtbot.waitSignal(session.troubled) as told:
+        assert session.restore() == ()
+    assert "could not be recovered" in told.args[0]
+    assert bad.with_suffix(".damaged").exists()
+
+
+def test_a_journal_that_cannot_be_written_is_told(session: Session, qtbot, tmp_path: Path):
+    document = session.new()
+    session.flush()
+    journals = tmp_path / "state" / "journals"
+    with qtbot.waitSignal(session.troubled) as told:
+        journals.rename(tmp_path / "gone")
+        document.edit("Add", add_node, "x", Node("toy.box"))
+        session.flush()
+    assert "not safe against a crash" in told.args[0]
+    (tmp_path / "gone").rename(journals)
+    document.edit("Add", add_node, "y", Node("toy.box"))
+    session.flush()
+    assert any(b'"x"' in file.read_bytes() for file in journals.glob("*.journal"))
+
+
+def test_a_folder_that_cannot_be_used_is_named(registry: Registry, tmp_path: Path):
+    (tmp_path / "state").write_text("a file in the way")
+    with pytest.raises(ValueError, match=r"state cannot be used: .*; set DENOODLE_STATE"):
+        Session(registry, tmp_path / "state")
+
+
+# Files ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[1, 2]", b'{"version": 999, "nodes": {}, "links": []}', b"\x89PNG\r\n\x1a\n"]
+)
+def test_a_file_that_cannot_be_read_opens_nothing(session: Session, tmp_path: Path, content: bytes):
+    path = tmp_path / "broken.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"broken\.json"):
+        session.open(path)
+    assert session.documents == ()
+    assert session.recent == ()
+
+
+def test_a_picture_opens_what_it_was_made_with_and_is_not_its_file(session: Session, graph: Graph, tmp_path: Path):
+    picture = tmp_path / "made.png"
+    texts = {png.KEYWORD: workflow.dumps(graph)}
+    picture.write_bytes(png.with_texts(png_bytes(QImage(4, 4, QImage.Format.Format_RGB32)), texts))
+    document = session.open(picture)
+    assert document.graph == graph
+    assert (document.path, session.recent) == (None, ())
+
+
+def test_a_file_is_open_once(session: Session, file: Path):
+    assert session.open(file) is session.open(file)
+    assert len(session.documents) == 1
+
+
+def test_two_documents_cannot_have_one_file(session: Session, file: Path):
+    session.open(file)
+    with pytest.raises(ValueError, match=r"work\.json is open in another tab"):
+        session.save(session.new(), file)
+
+
+def test_opening_and_saving_is_remembered_newest_first(start: Callable[[], Session], file: Path, tmp_path: Path):
+    session = start()
+    document = session.open(file)
+    session.save(document, tmp_path / "other.json")
+    assert start().recent == (tmp_path / "other.json", file)
+
+
+def test_a_recent_file_that_is_gone_is_forgotten(session: Session, file: Path):
+    session.close(session.open(file))
+    file.unlink()
+    with pytest.raises(ValueError, match="No such file"):
+        session.open(file)
+    assert session.recent == ()
+
+
+def test_a_file_changed_by_another_program_is_noticed(session: Session, qtbot, file: Path):
+    document = session.open(file)
+    with qtbot.waitSignal(session.file_touched) as told:
+        workflow.save(Graph({"new": Node("toy.box")}), file)
+    assert told.args == [document]
+    assert document.dirty
+    session.reload(document)
+    assert set(document.graph.nodes) == {"new"}
+    assert not document.dirty
+    document.undo_stack.undo()
+    assert "left" in document.graph.nodes
+
+
+def test_own_saves_and_equal_content_are_no_change(session: Session, qtbot, file: Path):
+    document = session.open(file)
+    with qtbot.assertNotEmitted(session.file_touched, wait=400):
+        session.save(edited(document), file)
+        os.utime(file, (1, 1))
+        file.write_text(file.read_text() + "\n")
+    assert not document.dirty
+
+
+def test_a_file_that_was_deleted_is_noticed(session: Session, qtbot, file: Path):
+    document = session.open(file)
+    with qtbot.waitSignal(session.file_touched):
+        file.unlink()
+    assert document.dirty
+    with pytest.raises(ValueError, match="No such file"):
+        session.reload(document)
+
+
+def test_a_file_changed_while_the_program_was_down_is_noticed(start: Callable[[], Session], qtbot, file: Path):
+    session = start()
+    session.open(file)
+    crash(session)
+    workflow.save(Graph(), file)
+    again = start()
+    with qtbot.waitSignal(again.file_touched):
+        again.restore()
+
+
+# Versions ---------------------------------------------------------------------------------------------
+
+
+def test_every_save_is_a_version_that_can_be_restored(session: Session, graph: Graph, file: Path):
+    document = session.open(file)
+    session.save(edited(document), file)
+    newest, first = session.versions(document)
+    session.show_version(document, first)
+    assert document.graph == graph
+    assert document.dirty
+    document.undo_stack.undo()
+    assert document.graph == workflow.load(newest.file)
+
+
+def test_a_version_has_the_picture_that_was_shown(session: Session, file: Path):
+    picture = QImage(640, 480, QImage.Format.Format_RGB32)
+    picture.fill(QColor("#804020"))
+    document = session.open(file)
+    session.save(document, file, picture)
+    session.save(document, file)
+    (version,) = session.versions(document)
+    assert version.thumbnail
+    shown = QImage(str(version.thumbnail))
+    assert (shown.width(), shown.height()) == (320, 240)
+    assert shown.pixelColor(5, 5) == QColor("#804020")
+
+
+def test_what_another_program_wrote_is_a_version_before_it_is_saved_over(session: Session, file: Path):
+    document = session.open(file)
+    theirs = Graph({"theirs": Node("toy.box")})
+    workflow.save(theirs, file)
+    session.save(edited(document), file)
+    assert theirs in [workflow.load(version.file) for version in session.versions(document)]

@@ -1,0 +1,161 @@
+"""What the keyboard and the menus can do on the canvas, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from ui.actions import Action
+from ui.canvas import arrange, commands
+from ui.canvas.canvas import NOTCH, Canvas
+from ui.canvas.connect import open_connections
+from ui.canvas.row_actions import edit_first_row, fold_selected, rename_selected
+from ui.canvas.walk import Direction, walk
+
+SIDES: Mapping[Direction, tuple[int, int]] = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
+EDGES: Mapping[arrange.Edge, str] = {
+    "left": "Shift+Left",
+    "right": "Shift+Right",
+    "top": "Shift+Up",
+    "bottom": "Shift+Down",
+}
+
+
+def canvas_actions(canvas: Canvas) -> tuple[Action, ...]:
+    """What the gestures of the mouse do to the graph, sizes aside, so that it can be done without one."""
+    return (
+        *_add(canvas),
+        *_edit(canvas),
+        *_wires(canvas),
+        *_structure(canvas),
+        *_select(canvas),
+        *_arrange(canvas),
+        *_view(canvas),
+    )
+
+
+def _add(canvas: Canvas) -> tuple[Action, ...]:
+    return (
+        Action("canvas.add", "Add a node…", lambda: canvas.open_palette(canvas.pointer()), "A; Shift+A"),
+        Action("canvas.note", "Add a note", partial(commands.note, canvas), "N"),
+        Action("canvas.frame", "Frame", partial(commands.frame, canvas), "Ctrl+J", "Put a frame around the selection"),
+        Action("canvas.color_frame", "Colour of the frame…", partial(commands.color_frame, canvas), "K"),
+    )
+
+
+def _edit(canvas: Canvas) -> tuple[Action, ...]:
+    keep = "Duplicate with the wires that come in"
+    return (
+        Action("canvas.cut", "Cut", partial(commands.cut, canvas), "Ctrl+X"),
+        Action("canvas.copy", "Copy", partial(commands.copy, canvas), "Ctrl+C"),
+        Action("canvas.paste", "Paste", partial(commands.paste, canvas), "Ctrl+V"),
+        Action("canvas.duplicate", "Duplicate", partial(commands.duplicate, canvas), "Ctrl+D"),
+        Action("canvas.duplicate_linked", keep, partial(commands.duplicate, canvas, linked=True), "Ctrl+Shift+D"),
+        Action("canvas.delete", "Delete", partial(commands.delete, canvas), "Delete"),
+        Action(
+            "canvas.heal",
+            "Delete and heal",
+            partial(commands.delete_and_heal, canvas),
+            "X; Ctrl+Delete",
+            "Delete the selection and link what came before it to what came after",
+        ),
+        Action("canvas.edit", "Edit the first parameter", partial(edit_first_row, canvas), "Return"),
+        Action("canvas.rename", "Rename…", partial(rename_selected, canvas), "F2"),
+        Action("canvas.fold", "Collapse", partial(fold_selected, canvas), "H", "Collapse to the header, or open again"),
+        Action("canvas.mute", "Mute", partial(commands.set_mode, canvas, "muted"), "M", "Leave out of the run"),
+        Action(
+            "canvas.bypass",
+            "Bypass",
+            partial(commands.set_mode, canvas, "bypassed"),
+            "B",
+            "Pass the inputs on as if the node was not there",
+        ),
+    )
+
+
+def _wires(canvas: Canvas) -> tuple[Action, ...]:
+    where = "Wires"
+    variable = "Give an output a name; what it leads to takes it by that name"
+    return (
+        Action("canvas.connect", "Connect to…", partial(open_connections, canvas), "C", submenu=where),
+        Action("canvas.swap", "Swap the two inputs", partial(commands.swap, canvas), "Alt+S", submenu=where),
+        Action(
+            "canvas.detach", "Detach", partial(commands.detach, canvas), "Alt+D", "Take the wires off", False, where
+        ),
+        Action("canvas.reroute", "Add reroutes", partial(commands.reroute, canvas), "Shift+R", submenu=where),
+        Action(
+            "canvas.variable", "Make a variable…", partial(commands.make_variable, canvas), "V", variable, False, where
+        ),
+    )
+
+
+def _structure(canvas: Canvas) -> tuple[Action, ...]:
+    where = "Groups"
+    enter = "Go into the selected group; without one, add a node"
+    return (
+        Action("canvas.group", "Group", partial(commands.group, canvas), "Ctrl+G", submenu=where),
+        Action("canvas.ungroup", "Ungroup", partial(commands.ungroup, canvas), "Ctrl+Shift+G; Alt+G", submenu=where),
+        Action("canvas.enter", "Enter the group", canvas.enter_or_add, "Tab", enter, submenu=where),
+        Action("canvas.leave", "Leave the group", canvas.scope.leave, "Ctrl+Backspace", submenu=where),
+        Action("canvas.round_before", "Look at the round before", partial(commands.step_round, canvas, -1), "[",
+               submenu=where),
+        Action("canvas.round_after", "Look at the next round", partial(commands.step_round, canvas, 1), "]",
+               submenu=where),
+    )  # fmt: skip
+
+
+def _select(canvas: Canvas) -> tuple[Action, ...]:
+    where = "Select"
+    walks = tuple(
+        Action(f"canvas.go_{side}", f"Go {side}", partial(walk, canvas, side), side.capitalize(), submenu=where)
+        for side in SIDES
+    )
+    return (
+        Action("canvas.select_all", "Select all", canvas.select_all, "Ctrl+A", submenu=where),
+        Action("canvas.select_none", "Select nothing", partial(canvas.select, ()), "Ctrl+Shift+A", submenu=where),
+        Action("canvas.invert", "Invert the selection", partial(commands.invert, canvas), "Ctrl+I", submenu=where),
+        *walks,
+    )
+
+
+def _arrange(canvas: Canvas) -> tuple[Action, ...]:
+    where = "Arrange"
+    edges = tuple(
+        Action(f"canvas.align_{edge}", f"Align {edge} edges", partial(arrange.align, canvas, edge), keys, submenu=where)
+        for edge, keys in EDGES.items()
+    )
+    nudges = tuple(
+        Action(f"canvas.nudge_{side}", f"Move {side}", partial(arrange.nudge, canvas, *by),
+               f"Ctrl+{side.capitalize()}", submenu=where)
+        for side, by in SIDES.items()
+    )  # fmt: skip
+    fine = tuple(
+        Action(f"canvas.fine_{side}", f"Move {side} by a hair", partial(arrange.nudge, canvas, *by, 1.0),
+               f"Alt+{side.capitalize()}", submenu=where)
+        for side, by in SIDES.items()
+    )  # fmt: skip
+    return (
+        Action("canvas.arrange", "Arrange automatically", partial(arrange.arrange, canvas), "Shift+L", submenu=where),
+        *edges,
+        Action("canvas.align_center", "Align on a vertical line", partial(arrange.align, canvas, "center"), "Shift+C",
+               submenu=where),
+        Action("canvas.align_middle", "Align on a horizontal line", partial(arrange.align, canvas, "middle"), "Shift+E",
+               submenu=where),
+        Action("canvas.distribute_x", "Equal gaps across", partial(arrange.distribute, canvas, "x"), "Shift+H",
+               submenu=where),
+        Action("canvas.distribute_y", "Equal gaps down", partial(arrange.distribute, canvas, "y"), "Shift+V",
+               submenu=where),
+        *nudges,
+        *fine,
+    )  # fmt: skip
+
+
+def _view(canvas: Canvas) -> tuple[Action, ...]:
+    return (
+        Action("canvas.fit", "Show the selection", canvas.fit, "F", "Show the selected nodes, or all"),
+        Action("canvas.fit_all", "Show all", canvas.fit_all, "Home"),
+        Action("canvas.zoom_in", "Zoom in", partial(canvas.zoom, NOTCH), "+; ="),
+        Action("canvas.zoom_out", "Zoom out", partial(canvas.zoom, 1 / NOTCH), "-"),
+        Action("canvas.snap", "Snap to the grid", canvas.set_snap, "Shift+G", checkable=True),
+        Action("canvas.minimap", "Minimap", canvas.minimap.show_map, "Shift+M", checkable=True),
+    )

@@ -1,0 +1,46 @@
+"""Text that fits its place on the canvas. Lengths are in world units; measuring is remembered."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QFontMetricsF, QPainter, QTextLayout, QTextOption
+
+from ui.theme import font
+
+LINE = 17.0  # height of a line of text
+
+
+@lru_cache(maxsize=8192)
+def advance(text: str, size: int) -> float:
+    """Width of the text."""
+    return QFontMetricsF(font(size)).horizontalAdvance(text)
+
+
+@lru_cache(maxsize=8192)
+def elided(text: str, width: float, *, size: int = 13, strong: bool = False) -> str:
+    """The text, cut with an ellipsis so that it fits."""
+    return QFontMetricsF(font(size, strong=strong)).elidedText(text, Qt.TextElideMode.ElideRight, width)
+
+
+@lru_cache(maxsize=2048)
+def wrapped(text: str, width: float, count: int) -> tuple[str, ...]:
+    """At most `count` lines of size 12 that fit; the last is cut with an ellipsis."""
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        layout = QTextLayout(paragraph, font(12))
+        layout.setTextOption(QTextOption(Qt.AlignmentFlag.AlignLeft))
+        layout.beginLayout()
+        while (line := layout.createLine()).isValid():
+            line.setLineWidth(width)
+            lines.append(paragraph[line.textStart() : line.textStart() + line.textLength()])
+        layout.endLayout()
+    if len(lines) > count:
+        lines = [*lines[: count - 1], elided(" ".join(lines[count - 1 :]), width, size=12)]
+    return tuple(lines)
+
+
+def draw_right(painter: QPainter, right: float, base: float, text: str, size: int) -> None:
+    """Write the text so that it ends at `right`; the painter has the font of that size."""
+    painter.drawText(QPointF(right - advance(text, size), base), text)

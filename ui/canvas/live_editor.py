@@ -1,0 +1,168 @@
+"""One editor over the canvas, on the row that is being typed into. Rows are painted; widgets would cost too much."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QEvent, QObject, QPoint, QRectF, Qt
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QTextCursor
+from PySide6.QtWidgets import QAbstractSpinBox, QFrame, QLineEdit, QPlainTextEdit, QToolTip, QVBoxLayout, QWidget
+
+from nodegraph.node import Input
+from ui.editors import make_inline_editor
+from ui.theme import colors
+
+if TYPE_CHECKING:
+    from ui.canvas.canvas import Canvas
+
+_FIELDS = "QLineEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox, QCheckBox"
+SMALLEST = 12  # pixels of text that can be read and typed, however far out the view is
+_SAME: Any = object()  # nothing was typed
+
+
+class LiveEditor(QFrame):
+    """Enter commits, Escape leaves all as it was, Tab goes on; going elsewhere commits what is right.
+
+    In a paragraph Enter begins a line; Ctrl+Enter commits and, as the window's shortcut, runs.
+    place: where it belongs, in world units; None when that is gone. go_on: to the next row, or by -1 to the one before.
+    """
+
+    def __init__(
+        self,
+        canvas: Canvas,
+        spec: Input,
+        value: Any,
+        place: Callable[[], QRectF | None],
+        commit: Callable[[Any], None],
+        go_on: Callable[[int], object] = lambda _: None,
+    ) -> None:
+        super().__init__(canvas)
+        self.canvas, self.spec = canvas, spec
+        self._place, self._commit, self._go_on = place, commit, go_on
+        self._value = _SAME
+        self._over = False
+        self.inner = make_inline_editor(spec)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.inner)
+        self.inner.show_value(value)
+        self.inner.edited.connect(self._typed)
+        for widget in (self.inner, *self.inner.findChildren(QWidget)):
+            widget.installEventFilter(self)
+        canvas.scope.changed.connect(self.follow)
+        canvas.show_editor(self)
+        self.follow()
+        self.show()
+        self._take_focus()
+
+    @property
+    def box(self) -> Any:
+        """What has the keyboard."""
+        return self.inner.focusProxy()
+
+    def _take_focus(self) -> None:
+        self.box.setFocus()
+        if isinstance(self.box, QPlainTextEdit):
+            self.box.moveCursor(QTextCursor.MoveOperation.End)
+        elif isinstance(self.box, QLineEdit | QAbstractSpinBox):
+            self.box.selectAll()
+
+    def follow(self) -> None:
+        """Stay on the row when the view or the node moves; close when it is gone."""
+        world = self._place()
+        if world is None:
+            self.close_editor()
+            return
+        scale = max(self.canvas.view.scale, SMALLEST / 12)
+        place = self.canvas.view.rect_to_screen(world).toAlignedRect()
+        place.setHeight(max(place.height(), round(world.height() * scale)))
+        place.setWidth(max(place.width(), round(world.width() * scale)))
+        self.setGeometry(place)
+        size, pad = round(12 * scale), round(6 * scale)
+        theme = colors()
+        check = f"background: {theme.field}; border: 1px solid {theme.accent}; border-radius: 5px;"
+        self.setStyleSheet(
+            f"QWidget {{ font-size: {size}px; }} QCheckBox {{ {check} }} {_FIELDS} {{ padding: 0 {pad}px; }}"
+        )
+
+    def _typed(self, value: Any) -> None:
+        self._value = value
+
+    def commit(self) -> bool:
+        """Put the value into the document; False, with the reason shown, when it is not allowed."""
+        if self._value is _SAME:
+            return True
+        complaint = self.spec.complaint(self._value)
+        if complaint is None:
+            self._commit(self._value)
+            return True
+        QToolTip.showText(self.mapToGlobal(QPoint(0, self.height())), complaint, self)
+        return False
+
+    def leave(self) -> None:
+        """Commit what is right, forget what is wrong, and close."""
+        if self._value is not _SAME and self.spec.complaint(self._value) is None:
+            self._commit(self._value)
+        self.close_editor()
+
+    def close_editor(self) -> None:
+        """Without committing."""
+        if not self._over:
+            self._over = True
+            QToolTip.hideText()
+            self.canvas.show_editor(None)
+            self.hide()
+            self.deleteLater()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if self._over:
+            return False
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
+            return self._claim(event)
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
+            return self._key(event)
+        if isinstance(event, QFocusEvent) and event.type() == QEvent.Type.FocusOut:
+            self._left(event)
+        return super().eventFilter(watched, event)
+
+    def _claim(self, event: QKeyEvent) -> bool:
+        """Keys that are the editor's own, not the window's shortcuts."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and event.modifiers() & _CTRL:
+            self.commit()  # the run that the shortcut starts is to have it
+            return False
+        if event.key() in (Qt.Key.Key_Escape, Qt.Key.Key_Tab, Qt.Key.Key_Backtab):
+            event.accept()
+            return True
+        return False
+
+    def _key(self, event: QKeyEvent) -> bool:
+        """Whether the key was one of those that end the editing."""
+        match event.key():
+            case Qt.Key.Key_Escape:
+                self.close_editor()
+                self.canvas.setFocus()
+            case Qt.Key.Key_Tab | Qt.Key.Key_Backtab:
+                if self.commit():
+                    self.close_editor()
+                    self.canvas.setFocus()
+                    self._go_on(1 if event.key() == Qt.Key.Key_Tab else -1)
+            case Qt.Key.Key_Return | Qt.Key.Key_Enter if self._ends(event):
+                if self.commit():
+                    self.close_editor()
+                    self.canvas.setFocus()
+            case _:
+                return False
+        return True
+
+    def _ends(self, event: QKeyEvent) -> bool:
+        return not isinstance(self.box, QPlainTextEdit) or bool(event.modifiers() & _CTRL)
+
+    def _left(self, event: QFocusEvent) -> None:
+        """The user went elsewhere; a menu, a list of offers or another program is not elsewhere."""
+        if event.reason() in (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindowFocusReason):
+            return
+        self.leave()
+
+
+_CTRL = Qt.KeyboardModifier.ControlModifier

@@ -1,0 +1,31 @@
+"""What the right button offers on a node: the canvas's own actions, those that are used most."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QPoint
+from PySide6.QtWidgets import QMenu
+
+if TYPE_CHECKING:
+    from ui.canvas.canvas import Canvas
+
+SHOWN = (
+    ("canvas.rename", "canvas.fold", "canvas.mute", "canvas.bypass"),
+    ("canvas.cut", "canvas.copy", "canvas.duplicate", "canvas.delete", "canvas.heal"),
+    ("canvas.connect", "canvas.detach", "canvas.variable"),
+    ("canvas.group", "canvas.ungroup", "canvas.enter", "canvas.frame", "canvas.color_frame"),
+)
+"""Ids of actions, in the parts of the menu."""
+
+
+def open_menu(canvas: Canvas, at: QPoint) -> QMenu:
+    """at: on the screen."""
+    actions = {action.objectName(): action for action in canvas.actions()}
+    menu = QMenu(canvas)
+    for part in SHOWN:
+        menu.addActions([actions[id] for id in part if id in actions])
+        menu.addSeparator()
+    menu.aboutToHide.connect(menu.deleteLater)
+    menu.popup(at)
+    return menu

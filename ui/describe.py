@@ -1,0 +1,60 @@
+"""The graph in words: for screen readers and for the outline."""
+
+from __future__ import annotations
+
+from nodegraph.graph import Graph, Port
+from nodegraph.node import REQUIRED, Input, Output
+from nodegraph.types import type_name
+from ui.run_state import NodeRun
+from ui.scope import Scope
+from ui.text import duration, label, value_text
+
+
+def title(scope: Scope, id: str) -> str:
+    """What people call the node."""
+    return scope.graph.nodes[id].title or scope.type_of(id).title
+
+
+def state(run: NodeRun, mode: str) -> str:
+    """How the node is: "muted", "running, step 3 of 20", "failed: sentence", "done in 1.2 s", or nothing."""
+    if mode != "on":
+        return mode
+    match run.state:
+        case "running" if run.calls > 1:
+            return f"running, step {min(run.done + 1, run.calls)} of {run.calls}"
+        case "failed":
+            return f"failed: {run.message}"
+        case "done" | "cached" if run.stale:
+            return "outdated"
+        case "done":
+            return f"done in {duration(run.seconds)}"
+        case "idle":
+            return ""
+        case other:
+            return other
+
+
+def input_text(scope: Scope, id: str, spec: Input) -> str:
+    """ "Latent: from Noise, latent", "Steps: 20", "Model: not linked, takes Model"."""
+    source = scope.graph.links.get(Port(id, spec.name))
+    if source is not None:
+        return f"{label(spec.name)}: from {title(scope, source.node)}, {label(source.socket).lower()}"
+    value = scope.graph.nodes[id].params.get(spec.name, spec.default)
+    if spec.editable and value is not REQUIRED:
+        return f"{label(spec.name)}: {value_text(spec, value)}"
+    needed = "not linked" if spec.required else "open"
+    return f"{label(spec.name)}: {needed}, takes {type_name(spec.type)}"
+
+
+def output_text(scope: Scope, id: str, output: Output) -> str:
+    """ "Latent: to Denoise, latent and VAE decode, latent", or "Latent: to nothing"."""
+    takers = [
+        f"{title(scope, dst.node)}, {label(dst.socket).lower()}"
+        for dst in takers_of(scope.graph, Port(id, output.name))
+    ]
+    return f"{label(output.name)}: to {' and '.join(takers) or 'nothing'}"
+
+
+def takers_of(graph: Graph, src: Port) -> list[Port]:
+    """The inputs that an output feeds, in the order of the graph."""
+    return [dst for dst, source in graph.links.items() if source == src]

@@ -1,0 +1,91 @@
+"""The panels around the canvas: some belong to the document that is shown, some to the program."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QStackedWidget, QToolButton, QWidget
+
+from ui.workspace import Workspace
+
+LEFT = Qt.DockWidgetArea.LeftDockWidgetArea
+RIGHT = Qt.DockWidgetArea.RightDockWidgetArea
+BOTTOM = Qt.DockWidgetArea.BottomDockWidgetArea
+
+
+class Docks:
+    """Docks by title. Those at the bottom share one place, as tabs; at first only those at the right are shown."""
+
+    def __init__(self, window: QMainWindow) -> None:
+        self._window = window
+        self._docks: dict[str, QDockWidget] = {}
+        self._stacks: dict[str, QStackedWidget] = {}
+        window.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowTabbedDocks)
+        window.setCorner(Qt.Corner.BottomRightCorner, RIGHT)
+
+    def __getitem__(self, title: str) -> QDockWidget:
+        return self._docks[title]
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        return tuple(self._docks)
+
+    def add(self, title: str, area: Qt.DockWidgetArea, widget: QWidget | None = None) -> None:
+        """widget: the panel; None for one that every workspace has of its own, by this title."""
+        if widget is None:
+            widget = self._stacks[title] = QStackedWidget()
+        dock = QDockWidget(title, self._window)
+        dock.setObjectName(title)
+        dock.setFeatures(
+            QDockWidget.DockWidgetFeature.DockWidgetMovable | QDockWidget.DockWidgetFeature.DockWidgetClosable
+        )
+        dock.setTitleBarWidget(_TitleBar(dock))
+        dock.setWidget(widget)
+        beside = [other for other in self._docks.values() if self._window.dockWidgetArea(other) == area == BOTTOM]
+        self._window.addDockWidget(area, dock)
+        if beside:
+            self._window.tabifyDockWidget(beside[-1], dock)
+        dock.setVisible(area == RIGHT)
+        self._docks[title] = dock
+
+    def arrange(self) -> None:
+        """The sizes of a first start."""
+        right = [dock for dock in self._docks.values() if self._window.dockWidgetArea(dock) == RIGHT]
+        bottom = [dock for dock in self._docks.values() if self._window.dockWidgetArea(dock) == BOTTOM]
+        self._window.resizeDocks(right[:1], [380], Qt.Orientation.Horizontal)
+        self._window.resizeDocks(right[:2], [420, 480], Qt.Orientation.Vertical)
+        self._window.resizeDocks(bottom[:1], [200], Qt.Orientation.Vertical)
+
+    def show(self, title: str) -> None:
+        """In front of those that share its place."""
+        self._docks[title].show()
+        self._docks[title].raise_()
+
+    def hide(self, title: str) -> None:
+        self._docks[title].hide()
+
+    def show_workspace(self, workspace: Workspace) -> None:
+        for title, stack in self._stacks.items():
+            panel = workspace.panels[title]
+            if stack.indexOf(panel) < 0:
+                stack.addWidget(panel)
+            stack.setCurrentWidget(panel)
+
+
+class _TitleBar(QWidget):
+    """The name, and a button that hides the panel."""
+
+    def __init__(self, dock: QDockWidget) -> None:
+        super().__init__(dock)
+        name = QLabel(dock.windowTitle())
+        name.setObjectName("title")
+        close = QToolButton()
+        close.setObjectName("close")
+        close.setText("×")
+        close.setToolTip(f"Hide {dock.windowTitle()}; the View menu shows it again")
+        close.setAccessibleName(f"Hide {dock.windowTitle()}")
+        close.clicked.connect(dock.close)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 8, 0)
+        row.addWidget(name)
+        row.addStretch(1)
+        row.addWidget(close)

@@ -1,0 +1,117 @@
+"""Every picture that was made: an index on disk that only ever grows, a line for each thing that happened."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from nodegraph import png
+from nodegraph.files import write_atomic
+from nodegraph.messages import Event, Saved
+
+COMPACT_AT = 1000
+"""Lines that say nothing any more, before the file is written anew when it is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A picture. made: seconds since 1970. text: what the file says of prompt, seed and the other parameters."""
+
+    path: str
+    made: float
+    text: str = ""
+    starred: bool = False
+
+    def matches(self, words: Iterable[str]) -> bool:
+        """Whether every word (in lower case) is in its name or its parameters."""
+        hay = f"{Path(self.path).name}\n{self.text}".lower()
+        return all(word in hay for word in words)
+
+
+class Gallery(QObject):
+    """Pictures by path, oldest first. file: the index; several windows of the program may add to it."""
+
+    added = Signal(object)  # Made
+    changed = Signal(str)  # path of one that is starred, or not any more
+    removed = Signal(str)  # path
+
+    def __init__(self, file: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._file = file
+        self.pictures: dict[str, Made] = {}
+        self._read()
+
+    def take(self, event: Event) -> None:
+        """Remember the pictures that the engine says it wrote."""
+        if isinstance(event, Saved):
+            self.add(Path(event.path))
+
+    def add(self, path: Path) -> None:
+        """What is not a PNG is left out, and what is known already."""
+        path = path.absolute()
+        if str(path) in self.pictures:
+            return
+        try:
+            text = png.read_texts(path).get(png.PARAMETERS, "")
+        except (OSError, ValueError):
+            return
+        made = Made(str(path), time.time(), text)
+        self.pictures[made.path] = made
+        self._write({"add": asdict(made)})
+        self.added.emit(made)
+
+    def star(self, path: str, on: bool) -> None:
+        self.pictures[path] = replace(self.pictures[path], starred=on)
+        self._write({"star": path, "on": on})
+        self.changed.emit(path)
+
+    def remove(self, path: str) -> None:
+        """Take it off the list; the file stays."""
+        del self.pictures[path]
+        self._write({"remove": path})
+        self.removed.emit(path)
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        with open(self._file, "ab") as file:
+            file.write(_line(record))
+
+    def _read(self) -> None:
+        try:
+            data = self._file.read_bytes()
+        except FileNotFoundError:
+            return
+        if data and not data.endswith(b"\n"):  # a crash cut the last line short: it must not swallow the next one
+            with open(self._file, "ab") as file:
+                file.write(b"\n")
+        lines = data.splitlines()
+        for line in lines:
+            self._replay(line)
+        if len(lines) > len(self.pictures) + COMPACT_AT:
+            write_atomic(self._file, b"".join(_line({"add": asdict(made)}) for made in self.pictures.values()))
+
+    def _replay(self, line: bytes) -> None:
+        """A line that is damaged, or about a picture that is gone, says nothing."""
+        try:
+            match json.loads(line):
+                case {"add": {"path": str(path), "made": float() | int() as made, **rest}}:
+                    self.pictures.pop(path, None)
+                    self.pictures[path] = Made(path, made, str(rest.get("text", "")), bool(rest.get("starred")))
+                case {"star": str(path), "on": bool(on)} if path in self.pictures:
+                    self.pictures[path] = replace(self.pictures[path], starred=on)
+                case {"remove": str(path)}:
+                    self.pictures.pop(path, None)
+                case _:
+                    pass
+        except ValueError:
+            return
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record).encode() + b"\n"

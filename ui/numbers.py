@@ -1,0 +1,43 @@
+"""How a number parameter is stepped and slid, by a widget or on the canvas."""
+
+from __future__ import annotations
+
+from math import floor, log10
+
+from nodegraph.node import Input, Range, Seed
+
+SLIDER_STEPS = 1000  # the most positions a slider has; wider ranges are typed or stepped through
+
+
+def step_of(spec: Input) -> float:
+    """The declared step; else 1 for integers and about a hundredth of the range, as 1, 10, 0.1 ..., for others."""
+    limits = spec.get(Range)
+    if limits and limits.step:
+        return limits.step
+    if spec.type is int:
+        return 1
+    return 10.0 ** floor(log10((limits.max - limits.min) / 100)) if limits and limits.max > limits.min else 0.1
+
+
+def slider_range(spec: Input) -> Range | None:
+    """The range of a number that can be slid through; None when there is none, or when it is too wide."""
+    limits = spec.get(Range)
+    if limits is None or spec.type not in (int, float) or spec.get(Seed):
+        return None
+    return limits if 0 < round((limits.max - limits.min) / step_of(spec)) <= SLIDER_STEPS else None
+
+
+def stepped(spec: Input, start: float, away: float, step: float) -> int | float:
+    """`start` moved by `away`, rounded to a multiple of `step` and kept inside the range.
+
+    Where the step is declared, multiples count from the minimum: 8, 16, 24 ...; else from 0, for round values.
+    """
+    limits = spec.get(Range)
+    base = limits.min if limits and limits.step else 0
+    if spec.type is int:
+        # In whole numbers throughout: a seed has more digits than a float.
+        first, stride = round(base), max(round(step), 1)
+        value: int | float = first + (int(start) + round(away) - first + stride // 2) // stride * stride
+    else:
+        value = float(f"{base + round((start + away - base) / step) * step:.10g}")
+    return value if limits is None else min(max(value, spec.type(limits.min)), spec.type(limits.max))

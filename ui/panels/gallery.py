@@ -1,0 +1,275 @@
+"""Every picture that was made, newest first: look for one, keep it, drag it out, get its graph back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QMimeData,
+    QModelIndex,
+    QPersistentModelIndex,
+    QRectF,
+    QSize,
+    Qt,
+    QUrl,
+    Signal,
+)
+from PySide6.QtGui import QDesktopServices, QDrag, QKeyEvent, QPainter
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListView,
+    QPushButton,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ui.gallery import Gallery, Made
+from ui.panels.thumbnails import Thumbnails
+from ui.theme import color, colors, panel_font, scaled
+
+PATH = Qt.ItemDataRole.UserRole
+STARRED = Qt.ItemDataRole.UserRole + 1
+GONE = Qt.ItemDataRole.UserRole + 2
+SIDE, GAP = 116, 10
+Index = QModelIndex | QPersistentModelIndex
+
+
+class Shown(QAbstractListModel):
+    """The pictures that match what is searched for, newest first."""
+
+    def __init__(self, gallery: Gallery, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.gallery, self.thumbnails = gallery, Thumbnails(self)
+        self._words: tuple[str, ...] = ()
+        self._starred_only = False
+        self._paths: list[str] = []
+        gallery.added.connect(self._add)
+        gallery.removed.connect(self._remove)
+        gallery.changed.connect(self._touch)
+        self.thumbnails.loaded.connect(self._touch)
+        self.search("", False)
+
+    def search(self, text: str, starred_only: bool) -> None:
+        self.beginResetModel()
+        self._words, self._starred_only = tuple(text.lower().split()), starred_only
+        self._paths = [made.path for made in reversed(self.gallery.pictures.values()) if self._fits(made)]
+        self.endResetModel()
+
+    def _fits(self, made: Made) -> bool:
+        return (made.starred or not self._starred_only) and made.matches(self._words)
+
+    def _add(self, made: Made) -> None:
+        if self._fits(made):
+            self.beginInsertRows(QModelIndex(), 0, 0)
+            self._paths.insert(0, made.path)
+            self.endInsertRows()
+
+    def _remove(self, path: str) -> None:
+        if path in self._paths:
+            row = self._paths.index(path)
+            self.beginRemoveRows(QModelIndex(), row, row)
+            del self._paths[row]
+            self.endRemoveRows()
+
+    def _touch(self, path: str) -> None:
+        if path in self._paths:
+            index = self.index(self._paths.index(path))
+            self.dataChanged.emit(index, index)
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008  what Qt's own default is
+        return 0 if parent.isValid() else len(self._paths)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        path = self._paths[index.row()]
+        made = self.gallery.pictures[path]
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return Path(path).name
+            case Qt.ItemDataRole.DecorationRole:
+                return self.thumbnails.get(path)
+            case Qt.ItemDataRole.ToolTipRole:
+                return "\n".join(filter(None, (path, _time(made), made.text)))
+            case Qt.ItemDataRole.AccessibleTextRole:
+                return f"{Path(path).name}, {_time(made)}{', starred' if made.starred else ''}"
+            case _:
+                own = {PATH: path, STARRED: made.starred, GONE: self.thumbnails.unreadable(path)}
+                return own.get(role)  # type: ignore[call-overload]
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        return super().flags(index) | Qt.ItemFlag.ItemIsDragEnabled
+
+    def mimeData(self, indexes: Iterable[QModelIndex]) -> QMimeData:  # type: ignore[override]
+        """The files, as other programs take them."""
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(index.data(PATH)) for index in indexes])
+        return data
+
+
+class Tile(QStyledItemDelegate):
+    """A picture with its name below and a star when it has one."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        return QSize(scaled(SIDE) + GAP, scaled(SIDE) + scaled(20) + GAP)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        painter.save()
+        painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
+        theme = colors()
+        cell = QRectF(option.rect).adjusted(2, 2, -2, -2)  # type: ignore[attr-defined]
+        if option.state & QStyle.StateFlag.State_Selected:  # type: ignore[attr-defined]
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(color(theme.selected))
+            painter.drawRoundedRect(cell, 6, 6)
+        place = cell.adjusted(4, 4, -4, -scaled(20))
+        picture = index.data(Qt.ItemDataRole.DecorationRole)
+        painter.setFont(panel_font(12))
+        painter.setPen(color(theme.dim))
+        if picture is not None:
+            size = picture.size().scaled(place.size().toSize(), Qt.AspectRatioMode.KeepAspectRatio)
+            target = QRectF(0, 0, size.width(), size.height())
+            target.moveCenter(place.center())
+            painter.drawPixmap(target, picture, QRectF(picture.rect()))
+        elif index.data(GONE):
+            painter.drawText(place, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, "The file is gone")
+        foot = QRectF(cell.x() + 4, cell.bottom() - scaled(20), cell.width() - 8, scaled(20))
+        star = "★ " if index.data(STARRED) else ""
+        painter.setPen(color(theme.accent if star else theme.dim))
+        name = painter.fontMetrics().elidedText(star + index.data(), Qt.TextElideMode.ElideMiddle, int(foot.width()))
+        painter.drawText(foot, Qt.AlignmentFlag.AlignCenter, name)
+        painter.restore()
+
+
+class Tiles(QListView):
+    """S stars, Enter gets the graph back, Delete takes off the list; a drag hands out the files."""
+
+    starring = Signal()
+    removing = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAccessibleName("Gallery")
+        self.setViewMode(QListView.ViewMode.IconMode)
+        self.setResizeMode(QListView.ResizeMode.Adjust)
+        self.setMovement(QListView.Movement.Static)
+        self.setUniformItemSizes(True)
+        self.setSelectionMode(QListView.SelectionMode.ExtendedSelection)
+        self.setDragEnabled(True)
+        self.setItemDelegate(Tile(self))
+
+    def chosen(self) -> list[str]:
+        return [index.data(PATH) for index in self.selectedIndexes()]
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        match event.key():
+            case Qt.Key.Key_S:
+                self.starring.emit()
+            case Qt.Key.Key_Delete | Qt.Key.Key_Backspace:
+                self.removing.emit()
+            case Qt.Key.Key_Return | Qt.Key.Key_Enter if self.currentIndex().isValid():
+                self.activated.emit(self.currentIndex())
+            case _:
+                super().keyPressEvent(event)
+
+    def startDrag(self, actions: Qt.DropAction) -> None:
+        drag = QDrag(self)
+        drag.setMimeData(self.model().mimeData(self.selectedIndexes()))
+        picture = self.currentIndex().data(Qt.ItemDataRole.DecorationRole)
+        if picture is not None:
+            drag.setPixmap(picture.scaled(64, 64, Qt.AspectRatioMode.KeepAspectRatio))
+        drag.exec(Qt.DropAction.CopyAction)
+
+
+class GalleryPanel(QWidget):
+    restored = Signal(Path)  # the picture whose graph is to be shown
+
+    def __init__(self, gallery: Gallery, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.gallery = gallery
+        self.field = QLineEdit(placeholderText="Search prompts and parameters", clearButtonEnabled=True)
+        self.field.setAccessibleName("Search pictures")
+        self.starred = self._button("★", self._search, "Show starred pictures alone")
+        self.starred.setCheckable(True)
+        self.starred.setAccessibleName("Starred alone")
+        self.tiles = Tiles()
+        self.shown = Shown(gallery, self)
+        self.tiles.setModel(self.shown)
+        self.hint = QLabel(alignment=Qt.AlignmentFlag.AlignCenter)
+        self.hint.setObjectName("dim")
+        self.restore = self._button("Restore this graph", self._restore, "Open the graph that made it (Enter)")
+        self.star = self._button("Star", self._star, "Star or unstar what is selected (S)")
+        self.folder = self._button("Open folder", self._open_folder, "Show the file where it lies")
+        self.remove = self._button("Remove", self._remove, "Take it off this list; the file stays (Delete)")
+        self._lay_out()
+        self._connect()
+        self.setFocusProxy(self.tiles)
+        self._show()
+
+    def _button(self, text: str, act: Callable[[], object], tip: str) -> QPushButton:
+        button = QPushButton(text)
+        button.setToolTip(tip)
+        button.setObjectName("small")
+        button.clicked.connect(lambda: act())
+        return button
+
+    def _lay_out(self) -> None:
+        head = QHBoxLayout()
+        head.addWidget(self.field, 1)
+        for button in (self.starred, self.restore, self.star, self.folder, self.remove):
+            head.addWidget(button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(10, 4, 10, 8)
+        column.addLayout(head)
+        column.addWidget(self.hint, 1)
+        column.addWidget(self.tiles, 1)
+
+    def _connect(self) -> None:
+        self.field.textChanged.connect(self._search)
+        self.tiles.activated.connect(lambda index: self.restored.emit(Path(index.data(PATH))))
+        self.tiles.starring.connect(self._star)
+        self.tiles.removing.connect(self._remove)
+        self.tiles.selectionModel().selectionChanged.connect(self._show)
+        for signal in (self.shown.modelReset, self.shown.rowsInserted, self.shown.rowsRemoved):
+            signal.connect(self._show)
+
+    def _search(self) -> None:
+        self.shown.search(self.field.text(), self.starred.isChecked())
+
+    def _show(self) -> None:
+        chosen, any_shown = self.tiles.chosen(), self.shown.rowCount() > 0
+        for button in (self.restore, self.folder):
+            button.setEnabled(len(chosen) == 1)
+        for button in (self.star, self.remove):
+            button.setEnabled(bool(chosen))
+        self.hint.setText("No picture matches." if self.gallery.pictures else "Pictures that you save appear here.")
+        self.hint.setVisible(not any_shown)
+        self.tiles.setVisible(any_shown)
+
+    def _restore(self) -> None:
+        self.restored.emit(Path(self.tiles.chosen()[0]))
+
+    def _star(self) -> None:
+        """All of them are starred, or else none any more."""
+        chosen = self.tiles.chosen()
+        on = not all(self.gallery.pictures[path].starred for path in chosen)
+        for path in chosen:
+            self.gallery.star(path, on)
+
+    def _remove(self) -> None:
+        for path in self.tiles.chosen():
+            self.gallery.remove(path)
+
+    def _open_folder(self) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(Path(self.tiles.chosen()[0]).parent)))
+
+
+def _time(made: Made) -> str:
+    return datetime.fromtimestamp(made.made).strftime("%d %b %Y, %H:%M")

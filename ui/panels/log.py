@@ -1,0 +1,138 @@
+"""What the engine said, in words: runs, failures with their tracebacks, warnings."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal
+
+from PySide6.QtCore import QEvent
+from PySide6.QtGui import QGuiApplication, QTextCharFormat, QTextCursor
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+
+from nodegraph import messages as m
+from ui.engine import Engine
+from ui.text import duration
+from ui.theme import color, colors
+
+Level = Literal["step", "note", "warning", "failure"]
+
+LEVELS: tuple[Level, ...] = ("step", "note", "warning", "failure")
+MAX_ENTRIES = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """text: its first line says what happened; a traceback may follow. at: seconds since 1970."""
+
+    level: Level
+    text: str
+    at: float = field(default_factory=time.time)
+
+    def __str__(self) -> str:
+        return f"{time.strftime('%H:%M:%S', time.localtime(self.at))}  {self.text}"
+
+
+def entry(event: m.Event) -> Entry | None:
+    """What the log says of an event; None for what is not worth a line."""
+    match event:
+        case m.Ready():
+            return Entry("note", f"The engine is ready after {duration(event.seconds)} (process {event.pid})")
+        case m.Planned() if event.calls:
+            return Entry("note", f"A run of {event.calls} results, {event.cached} of them in the cache")
+        case m.Finished() if not event.cached:
+            place = f" {'.'.join(str(i + 1) for i in event.iteration)}" if event.iteration else ""
+            return Entry("step", f"{event.node}{place}: {duration(event.seconds)}")
+        case m.Failed():
+            where = f"{event.node}: " if event.node else ""
+            return Entry("failure", f"{where}{event.message}\n{event.traceback}".rstrip())
+        case m.Warned():
+            return Entry("warning", event.message)
+        case m.Saved():
+            return Entry("note", f"{event.node}: {event.path}")
+        case m.Idle():
+            return Entry("note", f"{event.run} computed in {duration(event.seconds)}, {event.cached} from the cache")
+        case m.Gone():
+            return Entry("failure", event.message)
+        case _:
+            return None
+
+
+class LogPanel(QWidget):
+    """The latest entries, those of the chosen level and above, with the words that are searched for."""
+
+    def __init__(self, engine: Engine, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)
+        self.level = QComboBox()
+        self.level.addItems(["Every step", "Runs and notes", "Warnings and failures", "Failures"])
+        self.level.setCurrentIndex(LEVELS.index("note"))
+        self.level.setAccessibleName("How much to show")
+        self.search = QLineEdit(placeholderText="Filter", clearButtonEnabled=True)
+        self.search.setAccessibleName("Filter the log")
+        self.text = QPlainTextEdit(readOnly=True)
+        self.text.setMaximumBlockCount(MAX_ENTRIES)
+        self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.text.setAccessibleName("Log")
+        self.copy, self.clear = QPushButton("Copy"), QPushButton("Clear")
+        self.copy.setToolTip("Copy what is selected, or all that is shown")
+        self.clear.setToolTip("Forget what was said so far")
+        self._lay_out()
+        self.setFocusProxy(self.text)
+        self.level.currentIndexChanged.connect(self._fill)
+        self.search.textChanged.connect(self._fill)
+        self.copy.clicked.connect(self._copy)
+        self.clear.clicked.connect(self._clear)
+        engine.happened.connect(self._take)
+
+    def _lay_out(self) -> None:
+        head = QHBoxLayout()
+        head.addWidget(self.level)
+        head.addWidget(self.search, 1)
+        for button in (self.copy, self.clear):
+            button.setObjectName("small")
+            head.addWidget(button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(10, 4, 10, 8)
+        column.addLayout(head)
+        column.addWidget(self.text, 1)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange:
+            self._fill()  # in the colours of another theme
+
+    def _take(self, event: m.Event) -> None:
+        said = entry(event)
+        if said:
+            self.entries.append(said)
+            self._write(said)
+
+    def _write(self, said: Entry) -> None:
+        if LEVELS.index(said.level) < self.level.currentIndex() or self.search.text().lower() not in said.text.lower():
+            return
+        bar = self.text.verticalScrollBar()
+        at_end = bar.value() == bar.maximum()
+        theme = colors()
+        style = QTextCharFormat()
+        inks = {"step": theme.faint, "note": theme.text, "warning": theme.stale, "failure": theme.failed}
+        style.setForeground(color(inks[said.level]))
+        cursor = QTextCursor(self.text.document())
+        cursor.movePosition(QTextCursor.MoveOperation.End)
+        cursor.insertText(f"\n{said}" if not self.text.document().isEmpty() else str(said), style)
+        if at_end:  # or else somebody reads further up
+            bar.setValue(bar.maximum())
+
+    def _fill(self) -> None:
+        self.text.clear()
+        for said in self.entries:
+            self._write(said)
+
+    def _clear(self) -> None:
+        self.entries.clear()
+        self.text.clear()
+
+    def _copy(self) -> None:
+        chosen = self.text.textCursor().selection().toPlainText()
+        QGuiApplication.clipboard().setText(chosen or self.text.toPlainText())

@@ -1,0 +1,164 @@
+"""What the engine holds: models and results, who uses them, and buttons to let go of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import is_dataclass
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+
+from nodegraph.messages import Event, Free, Gone, Holding, Idle, Memory, Report
+from nodegraph.plan import Plan
+from ui.document import Document
+from ui.engine import Engine
+from ui.planner import LivePlan
+from ui.run_state import owner
+from ui.text import byte_size
+
+MODEL = Qt.ItemDataRole.UserRole
+EVERY_MS = 2000
+"""Between two questions to the engine while a run goes on."""
+
+
+class MemoryPanel(QWidget):
+    """Asks only while it is visible. Freeing invalidates nothing: what is needed again loads or is computed again."""
+
+    def __init__(self, document: Document, engine: Engine, plan: LivePlan, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.document, self.engine, self.plan = document, engine, plan
+        self.tree = QTreeWidget()
+        self.tree.setColumnCount(3)
+        self.tree.setHeaderLabels(["What", "Used by", "Size"])
+        self.tree.setAccessibleName("Memory")
+        self.tree.setColumnWidth(0, 300)
+        self.tree.setColumnWidth(1, 260)
+        self.tree.setSelectionMode(QTreeWidget.SelectionMode.ExtendedSelection)
+        self.free = self._button("Free", self._free_chosen, "Unload the selected models; they load again when needed")
+        self.free_models = self._button("Free all models", self._free_models, "Unload every model")
+        self.free_results = self._button(
+            "Free results", lambda: engine.ask(Free(results=("memory",))), "Forget the results in memory"
+        )
+        self.delete = self._button(
+            "Delete from disk", lambda: engine.ask(Free(results=("disk",))), "Delete the results kept on disk"
+        )
+        self.summary = QLabel("The engine is not running yet.")
+        self.summary.setObjectName("dim")
+        self._models: tuple[Holding, ...] = ()
+        self._lay_out()
+        self.setFocusProxy(self.tree)
+        self.tree.itemSelectionChanged.connect(self._show_buttons)
+        self._clock = QTimer(self, interval=EVERY_MS)
+        self._clock.timeout.connect(lambda: self._ask() if engine.running else None)
+        self._clock.start()
+        engine.happened.connect(self._take)
+        self._show_buttons()
+
+    def _button(self, text: str, act: Callable[[], object], tip: str) -> QPushButton:
+        button = QPushButton(text)
+        button.setToolTip(tip)
+        button.setObjectName("small")
+        button.clicked.connect(lambda: act())
+        return button
+
+    def _lay_out(self) -> None:
+        head = QHBoxLayout()
+        head.addWidget(self.summary, 1)
+        for button in (self.free, self.free_models, self.free_results, self.delete):
+            head.addWidget(button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(10, 4, 10, 8)
+        column.addLayout(head)
+        column.addWidget(self.tree, 1)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._ask()
+
+    def _ask(self) -> None:
+        if self.isVisible():
+            self.engine.ask(Report())
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Memory():
+                self._show(event)
+            case Idle():
+                self._ask()
+            case Gone():
+                self._show(Memory((), {}, 0, 0, 0, 0))
+            case _:
+                pass
+
+    def _chosen(self) -> tuple[str, ...]:
+        return tuple(id for item in self.tree.selectedItems() if (id := item.data(0, MODEL)))
+
+    def _free_chosen(self) -> None:
+        self.engine.ask(Free(models=self._chosen()))
+
+    def _free_models(self) -> None:
+        self.engine.ask(Free(models=tuple(model.id for model in self._models)))
+
+    def _show_buttons(self) -> None:
+        self.free.setEnabled(bool(self._chosen()))
+        self.free_models.setEnabled(bool(self._models))
+
+    def _show(self, memory: Memory) -> None:
+        if not self.isVisible():
+            return
+        plan = self.plan.now() if self.plan.ready else Plan({}, {}, (), {})
+        chosen = set(self._chosen())
+        self._models = memory.models
+        self.tree.clear()
+        models = self._branch("Models", sum(model.bytes for model in memory.models))
+        used = users(plan, memory.models)
+        for model in memory.models:
+            used_by = ", ".join(map(self._title, used[model.id]))
+            item = QTreeWidgetItem(models, [f"{model.name}, on {model.device}", used_by, byte_size(model.bytes)])
+            item.setToolTip(1, used_by)
+            item.setData(0, MODEL, model.id)
+            item.setSelected(model.id in chosen)
+        results = self._branch("Results", sum(memory.results.values()))
+        for node, (count, size) in sorted(by_node(memory.results, plan).items(), key=lambda entry: -entry[1][1]):
+            used_by = self._title(node) if node else "Earlier settings, or other documents"
+            QTreeWidgetItem(results, [f"{count} result{'s' if count > 1 else ''}", used_by, byte_size(size)])
+        limit, disk = byte_size(memory.results_limit), byte_size(memory.disk_bytes)
+        self.summary.setText(f"Results may take {limit} · {memory.disk_results} on disk ({disk})")
+        self._show_buttons()
+
+    def _branch(self, name: str, size: int) -> QTreeWidgetItem:
+        item = QTreeWidgetItem(self.tree, [name, "", byte_size(size)])
+        item.setExpanded(True)
+        item.setTextAlignment(2, Qt.AlignmentFlag.AlignLeft)
+        return item
+
+    def _title(self, node: str) -> str:
+        shown = self.document.graph.nodes.get(node)
+        return (shown.title or self.document.type_of(node).title) if shown else node
+
+
+def users(plan: Plan, models: Sequence[Holding]) -> dict[str, list[str]]:
+    """The nodes of the document that take a description of a model, by its id."""
+    found: dict[str, dict[str, None]] = {model.id: {} for model in models}
+    texts: dict[int, str] = {}  # of each description; many calls share one
+    for call in plan.calls.values():
+        for value in filter(is_dataclass, call.args.values()):
+            text = texts.get(id(value)) or texts.setdefault(id(value), repr(value))
+            for model in models:
+                if model.mention in text:
+                    found[model.id][owner(call.node)] = None
+    return {id: list(nodes) for id, nodes in found.items()}
+
+
+def by_node(results: Mapping[str, int], plan: Plan) -> dict[str, tuple[int, int]]:
+    """How many results each node of the document has, and their bytes; "" for those that the plan has no use for."""
+    counts: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for key, size in results.items():
+        call = plan.calls.get(key)
+        node = owner(call.node) if call else ""
+        counts[node] += 1
+        sizes[node] += size
+    return {node: (count, sizes[node]) for node, count in counts.items()}

@@ -1,0 +1,188 @@
+"""One parameter with its editor, in a form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from nodegraph.graph import Graph, Port, SeedMode, change_node, disconnect, reset_param, set_param
+from nodegraph.node import Input, Range, Seed
+from nodegraph.types import type_name
+from ui.document import Document
+from ui.editors import ComboBox, Editor, make_editor
+from ui.scope import Scope
+from ui.text import label, number
+
+SEED_MODES: dict[SeedMode, str] = {
+    "fixed": "Keep for the next run",
+    "increment": "Next number before each run",
+    "random": "Random before each run",
+}
+
+
+class ParameterRow(QWidget):
+    """Name, limits, editor or link state, and what is wrong with the value.
+
+    others: further nodes that have this parameter too; an edit gives all of them the same value.
+    """
+
+    held = Signal(bool)  # a slider is held: runs should be quick
+
+    def __init__(self, document: Document | Scope, node: str, spec: Input, others: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.document, self.node, self.spec = document, node, spec
+        self.nodes = (node, *others)
+        self._gesture = 0  # edits of one gesture are one undo step
+        self.name = QLabel(label(spec.name))
+        self.about = QLabel()
+        self.about.setObjectName("small")
+        self.action = QPushButton()
+        self.action.setObjectName("quiet")
+        self.action.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.action.clicked.connect(self._act)
+        self.error = QLabel()
+        self.error.setObjectName("error")
+        self.error.setWordWrap(True)
+        self.editor: Editor | None = make_editor(spec) if spec.editable else None
+        self.seed_mode = _seed_modes() if spec.get(Seed) else None
+        self._lay_out()
+        self._connect()
+        self.refresh()
+
+    def _lay_out(self) -> None:
+        tip = f"{type_name(self.spec.type)}{', ' + _limits(self.spec) if _limits(self.spec) else ''}"
+        self.name.setToolTip(tip)
+        top = QHBoxLayout()
+        top.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.name, self.about):
+            top.addWidget(widget)
+        top.addStretch(1)
+        top.addWidget(self.action)
+        beside = self.editor is not None and self.spec.type is bool
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 8)
+        column.setSpacing(3)
+        column.addLayout(top)
+        for widget in (self.editor, self.seed_mode, self.error):
+            if widget is not None:
+                (top if widget is self.editor and beside else column).addWidget(widget)
+
+    def _connect(self) -> None:
+        if self.editor is not None:
+            self.editor.edited.connect(self._edited)
+            self.editor.done.connect(self._end_gesture)
+            self.editor.held.connect(self.held)
+        if self.seed_mode is not None:
+            self.seed_mode.activated.connect(self._choose_seed_mode)
+
+    def refresh(self) -> None:
+        """Show what the document says."""
+        links = [source for node in self.nodes if (source := self._source(node)) is not None]
+        values = [self._value(node) for node in self.nodes]
+        same = all(value == values[0] for value in values)
+        self._show_about(links, same)
+        changed = any(self.spec.name in self.document.graph.nodes[node].params for node in self.nodes)
+        default = same and values[0] == self.spec.default
+        self.action.setText("Unlink" if links else "Reset")
+        self.action.setToolTip("Take the link off" if links else f"Back to the default{self._default_text()}")
+        self.action.setVisible(bool(links) or (changed and not default and not self.spec.required))
+        self._show_error(None if links or values[0] is None or self._open(values[0]) else values[0])
+        if self.editor is not None:
+            self.editor.setVisible(not links)
+            if not self._open(values[0]):
+                self.editor.show_value(values[0])
+        if self.seed_mode is not None:
+            modes = list(SEED_MODES)
+            self.seed_mode.setVisible(not links)
+            self.seed_mode.setCurrentIndex(modes.index(self.document.graph.nodes[self.node].seed_mode))
+
+    def _source(self, node: str) -> Port | None:
+        return self.document.graph.links.get(Port(node, self.spec.name))
+
+    def _value(self, node: str) -> Any:
+        spec = self.document.input(Port(node, self.spec.name)) or self.spec
+        return self.document.graph.nodes[node].params.get(self.spec.name, spec.default)
+
+    def _open(self, value: Any) -> bool:
+        """Whether there is no value: a link is needed."""
+        return self.spec.required and value is self.spec.default
+
+    def _default_text(self) -> str:
+        default = self.spec.default
+        return f", {number(default)}" if isinstance(default, int | float) and not isinstance(default, bool) else ""
+
+    def _show_about(self, links: list[Port], same: bool) -> None:
+        """Beside the name: where the value comes from, or its limits."""
+        graph = self.document.graph
+        if links:
+            titles = {graph.nodes[source.node].title or self.document.type_of(source.node).title for source in links}
+            self.about.setText(f"from {', '.join(sorted(titles))}")
+            self.about.setToolTip(", ".join(f"{source.node}: {label(source.socket)}" for source in links))
+            return
+        self.about.setToolTip("")
+        if self.editor is None:
+            self.about.setText(f"not linked ({type_name(self.spec.type)})")
+        else:
+            self.about.setText(_limits(self.spec) if same else "several values")
+
+    def _show_error(self, value: Any) -> None:
+        complaint = None if value is None or not self.spec.editable else self.spec.complaint(value)
+        self.error.setText(complaint or "")
+        self.error.setVisible(complaint is not None)
+
+    # Editing ------------------------------------------------------------------------------------------
+
+    def _edited(self, value: Any) -> None:
+        if self.spec.type is float and isinstance(value, int):
+            value = float(value)
+        self._show_error(value)
+        if self.spec.complaint(value) is None:
+            merge = ("param", self.nodes, self.spec.name, id(self), self._gesture)
+            self._edit(f"Set {self._words}", set_param, self.spec.name, value, merge=merge)
+
+    def _end_gesture(self) -> None:
+        self._gesture += 1
+        self.refresh()
+
+    @property
+    def _words(self) -> str:
+        return self.spec.name.replace("_", " ")
+
+    def _edit(self, text: str, change: Any, *args: Any, merge: Any = None) -> None:
+        """Make the same change on every node, as one step."""
+
+        def whole(graph: Graph) -> Graph:
+            for node in self.nodes:
+                graph = change(graph, node, *args)
+            return graph
+
+        self.document.edit(text, whole, merge=merge)
+
+    def _act(self) -> None:
+        if any(self._source(node) for node in self.nodes):
+            self._edit("Disconnect", lambda graph, node: disconnect(graph, Port(node, self.spec.name)))
+        else:
+            self._edit(f"Reset {self._words}", reset_param, self.spec.name)
+
+    def _choose_seed_mode(self, index: int) -> None:
+        mode = list(SEED_MODES)[index]
+        change = "Change what becomes of the seed"
+        self._edit(change, lambda graph, node: change_node(graph, node, seed_mode=mode))
+
+
+def _seed_modes() -> ComboBox:
+    made = ComboBox()
+    made.addItems(list(SEED_MODES.values()))
+    made.setAccessibleName("What becomes of the seed before each run")
+    made.setToolTip("What becomes of the seed before each run that you start; live edits keep it")
+    return made
+
+
+def _limits(spec: Input) -> str:
+    """ "64 to 2048 px"; empty without limits, and for seeds, whose limits say nothing."""
+    limits = spec.get(Range)
+    if limits is None or spec.get(Seed):
+        return ""
+    return f"{number(limits.min)} to {number(limits.max)}{' ' + limits.unit if limits.unit else ''}"

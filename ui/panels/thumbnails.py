@@ -1,0 +1,56 @@
+"""Small versions of pictures in files, made beside the window's own work."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from contextlib import suppress
+
+from PySide6.QtCore import QObject, Qt, QThreadPool, Signal
+from PySide6.QtGui import QImage, QImageReader, QPixmap
+
+SIDE = 192  # pixels
+MAX_KEPT = 600
+"""About 80 MB at the most."""
+
+
+class Thumbnails(QObject):
+    """By path; the ones used longest ago are forgotten, and made again when they are wanted."""
+
+    loaded = Signal(str)  # path
+    _made = Signal(str, QImage)  # from the other thread; a null image when the file cannot be read
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._kept: OrderedDict[str, QPixmap | None] = OrderedDict()
+        self._wanted: set[str] = set()
+        self._pool = QThreadPool()
+        self._pool.setMaxThreadCount(1)
+        self._made.connect(self._keep, Qt.ConnectionType.QueuedConnection)
+
+    def get(self, path: str) -> QPixmap | None:
+        """None when there is none yet (`loaded` says when there is), or when the file cannot be read."""
+        if path in self._kept:
+            self._kept.move_to_end(path)
+            return self._kept[path]
+        if path not in self._wanted:
+            self._wanted.add(path)
+            self._pool.start(lambda: self._make(path))
+        return None
+
+    def unreadable(self, path: str) -> bool:
+        return path in self._kept and self._kept[path] is None
+
+    def _make(self, path: str) -> None:
+        reader = QImageReader(path)
+        if (size := reader.size()).width() > SIDE or size.height() > SIDE:
+            reader.setScaledSize(size.scaled(SIDE, SIDE, Qt.AspectRatioMode.KeepAspectRatio))
+        image = reader.read()
+        with suppress(RuntimeError):  # the panel was closed meanwhile
+            self._made.emit(path, image)
+
+    def _keep(self, path: str, image: QImage) -> None:
+        self._wanted.discard(path)
+        self._kept[path] = None if image.isNull() else QPixmap.fromImage(image)
+        while len(self._kept) > MAX_KEPT:
+            self._kept.popitem(last=False)
+        self.loaded.emit(path)

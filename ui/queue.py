@@ -1,0 +1,297 @@
+"""Runs that wait for their turn. They survive a restart of the program.
+
+Who goes first: what a person starts by hand, or by an edit in live mode, takes the engine at once. The queued job that
+was running waits then, first in line, and goes on later from the results it had. A job runs when nothing else does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+from PySide6.QtCore import QLockFile, QObject, Signal
+
+from nodegraph import messages as m
+from nodegraph import workflow
+from nodegraph.files import read_limited, write_atomic
+from nodegraph.graph import Graph
+from nodegraph.types import Picture
+from ui.engine import Engine
+
+JobState = Literal["pending", "running", "done", "failed", "cancelled"]
+
+MAX_OVER = 200
+"""Jobs that are over and still listed."""
+
+MAX_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A graph as it was when it was queued.
+
+    fraction: 0..1 of its results. message: why it failed. saved: the files it wrote. picture: its newest result.
+    """
+
+    id: int
+    title: str
+    graph: Graph
+    targets: tuple[str, ...]
+    state: JobState = "pending"
+    fraction: float = 0.0
+    seconds: float = 0.0
+    message: str = ""
+    saved: tuple[str, ...] = ()
+    picture: Picture | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.state in ("done", "failed", "cancelled")
+
+
+class Queue(QObject):
+    """Jobs in the order in which they run.
+
+    folder: where they are kept between two starts of the program. None, or a folder that another window of the program
+    uses already, keeps them in memory alone.
+    """
+
+    listed = Signal()  # jobs came, went or changed places, or the queue was paused or resumed
+    changed = Signal(int)  # id of a job
+    began = Signal(object)  # Job
+    happened = Signal(int, object)  # id of the job that runs, Event
+
+    def __init__(self, engine: Engine, folder: Path | None = None, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.engine = engine
+        self.jobs: list[Job] = []
+        self.paused = False  # no job is started
+        self.pausing = False  # the running one still finishes its step
+        self.next_id = 1  # of the job that is added next
+        self._running: int | None = None
+        self._cancelling = False
+        self._calls = self._finished = 0  # results that the running job computes, and has computed
+        self._file = folder / "queue.json" if folder else None
+        self._lock = QLockFile(str(folder / "queue.lock")) if folder else None
+        self._writer = ThreadPoolExecutor(1, "queue")
+        self._texts: dict[int, str] = {}  # the graphs of jobs as JSON, by id; the writer's own
+        if self._lock and not self._lock.tryLock(0):
+            self._file = None
+        engine.freed.connect(self._feed)
+
+    # Reading ------------------------------------------------------------------------------------------
+
+    def job(self, id: int) -> Job:
+        """Raises ValueError when it is not listed."""
+        return self.jobs[self._index(id)]
+
+    @property
+    def running(self) -> Job | None:
+        return self.job(self._running) if self._running is not None else None
+
+    @property
+    def waiting(self) -> int:
+        return sum(job.state == "pending" for job in self.jobs)
+
+    def _index(self, id: int) -> int:
+        index = next((index for index, job in enumerate(self.jobs) if job.id == id), None)
+        if index is None:
+            raise ValueError(f"there is no job {id} in the queue")
+        return index
+
+    # What a person does -------------------------------------------------------------------------------
+
+    def add(self, graph: Graph, targets: Sequence[str], title: str) -> Job:
+        """Compute these targets when their turn comes."""
+        job = Job(self.next_id, title, graph, tuple(targets))
+        self.next_id += 1
+        self.jobs.append(job)
+        self._relist()
+        self._feed()
+        return job
+
+    def cancel(self, id: int) -> None:
+        """Do not run it, or stop it. What it computed so far is kept for a later run."""
+        if id == self._running:
+            self._cancelling = True
+            self.engine.stop(self._take)
+        elif not self.job(id).over:
+            self._set(id, state="cancelled")
+
+    def retry(self, id: int) -> None:
+        """Run a job that is over once more, after those that wait."""
+        job = self.job(id)
+        if job.over:
+            self.jobs.remove(job)
+            self.jobs.append(replace(job, state="pending", fraction=0.0, message="", saved=()))
+            self._relist()
+            self._feed()
+
+    def remove(self, id: int) -> None:
+        """Take it off the list; a running one is stopped first."""
+        job = self.job(id)
+        if id == self._running:
+            self._running = None
+            self._cancelling = False
+            self.engine.forget(self._take)
+        self.jobs.remove(job)
+        self._relist()
+
+    def clear_over(self) -> None:
+        """Take off the list what is done, failed or cancelled."""
+        self.jobs = [job for job in self.jobs if not job.over]
+        self._relist()
+
+    def move(self, id: int, to: int) -> None:
+        """Put a job at another place of the list."""
+        job = self.jobs.pop(self._index(id))
+        self.jobs.insert(max(to, 0), job)
+        self._relist()
+
+    def pause(self) -> None:
+        """Start no further job; the running one finishes its step and waits."""
+        self.paused, self.pausing = True, self._running is not None
+        self._relist()
+
+    def resume(self) -> None:
+        self.paused = self.pausing = False
+        self._relist()
+        self._feed()
+
+    # Running ------------------------------------------------------------------------------------------
+
+    def _feed(self) -> None:
+        """Start the next job, if it may run now."""
+        if self.paused or self._running is not None or self.engine.running:
+            return
+        job = next((job for job in self.jobs if job.state == "pending"), None)
+        if job is None:
+            return
+        self._running, self._cancelling = job.id, False
+        self._calls = self._finished = 0
+        self._set(job.id, state="running", fraction=0.0, message="")
+        self.began.emit(self.job(job.id))
+        self.engine.run(job.graph, job.targets, self._take)
+
+    def _take(self, event: m.Event) -> None:
+        id = self._running
+        if id is None:
+            return
+        self.happened.emit(id, event)
+        match event:
+            case m.Planned() if not self._cancelling:
+                self._calls = event.calls - event.cached
+            case m.Finished():
+                self._take_result(id, event)
+            case m.Failed():
+                self._set(id, message=self.job(id).message or f"{event.node}: {event.message}")
+            case m.Saved():
+                self._set(id, saved=(*self.job(id).saved, event.path))
+            case m.Idle():
+                self._end(id, event)
+            case m.Gone():
+                self._over(id, "failed", message=event.message)
+            case _:
+                pass
+
+    def _take_result(self, id: int, event: m.Finished) -> None:
+        self._finished += not event.cached
+        if event.picture is not None and not event.iteration:
+            self._set(id, picture=event.picture)
+        fraction = min(self._finished / self._calls, 1.0) if self._calls else 0.0
+        self._set(id, fraction=fraction, seconds=self.job(id).seconds + event.seconds)
+        if self.pausing and not event.cached:
+            self.engine.stop(self._take)
+
+    def _end(self, id: int, event: m.Idle) -> None:
+        if self._cancelling:
+            self._over(id, "cancelled")
+        elif event.stopped or self.pausing:
+            self._over(id, "pending")
+        else:
+            self._over(id, "failed" if self.job(id).message else "done", fraction=1.0)
+
+    def _over(self, id: int, state: JobState, **fields: Any) -> None:
+        self._running, self._cancelling, self.pausing = None, False, False
+        self._set(id, state=state, **fields)
+        over = [job for job in self.jobs if job.over]
+        for job in over[: max(len(over) - MAX_OVER, 0)]:
+            self.jobs.remove(job)
+        self._relist()  # the engine's `freed` starts the next one
+
+    def _set(self, id: int, **fields: Any) -> None:
+        index = self._index(id)
+        before, after = self.jobs[index], replace(self.jobs[index], **fields)
+        self.jobs[index] = after
+        if after != before:
+            self.changed.emit(id)
+        if after.state != before.state:
+            self._save()
+
+    def _relist(self) -> None:
+        self.listed.emit()
+        self._save()
+
+    # On disk ------------------------------------------------------------------------------------------
+
+    def restore(self) -> None:
+        """List what was listed when the program ended; what had not run waits until the queue is resumed.
+
+        Raises ValueError when the file cannot be read; it is kept beside the new one then.
+        """
+        if self._file is None or not self._file.exists():
+            return
+        try:
+            self.jobs = _read(read_limited(self._file, MAX_BYTES))
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            damaged = self._file.replace(self._file.with_suffix(".damaged"))
+            raise ValueError(f"the queue of the last time cannot be read and is kept as {damaged}: {error}") from error
+        self.next_id = len(self.jobs) + 1
+        self.paused = self.waiting > 0
+        self.listed.emit()
+
+    def close(self) -> None:
+        """Wait until everything is on the disk. A job that still runs runs again next time."""
+        self._writer.shutdown()
+        if self._lock:
+            self._lock.unlock()
+
+    def _save(self) -> None:
+        if self._file is not None:
+            # A thread of its own: the disk may take longer than a window may stand still.
+            self._writer.submit(_write, self._file, tuple(self.jobs), self._texts)
+
+
+_KEPT = ("title", "targets", "state", "seconds", "message", "saved")
+
+
+def _write(file: Path, jobs: Sequence[Job], texts: dict[int, str]) -> None:
+    """texts: graphs as JSON, which are written over and over and made once."""
+    entries: list[str] = []
+    for job in jobs:
+        if job.id not in texts:
+            texts[job.id] = json.dumps(workflow.to_data(job.graph))
+        about = json.dumps({name: getattr(job, name) for name in _KEPT})
+        entries.append(f'{about[:-1]}, "workflow": {texts[job.id]}}}')
+    for id in texts.keys() - {job.id for job in jobs}:
+        del texts[id]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(file, f'{{"version": 1, "jobs": [{", ".join(entries)}]}}'.encode())
+
+
+def _read(data: bytes) -> list[Job]:
+    """Raises ValueError, LookupError or TypeError when it is not a queue."""
+    jobs: list[Job] = []
+    for entry in cast("list[dict[str, Any]]", json.loads(data)["jobs"]):
+        state: JobState = "pending" if entry["state"] in ("pending", "running") else entry["state"]
+        if state not in get_args(JobState):
+            raise ValueError(f"there is no state {state!r}")
+        graph = workflow.from_data(entry["workflow"])
+        fields = (float(entry["seconds"]), str(entry["message"]), tuple(map(str, entry["saved"])))
+        targets = tuple(map(str, entry["targets"]))
+        jobs.append(Job(len(jobs) + 1, str(entry["title"]), graph, targets, state, float(state == "done"), *fields))
+    return jobs

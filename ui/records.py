@@ -1,0 +1,97 @@
+"""What is known of results, by key: how long each took, what it weighs and what it looks like. Bounded."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from nodegraph.calls import Call
+from nodegraph.keys import has_ref
+from nodegraph.types import Picture
+
+PICTURE_BYTES = 64 << 20
+"""Pictures kept, so that going back to earlier settings or steps shows them at once."""
+
+MAX_KNOWN = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One call of a node, such as one step of a denoising.
+
+    seconds: what computing it took; None when it was not computed since the program started. bytes: what the kept
+    result holds. picture: None when there is none (any more).
+    """
+
+    call: Call
+    seconds: float | None = None
+    bytes: int = 0
+    picture: Picture | None = None
+
+    @property
+    def key(self) -> str:
+        return self.call.key
+
+    @property
+    def iteration(self) -> tuple[int, ...]:
+        """The round of every zone around it, outermost first."""
+        return self.call.iteration
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Its plain arguments, by parameter."""
+        return {name: value for name, value in self.call.args.items() if not has_ref(value)}
+
+
+class Known(NamedTuple):
+    """What the engine said about one result."""
+
+    seconds: float | None = None
+    bytes: int = 0
+    picture: Picture | None = None
+
+
+UNKNOWN = Known()
+
+
+class Records:
+    """The calls of each node in the latest run it was in, and what is known of them and of those before."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, list[Call]] = {}  # by engine node id
+        self._known: OrderedDict[str, Known] = OrderedDict()  # by key, oldest first
+        self._used = 0  # bytes of pictures
+
+    def expect(self, calls: Iterable[Call]) -> None:
+        """From now on, the steps of their nodes are these, in the order of the plan; other nodes keep theirs."""
+        expected: dict[str, list[Call]] = {}
+        for call in calls:
+            expected.setdefault(call.node, []).append(call)
+        self._calls |= expected
+
+    @property
+    def loops(self) -> tuple[str, ...]:
+        """The nodes that are called inside a zone."""
+        return tuple(node for node, calls in self._calls.items() if calls[0].iteration)
+
+    def known(self, key: str) -> Known:
+        return self._known.get(key, UNKNOWN)
+
+    def learn(self, key: str, **fields: Any) -> None:
+        """fields: of Known."""
+        before = self.known(key)
+        after = self._known[key] = before._replace(**fields)
+        self._known.move_to_end(key)
+        self._used += _nbytes(after) - _nbytes(before)
+        while self._used > PICTURE_BYTES or len(self._known) > MAX_KNOWN:
+            self._used -= _nbytes(self._known.popitem(last=False)[1])
+
+    def steps(self, node: str) -> tuple[StepRecord, ...]:
+        """The calls of a node, first round first. node: as the engine calls it, such as "denoise/step"."""
+        return tuple(StepRecord(call, *self.known(call.key)) for call in self._calls.get(node, ()))
+
+
+def _nbytes(known: Known) -> int:
+    return len(known.picture.rgb) if known.picture else 0

@@ -1,0 +1,314 @@
+"""The documents that are open, and what makes sure that none of them is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from PySide6.QtCore import QLockFile, QObject, QSize, QStandardPaths, QTimer, Signal
+from PySide6.QtGui import QImage
+
+from nodegraph import png, workflow
+from nodegraph.files import remove_leftovers, write_atomic
+from nodegraph.graph import Graph
+from nodegraph.registry import Registry
+from ui import journal
+from ui.document import Document
+from ui.history import History, Version, history_of
+from ui.journal import Journal, State
+from ui.thumbnail import fitted, png_bytes
+from ui.watch import FileWatch
+
+JOURNAL_PAUSE = 500  # ms from an edit to its record; a held slider makes two records a second
+MAX_RECENT = 12
+THUMBNAIL = QSize(320, 320)
+
+
+def state_folder() -> Path:
+    """Where journals and versions are kept: DENOODLE_STATE, or the platform's folder for it."""
+    if chosen := os.environ.get("DENOODLE_STATE"):
+        return Path(chosen)
+    return Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.StateLocation))
+
+
+@dataclass(slots=True)
+class _Kept:
+    """An open document with its journal. lock: says to other instances that the journal is in use."""
+
+    document: Document
+    journal: Journal
+    lock: QLockFile
+    written: State | None = None
+
+
+class Session(QObject):
+    """Opens, saves and closes documents. Every edit is on the disk within two seconds, whatever happens to the program.
+
+    folder: holds journals, versions and the list of recent files; several instances may share it. A document is
+    edited through itself; it is opened, saved and closed here. Raises ValueError when the folder cannot be written to.
+    """
+
+    file_touched = Signal(Document)  # another program changed its file: ask whether to reload() or to go on
+    recent_changed = Signal()
+    troubled = Signal(str)  # what could not be kept, as a sentence; the documents are as they were
+
+    _failed = Signal(str)  # from the thread that writes
+
+    def __init__(self, registry: Registry, folder: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.registry, self.folder = registry, folder
+        self.recent: tuple[Path, ...] = self._read_recent()
+        self._open: list[_Kept] = []
+        # Writing waits for the disk, so the window does not do it. One thread: records stay in order.
+        self._writer = ThreadPoolExecutor(1, "journal")
+        self._pause = QTimer(self, interval=JOURNAL_PAUSE, singleShot=True)
+        self._pause.timeout.connect(self.write)
+        self._watch = FileWatch(self)
+        self._watch.touched.connect(self._file_touched)
+        self._failed.connect(self.troubled)
+        try:
+            self._journals.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(self._journals)
+        except OSError as error:
+            raise ValueError(
+                f"{folder} cannot be used: {error.strerror}; set DENOODLE_STATE to another folder"
+            ) from error
+
+    @property
+    def _journals(self) -> Path:
+        return self.folder / "journals"
+
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        return tuple(kept.document for kept in self._open)
+
+    # Opening and closing ------------------------------------------------------------------------------
+
+    def new(self, graph: Graph | None = None) -> Document:
+        """A document without a file, empty or with a graph such as a template's."""
+        document = Document(self.registry, graph, self)
+        lock = self._lock(path := self._journals / f"{uuid4().hex}.journal")
+        if lock is None:
+            raise ValueError(f"{path.parent} cannot be written to; set DENOODLE_STATE to another folder")
+        self._keep(document, path, lock)
+        return document
+
+    def open(self, path: Path) -> Document:
+        """The workflow in a JSON file, or in a picture made by the program; the same document when it is open already.
+
+        Raises ValueError when there is none that can be read.
+        """
+        path = path.absolute()
+        if found := self.find(path):
+            return found
+        try:
+            graph = workflow.load(path)
+        except ValueError:
+            if not path.exists():
+                self._set_recent(tuple(known for known in self.recent if known != path))
+            raise
+        document = self.new(graph)
+        # A picture is what the workflow made, not its file: saving asks for a name.
+        if not png.is_png(path):
+            self._has_file(document, path)
+        return document
+
+    def find(self, path: Path) -> Document | None:
+        """The open document with this file."""
+        return next((d for d in self.documents if d.path and _same_file(d.path, path)), None)
+
+    def restore(self) -> tuple[Document, ...]:
+        """Open what was open, with its unsaved changes, when the program last ended without closing its documents."""
+        return tuple(filter(None, map(self._restored, sorted(self._journals.glob("*.journal")))))
+
+    def close(self, document: Document) -> None:
+        """Forget a document; its unsaved changes are gone."""
+        kept = self._kept(document)
+        self._open.remove(kept)
+        if document.path and not self.find(document.path):
+            self._watch.leave(document.path)
+        # After the writes that are under way. Unlocked last: another instance must not find the journal in between.
+        self._writer.submit(kept.journal.remove).result()
+        kept.lock.unlock()
+        document.setParent(None)  # it goes with the last view of it
+
+    def end(self) -> None:
+        """Close all documents and stop the writing; the session is of no use afterwards."""
+        for document in self.documents:
+            self.close(document)
+        self._writer.shutdown()
+
+    # Files --------------------------------------------------------------------------------------------
+
+    def save(self, document: Document, path: Path, thumbnail: QImage | None = None) -> None:
+        """Write the workflow, make it the document's file, and keep it in the history.
+
+        thumbnail: the picture it shows. Raises ValueError; the old file is intact then.
+        """
+        path = path.absolute()
+        if self.find(path) not in (None, document):
+            raise ValueError(f"{path} is open in another tab; close it there, or save under another name")
+        self._keep_version(path, None)  # what another program wrote there
+        self.flush()  # so that after a crash the journal is never older than the file
+        before = document.path
+        document.save(path)
+        if before and before != path:
+            self._watch.leave(before)
+        self._keep_version(path, thumbnail)
+        self._has_file(document, path)
+
+    def reload(self, document: Document) -> None:
+        """Show what the document's file holds now; one step that can be undone. Raises ValueError."""
+        if document.path is None:
+            raise ValueError("the document has no file yet; save it first")
+        graph = workflow.load(document.path)
+        document.edit("Reload the file", lambda _: graph)
+        document.undo_stack.setClean()
+        self._watch.accept(document.path)
+
+    def check_files(self) -> None:
+        """Look whether files were changed; needed only where the system does not tell, as on some network drives."""
+        self._watch.check()
+
+    # History ------------------------------------------------------------------------------------------
+
+    def versions(self, document: Document) -> tuple[Version, ...]:
+        """What was saved as the document's file, newest first."""
+        return self._history(document.path).versions() if document.path else ()
+
+    def show_version(self, document: Document, version: Version) -> None:
+        """Show what was saved then; one step that can be undone. Raises ValueError when it cannot be read."""
+        graph = workflow.load(version.file)
+        document.edit("Restore a version", lambda _: graph)
+
+    def _history(self, path: Path) -> History:
+        return history_of(self.folder / "versions", path)
+
+    def _keep_version(self, path: Path, thumbnail: QImage | None) -> None:
+        """Keep what is in a file now."""
+        try:
+            text, saved = path.read_bytes(), path.stat().st_mtime
+            self._history(path).keep(text, png_bytes(fitted(thumbnail, THUMBNAIL)) if thumbnail else b"", saved)
+        except FileNotFoundError:
+            return  # saved for the first time
+        except OSError as error:
+            self.troubled.emit(f"The version history of {path.name} could not be kept: {error}")
+
+    # Journals -----------------------------------------------------------------------------------------
+
+    def write(self) -> None:
+        """Hand every change to the thread that writes."""
+        for kept in self._open:
+            document = kept.document
+            on_disk = self._watch.known(document.path) if document.path else None
+            state = State(document.graph, document.path, on_disk, document.dirty)
+            if state != kept.written:
+                kept.written = state
+                self._writer.submit(kept.journal.write, state).add_done_callback(self._wrote)
+
+    def flush(self) -> None:
+        """Return when every edit so far is on the disk."""
+        self.write()
+        self._writer.submit(lambda: None).result()
+
+    def _wrote(self, done: Future[None]) -> None:
+        if error := done.exception():
+            self._failed.emit(f"Changes are not safe against a crash: {error}; save the workflow")
+
+    def _changed(self) -> None:
+        if not self._pause.isActive():
+            self._pause.start()
+
+    def _keep(self, document: Document, path: Path, lock: QLockFile) -> None:
+        self._open.append(_Kept(document, Journal(path), lock))
+        document.changed.connect(self._changed)
+        document.file_changed.connect(self._changed)
+        self._changed()
+
+    def _kept(self, document: Document) -> _Kept:
+        return next(kept for kept in self._open if kept.document is document)
+
+    def _lock(self, path: Path) -> QLockFile | None:
+        """None when another instance has it; the lock of a process that is gone does not count."""
+        lock = QLockFile(f"{path}.lock")
+        lock.setStaleLockTime(0)  # it does not age: a window may be open for weeks
+        return lock if lock.tryLock(0) else None
+
+    def _restored(self, path: Path) -> Document | None:
+        lock = self._lock(path)
+        if lock is None:
+            return None
+        try:
+            state = journal.read(path)
+        except (ValueError, OSError) as error:
+            if path.exists():  # else another instance has just closed it
+                path.rename(path.with_suffix(".damaged"))
+                self.troubled.emit(f"A document could not be recovered: {error}")
+            lock.unlock()
+            return None
+        if state.path is None and not state.dirty:  # nobody has ever edited it
+            path.unlink()
+            lock.unlock()
+            return None
+        return self._reopen(state, path, lock)
+
+    def _reopen(self, state: State, path: Path, lock: QLockFile) -> Document:
+        document = Document(self.registry, _saved(state), self)
+        document.path = state.path
+        document.edit("Recover unsaved changes", lambda _: state.graph)
+        if state.path:
+            self._watch.expect(state.path, state.on_disk)
+        self._keep(document, path, lock)
+        return document
+
+    # The files of documents ---------------------------------------------------------------------------
+
+    def _has_file(self, document: Document, path: Path) -> None:
+        document.path = path
+        self._watch.accept(path)
+        self._set_recent((path, *(known for known in self._read_recent() if known != path))[:MAX_RECENT])
+        document.file_changed.emit()
+
+    def _file_touched(self, path: Path) -> None:
+        try:
+            found = workflow.load(path)
+        except ValueError:
+            found = None
+        for document in (d for d in self.documents if d.path == path):
+            if document.graph == found:
+                document.undo_stack.setClean()
+            else:
+                document.undo_stack.resetClean()  # what the document holds is in no file now
+                self.file_touched.emit(document)
+
+    def _read_recent(self) -> tuple[Path, ...]:
+        try:
+            return tuple(Path(text) for text in json.loads((self.folder / "recent.json").read_bytes()))
+        except (OSError, ValueError):
+            return ()
+
+    def _set_recent(self, paths: tuple[Path, ...]) -> None:
+        self.recent = paths
+        try:
+            write_atomic(self.folder / "recent.json", json.dumps([str(path) for path in paths]).encode())
+        except OSError as error:
+            self.troubled.emit(f"The list of recent files could not be kept: {error}")
+        self.recent_changed.emit()
+
+
+def _saved(state: State) -> Graph:
+    """What is without its unsaved changes: what its file holds."""
+    if not state.dirty:
+        return state.graph
+    try:
+        return workflow.load(state.path) if state.path else Graph()
+    except ValueError:  # whoever watches the file says that it is gone or damaged
+        return Graph()
+
+
+def _same_file(a: Path, b: Path) -> bool:
+    return a.resolve() == b.resolve()

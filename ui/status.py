@@ -1,0 +1,64 @@
+"""The line at the foot of the window: what is going on, how far it is, how long it takes."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar
+
+from ui.text import duration
+from ui.workspace import Workspace
+
+
+class StatusBar(QStatusBar):
+    """Shows one workspace at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.workspace: Workspace | None = None
+        self.text = QLabel()
+        self.left = QLabel()
+        self.left.setToolTip("Time left, by what the same nodes took before")
+        self.bar = QProgressBar(textVisible=False)
+        self.bar.setFixedWidth(220)
+        self.bar.setRange(0, 1000)
+        self.bar.setAccessibleName("Progress of the run")
+        self.setSizeGripEnabled(False)
+        self.addWidget(self.text, 1)
+        self.addPermanentWidget(self.left)
+        self.addPermanentWidget(self.bar)
+        self.setContentsMargins(6, 0, 12, 0)
+        self._clock = QTimer(self, interval=500)  # so that the time left also falls while nothing is reported
+        self._clock.timeout.connect(self.refresh)
+
+    def show_workspace(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.refresh()
+
+    def refresh(self) -> None:
+        if self.workspace is None:
+            return
+        runs = self.workspace.runs
+        self.bar.setVisible(runs.running)
+        # setValue paints at once, and with the bar all of the window that waits to be painted: for every event.
+        self.bar.setUpdatesEnabled(False)
+        self.bar.setValue(round(runs.fraction * 1000))
+        self.bar.setUpdatesEnabled(True)
+        left = runs.seconds_left()
+        self.left.setText(f"{duration(left)} left" if left is not None and left >= 1 else "")
+        self.text.setToolTip("\n".join(runs.saved))
+        self.text.setText(self._activity(self.workspace))
+        if runs.running != self._clock.isActive():
+            (self._clock.start if runs.running else self._clock.stop)()
+
+    def _activity(self, workspace: Workspace) -> str:
+        """Which node is at work, and how far it is; after a run, what came of it."""
+        runs = workspace.runs
+        if not workspace.runner.engine.ready:
+            return runs.outcome or "Starting the engine"
+        if not runs.running:
+            return runs.outcome
+        for id, run in runs.nodes.items():
+            if run.state == "running" and (node := workspace.document.graph.nodes.get(id)):
+                title = node.title or workspace.document.type_of(id).title
+                return f"{title}: {min(run.done + 1, run.calls)} of {run.calls}" if run.calls > 1 else title
+        return "Preparing"

@@ -1,0 +1,137 @@
+"""One open document with everything that shows or runs it: what a tab of the window holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QStackedWidget, QWidget
+
+from nodegraph.plan import Plan, Problem
+from ui.actions import Action
+from ui.app_view import AppView
+from ui.canvas.actions import canvas_actions
+from ui.canvas.canvas import Canvas
+from ui.document import Document
+from ui.engine import Engine
+from ui.panels.history import HistoryPanel
+from ui.panels.inspector import Inspector
+from ui.panels.memory import MemoryPanel
+from ui.panels.outline import Outline
+from ui.panels.preview import Preview
+from ui.panels.problems import Problems
+from ui.panels.trajectory import TrajectoryPanel
+from ui.planner import LivePlan
+from ui.queue import Queue
+from ui.results import Results
+from ui.run_state import RunState, owner
+from ui.runner import Runner
+from ui.session import Session
+
+
+class Workspace(QObject):
+    """Views see the document and the runs; they do not know of each other, nor of the window.
+
+    page: the canvas, or the app view in its place. panels: by the title of the dock in which the window shows them.
+    """
+
+    failed = Signal(str)  # what a panel could not do, as a sentence
+
+    def __init__(
+        self, document: Document, engine: Engine, queue: Queue, session: Session, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.document = document
+        self.runs = RunState(self)
+        self.plan = LivePlan(document, self)
+        self.runner = Runner(document, engine, queue, self.plan, self.runs, self)
+        self.canvas = Canvas(document, self.runs)
+        self.page = QStackedWidget()
+        self.page.addWidget(self.canvas)
+        self.page.setFocusProxy(self.canvas)
+        self.app_view: AppView | None = None
+        self.inspector = Inspector(self.canvas.scope)
+        self.results = Results(self.runs, self.runner, self)
+        self.preview = Preview(document, self.runs, self.results)
+        self.problems = Problems(document, self.runs)
+        self.outline = Outline(self.canvas.scope, self.runs)
+        self.history = HistoryPanel(document, session)
+        self.trajectory = TrajectoryPanel(document, self.runs, self.runner)
+        self.panels: dict[str, QWidget] = {
+            "Preview": self.preview,
+            "Inspector": self.inspector,
+            "Problems": self.problems,
+            "Outline": self.outline,
+            "History": self.history,
+            "Trajectory": self.trajectory,
+            "Memory": MemoryPanel(document, engine, self.plan),
+        }
+        self.canvas_actions: dict[str, Action] = {action.id: action for action in canvas_actions(self.canvas)}
+        self._found: Sequence[Problem] = ()
+        self._connect()
+
+    def _connect(self) -> None:
+        self.canvas.selection_changed.connect(self._show_selection)
+        self.canvas.held.connect(self.runner.hold)
+        self.inspector.held.connect(self.runner.hold)
+        self.canvas.scope.moved.connect(self._show_selection)
+        self.canvas.scope.moved.connect(self._mark_problems)
+        self.plan.planned.connect(self._show_plan)
+        self.problems.chosen.connect(self._go_to)
+        self.trajectory.branched.connect(self._go_to)
+        self.outline.chosen.connect(self.canvas.center_on)
+        self.history.failed.connect(self.failed)
+
+    @property
+    def pristine(self) -> bool:
+        """Whether nothing would be missed: a new document that nobody touched."""
+        return self.document.path is None and not self.document.dirty and not self.document.graph.nodes
+
+    def show_app(self, on: bool) -> None:
+        """The app view instead of the canvas, or the canvas again. The view is made when it is first looked at."""
+        if on and self.app_view is None:
+            self.app_view = AppView(self.document, self.runs)
+            self.app_view.run_wanted.connect(lambda: self.runner.run())
+            self.app_view.stop_wanted.connect(self.runner.stop)
+            self.page.addWidget(self.app_view)
+        shown = self.app_view if on and self.app_view is not None else self.canvas
+        self.page.setCurrentWidget(shown)
+        self.page.setFocusProxy(shown)
+        shown.setFocus()
+
+    def end(self) -> None:
+        """Run nothing any more; let go of threads."""
+        self.document.undo_stack.blockSignals(True)  # it speaks once more when it is deleted
+        self.runner.close()
+        self.plan.close()
+
+    def delete(self) -> None:
+        """With all its widgets, whose parents are others."""
+        for widget in (self.page, *self.panels.values()):
+            widget.setParent(None)
+            widget.deleteLater()
+        self.deleteLater()
+
+    def _show_selection(self) -> None:
+        ids = tuple(self.canvas.selection)
+        self.inspector.show_nodes(ids)
+        self.outline.select(ids)
+        if len(ids) == 1:
+            self.preview.show_node(self.canvas.scope.prefix + ids[0])
+            self.trajectory.show_node((*self.canvas.scope.path, ids[0])[0])
+
+    def _show_plan(self, plan: Plan) -> None:
+        self._found = plan.problems
+        self.problems.show_problems(plan.problems)
+        self._mark_problems()
+
+    def _mark_problems(self) -> None:
+        """On the nodes that the canvas shows; the first of each."""
+        prefix = self.canvas.scope.prefix
+        here = [problem for problem in reversed(self._found) if problem.node.startswith(prefix)]
+        self.canvas.scene.show_problems({owner(p.node.removeprefix(prefix)): p.message for p in here})
+
+    def _go_to(self, node: str) -> None:
+        """node: of the document itself, whatever group is entered."""
+        self.canvas.scope.leave(0)
+        self.canvas.center_on(node)
