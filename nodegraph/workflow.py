@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sized
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -288,15 +288,23 @@ def _group_entry(group: Group) -> dict[str, Any]:
     return {"doc": group.doc, "inputs": inputs, "outputs": group.outputs} | _graph_entry(group.graph)
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_NESTED = (dict, list, tuple)
+
+
 def _layout(value: Any, indent: int = 0) -> str:
     """JSON with one line for whatever fits on one: a node or a link is a line, so an edit is a line in a diff."""
-    line = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    if indent + len(line) <= LINE or not isinstance(value, dict | list | tuple) or not value:
-        return line
+    if not isinstance(value, _NESTED):
+        return _encode(value)
+    # An item takes three characters at least. Writing out what cannot fit, only to see that, would take longest.
+    if 3 * len(cast("Sized", value)) <= LINE:
+        line = _encode(value)
+        if indent + len(line) <= LINE or not value:
+            return line
     pad = " " * (indent + 1)
     if isinstance(value, dict):
         entries = cast("dict[str, Any]", value).items()
-        body = [f"{json.dumps(name, ensure_ascii=False)}: {_layout(v, indent + 1)}" for name, v in entries]
-        return "{\n" + ",\n".join(pad + part for part in body) + "\n" + " " * indent + "}"
-    body = [_layout(v, indent + 1) for v in cast("list[Any]", value)]
-    return "[\n" + ",\n".join(pad + part for part in body) + "\n" + " " * indent + "]"
+        body = [f"{pad}{_encode(name)}: {_layout(v, indent + 1)}" for name, v in entries]
+        return "{\n" + ",\n".join(body) + "\n" + " " * indent + "}"
+    body = [pad + _layout(v, indent + 1) for v in cast("list[Any]", value)]
+    return "[\n" + ",\n".join(body) + "\n" + " " * indent + "]"

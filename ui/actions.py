@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QWidget
 
 
@@ -15,6 +15,7 @@ class Action:
     """id: "menu.verb". shortcut: keys as QKeySequence writes them; several that do the same are separated by "; ".
 
     checkable: a switch; the callback then gets its state. submenu: the menu within the menu that it is in.
+    group: one of the actions with the same group holds, and is marked.
     """
 
     id: str
@@ -24,6 +25,7 @@ class Action:
     tip: str = ""
     checkable: bool = False
     submenu: str = ""
+    group: str = ""
 
     @property
     def menu(self) -> str:
@@ -43,11 +45,12 @@ class Actions:
         self.table: dict[str, Action] = {}
         self.qt: dict[str, QAction] = {}
         self.keys: dict[str, str] = {}
+        self._groups: dict[str, QActionGroup] = {}
 
     def add(self, action: Action, made: QAction | None = None) -> QAction:
         """made: the Qt action, where a widget brings its own; its callback is its own then."""
         if made is None:
-            made = QAction(action.text, self._window, checkable=action.checkable)
+            made = QAction(action.text, self._window, checkable=action.checkable or bool(action.group))
             if action.checkable:
                 made.toggled.connect(action.callback)
             else:
@@ -58,6 +61,8 @@ class Actions:
         made.setShortcutContext(Qt.ShortcutContext.WidgetShortcut if on_canvas else Qt.ShortcutContext.WindowShortcut)
         if not on_canvas:
             self._window.addAction(made)
+        if action.group:
+            self._groups.setdefault(action.group, QActionGroup(self._window)).addAction(made)
         self.table[action.id], self.qt[action.id] = action, made
         self._bind(action.id, action.shortcut)
         return made

@@ -37,7 +37,7 @@ from ui.settings import Settings
 from ui.status import StatusBar
 from ui.tabs import Tabs
 from ui.tour import Tour, tour_places
-from ui.window_actions import window_actions
+from ui.window_actions import theme_action, window_actions
 from ui.workspace import Workspace
 
 MENUS = {"file": "File", "edit": "Edit", "canvas": "Canvas", "run": "Run", "view": "View", "help": "Help"}
@@ -220,7 +220,7 @@ class MainWindow(QMainWindow):
         self.session.troubled.connect(self.say)
         self.engine.happened.connect(self.gallery.take)
         self.gallery_panel.restored.connect(self.open)
-        self.queue_panel.opened.connect(lambda graph: self.tabs.show_document(self.session.new(graph)))
+        self.queue_panel.opened.connect(self.tabs.new)
 
     # Showing ------------------------------------------------------------------------------------------
 
@@ -272,6 +272,8 @@ class MainWindow(QMainWindow):
             theme.apply(app, look, now.text_scale)
         self.actions_table.bind(bound(self.actions_table.table.values(), now.preset, now.keys))
         self.actions_by_id["run.live"].setChecked(now.live)
+        for name, known in theme.THEMES.items():
+            self.actions_by_id[theme_action(name)].setChecked(known == look)
         self._show_history()
 
     def scale_text(self, by: float) -> None:
@@ -369,6 +371,6 @@ class MainWindow(QMainWindow):
         self._keep_layout()
         self.hide()
         self.engine.close()
-        self.queue.close()
         self.tabs.end()
+        self.queue.close()
         event.accept()

@@ -54,6 +54,11 @@ def places(node: str) -> tuple[str, ...]:
     return tuple("/".join(parts[: depth + 1]) for depth in range(len(parts)))
 
 
+def _counts_for(of: str, node: str) -> bool:
+    """Whether `of` is among the places of a node; "" is every node's."""
+    return not of or node == of or node.startswith(f"{of}/")
+
+
 class RunState(QObject):
     """Engine events, added up by node. Nodes inside a group count for the group's node, and have ids of their own."""
 
@@ -289,9 +294,9 @@ class RunState(QObject):
         """
         if not self.running or not self._mean:
             return None
-        todo = [node for node in self._order[self._at + 1 :] if of in ("", *places(node))]
+        todo = [node for node in self._order[self._at + 1 :] if _counts_for(of, node)]
         total = sum(self._mean.get(node, 0.0) for node in todo)
-        if self._since is None or self._at >= len(self._order) or of not in ("", *places(self._order[self._at])):
+        if self._since is None or self._at >= len(self._order) or not _counts_for(of, self._order[self._at]):
             return total
         spent = time.monotonic() - self._since
         known = self._mean.get(self._order[self._at])

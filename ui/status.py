@@ -17,7 +17,7 @@ class StatusBar(QStatusBar):
         self.workspace: Workspace | None = None
         self.text = QLabel()
         self.left = QLabel()
-        self.left.setToolTip("Time left, by what the same nodes took before")
+        self.left.setToolTip("Time left of the whole run, by what the same nodes took before")
         self.bar = QProgressBar(textVisible=False)
         self.bar.setFixedWidth(220)
         self.bar.setRange(0, 1000)
@@ -43,15 +43,14 @@ class StatusBar(QStatusBar):
         self.bar.setUpdatesEnabled(False)
         self.bar.setValue(round(runs.fraction * 1000))
         self.bar.setUpdatesEnabled(True)
-        left = runs.seconds_left()
-        self.left.setText(f"{duration(left)} left" if left is not None and left >= 1 else "")
+        self.left.setText(_left(runs.seconds_left(), "left in all"))
         self.text.setToolTip("\n".join(runs.saved))
         self.text.setText(self._activity(self.workspace))
         if runs.running != self._clock.isActive():
             (self._clock.start if runs.running else self._clock.stop)()
 
     def _activity(self, workspace: Workspace) -> str:
-        """Which node is at work, and how far it is; after a run, what came of it."""
+        """Which node is at work, how far it is and what time it still takes; after a run, what came of it."""
         runs = workspace.runs
         if not workspace.runner.engine.ready:
             return runs.outcome or "Starting the engine"
@@ -60,5 +59,11 @@ class StatusBar(QStatusBar):
         for id, run in runs.nodes.items():
             if run.state == "running" and (node := workspace.document.graph.nodes.get(id)):
                 title = node.title or workspace.document.type_of(id).title
-                return f"{title}: {min(run.done + 1, run.calls)} of {run.calls}" if run.calls > 1 else title
+                step = f"{title}: {min(run.done + 1, run.calls)} of {run.calls}" if run.calls > 1 else title
+                return " · ".join(filter(None, (step, _left(runs.seconds_left(id), "left"))))
         return "Preparing"
+
+
+def _left(seconds: float | None, words: str) -> str:
+    """Empty when it is not known, or too short to be read."""
+    return f"{duration(seconds)} {words}" if seconds is not None and seconds >= 1 else ""

@@ -9,6 +9,7 @@ from PySide6.QtCore import QPointF, Qt, Signal
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QTabBar, QTabWidget, QToolButton, QWidget
 
+from nodegraph.graph import Graph
 from ui.canvas.commands import insert_file
 from ui.document import Document
 from ui.session import Session
@@ -51,7 +52,7 @@ class Tabs(QTabWidget):
         self.tabBar().tabCloseRequested.connect(lambda index: self.close_tab(self._at(index)))
         self.currentChanged.connect(self._switched)
         session.file_touched.connect(self._ask_reload)
-        self.new()
+        self.show_document(session.new())
 
     def _build_new_button(self) -> None:
         button = QToolButton()
@@ -59,7 +60,7 @@ class Tabs(QTabWidget):
         button.setToolTip("New document")
         button.setAccessibleName("New document")
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        button.clicked.connect(self.new)
+        button.clicked.connect(lambda: self.new())
         self.setCornerWidget(button, Qt.Corner.TopRightCorner)
 
     def _close_button(self, workspace: Workspace) -> QToolButton:
@@ -131,8 +132,8 @@ class Tabs(QTabWidget):
         """Whether it was closed: the user may want to go on, because of unsaved changes."""
         if not self.may_leave(workspace):
             return False
-        if self.count() == 1:
-            self.new()
+        if self.count() == 1 and not self.new():
+            return False
         if workspace.page in self._workspaces:  # an untouched one has just been replaced
             self._drop(workspace)
         return True
@@ -149,15 +150,22 @@ class Tabs(QTabWidget):
 
     # Files --------------------------------------------------------------------------------------------
 
-    def new(self) -> None:
-        self.show_document(self.session.new())
+    def new(self, graph: Graph | None = None) -> bool:
+        """Show a document without a file; say what is wrong when it could not be kept safe. Whether it is shown."""
+        try:
+            document = self.session.new(graph)
+        except ValueError as error:
+            self._complain("There is no new document", str(error))
+            return False
+        self.show_document(document)
+        return True
 
     def ask_template(self) -> None:
         """Start from a workflow that comes with the program."""
         picker = TemplatePicker(templates(PROGRAM / folder for folder in FOLDERS), self)
         picker.exec()
-        if picker.chosen:
-            self.show_document(self.session.new(picker.chosen.graph)).canvas.fit_all()
+        if picker.chosen and self.new(picker.chosen.graph):
+            self.current.canvas.fit_all()
 
     def ask_open(self) -> None:
         path = self.current.document.path

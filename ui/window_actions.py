@@ -18,6 +18,11 @@ def window_actions(window: MainWindow) -> tuple[Action, ...]:
     return (*_file(window), *_edit(window), *_run(window), *_view(window), *_help(window))
 
 
+def theme_action(name: str) -> str:
+    """The id of the action that chooses this theme."""
+    return f"view.theme_{name.split()[0].lower()}"
+
+
 def _file(window: MainWindow) -> tuple[Action, ...]:
     tabs = window.tabs
     return (
@@ -62,8 +67,8 @@ def _run(window: MainWindow) -> tuple[Action, ...]:
 def _view(window: MainWindow) -> tuple[Action, ...]:
     settings, text = window.settings, "Text size"
     themes = tuple(
-        Action(f"view.theme_{name.split()[0].lower()}", name, partial(settings.change, theme=name),
-               tip=f"Use the {name.lower()} theme", submenu="Theme")
+        Action(theme_action(name), name, partial(settings.change, theme=name),
+               tip=f"Use the {name.lower()} theme", submenu="Theme", group="theme")
         for name in theme.THEMES
     )  # fmt: skip
     return (

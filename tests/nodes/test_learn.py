@@ -12,12 +12,14 @@ from torch import Tensor
 from nodegraph import workflow
 from nodegraph.cache import Cache
 from nodegraph.executor import execute
-from nodegraph.graph import Graph, set_param
+from nodegraph.graph import Graph, change_node, set_param
 from nodegraph.keys import Ref
 from nodegraph.messages import Event, Failed
 from nodegraph.plan import Plan, plan
 from nodegraph.registry import Registry, discover
 from nodes.backend import pool
+from nodes.image import canny
+from nodes.types import Image
 
 FOLDER = Path(__file__).parents[2] / "workflows" / "learn"
 FILES = sorted(FOLDER.glob("*.json"))
@@ -212,3 +214,30 @@ def test_training_a_lora_changes_the_picture(run: Any):
     assert Path(done.of("train")).is_file()
     before, after = done.cells()
     assert distance(before, after) > 0.01
+
+
+def test_edges_decide_where_things_go(run: Any):
+    done = run("10_controlnet")
+    edges, free, led = done.cells()
+    wanted = edges > 0.5
+    kept = [(canny(Image(picture), 0.05, 0.15).pixels > 0.5) for picture in (free, led)]
+    away = [(found ^ wanted).float().mean().item() for found in kept]
+    assert away[1] < 0.8 * away[0]
+
+
+def test_strength_0_is_the_model_without_the_lora(run: Any):
+    values = {("values", "values"): (0.0,), ("scheduler", "steps"): 6}
+    without = run("11_lora_strength", params=values).cells()[0]
+    bypassed = change_node(workflow.load(FOLDER / "11_lora_strength.json"), "lora", mode="bypassed")
+    assert torch.equal(without, run(bypassed, params=values).cells()[0])
+
+
+def test_more_strength_takes_the_colours_away(run: Any):
+    values = {("values", "values"): (0.0, 0.5, 1.0), ("scheduler", "steps"): 10}
+    colours = [colourfulness(picture) for picture in run("11_lora_strength", params=values).cells()]
+    assert colours[0] > colours[1] > colours[2]
+
+
+def test_the_few_step_lora_comes_closer_to_many_steps(run: Any):
+    few, student, many = run("12_few_steps").cells()
+    assert distance(student, many) < distance(few, many)

@@ -1,4 +1,4 @@
-"""A person at the editor, in a process of its own: builds text-to-image from nothing with mouse and keyboard, and saves.
+"""A person at the editor, in its own process: builds text-to-image from nothing with mouse and keyboard, and saves.
 
 `python -m tests.ui.first_picture build FILE` ends only when it is killed; `... reopen` says what came back.
 """
@@ -25,7 +25,7 @@ from ui.settings import Settings, settings_folder
 
 LEFT, NO_KEYS = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 CONTROL = Qt.KeyboardModifier.ControlModifier
-PATIENCE = 120_000  # ms; a busy machine is no failure
+PATIENCE = 300_000  # ms; a busy machine is no failure
 JOURNALED = 2_000  # ms after which no edit may be lost
 
 # What is typed to find a node, and where it is dragged to.
@@ -103,7 +103,6 @@ class Person:
         grip = QPointF(90, 12)
         self.drag(self.canvas.scene.nodes[id].pos + grip, place + grip)
 
-
     def wire(self, source: str, target: str) -> None:
         src, dst = Port(*source.split(".")), Port(*target.split("."))
         scene = self.canvas.scene
@@ -130,15 +129,19 @@ class Person:
 
     def save(self, path: Path) -> None:
         def answer() -> None:
-            dialog = until(lambda: QApplication.activeModalWidget())
-            assert isinstance(dialog, QFileDialog)
-            box = dialog.findChild(QLineEdit)
-            QTest.keyClick(box, Qt.Key.Key_A, CONTROL)
-            QTest.keyClicks(box, str(path))
-            QTest.keyClick(box, Qt.Key.Key_Return)
+            dialog = QApplication.activeModalWidget()
+            if isinstance(dialog, QFileDialog):
+                waiting.stop()
+                box = dialog.findChild(QLineEdit)
+                QTest.keyClick(box, Qt.Key.Key_A, CONTROL)
+                QTest.keyClicks(box, str(path))
+                QTest.keyClick(box, Qt.Key.Key_Return)
 
-        QTimer.singleShot(0, answer)
+        waiting = QTimer(interval=50)
+        waiting.timeout.connect(answer)
+        waiting.start()
         QTest.keyClick(self.canvas, Qt.Key.Key_S, CONTROL)
+        assert self.window.document.path == path
 
 
 def focused(kind: type[QWidget]) -> QWidget | None:

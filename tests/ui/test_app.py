@@ -17,6 +17,17 @@ run_editor(discover("tests.toy_nodes"), sys.argv[1], package="tests.toy_nodes", 
 ROOT = Path(__file__).parents[2]
 
 
+def test_a_state_folder_that_cannot_be_used_is_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    for name in ("CACHE", "CONFIG", "STATE"):
+        monkeypatch.setenv(f"DENOODLE_{name}", str(tmp_path / "file" / name.lower()))
+    done = subprocess.run([sys.executable, ROOT / "main.py"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Denoodle cannot start: ")
+    assert done.stderr.endswith("set DENOODLE_STATE to another folder\n")
+    assert done.stderr.count("\n") == 1
+
+
 def test_the_editor_opens_a_workflow_and_runs_it(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     for name in ("CACHE", "CONFIG", "STATE"):

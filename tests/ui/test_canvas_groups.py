@@ -214,6 +214,7 @@ def zone(canvas) -> str:
         Port("end", "zone"): Port("begin", "zone"),
     }
     canvas.document.edit("Show", lambda _: Graph(nodes, links))
+    canvas.document.undo_stack.clear()
     canvas.select(())
     return "begin"
 

@@ -15,6 +15,7 @@ def inspector(qtbot, document) -> Inspector:
     made.resize(360, 900)
     made.show()
     made.show_nodes(("settings",))
+    qtbot.waitUntil(lambda: made.complete)
     return made
 
 

@@ -6,7 +6,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel
 
 from nodegraph.graph import Node, add_node
-from ui.panels.inspector import Inspector
+from ui.panels.inspector import AT_ONCE, Inspector
 from ui.scope import Scope
 from ui.text import help_markdown
 
@@ -25,8 +25,9 @@ def texts(inspector: Inspector) -> str:
     return "\n".join(shown.text() for shown in inspector.findChildren(QLabel))
 
 
-def test_limits_and_help_are_shown(inspector):
+def test_limits_and_help_are_shown(inspector, qtbot):
     inspector.show_nodes(("settings",))
+    qtbot.waitUntil(lambda: inspector.complete)
     assert "to" in inspector.rows["count"].about.text()
     assert inspector.document.type_of("settings").doc.split("\n")[0][:20] in texts(inspector)
 
@@ -72,8 +73,21 @@ def test_a_removed_node_is_no_longer_shown(inspector, document):
     assert inspector.node == "left"
 
 
-def test_what_becomes_of_the_seed_is_chosen_beside_it(inspector, document):
+def test_a_large_node_is_shown_bit_by_bit_so_that_the_window_goes_on(inspector, qtbot):
     inspector.show_nodes(("settings",))
+    names = [spec.name for spec in inspector.document.type_of("settings").inputs]
+    assert list(inspector.rows) == names[:AT_ONCE]
+    inspector.show_nodes(("left",))
+    assert inspector.complete
+    inspector.show_nodes(("settings",))
+    qtbot.waitUntil(lambda: inspector.complete)
+    assert list(inspector.rows) == names
+    assert all(row.isVisible() for row in inspector.rows.values())
+
+
+def test_what_becomes_of_the_seed_is_chosen_beside_it(inspector, document, qtbot):
+    inspector.show_nodes(("settings",))
+    qtbot.waitUntil(lambda: inspector.complete)
     modes = inspector.rows["seed"].seed_mode
     modes.setFocus()
     QTest.keyClick(modes, Qt.Key.Key_Down)

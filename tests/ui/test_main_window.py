@@ -12,8 +12,10 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMessageBox
 
+from nodegraph.calls import Call
 from nodegraph.engine import Settings as EngineSettings
 from nodegraph.graph import Graph, Node, Port, add_node
+from nodegraph.messages import Finished, Idle, Planned, Started
 from ui import theme
 from ui.document import Document
 from ui.main_window import MainWindow
@@ -164,6 +166,22 @@ def test_stop_ends_a_long_node_at_its_next_report(window, graph, qtbot):
     assert window.status_bar.text.text().startswith("Stopped")
 
 
+def test_the_time_left_is_shown_of_the_running_node_and_in_all(window):
+    window.engine.ready = True
+    type = window.document.type_of("left")
+    calls = {key: Call(key, node, (), type, {}) for key, node in (("a", "left"), ("b", "sum"), ("c", "show"))}
+    for _ in range(2):  # what they take is known from the first run
+        window.runs.begin()
+        window.runs.expect(calls)
+        window.runs.take(Planned(3, 0))
+        window.runs.take(Started("left", "a"))
+        text = window.status_bar.text.text(), window.status_bar.left.text()
+        for key, seconds in (("a", 1200.0), ("b", 1800.0), ("c", 3600.0)):
+            window.runs.take(Finished(calls[key].node, key, (), seconds, cached=False))
+        window.runs.take(Idle(3, 0, 6600.0))
+    assert text == ("Box · 20:00 min left", "1:50 h left in all")
+
+
 def test_closing_leaves_no_process_and_no_thread(window, qtbot):
     window.start()
     window.runner.run()
@@ -191,7 +209,7 @@ def test_problems_are_listed_and_a_click_goes_to_the_node(window, qtbot):
 
 def test_selecting_a_node_shows_its_parameters(window, qtbot):
     window.canvas.select({"settings"})
-    assert "seed" in window.inspector.rows
+    qtbot.waitUntil(lambda: "seed" in window.inspector.rows)
     assert window.inspector.node == "settings"
 
 
@@ -290,6 +308,16 @@ def test_the_layout_and_the_look_are_as_they_were_left(qtbot, registry, qapp, tm
         theme.apply(qapp, theme.DARK)
 
 
+def test_the_menu_marks_the_theme_in_use(window, qapp):
+    marks = [window.actions_by_id[f"view.theme_{name}"] for name in ("dark", "light", "high")]
+    try:
+        for chosen in (1, 2, 2, 0):
+            marks[chosen].trigger()
+            assert [mark.isChecked() for mark in marks] == [i == chosen for i in range(3)]
+    finally:
+        theme.apply(qapp, theme.DARK)
+
+
 def test_every_panel_can_be_shown_and_hidden(window):
     for title in window.docks.titles:
         action = window.actions_by_id[f"view.panel_{title.lower()}"]
@@ -336,6 +364,7 @@ import sys
 from PySide6.QtWidgets import QApplication
 from nodegraph.engine import Settings
 from nodegraph.registry import discover
+from nodegraph.messages import Finished, Idle, Planned, Started
 from ui import theme
 from ui.canvas.adding import add, offers
 from ui.main_window import MainWindow

@@ -217,6 +217,32 @@ def test_documents_come_back_after_the_program_died(qtbot, registry, tmp_path, f
         qtbot.addWidget(made, before_close_func=leave)
 
 
+def test_a_document_that_cannot_be_kept_safe_is_not_made_and_the_old_ones_stay(window, monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr(QMessageBox, "warning", lambda parent, title, text: said.append(text))
+    journals = window.session.folder / "journals"
+    journals.rename(journals.with_name("elsewhere"))
+    QTest.keyClick(window, Qt.Key.Key_N, CTRL)
+    QTest.keyClick(window, Qt.Key.Key_W, CTRL)
+    assert titles(window) == ["Untitled"]
+    assert all("set DENOODLE_STATE to another folder" in sentence for sentence in said)
+    assert len(said) == 2
+    journals.with_name("elsewhere").rename(journals)
+
+
+def test_switches_of_the_canvas_hold_in_every_tab(window, files):
+    window.open(files["one"])
+    for id in ("canvas.minimap", "canvas.snap"):
+        window.actions_by_id[id].trigger()
+    window.open(files["two"])
+    for step in range(2):
+        assert window.canvas.minimap.isVisible() == window.actions_by_id["canvas.minimap"].isChecked() == (step == 0)
+        assert window.canvas.snap == window.actions_by_id["canvas.snap"].isChecked() == (step == 0)
+        for id in ("canvas.minimap", "canvas.snap"):
+            window.actions_by_id[id].trigger()
+        window.tabs.step(1)
+
+
 def test_the_bar_of_tabs_has_a_name_for_screen_readers(window):
     assert isinstance(window.tabs.tabBar(), QTabBar)
     assert window.tabs.tabBar().accessibleName() == "Open documents"

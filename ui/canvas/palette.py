@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import Any
 
 from PySide6.QtWidgets import QWidget
@@ -77,8 +78,12 @@ def _word_rank(offer: Offer, word: str) -> int | None:
     return 8 if word in type.doc.lower() else None
 
 
+@lru_cache(maxsize=16_384)
 def _alike(word: str, name: str) -> bool:
-    return abs(len(word) - len(name)) < 3 and SequenceMatcher(None, word, name).ratio() >= ALMOST
+    """Whether a name was mistyped; the first letter hardly ever is, and comparing the rest is slow."""
+    if word[0] != name[0] or abs(len(word) - len(name)) > 2:
+        return False
+    return SequenceMatcher(None, word, name).ratio() >= ALMOST
 
 
 class Palette(Finder):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from collections.abc import Callable
+from functools import partial
+
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from nodegraph.graph import Diff, Port
@@ -13,6 +16,7 @@ from ui.scope import Scope
 from ui.text import help_markdown
 
 NOTHING = "Select a node to see its parameters"
+AT_ONCE = 4  # rows; each takes some two milliseconds, and what a run reports is to be seen meanwhile
 
 
 class Inspector(QScrollArea):
@@ -29,6 +33,9 @@ class Inspector(QScrollArea):
         self.nodes: tuple[str, ...] = ()
         self.rows: dict[str, ParameterRow] = {}
         self._shown: tuple[NodeType, ...] = ()  # the types that the rows are for
+        self._parts: list[Callable[[], object]] = []  # what the page does not show yet
+        self._later = QTimer(self, singleShot=True, interval=0)
+        self._later.timeout.connect(self._build)
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName("Inspector")
@@ -38,6 +45,11 @@ class Inspector(QScrollArea):
     @property
     def node(self) -> str | None:
         return self.nodes[0] if len(self.nodes) == 1 else None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the page is there; what is seen first comes before the rest."""
+        return not self._parts
 
     def show_nodes(self, ids: tuple[str, ...]) -> None:
         self.nodes = ids
@@ -60,26 +72,39 @@ class Inspector(QScrollArea):
 
     def _fill(self, title: str, about: str, doc: str, inputs: list[Input]) -> None:
         page = QWidget()
-        column = QVBoxLayout(page)
-        column.setContentsMargins(14, 8, 14, 14)
-        column.setSpacing(4)
-        column.addWidget(_text(title, "heading" if about else "dim"))
+        self._column = QVBoxLayout(page)
+        self._column.setContentsMargins(14, 8, 14, 14)
+        self._column.setSpacing(4)
+        self._column.addWidget(_text(title, "heading" if about else "dim"))
         if about:
-            column.addWidget(_text(about, "dim"))
-            column.addSpacing(8)
+            self._column.addWidget(_text(about, "dim"))
+            self._column.addSpacing(8)
         self.rows = {}
-        for spec in inputs:
-            row = ParameterRow(self.document, self.nodes[0], spec, self.nodes[1:])
-            row.held.connect(self.held)
-            self.rows[spec.name] = row
-            column.addWidget(row)
-        if doc:
-            column.addWidget(_rule())
-        for paragraph in help_markdown(doc).split("\n\n") if doc else ():
-            column.addWidget(_text(paragraph, "dim", markdown=True))
-            column.addSpacing(5)
-        column.addStretch(1)
+        self._parts = [partial(self._add_row, spec) for spec in inputs]
+        self._parts += [partial(self._add_help, doc)] if doc else []
+        self._parts.append(partial(self._column.addStretch, 1))
+        self._build()
         self.setWidget(page)
+
+    def _build(self) -> None:
+        """Show some more of the page; the rest comes when nothing else is to do."""
+        for part in self._parts[:AT_ONCE]:
+            part()
+        del self._parts[:AT_ONCE]
+        if self._parts:
+            self._later.start()
+
+    def _add_row(self, spec: Input) -> None:
+        row = ParameterRow(self.document, self.nodes[0], spec, self.nodes[1:])
+        row.held.connect(self.held)
+        self.rows[spec.name] = row
+        self._column.addWidget(row)
+
+    def _add_help(self, doc: str) -> None:
+        self._column.addWidget(_rule())
+        for paragraph in help_markdown(doc).split("\n\n"):
+            self._column.addWidget(_text(paragraph, "dim", markdown=True))
+            self._column.addSpacing(5)
 
     def _apply(self, change: Diff) -> None:
         graph = self.document.graph
