@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QWidget
+from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QLineEdit, QWidget
 
 from nodegraph import workflow
 from nodegraph.engine import Settings as EngineSettings
@@ -25,8 +25,8 @@ from ui.settings import Settings, settings_folder
 
 LEFT, NO_KEYS = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 CONTROL = Qt.KeyboardModifier.ControlModifier
-PATIENCE = 300_000  # ms; a busy machine is no failure
-JOURNALED = 2_000  # ms after which no edit may be lost
+PATIENCE = 120_000  # ms; a busy machine is no failure
+JOURNALED = 5_000  # ms; an edit is safe within two seconds, unless the disk is busy with something else
 
 # What is typed to find a node, and where it is dragged to.
 NODES = (
@@ -109,8 +109,15 @@ class Person:
         self.drag(scene.socket_pos(src, output=True), scene.socket_pos(dst, output=False))
         assert scene.scope.graph.links.get(dst) == src, f"{source} was not wired to {target}"
 
+    def attend(self) -> None:
+        """Be in the window again, as a window manager sees to when a popup or a dialog closes; there is none here."""
+        self.window.activateWindow()
+        self.canvas.setFocus()
+        until(self.canvas.hasFocus)
+
     def type_into(self, id: str, name: str, text: str) -> None:
         """Click a text on the canvas, write it anew, and leave it."""
+        self.attend()
         item = self.canvas.scene.nodes[id]
         row = next(row for row in item.shape.rows if row.input is not None and row.input.name == name)
         place = self.at(item.pos + QPointF(item.shape.width / 2, row.y + row.height / 2))
@@ -129,18 +136,23 @@ class Person:
 
     def save(self, path: Path) -> None:
         def answer() -> None:
-            dialog = QApplication.activeModalWidget()
-            if isinstance(dialog, QFileDialog):
-                waiting.stop()
-                box = dialog.findChild(QLineEdit)
-                QTest.keyClick(box, Qt.Key.Key_A, CONTROL)
-                QTest.keyClicks(box, str(path))
-                QTest.keyClick(box, Qt.Key.Key_Return)
+            dialog, offered = QApplication.activeModalWidget(), QApplication.activePopupWidget()
+            if offered is not None:  # files with such a name
+                QTest.keyClick(offered, Qt.Key.Key_Escape)
+            elif isinstance(dialog, QFileDialog):
+                box, buttons = dialog.findChild(QLineEdit), dialog.findChild(QDialogButtonBox)
+                if box.text() == str(path):
+                    QTest.mouseClick(buttons.button(QDialogButtonBox.StandardButton.Save), LEFT)
+                else:
+                    QTest.keyClick(box, Qt.Key.Key_A, CONTROL)
+                    QTest.keyClicks(box, str(path))
 
+        self.attend()
         waiting = QTimer(interval=50)
         waiting.timeout.connect(answer)
         waiting.start()
         QTest.keyClick(self.canvas, Qt.Key.Key_S, CONTROL)
+        waiting.stop()
         assert self.window.document.path == path
 
 
@@ -174,6 +186,8 @@ def build(path: Path) -> None:
     for source, target in WIRES:
         person.wire(source, target)
     person.type_into("checkpoint", "path", "models/starter")
+    person.type_into("empty", "width", "64")
+    person.type_into("empty", "height", "64")
     person.type_into("encode", "text", "a red mushroom on a blue background")
     person.run()
     picture = window.runs.of("decode").picture

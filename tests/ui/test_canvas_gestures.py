@@ -287,3 +287,10 @@ def test_views_of_another_graph_show_exactly_that(canvas, shows_document):
     assert shows_document()
     canvas.document.undo_stack.undo()
     assert shows_document()
+
+
+def test_a_click_on_one_of_several_selected_nodes_leaves_only_that_one(canvas, hand):
+    canvas.select({"left", "right"})
+    hand.click(QPointF(60, 10))
+    assert canvas.selection == {"left"}
+    assert canvas.document.undo_stack.count() == 0

@@ -30,8 +30,9 @@ def test_a_first_picture_made_by_hand_survives_the_end_of_the_program(tmp_path: 
     assert built is not None
     assert built["outcome"].startswith("Done")
     assert built["picture"] == [64, 64]
-    pictures = list((tmp_path / "output").glob("*.png"))
-    assert [Image.open(picture).size for picture in pictures] == [(64, 64)]
+    (picture,) = (tmp_path / "output").glob("*.png")
+    with Image.open(picture) as image:
+        assert image.size == (64, 64)
 
     with person(tmp_path, "reopen") as process:
         back = json.loads(process.communicate()[0])
@@ -39,4 +40,4 @@ def test_a_first_picture_made_by_hand_survives_the_end_of_the_program(tmp_path: 
     saved, kept = workflow.load(path), workflow.loads(built["graph"])
     assert saved.nodes["encode"].params["text"] == "a red mushroom on a blue background"
     assert kept.nodes["encode"].params["text"] == "a blue car on a yellow background"
-    assert workflow.load(pictures[0]).links == saved.links == kept.links
+    assert workflow.load(picture).links == saved.links == kept.links

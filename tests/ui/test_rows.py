@@ -11,6 +11,7 @@ from nodegraph.engine import Settings
 from nodegraph.graph import Node, Port
 from ui.canvas import row_actions
 from ui.canvas.live_editor import LiveEditor
+from ui.canvas.palette import Palette
 from ui.canvas.shape import CHEVRON, EDGE, HEADER, MAX_WIDTH, MIN_WIDTH
 from ui.canvas.view import View
 from ui.main_window import MainWindow
@@ -455,3 +456,10 @@ def test_ctrl_enter_runs_with_what_was_typed_and_goes_on_typing(qtbot, registry,
     qtbot.waitUntil(lambda: len(ran) > 0)
     assert ran[0].nodes["settings"].params["text"] == "a cat and a dog"
     assert window.canvas.editor is not None
+
+
+def test_escape_leaves_the_canvas_with_the_keyboard_and_opens_nothing(canvas, row, double_click):
+    double_click(row("count"))
+    press_key(canvas, Qt.Key.Key_Escape)
+    assert canvas.hasFocus()
+    assert not canvas.window().findChildren(Palette)

@@ -85,29 +85,39 @@ def adapted(subject: Subject, name: str) -> Iterator[StableDiffusionPipeline]:
 
 
 def few_steps(subject: Subject) -> Figures:
-    """Nouns, and the distance to 25 guided steps from the same noise, with the LoRA and without."""
-    scenes = subject.scenes("one", PICTURES)
-    whole = subject.draw(scenes, few_step.GUIDANCE_SCALE)
-    drawn = {f"base_{steps}": subject.draw(scenes, few_step.GUIDANCE_SCALE, steps) for steps in (4, 2)}
+    """Nouns, pairs, and the distance to 25 guided steps from the same noise, with the LoRA and without.
+
+    Guided steps ask the network twice, those with the LoRA and those called unguided once.
+    """
+    singles, pairs = subject.scenes("one", PICTURES), subject.scenes("two", PICTURES)
+    guided = few_step.GUIDANCE_SCALE
+    whole = subject.draw(singles, guided)
+    drawn = {
+        name: (subject.draw(singles, guidance_scale, steps), subject.draw(pairs, guidance_scale, steps))
+        for name, guidance_scale, steps in (("base_4", guided, 4), ("base_4_unguided", 1.0, 4), ("base_2", guided, 2))
+    }
     with adapted(subject, "few_step"):
-        drawn |= {f"lora_{steps}": subject.draw(scenes, 1.0, steps) for steps in (4, 3, 2, 1)}
+        drawn |= {f"lora_{n}": (subject.draw(singles, 1.0, n), subject.draw(pairs, 1.0, n)) for n in (4, 2, 1)}
     labels = {
         "base_4": "base\n4 steps",
         "lora_4": "LoRA\n4 steps",
         "base_2": "base\n2 steps",
         "lora_2": "LoRA\n2 steps",
     }
-    rows = {"base\n25 steps": whole} | {label: drawn[name] for name, label in labels.items()}
-    save_sheet(subject, "few_steps", scenes, rows)
+    rows = {"base\n25 steps": whole} | {label: drawn[name][0] for name, label in labels.items()}
+    save_sheet(subject, "few_steps", singles, rows)
     result: Figures = {
         "pictures": PICTURES,
-        "noun_top1_base_25": subject.retrieve(whole, scenes).figures()["noun_top1"],
+        "noun_top1_base_25": subject.retrieve(whole, singles).figures()["noun_top1"],
     }
-    for name, images in drawn.items():
-        found = subject.retrieve(images, scenes).figures()
-        result[f"noun_top1_{name}"] = found["noun_top1"]
-        result[f"nearest_drawing_rmse_{name}"] = found["nearest_training_drawing_rmse_median"]
-        result[f"rmse_to_25_{name}"] = float((images - whole).square().mean().sqrt())
+    for name, (images, images_of_two) in drawn.items():
+        found = subject.retrieve(images, singles).figures()
+        result |= {
+            f"noun_top1_{name}": found["noun_top1"],
+            f"both_in_order_{name}": subject.pairs(images_of_two, pairs)["both_in_order"],
+            f"nearest_drawing_rmse_{name}": found["nearest_training_drawing_rmse_median"],
+            f"rmse_to_25_{name}": float((images - whole).square().mean().sqrt()),
+        }
     return result
 
 
