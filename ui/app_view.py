@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from nodegraph.app_view import App, app_of, set_app, suggested
 from nodegraph.graph import Diff, Port
+from nodegraph.node import Multiline
 from ui.canvas.scene import pixmap
 from ui.document import Document
 from ui.panels.parameter_row import ParameterRow
@@ -169,7 +170,8 @@ class AppView(QWidget):
             assert spec is not None
             row = ParameterRow(self.document, port.node, spec)
             if names.count(port.socket) > 1:
-                row.name.setText(title_of(self.document, port.node))
+                title = title_of(self.document, port.node)  # a prompt needs no more than the node's name
+                row.name.setText(title if spec.get(Multiline) else f"{title}: {label(spec.name)}")
             self.rows[port] = row
             column.addWidget(row)
         if not ports:

@@ -122,8 +122,12 @@ class Session(QObject):
         return next((d for d in self.documents if d.path and _same_file(d.path, path)), None)
 
     def restore(self) -> tuple[Document, ...]:
-        """Open what was open, with its unsaved changes, when the program last ended without closing its documents."""
-        return tuple(filter(None, map(self._restored, sorted(self._journals.glob("*.journal")))))
+        """Open what was open, with its unsaved changes, when the program last ended without closing its documents.
+
+        The one that was edited last comes last.
+        """
+        journals = sorted(self._journals.glob("*.journal"), key=lambda path: path.stat().st_mtime)
+        return tuple(filter(None, map(self._restored, journals)))
 
     def close(self, document: Document) -> None:
         """Forget a document; its unsaved changes are gone."""

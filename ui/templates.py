@@ -145,7 +145,7 @@ class TemplatePicker(QDialog):
         item = self.grid.currentItem()
         self.take.setEnabled(item is not None)
         template: Template | None = item.data(Qt.ItemDataRole.UserRole) if item else None
-        self.doc.setMarkdown((template.doc or "No note says more.") if template else "No template matches.")
+        self.doc.setMarkdown((template.doc or "This workflow has no notes.") if template else "No template matches.")
 
     def _take(self) -> None:
         if item := self.grid.currentItem():

@@ -132,6 +132,7 @@ QToolBar::separator { background: $border; width: 1px; margin: 5px 6px; }
 QToolButton { background: transparent; border: 1px solid transparent; border-radius: 6px; padding: 5px 11px; }
 QToolButton:hover { background: $raised; }
 QToolButton:pressed, QToolButton:checked { background: $raised; border-color: $border; }
+QToolButton:checked { color: $accent; border-color: $accent; }
 QToolButton:disabled { color: $faint; }
 QToolButton#run { background: $accent; color: $on_accent; font-weight: 600; padding: 5px 18px; }
 QToolButton#run:hover { background: $hover; }
@@ -193,8 +194,10 @@ QPushButton#quiet { background: transparent; border: 0; padding: 0 2px; color: $
 QPushButton#quiet:hover { color: $text; }
 QPushButton#quiet:focus { text-decoration: underline; }
 QFrame#rule { color: $border; margin: 4px 0; }
-QCheckBox::indicator { width: 15px; height: 15px; border: 1px solid $border; border-radius: 4px; background: $field; }
-QCheckBox::indicator:checked { background: $accent; border-color: $accent; }
+QCheckBox::indicator, QTreeView::indicator {
+  width: 15px; height: 15px; border: 1px solid $border; border-radius: 4px; background: $field;
+}
+QCheckBox::indicator:checked, QTreeView::indicator:checked { background: $accent; border-color: $accent; }
 QScrollBar:vertical { background: transparent; width: 10px; margin: 2px; }
 QScrollBar:horizontal { background: transparent; height: 10px; margin: 2px; }
 QScrollBar::handle { background: $border; border-radius: 3px; min-height: 24px; min-width: 24px; }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Waits = Literal["", "run", "prompt", "number"]
 CARD_WIDTH = 340
+EDITOR = QSize(260, 120)  # pixels by which an editor may reach beyond its node
 GAP = 16  # pixels between the card and what it speaks of
 
 
@@ -148,7 +149,9 @@ class Tour(QObject):
         spot = self.places[self.step.place]() if self.step.place in self.places else None
         self.ring.surround(spot)
         self.card.adjustSize()
-        self.card.move(beside(spot, self.card.size().width(), self.card.size().height(), self.host.rect()))
+        # An editor over a node may be larger than the node: the card keeps out of what is typed.
+        kept = spot.adjusted(0, 0, EDITOR.width(), EDITOR.height()) if spot and self.step.waits == "prompt" else spot
+        self.card.move(beside(kept, self.card.size().width(), self.card.size().height(), self.host.rect()))
         self.ring.raise_()
         self.card.raise_()
         self.card.show()

@@ -93,6 +93,12 @@ def test_the_outline_follows_the_document(outline: Outline, document: Document):
     assert outline.tree.topLevelItemCount() == 4
 
 
+def test_a_row_that_goes_chooses_no_other_node(qtbot, outline: Outline, document: Document):
+    outline.tree.setCurrentItem(outline.items["sum"])
+    with qtbot.assertNotEmitted(outline.chosen):
+        document.edit("Delete", remove_nodes, {"sum"})
+
+
 def test_arrow_keys_walk_through_the_nodes(qtbot, outline: Outline):
     outline.tree.setCurrentItem(outline.items["left"])
     with qtbot.waitSignal(outline.chosen) as chosen:

@@ -26,6 +26,12 @@ def test_the_form_has_the_chosen_parameters_in_their_order(view: AppView):
     assert list(view.rows) == [Port("left", "value"), Port("settings", "count")]
 
 
+def test_parameters_of_one_name_say_whose_they_are(view: AppView, document: Document):
+    left, right = Port("left", "value"), Port("right", "value")
+    document.edit("", set_app, App((left, right), ("sum",)))
+    assert {row.name.text() for row in view.rows.values()} == {"Box: Value"}
+
+
 def test_typing_into_the_form_edits_the_document(view: AppView, document: Document):
     editor = view.rows[Port("left", "value")].editor
     assert editor is not None

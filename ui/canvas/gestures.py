@@ -119,11 +119,13 @@ class Move(Gesture):
     """Carry the selected nodes, and what lies in selected frames.
 
     The canvas paints them `offset` world units from where the document has them. One node that is dropped on a wire
-    goes into it. held: the node that was pressed; it is the one that snaps.
+    goes into it. held: the node that was pressed; it is the one that snaps. alone: a click that moves nothing leaves
+    only that one selected.
     """
 
-    def __init__(self, canvas: Canvas, start: QPointF) -> None:
+    def __init__(self, canvas: Canvas, start: QPointF, *, alone: bool = False) -> None:
         super().__init__(canvas, start)
+        self.alone = alone
         below = canvas.scene.node_at(canvas.view.to_world(start))
         self.held = below.id if below and below.id in canvas.selection else next(iter(canvas.selection))
         self.ids = canvas.scene.with_members(canvas.selection)
@@ -180,6 +182,9 @@ class Move(Gesture):
         return upstream(self.canvas.scope.graph, self.held)
 
     def finish(self) -> None:
+        if self.alone and self.at == self.start:
+            self.canvas.select({self.held})
+            return
         by = self.offset
         nodes = self.canvas.scope.graph.nodes
         to = {id: (round(nodes[id].pos[0] + by.x()), round(nodes[id].pos[1] + by.y())) for id in self.ids}

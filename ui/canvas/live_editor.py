@@ -112,6 +112,8 @@ class LiveEditor(QFrame):
             self._over = True
             QToolTip.hideText()
             self.canvas.show_editor(None)
+            if self.box.hasFocus():
+                self.canvas.setFocus()  # hiding what has the keyboard would press Tab on the canvas
             self.hide()
             self.deleteLater()
 

@@ -90,7 +90,7 @@ def _pressed_node(canvas: Canvas, at: QPointF, item: NodeItem, keys: Qt.Keyboard
         canvas.select({item.id})
     if any(grips(item, canvas.view.to_world(at))):
         return Stretch(canvas, at, item)
-    return Move(canvas, at) if item.id in canvas.selection else None
+    return Move(canvas, at, alone=not keys & (SHIFT | CTRL)) if item.id in canvas.selection else None
 
 
 def double_clicked(canvas: Canvas, at: QPointF) -> bool:

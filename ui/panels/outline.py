@@ -50,10 +50,11 @@ class Outline(QWidget):
                 self.tree.setCurrentItem(item)
 
     def _apply(self, change: Diff) -> None:
-        for id in change.removed:
-            item = self.items.pop(id, None)
-            if item is not None:
-                self.tree.takeTopLevelItem(self.tree.indexOfTopLevelItem(item))
+        with QSignalBlocker(self.tree):  # a row that goes hands the current place on; nobody chose that node
+            for id in change.removed:
+                item = self.items.pop(id, None)
+                if item is not None:
+                    self.tree.takeTopLevelItem(self.tree.indexOfTopLevelItem(item))
         graph = self.scope.graph
         ends = {dst.node for dst in (*change.linked, *change.unlinked)}
         ends |= {graph.links[dst].node for dst in change.linked}
