@@ -100,6 +100,7 @@ class AppView(QWidget):
         self.bar = QProgressBar(textVisible=False, maximum=1000)
         self.left = QLabel()
         self.left.setObjectName("dim")
+        self.left.setWordWrap(True)
         self.pictures = Pictures(document, runs)
         self._lay_out()
         self._connect()
