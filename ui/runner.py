@@ -13,7 +13,7 @@ from nodegraph.graph import Graph
 from nodegraph.messages import Event, Idle, Ready
 from nodegraph.node import Multiline
 from nodegraph.plan import Plan
-from nodegraph.seeds import with_new_seeds, with_seeds_of
+from nodegraph.seeds import seeds, with_new_seeds, with_seeds_of
 from ui.document import Document
 from ui.engine import Engine
 from ui.planner import LivePlan
@@ -55,6 +55,7 @@ class Runner(QObject):
         self._running: Graph | None = None  # the graph of the latest run
         self._finished: Graph | None = None  # that of the latest run that came to its end
         self._jobs: set[int] = set()  # of this document, in the queue
+        self._queued: Graph | None = None  # the graph that was queued last
         engine.unclaimed.connect(self._take)
         queue.began.connect(self._queued_began)
         queue.happened.connect(self._queued_happened)
@@ -96,20 +97,23 @@ class Runner(QObject):
         self._new_seeds()
         targets = tuple(targets) or self.targets()
         if targets:
+            self._queued = self.document.graph
             # Known to be ours before it begins, which may be at once.
             self._jobs.add(self.queue.next_id)
             self.queue.add(self.document.graph, targets, self._title())
 
     def _title(self) -> str:
-        """What a person tells the jobs of a document apart by: its first prompt."""
+        """What a person tells the jobs of a document apart by: its first prompt and its seeds."""
         document = self.document
+        numbers = dict.fromkeys(map(str, seeds(document.graph, document.declared).values()))
+        ending = f" · seed {', '.join(numbers)}" if numbers else ""
         for id in document.graph.nodes:
             type = document.type_of(id)
             for spec in type.inputs if type.kind != "annotation" else ():
                 text = document.graph.nodes[id].params.get(spec.name)
                 if spec.get(Multiline) and isinstance(text, str) and text.strip():
-                    return f"{document.name}: {' '.join(text.split())}"
-        return document.name
+                    return f"{document.name}: {' '.join(text.split())}{ending}"
+        return document.name + ending
 
     def stop(self) -> None:
         """End the run of this document, whether it was started by hand or is its job in the queue."""
@@ -155,8 +159,9 @@ class Runner(QObject):
         graph = self._live_graph() if self.live else self.document.graph
         plan = self.plan.of(graph)
         self.runs.compare(plan.keys)
+        queued = graph is self._queued  # its turn comes: run now as well, it would take the engine from the queue
         # Not for what ran before: a node that crashes the engine would do so for ever.
-        if self.live and not plan.problems and self._differs(plan) and not self._soon_over():
+        if self.live and not queued and not plan.problems and self._differs(plan) and not self._soon_over():
             self._start(graph, self.targets(), effects=False)
 
     def _soon_over(self) -> bool:

@@ -214,9 +214,18 @@ def test_a_frame_is_put_around_the_selection(canvas):
     assert canvas.scene.with_members({"frame"}) == {"frame", "left", "right"}
 
 
+def test_a_new_frame_begins_with_its_title(canvas):
+    canvas.select({"left", "right"})
+    press(canvas, Qt.Key.Key_J, CTRL)
+    QTest.keyClicks(canvas.editor.box, "Boxes")
+    QTest.keyClick(canvas.editor.box, Qt.Key.Key_Return)
+    assert canvas.document.graph.nodes["frame"].title == "Boxes"
+
+
 def test_a_frame_gets_the_colour_that_is_chosen(canvas, monkeypatch):
     canvas.select({"left"})
     press(canvas, Qt.Key.Key_J, CTRL)
+    QTest.keyClick(canvas.editor.box, Qt.Key.Key_Return)  # without a title
     monkeypatch.setattr(QColorDialog, "getColor", lambda *_: QColor("#112233"))
     press(canvas, Qt.Key.Key_K)
     assert canvas.document.graph.nodes["frame"].params == {"color": "#112233"}
@@ -364,7 +373,8 @@ def test_a_opens_the_palette(canvas):
 
 def test_the_clip_of_a_frame_takes_what_is_in_it_along(canvas):
     canvas.select({"left", "right"})
-    commands.frame(canvas)
+    press(canvas, Qt.Key.Key_J, CTRL)
+    QTest.keyClick(canvas.editor.box, Qt.Key.Key_Escape)
     press(canvas, Qt.Key.Key_C, CTRL)
     copied = clip.paste(canvas.document.graph, QApplication.clipboard().text(), (0, 0))[1]
     assert set(copied) == {"frame_2", "left_2", "right_2"}

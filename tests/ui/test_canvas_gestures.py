@@ -294,3 +294,10 @@ def test_a_click_on_one_of_several_selected_nodes_leaves_only_that_one(canvas, h
     hand.click(QPointF(60, 10))
     assert canvas.selection == {"left"}
     assert canvas.document.undo_stack.count() == 0
+
+
+def test_a_wire_dropped_where_it_does_not_fit_changes_nothing_and_offers_nothing(canvas, hand):
+    before = canvas.document.graph
+    hand.drag(hand.socket("left", "box", output=True), hand.socket("right", "box", output=True))
+    assert canvas.document.graph == before
+    assert canvas.findChild(Palette) is None

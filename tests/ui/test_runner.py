@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nodegraph.graph import change_node, set_param
-from nodegraph.messages import Began, Idle, Planned, Run, Started
+from nodegraph.messages import Began, Event, Idle, Planned, Run, Started
 from tests.ui.engines import LONG, Desk, loop, slow
 from ui.runner import Runner
 
@@ -160,6 +160,23 @@ def test_live_runs_leave_seeds_alone(desk: Desk, qtbot):
     runner.set_live(True)
     qtbot.waitUntil(lambda: over(runner), timeout=LONG)
     assert runner.document.graph.nodes["box"].params["seed"] == 3
+
+
+def test_a_run_that_is_queued_is_not_run_live_as_well(desk: Desk, qtbot):
+    runner = desk.open(change_node(slow(1), "box", type="toy.settings", params={"seed": 3}, seed_mode="increment"))
+    runner.set_live(True)
+    qtbot.waitUntil(lambda: over(runner), timeout=LONG)
+    desk.queue.pause()
+    begun: list[Event] = []
+    desk.engine.happened.connect(lambda event: begun.append(event) if isinstance(event, Began) else None)
+    with qtbot.waitSignal(runner.plan.planned):
+        runner.enqueue()
+    qtbot.wait(300)
+    assert runner.document.graph.nodes["box"].params["seed"] == 4
+    assert not begun
+    assert "seed 4" in desk.queue.jobs[0].title
+    runner.document.set_param("box", "seed", 9)
+    qtbot.waitUntil(lambda: bool(begun), timeout=LONG)
 
 
 def test_the_last_seed_can_be_put_back_and_stays(desk: Desk, qtbot):

@@ -17,6 +17,7 @@ from nodegraph.graph import Graph, Mode, Node, Port, add_node, disconnect, fresh
 from ui.canvas.figures import NATURAL
 from ui.canvas.frames import frame_tint
 from ui.canvas.notes import open_note
+from ui.canvas.row_actions import rename
 from ui.canvas.shape import HEADER
 
 if TYPE_CHECKING:
@@ -142,14 +143,14 @@ def ungroup(canvas: Canvas) -> None:
 
 
 def frame(canvas: Canvas) -> None:
-    """Put a frame around the selected nodes, and select it; an empty one at the pointer when there are none."""
+    """Put a frame around the selected nodes and ask for its title; an empty one at the pointer when there are none."""
     ids = canvas.scene.with_members(canvas.selection)
     if ids:
         around = canvas.scene.extent(ids).adjusted(-FRAME_PAD, -FRAME_PAD - HEADER, FRAME_PAD, FRAME_PAD)
     else:
         around = QRectF(canvas.view.to_world(canvas.pointer()), QSizeF(*NATURAL["frame"]))
     node = Node(FRAME, pos=(round(around.x()), round(around.y())), size=(round(around.width()), round(around.height())))
-    add(canvas, "Frame", "frame", node)
+    rename(canvas, add(canvas, "Frame", "frame", node))
 
 
 def color_frame(canvas: Canvas) -> None:

@@ -57,8 +57,13 @@ class Wire(Gesture):
             self.canvas.scope.edit("Connect", self._connected, src, dst)
         elif self.taken is not None:
             self.canvas.scope.edit("Disconnect", disconnect, self.taken)
-        elif (self.at - self.start).manhattanLength() > 2 * REACH:
+        elif (self.at - self.start).manhattanLength() > 2 * REACH and self._over_nothing():
             self.canvas.open_palette(self.at, self.fixed, from_output=self.from_output)
+
+    def _over_nothing(self) -> bool:
+        """Whether the wire ends on empty canvas; a socket or a node that does not take it is no place for another."""
+        world, scene = self.canvas.view.to_world(self.at), self.canvas.scene
+        return scene.node_at(world) is None and scene.socket_at(world, REACH / self.canvas.view.scale) is None
 
     def _connected(self, graph: Graph, src: Port, dst: Port) -> Graph:
         return connect(disconnect(graph, self.taken) if self.taken else graph, src, dst)

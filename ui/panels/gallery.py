@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QListView,
-    QPushButton,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -33,6 +32,7 @@ from PySide6.QtWidgets import (
 )
 
 from ui.gallery import Gallery, Made
+from ui.panels.buttons import small_button
 from ui.panels.thumbnails import Thumbnails
 from ui.theme import color, colors, panel_font, scaled
 
@@ -196,7 +196,7 @@ class GalleryPanel(QWidget):
         self.gallery = gallery
         self.field = QLineEdit(placeholderText="Search prompts and parameters", clearButtonEnabled=True)
         self.field.setAccessibleName("Search pictures")
-        self.starred = self._button("★", self._search, "Show starred pictures alone")
+        self.starred = small_button("★", self._search, "Show starred pictures alone")
         self.starred.setCheckable(True)
         self.starred.setAccessibleName("Starred alone")
         self.tiles = Tiles()
@@ -204,21 +204,14 @@ class GalleryPanel(QWidget):
         self.tiles.setModel(self.shown)
         self.hint = QLabel(alignment=Qt.AlignmentFlag.AlignCenter)
         self.hint.setObjectName("dim")
-        self.restore = self._button("Restore this graph", self._restore, "Open the graph that made it (Enter)")
-        self.star = self._button("Star", self._star, "Star or unstar what is selected (S)")
-        self.folder = self._button("Open folder", self._open_folder, "Show the file where it lies")
-        self.remove = self._button("Remove", self._remove, "Take it off this list; the file stays (Delete)")
+        self.restore = small_button("Restore this graph", self._restore, "Open the graph that made it (Enter)")
+        self.star = small_button("Star", self._star, "Star or unstar what is selected (S)")
+        self.folder = small_button("Open folder", self._open_folder, "Show the file where it lies")
+        self.remove = small_button("Remove", self._remove, "Take it off this list; the file stays (Delete)")
         self._lay_out()
         self._connect()
         self.setFocusProxy(self.tiles)
         self._show()
-
-    def _button(self, text: str, act: Callable[[], object], tip: str) -> QPushButton:
-        button = QPushButton(text)
-        button.setToolTip(tip)
-        button.setObjectName("small")
-        button.clicked.connect(lambda: act())
-        return button
 
     def _lay_out(self) -> None:
         head = QHBoxLayout()

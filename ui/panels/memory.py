@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from nodegraph.messages import Event, Free, Gone, Holding, Idle, Memory, Report
 from nodegraph.plan import Plan
 from ui.document import Document
 from ui.engine import Engine
+from ui.panels.buttons import small_button
 from ui.planner import LivePlan
 from ui.run_state import owner
 from ui.text import byte_size
@@ -36,12 +37,12 @@ class MemoryPanel(QWidget):
         self.tree.setColumnWidth(0, 300)
         self.tree.setColumnWidth(1, 260)
         self.tree.setSelectionMode(QTreeWidget.SelectionMode.ExtendedSelection)
-        self.free = self._button("Free", self._free_chosen, "Unload the selected models; they load again when needed")
-        self.free_models = self._button("Free all models", self._free_models, "Unload every model")
-        self.free_results = self._button(
+        self.free = small_button("Free", self._free_chosen, "Unload the selected models; they load again when needed")
+        self.free_models = small_button("Free all models", self._free_models, "Unload every model")
+        self.free_results = small_button(
             "Free results", lambda: engine.ask(Free(results=("memory",))), "Forget the results in memory"
         )
-        self.delete = self._button(
+        self.delete = small_button(
             "Delete from disk", lambda: engine.ask(Free(results=("disk",))), "Delete the results kept on disk"
         )
         self.summary = QLabel("The engine is not running yet.")
@@ -55,13 +56,6 @@ class MemoryPanel(QWidget):
         self._clock.start()
         engine.happened.connect(self._take)
         self._show_buttons()
-
-    def _button(self, text: str, act: Callable[[], object], tip: str) -> QPushButton:
-        button = QPushButton(text)
-        button.setToolTip(tip)
-        button.setObjectName("small")
-        button.clicked.connect(lambda: act())
-        return button
 
     def _lay_out(self) -> None:
         head = QHBoxLayout()

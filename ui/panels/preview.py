@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +15,6 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QMessageBox,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -27,6 +25,7 @@ from nodegraph.graph import Graph
 from ui.canvas.scene import pixmap
 from ui.document import Document
 from ui.editors import ComboBox
+from ui.panels.buttons import small_button
 from ui.panels.comparison import Comparison
 from ui.panels.picture_view import Mode, PictureView
 from ui.results import Result, Results
@@ -61,23 +60,16 @@ class Preview(QWidget):
         self.mode.setToolTip("Show one picture, or compare two results")
         self.mode.setAccessibleName("How to compare")
         self.buttons = {
-            "a": self._button("A", lambda: self.pin("a"), "Compare: the picture that is shown is A"),
-            "b": self._button("B", lambda: self.pin("b"), "Compare: the picture that is shown is B"),
-            "fit": self._button("Fit", self.view.fit, "Show the whole picture (double click)"),
-            "actual": self._button("1:1", self.view.show_actual, "One pixel of the picture on one of the screen"),
-            "copy": self._button("Copy", self.copy, "Put the picture on the clipboard"),
-            "save": self._button("Save…", self.ask_save, "Save the picture, with its workflow inside"),
+            "a": small_button("A", lambda: self.pin("a"), "Compare: the picture that is shown is A"),
+            "b": small_button("B", lambda: self.pin("b"), "Compare: the picture that is shown is B"),
+            "fit": small_button("Fit", self.view.fit, "Show the whole picture (double click)"),
+            "actual": small_button("1:1", self.view.show_actual, "One pixel of the picture on one of the screen"),
+            "copy": small_button("Copy", self.copy, "Put the picture on the clipboard"),
+            "save": small_button("Save…", self.ask_save, "Save the picture, with its workflow inside"),
         }
         self._lay_out()
         self._connect()
         self._show()
-
-    def _button(self, text: str, act: Callable[[], object], tip: str) -> QPushButton:
-        made = QPushButton(text)
-        made.setObjectName("small")
-        made.setToolTip(tip)
-        made.clicked.connect(lambda: act())
-        return made
 
     def _make_strip(self) -> QListWidget:
         strip = QListWidget()

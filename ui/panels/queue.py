@@ -13,13 +13,13 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QMenu,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
 from nodegraph.types import Picture
 from ui.canvas.scene import pixmap
+from ui.panels.buttons import small_button
 from ui.panels.picture_rows import DETAIL, FRACTION, HEIGHT, PICTURE, TINT, PictureRows
 from ui.panels.thumbnails import Thumbnails
 from ui.queue import Job, Queue
@@ -43,11 +43,11 @@ class QueuePanel(QWidget):
         self.hint.setObjectName("dim")
         self.summary = QLabel()
         self.summary.setObjectName("dim")
-        self.pause = self._button("Pause", self._toggle_pause, "Finish the step that runs, then wait")
-        self.cancel = self._button("Cancel", lambda: self._each(queue.cancel), "Do not run the selected jobs")
-        self.retry = self._button("Retry", lambda: self._each(queue.retry), "Run the selected jobs once more")
-        self.remove = self._button("Remove", lambda: self._each(queue.remove), "Take the selected jobs off the list")
-        self.clear = self._button("Clear finished", queue.clear_over, "Take off the list what is over")
+        self.pause = small_button("Pause", self._toggle_pause, "Finish the step that runs, then wait")
+        self.cancel = small_button("Cancel", lambda: self._each(queue.cancel), "Do not run the selected jobs")
+        self.retry = small_button("Retry", lambda: self._each(queue.retry), "Run the selected jobs once more")
+        self.remove = small_button("Remove", lambda: self._each(queue.remove), "Take the selected jobs off the list")
+        self.clear = small_button("Clear finished", queue.clear_over, "Take off the list what is over")
         self._lay_out()
         self.setFocusProxy(self.list)
         self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -58,13 +58,6 @@ class QueuePanel(QWidget):
         queue.listed.connect(self._show)
         queue.changed.connect(self._show)
         self._show()
-
-    def _button(self, text: str, act: Callable[[], object], tip: str) -> QPushButton:
-        button = QPushButton(text)
-        button.setToolTip(tip)
-        button.setObjectName("small")
-        button.clicked.connect(lambda: act())
-        return button
 
     def _lay_out(self) -> None:
         buttons = QHBoxLayout()

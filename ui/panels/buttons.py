@@ -1,0 +1,16 @@
+"""The buttons at the head of a panel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtWidgets import QPushButton
+
+
+def small_button(text: str, act: Callable[[], object], tip: str) -> QPushButton:
+    """act: called without Qt's `checked`."""
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setObjectName("small")
+    button.clicked.connect(lambda: act())
+    return button
