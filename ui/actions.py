@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QWidget
+
+from ui.editors import finish_typing
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,7 @@ class Actions:
         """made: the Qt action, where a widget brings its own; its callback is its own then."""
         if made is None:
             made = QAction(action.text, self._window, checkable=action.checkable or bool(action.group))
-            if action.checkable:
-                made.toggled.connect(action.callback)
-            else:
-                made.triggered.connect(lambda _=False, call=action.callback: call())
+            (made.toggled if action.checkable else made.triggered).connect(partial(_do, action))
         made.setObjectName(action.id)
         # Those of the canvas only hear keys when it has the focus, so that typing in a field stays typing.
         on_canvas = action.menu == "canvas"
@@ -79,6 +79,14 @@ class Actions:
         tip = action.tip or action.name
         shown = made.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
         made.setToolTip(f"{tip} ({shown})" if shown else tip)
+
+
+def _do(action: Action, on: bool = False) -> None:
+    finish_typing()
+    if action.checkable:
+        action.callback(on)
+    else:
+        action.callback()
 
 
 def sequences(keys: str) -> list[QKeySequence]:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Callable
-from itertools import islice
-from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, QSignalBlocker, QStringListModel, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QPainter, QPaintEvent, QValidator, QWheelEvent
+from PySide6.QtCore import QSignalBlocker, QStringListModel, Qt, Signal
+from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
+    QApplication,
     QCheckBox,
-    QComboBox,
     QCompleter,
-    QFileDialog,
     QHBoxLayout,
     QLineEdit,
-    QMessageBox,
     QPlainTextEdit,
     QPushButton,
     QSlider,
@@ -28,16 +23,22 @@ from PySide6.QtWidgets import (
 
 from nodegraph.node import Choice, File, Input, Multiline, Seed
 from nodegraph.types import ListOf
+from ui.fields import ComboBox, NumberBox, tame
 from ui.numbers import slider_range, step_of, stepped
-from ui.text import label, number
-from ui.theme import color, colors
+from ui.paths import ask_path, paths_like
+from ui.text import label
+from ui.theme import scaled
 
 SEED_BITS = 32
 
 
 class Editor(QWidget):
-    """Shows a value and reports edits. `edited` may come many times in one gesture, `done` ends it."""
+    """Shows a value and reports edits. `edited` may come many times in one gesture, `done` ends it.
 
+    typed: what stands there and is no edit yet.
+    """
+
+    typed = Signal(object)
     edited = Signal(object)
     done = Signal()
     held = Signal(bool)  # a slider is held: runs should be quick
@@ -56,82 +57,75 @@ class Editor(QWidget):
         """Add a widget to the row, at its end or at a place."""
         self._row.insertWidget(at, widget, 0 if isinstance(widget, QPushButton) else 1)
         widget.setAccessibleName(self.spec.name.replace("_", " "))
-        if isinstance(widget, QSlider | QComboBox | QAbstractSpinBox):
-            widget.installEventFilter(_WHEEL)
+        tame(widget)
 
     def show_value(self, value: Any) -> None:
         """Without reporting it as an edit."""
         raise NotImplementedError
 
-
-class _IgnoreWheel(QObject):
-    """Scrolling the panel must not change the values under the pointer."""
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if isinstance(event, QWheelEvent) and isinstance(watched, QWidget) and not watched.hasFocus():
-            event.ignore()
-            return True
-        return False
+    def settle(self) -> None:
+        """Report what stands there and is no edit yet, when it is right."""
 
 
-_WHEEL = _IgnoreWheel()
+class WholeField(Editor):
+    """What is typed is an edit with Return or on the way out: the 2 of a 25 is none. Until then it stays."""
 
+    def __init__(self, spec: Input, box: QLineEdit | QAbstractSpinBox) -> None:
+        super().__init__(spec, box)
+        self._box, self._typing = box, False
+        line = box.lineEdit() if isinstance(box, QAbstractSpinBox) else box
+        line.textEdited.connect(self._typed)
+        box.editingFinished.connect(self._finish)
 
-class NumberBox(QAbstractSpinBox):
-    """A number of any size: Qt's own boxes end at 32 bits, or round to a fixed count of decimals."""
+    def read(self) -> Any:
+        """The value that stands there; the text where it is none, so that it can be complained about."""
+        raise NotImplementedError
 
-    edited = Signal(object)
+    def write(self, value: Any) -> None:
+        raise NotImplementedError
 
-    def __init__(self, kind: type[int] | type[float], step: float) -> None:
-        super().__init__()
-        self.kind, self.step = kind, step
-        self.value: int | float = kind(0)
-        self.lineEdit().textEdited.connect(self._typed)
-        self.editingFinished.connect(lambda: self.show_value(self.value))
+    def show_value(self, value: Any) -> None:
+        if not self._typing:
+            self.write(value)
 
-    def show_value(self, value: float) -> None:
-        self.value = value
-        if self._read(self.text()) != value:
-            self.lineEdit().setText(number(value))
-
-    def stepBy(self, steps: int) -> None:
-        self._enter(self.kind(float(f"{self.value + steps * self.step:.10g}") if self.kind is float else
-                              self.value + steps * round(self.step)))  # fmt: skip
-
-    def stepEnabled(self) -> QAbstractSpinBox.StepEnabledFlag:
-        return QAbstractSpinBox.StepEnabledFlag.StepUpEnabled | QAbstractSpinBox.StepEnabledFlag.StepDownEnabled
-
-    def validate(self, input: str, pos: int) -> tuple[QValidator.State, str, int]:
-        good = self._read(input) is not None
-        return (QValidator.State.Acceptable if good else QValidator.State.Intermediate), input, pos
-
-    def _read(self, text: str) -> int | float | None:
-        try:
-            return self.kind(text.strip().replace(",", "."))
-        except ValueError:
-            return None
-
-    def _typed(self, text: str) -> None:
-        value = self._read(text)
-        if value is not None:
-            self.value = value
-            self.edited.emit(value)
-
-    def _enter(self, value: int | float) -> None:
-        self.show_value(value)
+    def _set(self, value: Any) -> None:
+        """Not by typing."""
+        self._typing = False
+        self.write(value)
         self.edited.emit(value)
 
+    def _typed(self) -> None:
+        self._typing = True
+        self.typed.emit(self.read())
 
-class NumberField(Editor):
-    """A box to type a number in."""
+    def settle(self) -> None:
+        value = self.read()
+        if self._typing and self.spec.complaint(value) is None:
+            self._typing = False
+            self.edited.emit(value)
+
+    def _finish(self) -> None:
+        value = self.read()
+        if self._typing:
+            self.edited.emit(value)
+        # After Return what is wrong stays, to be mended.
+        if not self._box.hasFocus() or self.spec.complaint(value) is None:
+            self._typing = False
+            self.done.emit()
+
+
+class NumberField(WholeField):
+    """A box to type a number, or a sum, in."""
 
     def __init__(self, spec: Input) -> None:
         self.box = NumberBox(spec.type, step_of(spec))
         super().__init__(spec, self.box)
-        self.box.edited.connect(lambda value: self.edited.emit(value))
-        self.box.editingFinished.connect(self.done)
+        self.box.stepped.connect(self._set)
 
-    def show_value(self, value: Any) -> None:
+    def read(self) -> Any:
+        return self.box.read()
+
+    def write(self, value: Any) -> None:
         if isinstance(value, int | float):
             self.box.show_value(value)
 
@@ -149,9 +143,9 @@ class NumberEditor(NumberField):
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, round((limits.max - limits.min) / self.step))
         self.slider.setPageStep(max(self.slider.maximum() // 10, 1))
-        self.box.setFixedWidth(84)
+        self.box.setFixedWidth(scaled(84))
         self.put(self.slider, 0)
-        self.box.edited.connect(self._place_slider)
+        self.box.stepped.connect(self._place_slider)
         self.slider.valueChanged.connect(self._slid)
         self.slider.sliderPressed.connect(lambda: self.held.emit(True))
         self.slider.sliderReleased.connect(self.done)
@@ -163,9 +157,7 @@ class NumberEditor(NumberField):
             self._place_slider(value)
 
     def _slid(self, position: int) -> None:
-        value = stepped(self.spec, self.low, position * self.step, self.step)
-        self.box.show_value(value)
-        self.edited.emit(value)
+        self._set(stepped(self.spec, self.low, position * self.step, self.step))
 
     def _place_slider(self, value: float) -> None:
         if self.slider is not None:
@@ -199,16 +191,6 @@ class CheckEditor(Editor):
     def show_value(self, value: Any) -> None:
         with QSignalBlocker(self.box):
             self.box.setChecked(bool(value))
-
-
-class ComboBox(QComboBox):
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """With an arrow: a styled box has none of its own."""
-        super().paintEvent(event)
-        painter = QPainter(self)
-        painter.setPen(color(colors().dim))
-        place = self.rect().adjusted(0, 0, -9, 0)
-        painter.drawText(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, "▾")
 
 
 class ChoiceEditor(Editor):
@@ -263,10 +245,10 @@ class ParagraphEditor(ParagraphField):
 
     def __init__(self, spec: Input) -> None:
         super().__init__(spec)
-        self.box.setFixedHeight(96)
+        self.box.setFixedHeight(scaled(96))
 
 
-class PathField(Editor):
+class PathField(WholeField):
     """A box to type a path in; it offers what is there."""
 
     def __init__(self, spec: Input) -> None:
@@ -275,17 +257,15 @@ class PathField(Editor):
         self._found = QStringListModel(self)
         completer = QCompleter(self._found, self)
         self.box.setCompleter(completer)
-        self.box.textEdited.connect(self._typed)
-        self.box.editingFinished.connect(self.done)
-        completer.activated.connect(lambda text: self.edited.emit(text))
+        completer.activated.connect(self._set)
+        self.typed.connect(lambda text: self._found.setStringList(paths_like(text, spec.get(File) or File())))
 
-    def show_value(self, value: Any) -> None:
+    def read(self) -> Any:
+        return self.box.text()
+
+    def write(self, value: Any) -> None:
         if self.box.text() != (value or ""):
             self.box.setText(str(value or ""))
-
-    def _typed(self, text: str) -> None:
-        self._found.setStringList(paths_like(text, self.spec.get(File) or File()))
-        self.edited.emit(text)
 
 
 class FileEditor(PathField):
@@ -301,36 +281,27 @@ class FileEditor(PathField):
     def _browse(self) -> None:
         path = ask_path(self, self.spec, self.box.text())
         if path:
-            self.box.setText(path)
-            self.edited.emit(path)
+            self._set(path)
             self.done.emit()
 
 
-class ListEditor(Editor):
+class ListEditor(WholeField):
     """Values between commas."""
 
     def __init__(self, spec: Input) -> None:
         self.box = QLineEdit()
-        super().__init__(spec, self.box)
         self.box.setPlaceholderText("values, between commas")
-        self.box.textEdited.connect(self._typed)
-        self.box.editingFinished.connect(self.done)
+        super().__init__(spec, self.box)
 
-    def show_value(self, value: Any) -> None:
-        if self._read(self.box.text()) != value:
-            self.box.setText(", ".join(str(item) for item in value or ()))
-
-    def _typed(self, text: str) -> None:
-        value = self._read(text)
-        # What cannot be read is reported as it stands, so that it can be complained about.
-        self.edited.emit(text if value is None else value)
-
-    def _read(self, text: str) -> tuple[Any, ...] | None:
-        element = self.spec.type.element
+    def read(self) -> Any:
+        element, text = self.spec.type.element, self.box.text()
         try:
             return tuple(element(part.strip()) for part in text.split(",") if part.strip())
         except ValueError:
-            return None
+            return text
+
+    def write(self, value: Any) -> None:
+        self.box.setText(", ".join(map(str, value or ())))
 
 
 EDITORS: tuple[tuple[Callable[[Input], object], Callable[[Input], Editor]], ...] = (
@@ -364,35 +335,14 @@ def make_inline_editor(spec: Input) -> Editor:
     return make_editor(spec)
 
 
+def finish_typing() -> None:
+    """What is being typed in the field with the keyboard becomes an edit, for whatever comes next to have it."""
+    widget = QApplication.focusWidget()
+    while widget is not None and not isinstance(widget, Editor):
+        widget = widget.parentWidget()
+    if widget is not None:
+        widget.settle()
+
+
 def rolled_seed() -> int:
     return secrets.randbits(SEED_BITS)
-
-
-def paths_like(text: str, file: File) -> list[str]:
-    """Files and folders whose path begins with `text`, at most 200; folders end in a slash."""
-    folder, start = os.path.split(text)
-    try:
-        with os.scandir(folder or ".") as entries:
-            found = [(entry.name, entry.is_dir()) for entry in entries if entry.name.lower().startswith(start.lower())]
-    except OSError:
-        return []  # no such folder: there is nothing to offer
-    fitting = (n + "/" * d for n, d in sorted(found) if d or not file.suffixes or n.lower().endswith(file.suffixes))
-    return [os.path.join(folder, name) for name in islice(fitting, 200)]
-
-
-def _prefers_folder(parent: QWidget) -> bool:
-    box = QMessageBox(QMessageBox.Icon.Question, "Choose", "Is it a file, or a folder?", parent=parent)
-    box.addButton("File…", QMessageBox.ButtonRole.NoRole)
-    folder = box.addButton("Folder…", QMessageBox.ButtonRole.YesRole)
-    box.exec()
-    return box.clickedButton() is folder
-
-
-def ask_path(parent: QWidget, spec: Input, current: str) -> str:
-    """Let the user choose a file or folder; empty when they do not."""
-    file = spec.get(File) or File()
-    start = str(Path(current).parent) if current else ""
-    if file.folder and (not file.suffixes or _prefers_folder(parent)):
-        return QFileDialog.getExistingDirectory(parent, "Choose a folder", start)
-    patterns = " ".join(f"*{suffix}" for suffix in file.suffixes) or "*"
-    return QFileDialog.getOpenFileName(parent, "Choose a file", start, f"Files ({patterns})")[0]

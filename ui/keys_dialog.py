@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtGui import QBrush, QKeySequence
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QBrush, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -21,10 +21,10 @@ from PySide6.QtWidgets import (
 
 from ui.action_search import search
 from ui.actions import Action, Actions, sequences
-from ui.editors import ComboBox
+from ui.fields import ComboBox
 from ui.keys import PRESETS, bound, conflicts
 from ui.settings import Settings
-from ui.theme import color, colors, scaled
+from ui.theme import color, colors, dialog_size, scaled
 
 ID = Qt.ItemDataRole.UserRole
 
@@ -36,11 +36,14 @@ class KeysDialog(QDialog):
         super().__init__(parent)
         self.actions_table, self.settings = actions, settings
         self.setWindowTitle("Keys")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.preset = ComboBox()
         self.preset.addItems(list(PRESETS))
         self.preset.setToolTip("Keys like those of another program; your own changes stay on top")
         self.box = QLineEdit(placeholderText="Search actions or keys", clearButtonEnabled=True)
+        self.box.setAccessibleName("Search actions or keys")
         self.list = QTreeWidget()
+        self.list.setAccessibleName("Actions and their keys")
         self.list.setColumnCount(2)
         self.list.setHeaderLabels(["Action", "Keys"])
         self.list.setRootIsDecorated(False)
@@ -48,15 +51,20 @@ class KeysDialog(QDialog):
         self.list.header().setStretchLastSection(False)
         self.list.header().resizeSection(1, scaled(190))
         self.items: dict[str, QTreeWidgetItem] = {}
-        self.field = QKeySequenceEdit()
+        self.field = KeyField()
         self.field.setMaximumSequenceLength(1)
         self.field.setToolTip("Press the keys here")
         self.clear = QPushButton("No keys")
+        self.clear.setToolTip("Take the keys off this action")
         self.reset = QPushButton("Reset")
+        self.reset.setToolTip("Give this action the keys that it has in the preset")
         self.reset_all = QPushButton("Reset all")
+        self.reset_all.setToolTip("Forget all your own keys")
         self.conflict = QLabel()
         self.conflict.setObjectName("error")
         self.conflict.setWordWrap(True)
+        self.take = QPushButton("Take them")
+        self.take.setToolTip("Leave these keys to this action alone")
         self._lay_out()
         self._connect()
         self._fill()
@@ -70,7 +78,10 @@ class KeysDialog(QDialog):
         below.addWidget(QLabel("Keys"))
         for widget in (self.field, self.clear, self.reset):
             below.addWidget(widget)
-        for button in (self.clear, self.reset, self.reset_all):
+        conflict = QHBoxLayout()
+        conflict.addWidget(self.conflict, 1)
+        conflict.addWidget(self.take)
+        for button in (self.clear, self.reset, self.take, self.reset_all):
             button.setAutoDefault(False)  # Return in the search is no click
         foot = QHBoxLayout()
         close = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
@@ -83,15 +94,17 @@ class KeysDialog(QDialog):
         column.addLayout(top)
         column.addWidget(self.list, 1)
         column.addLayout(below)
-        column.addWidget(self.conflict)
+        column.addLayout(conflict)
         column.addLayout(foot)
-        self.resize(scaled(600), scaled(620))
+        self.resize(dialog_size(600, 620))
 
     def _connect(self) -> None:
         self.preset.textActivated.connect(lambda name: self.settings.change(preset=name))
         self.box.textChanged.connect(lambda _: self._fill())
         self.list.currentItemChanged.connect(lambda _now, _before: self._show_chosen())
         self.field.keySequenceChanged.connect(lambda keys: self._set(keys.toString()))
+        self.field.left.connect(self.list.setFocus)
+        self.take.clicked.connect(self._take)
         self.clear.clicked.connect(lambda: self._set(""))
         self.reset.clicked.connect(self._reset)
         self.reset_all.clicked.connect(lambda: self.settings.change(keys={}))
@@ -139,22 +152,45 @@ class KeysDialog(QDialog):
         for widget in (self.field, self.clear, self.reset):
             widget.setEnabled(id is not None)
         self.reset_all.setEnabled(bool(self.settings.now.keys))
+        others = conflicts(keys).get(id or "", ())
+        self.take.setVisible(bool(others))
+        names = ", ".join(_where(self.actions_table.table[other]) for other in others)
+        self.conflict.setText(f"These keys are also for {names}: neither hears them." if others else "")
         if id is None:
-            self.conflict.setText("")
             return
         with QSignalBlocker(self.field):
             self.field.setKeySequence(next(iter(sequences(keys[id])), QKeySequence()))
         self.reset.setEnabled(id in self.settings.now.keys)
-        others = [_where(self.actions_table.table[other]) for other in conflicts(keys).get(id, ())]
-        self.conflict.setText(f"These keys are also for {', '.join(others)}: neither hears them." if others else "")
 
     def _set(self, keys: str) -> None:
         if self.chosen is not None:
             self.settings.change(keys={**self.settings.now.keys, self.chosen: keys})
 
+    def _take(self) -> None:
+        """Take the keys of the chosen action off all others."""
+        keys = self._keys()
+        taken = sequences(keys[self.chosen or ""])
+        left = {
+            id: "; ".join(sequence.toString() for sequence in sequences(keys[id]) if sequence not in taken)
+            for id in conflicts(keys)[self.chosen or ""]
+        }
+        self.settings.change(keys={**self.settings.now.keys, **left})
+
     def _reset(self) -> None:
         own = {id: keys for id, keys in self.settings.now.keys.items() if id != self.chosen}
         self.settings.change(keys=own)
+
+
+class KeyField(QKeySequenceEdit):
+    """Takes the keys that are pressed; Esc leaves it as it is."""
+
+    left = Signal()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self.left.emit()
+        else:
+            super().keyPressEvent(event)
 
 
 def _where(action: Action) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import operator
 from math import floor, log10
 
 from nodegraph.node import Input, Range, Seed
+
+_OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 
 SLIDER_STEPS = 1000  # the most positions a slider has; wider ranges are typed or stepped through
 
@@ -41,3 +45,30 @@ def stepped(spec: Input, start: float, away: float, step: float) -> int | float:
     else:
         value = float(f"{base + round((start + away - base) / step) * step:.10g}")
     return value if limits is None else min(max(value, spec.type(limits.min)), spec.type(limits.max))
+
+
+def read_number(text: str, kind: type[int] | type[float]) -> int | float | None:
+    """What was typed: a number, or a sum such as "3 * 64 + 8". None when it is neither, or not whole for an int."""
+    text = text.strip().replace(",", ".")
+    try:
+        return kind(text)  # first: a seed has more digits than a float
+    except ValueError:
+        pass
+    try:
+        value = _result(ast.parse(text, mode="eval").body)
+        return kind(value) if kind is float or value == int(value) else None
+    except (SyntaxError, ValueError, ArithmeticError, RecursionError, MemoryError):
+        return None
+
+
+def _result(node: ast.expr) -> int | float:
+    """Raises ValueError for what is more than numbers, brackets and the four operations."""
+    match node:
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_result(operand)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            return _OPERATORS[type(op)](_result(left), _result(right))
+        case _:
+            raise ValueError("not a sum")

@@ -1,7 +1,7 @@
 """Parameters are changed on the node itself, with the mouse and the keys."""
 
 import pytest
-from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QPlainTextEdit
@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QPlainTextEdit
 from nodegraph import graph as edits
 from nodegraph.engine import Settings
 from nodegraph.graph import Node, Port
-from ui.canvas import row_actions
+from ui.canvas import commands, row_actions
 from ui.canvas.live_editor import LiveEditor
 from ui.canvas.palette import Palette
 from ui.canvas.shape import CHEVRON, EDGE, HEADER, MAX_WIDTH, MIN_WIDTH
@@ -255,10 +255,17 @@ def test_a_wrong_value_is_not_taken_and_is_forgotten_elsewhere(canvas, hand, row
     double_click(row("count"))
     type_over(canvas, "70")
     press_key(canvas, Qt.Key.Key_Return)
-    assert canvas.editor is not None
+    assert canvas.editor.error.isVisible()
+    assert "between 1 and 10" in canvas.editor.error.text()
     hand.click(QPointF(-60, 400))
     assert canvas.editor is None
     assert not params()
+
+
+def test_the_editor_of_a_row_is_no_wider_than_its_node(canvas, row, double_click):
+    double_click(row("count"))
+    node = canvas.view.rect_to_screen(canvas.scene.nodes["settings"].rect)
+    assert node.adjusted(-1, -1, 1, 1).contains(QRectF(canvas.editor.geometry()))
 
 
 def test_going_elsewhere_commits(canvas, hand, row, params, double_click):
@@ -428,7 +435,7 @@ def test_a_double_click_on_the_title_renames(canvas, hand, double_click):
     type_over(canvas, "First box")
     press_key(canvas, Qt.Key.Key_Return)
     assert canvas.document.graph.nodes["left"].title == "First box"
-    row_actions.rename_selected(canvas)
+    commands.rename_selected(canvas)
     press_key(canvas, Qt.Key.Key_Backspace)
     press_key(canvas, Qt.Key.Key_Return)
     assert canvas.document.graph.nodes["left"].title is None
@@ -463,3 +470,29 @@ def test_escape_leaves_the_canvas_with_the_keyboard_and_opens_nothing(canvas, ro
     press_key(canvas, Qt.Key.Key_Escape)
     assert canvas.hasFocus()
     assert not canvas.window().findChildren(Palette)
+
+
+def test_text_is_in_the_document_as_it_is_typed_and_is_one_step(canvas, hand, row, params):
+    hand.click(row("text"))
+    type_over(canvas, " and a dog")
+    assert params()["text"] == "a cat and a dog"
+    type_over(canvas, " and a fox")
+    hand.click(QPointF(-60, 400))
+    assert canvas.document.undo_stack.count() == 1
+
+
+def test_escape_takes_back_what_was_typed(canvas, hand, row, params):
+    before = canvas.document.graph
+    hand.click(row("text"))
+    type_over(canvas, " and a dog")
+    press_key(canvas, Qt.Key.Key_Escape)
+    assert canvas.document.graph == before
+    assert canvas.document.undo_stack.count() == 0
+
+
+def test_escape_leaves_alone_what_else_was_done_meanwhile(canvas, hand, row, params):
+    hand.click(row("text"))
+    type_over(canvas, " and a dog")
+    canvas.document.set_param("settings", "count", 9)
+    press_key(canvas, Qt.Key.Key_Escape)
+    assert params()["count"] == 9

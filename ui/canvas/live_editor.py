@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRectF, Qt
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QTextCursor
-from PySide6.QtWidgets import QAbstractSpinBox, QFrame, QLineEdit, QPlainTextEdit, QToolTip, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QFrame,
+    QLabel,
+    QLayout,
+    QLineEdit,
+    QPlainTextEdit,
+    QVBoxLayout,
+    QWidget,
+)
 
 from nodegraph.node import Input
 from ui.editors import make_inline_editor
@@ -18,14 +27,16 @@ if TYPE_CHECKING:
 
 _FIELDS = "QLineEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox, QCheckBox"
 SMALLEST = 12  # pixels of text that can be read and typed, however far out the view is
-_SAME: Any = object()  # nothing was typed
+_NONE: Any = object()  # nothing is pending
 
 
 class LiveEditor(QFrame):
-    """Enter commits, Escape leaves all as it was, Tab goes on; going elsewhere commits what is right.
+    """Text is an edit as it is typed, and all of it one step; a number when it is whole: with Enter, Tab or elsewhere.
+    Escape brings back what was.
 
     In a paragraph Enter begins a line; Ctrl+Enter commits and, as the window's shortcut, runs.
-    place: where it belongs, in world units; None when that is gone. go_on: to the next row, or by -1 to the one before.
+    place: where it belongs, in world units; None when that is gone. commit: makes the edit; equal tokens in a row are
+    one step. go_on: to the next row, or by -1 to the one before.
     """
 
     def __init__(
@@ -34,20 +45,26 @@ class LiveEditor(QFrame):
         spec: Input,
         value: Any,
         place: Callable[[], QRectF | None],
-        commit: Callable[[Any], None],
+        commit: Callable[[Any, Hashable], None],
         go_on: Callable[[int], object] = lambda _: None,
     ) -> None:
         super().__init__(canvas)
         self.canvas, self.spec = canvas, spec
         self._place, self._commit, self._go_on = place, commit, go_on
-        self._value = _SAME
+        self._pending = _NONE
         self._over = False
+        self._begin()
         self.inner = make_inline_editor(spec)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)  # never wider than its row
         layout.addWidget(self.inner)
+        self.error = QLabel(canvas)
+        self.error.setObjectName("complaint")
+        self.error.hide()
         self.inner.show_value(value)
-        self.inner.edited.connect(self._typed)
+        self.inner.typed.connect(self._typed)
+        self.inner.edited.connect(self._write)
         for widget in (self.inner, *self.inner.findChildren(QWidget)):
             widget.installEventFilter(self)
         canvas.scope.changed.connect(self.follow)
@@ -79,6 +96,7 @@ class LiveEditor(QFrame):
         place.setHeight(max(place.height(), round(world.height() * scale)))
         place.setWidth(max(place.width(), round(world.width() * scale)))
         self.setGeometry(place)
+        self.error.move(place.bottomLeft() + QPoint(0, 4))
         size, pad = round(12 * scale), round(6 * scale)
         theme = colors()
         check = f"background: {theme.field}; border: 1px solid {theme.accent}; border-radius: 5px;"
@@ -86,31 +104,54 @@ class LiveEditor(QFrame):
             f"QWidget {{ font-size: {size}px; }} QCheckBox {{ {check} }} {_FIELDS} {{ padding: 0 {pad}px; }}"
         )
 
+    def _begin(self) -> None:
+        """From here on, typing is another step."""
+        self._token = object()
+        self._before = self._after = self.canvas.scope.graph
+
     def _typed(self, value: Any) -> None:
-        self._value = value
+        self._pending = value
+        self.error.hide()
+
+    def _write(self, value: Any) -> None:
+        if self._over:
+            return  # a field reports what stands there when it loses the keyboard
+        self._pending = _NONE
+        self.error.hide()
+        if self.spec.complaint(value) is None:
+            self._commit(value, self._token)
+            self._after = self.canvas.scope.graph
 
     def commit(self) -> bool:
-        """Put the value into the document; False, with the reason shown, when it is not allowed."""
-        if self._value is _SAME:
-            return True
-        complaint = self.spec.complaint(self._value)
-        if complaint is None:
-            self._commit(self._value)
-            return True
-        QToolTip.showText(self.mapToGlobal(QPoint(0, self.height())), complaint, self)
-        return False
+        """Put what is pending into the document; False, with the reason shown, when it is not allowed."""
+        if self._pending is not _NONE and (complaint := self.spec.complaint(self._pending)):
+            self.error.setText(complaint)
+            self.error.adjustSize()
+            self.error.show()
+            self.error.raise_()
+            self.follow()
+            return False
+        if self._pending is not _NONE:
+            self._write(self._pending)
+        self._begin()
+        return True
 
     def leave(self) -> None:
         """Commit what is right, forget what is wrong, and close."""
-        if self._value is not _SAME and self.spec.complaint(self._value) is None:
-            self._commit(self._value)
+        self.commit()
         self.close_editor()
+
+    def _revert(self) -> None:
+        """Take back what was typed, unless something else was done since."""
+        if self._after != self._before and self.canvas.scope.graph == self._after:
+            self.canvas.scope.edit("Take back", lambda _: self._before, merge=self._token)
 
     def close_editor(self) -> None:
         """Without committing."""
         if not self._over:
             self._over = True
-            QToolTip.hideText()
+            self.error.hide()
+            self.error.deleteLater()
             self.canvas.show_editor(None)
             if self.box.hasFocus():
                 self.canvas.setFocus()  # hiding what has the keyboard would press Tab on the canvas
@@ -142,6 +183,7 @@ class LiveEditor(QFrame):
         """Whether the key was one of those that end the editing."""
         match event.key():
             case Qt.Key.Key_Escape:
+                self._revert()
                 self.close_editor()
                 self.canvas.setFocus()
             case Qt.Key.Key_Tab | Qt.Key.Key_Backtab:

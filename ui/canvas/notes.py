@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ def open_note(canvas: Canvas, id: str) -> LiveEditor:
     return LiveEditor(canvas, spec, text, place, partial(_write, canvas, id))
 
 
-def _write(canvas: Canvas, id: str, text: str) -> None:
+def _write(canvas: Canvas, id: str, text: str, token: Hashable) -> None:
     """Change the text; a note that is too small for it grows downwards."""
     shape = canvas.scene.nodes[id].shape
     height = note_height(text, shape.width)
@@ -37,4 +38,4 @@ def _write(canvas: Canvas, id: str, text: str) -> None:
         graph = set_param(graph, id, "text", text)
         return change_node(graph, id, size=(shape.width, round(height))) if height > shape.height else graph
 
-    canvas.scope.edit("Write note", change)
+    canvas.scope.edit("Write note", change, merge=token)

@@ -15,7 +15,8 @@ from nodegraph.node import Choice, File, Input, Multiline, Seed
 from ui.canvas.live_editor import LiveEditor
 from ui.canvas.paint import TITLE
 from ui.canvas.shape import HEADER, Row
-from ui.editors import ask_path, rolled_seed
+from ui.editors import rolled_seed
+from ui.paths import ask_path
 
 if TYPE_CHECKING:
     from ui.canvas.canvas import Canvas
@@ -103,7 +104,7 @@ def open_row(canvas: Canvas, id: str, name: str) -> LiveEditor | None:
         spec,
         value_of(canvas, id, spec),
         place,
-        commit=lambda value: canvas.scope.set_param(id, name, value),
+        commit=lambda value, token: canvas.scope.set_param(id, name, value, merge=token),
         go_on=lambda step: _open_next(canvas, id, name, step),
     )
 
@@ -132,16 +133,11 @@ def rename(canvas: Canvas, id: str) -> LiveEditor:
         title = QRectF(TITLE - 3, 4, item.shape.width - TITLE - 3, HEADER - 8) if item else None
         return title.translated(item.pos) if item and title else None
 
-    def commit(title: str) -> None:
+    def commit(title: str, token: Hashable) -> None:
         named = title.strip() not in ("", type.title)
-        edit_node(canvas, "Rename node", id, title=title.strip() if named else None)
+        edit_node(canvas, "Rename node", id, title=title.strip() if named else None, merge=token)
 
     return LiveEditor(canvas, Input("title", str, ""), canvas.scene.nodes[id].title, place, commit)
-
-
-def rename_selected(canvas: Canvas) -> None:
-    if len(canvas.selection) == 1:
-        rename(canvas, *canvas.selection)
 
 
 def fold(canvas: Canvas, ids: Collection[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
@@ -11,9 +12,12 @@ from nodegraph.graph import Graph, Port, SeedMode, change_node, disconnect, rese
 from nodegraph.node import Input, Range, Seed
 from nodegraph.types import type_name
 from ui.document import Document
-from ui.editors import ComboBox, Editor, make_editor
+from ui.editors import Editor, make_editor
+from ui.fields import ComboBox
 from ui.scope import Scope
-from ui.text import label, number
+from ui.text import label, number, parameter_help
+
+TIP_WIDTH = 72  # characters
 
 SEED_MODES: dict[SeedMode, str] = {
     "fixed": "Keep for the next run",
@@ -52,8 +56,7 @@ class ParameterRow(QWidget):
         self.refresh()
 
     def _lay_out(self) -> None:
-        tip = f"{type_name(self.spec.type)}{', ' + _limits(self.spec) if _limits(self.spec) else ''}"
-        self.name.setToolTip(tip)
+        self.setToolTip(self._tip())
         top = QHBoxLayout()
         top.setContentsMargins(0, 0, 0, 0)
         for widget in (self.name, self.about):
@@ -69,13 +72,26 @@ class ParameterRow(QWidget):
             if widget is not None:
                 (top if widget is self.editor and beside else column).addWidget(widget)
 
+    def _tip(self) -> str:
+        """What the parameter does, and what it may be."""
+        does = parameter_help(self.document.type_of(self.node).doc, self.spec.name)
+        may_be = ", ".join(filter(None, (type_name(self.spec.type), _limits(self.spec))))
+        return "\n".join(filter(None, (fill(does, TIP_WIDTH), may_be)))
+
     def _connect(self) -> None:
         if self.editor is not None:
+            self.editor.typed.connect(self._show_error)
             self.editor.edited.connect(self._edited)
             self.editor.done.connect(self._end_gesture)
             self.editor.held.connect(self.held)
         if self.seed_mode is not None:
             self.seed_mode.activated.connect(self._choose_seed_mode)
+
+    def show_node(self, node: str) -> None:
+        """Be for another node of the same type."""
+        self.node, self.nodes = node, (node,)
+        self._gesture += 1
+        self.refresh()
 
     def refresh(self) -> None:
         """Show what the document says."""
@@ -148,7 +164,9 @@ class ParameterRow(QWidget):
 
     @property
     def _words(self) -> str:
-        return self.spec.name.replace("_", " ")
+        node = self.document.graph.nodes[self.node]
+        whose = f"{len(self.nodes)} nodes" if self.nodes[1:] else node.title or self.document.type_of(self.node).title
+        return f"{self.spec.name.replace('_', ' ')} of {whose}"
 
     def _edit(self, text: str, change: Any, *args: Any, merge: Any = None) -> None:
         """Make the same change on every node, as one step."""
@@ -181,8 +199,9 @@ def _seed_modes() -> ComboBox:
 
 
 def _limits(spec: Input) -> str:
-    """ "64 to 2048 px"; empty without limits, and for seeds, whose limits say nothing."""
+    """ "64 to 2048 px, 0: as trained"; empty without limits, and for seeds, whose limits say nothing."""
     limits = spec.get(Range)
     if limits is None or spec.get(Seed):
         return ""
-    return f"{number(limits.min)} to {number(limits.max)}{' ' + limits.unit if limits.unit else ''}"
+    zero = f", 0: {limits.zero}" if limits.zero else ""
+    return f"{number(limits.min)} to {number(limits.max)}{' ' + limits.unit if limits.unit else ''}{zero}"
