@@ -46,22 +46,13 @@ def set_app(graph: Graph, app: App) -> Graph:
     return replace(graph, extra=extra)
 
 
-def toggle_input(graph: Graph, port: Port) -> Graph:
-    """The parameter put at the end of the form, or taken out of it."""
-    app = app_of(graph)
-    inputs = tuple(p for p in app.inputs if p != port) if port in app.inputs else (*app.inputs, port)
-    return set_app(graph, replace(app, inputs=inputs))
-
-
-def toggle_output(graph: Graph, node: str) -> Graph:
-    """The node's picture shown, or not any more."""
-    app = app_of(graph)
-    outputs = tuple(id for id in app.outputs if id != node) if node in app.outputs else (*app.outputs, node)
-    return set_app(graph, replace(app, outputs=outputs))
+def shows_picture(type: NodeType) -> bool:
+    """Whether nodes of this type show a picture: of what they make, or, where they make nothing, of what they take."""
+    return any(hasattr(socket.type, "preview") for socket in type.outputs or type.inputs)
 
 
 def suggested(graph: Graph, type_of: TypeOf) -> App:
-    """A form for a workflow that has none: texts, the usual numbers and seeds that are not linked; what sinks take."""
+    """A form for a workflow that has none: texts, the usual numbers and seeds that are not linked; what sinks show."""
     texts: list[Port] = []
     numbers: list[Port] = []
     for id, node in graph.nodes.items():
@@ -76,9 +67,9 @@ def suggested(graph: Graph, type_of: TypeOf) -> App:
                 texts.append(port)
             elif spec.name in USUAL or spec.get(Seed):
                 numbers.append(port)
-    sinks = [id for id, node in graph.nodes.items() if (type := type_of(node.type)) and type.is_sink]
-    shown = [src.node for dst, src in graph.links.items() if dst.node in sinks]
-    return App((*texts, *numbers), tuple(dict.fromkeys(shown)))
+    types = {id: type_of(node.type) for id, node in graph.nodes.items() if node.mode == "on"}
+    sinks = tuple(id for id, type in types.items() if type and type.is_sink and shows_picture(type))
+    return App((*texts, *numbers), sinks)
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 
 from nodegraph.engine import Settings, serve
-from nodegraph.messages import Event, Failed, Finished, Free, Gone, Idle, Report, Request, Run, Started
+from nodegraph.messages import Event, Failed, Finished, Free, Gone, Idle, Look, Report, Request, Run, Started
 
 PATIENCE = 2.0
 """Seconds the engine gets to write what it still holds when it is closed."""
@@ -50,8 +50,8 @@ class EngineClient:
         if self._process:
             self._process.send(run)
 
-    def ask(self, request: Report | Free) -> None:
-        """Something about memory; without an engine there is nothing in it."""
+    def ask(self, request: Report | Free | Look) -> None:
+        """Something about what the engine keeps; without one there is nothing."""
         if self._process and self._process.alive:
             self._process.send(request)
 

@@ -54,7 +54,8 @@ def insert(graph: Graph, clip: Graph, at: tuple[float, float]) -> tuple[Graph, t
     by = (at[0] - left, at[1] - top)
     moved = {id: replace(node, pos=(node.pos[0] + by[0], node.pos[1] + by[1])) for id, node in nodes.items()}
     after, names = _added(graph, moved, clip.links)
-    return replace(after, groups={**clip.groups, **graph.groups}), tuple(names.values())
+    known = clip.groups.keys() <= graph.groups.keys()  # the same mapping says to views that groups are as they were
+    return replace(after, groups=graph.groups if known else {**clip.groups, **graph.groups}), tuple(names.values())
 
 
 def duplicate(graph: Graph, ids: Collection[str], by: tuple[float, float]) -> tuple[Graph, dict[str, str]]:

@@ -20,7 +20,7 @@ class Codec(Protocol):
     """Writes the outputs of a call to a file and reads them back equal, without ever running code from it."""
 
     def save(self, values: tuple[Any, ...], path: Path) -> None:
-        """Raises TypeError or ValueError for a value it has no form for."""
+        """Raises TypeError or ValueError for a value it has no form for, OSError when it cannot be written."""
         ...
 
     def load(self, path: Path) -> tuple[Any, ...]: ...
@@ -153,7 +153,7 @@ class DiskCache:
             path = self.folder / f"{key}-{_checksum(temporary)}{SUFFIX}"
             size = temporary.stat().st_size
             os.replace(temporary, path)
-        except (OSError, ValueError, TypeError):  # a full disk, or a value without a form in a file: computed again
+        except Exception:  # a full disk, no memory for a copy, a value without a form in a file: computed again
             with contextlib.suppress(OSError):
                 temporary.unlink()
             return None

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from nodegraph.expand import TypeOf
 from nodegraph.graph import Graph, Node, Port
-from nodegraph.node import REQUIRED, Draft
+from nodegraph.node import Draft
 
 
 def draft(graph: Graph, type_of: TypeOf) -> Graph:
@@ -22,6 +22,7 @@ def _lowered(graph: Graph, id: str, node: Node, type_of: TypeOf) -> Node:
     for spec in type.inputs if type else ():
         limit = spec.get(Draft)
         value = node.params.get(spec.name, spec.default)
-        if limit and value is not REQUIRED and Port(id, spec.name) not in graph.links and value > limit.limit:
+        free = Port(id, spec.name) not in graph.links
+        if limit and free and isinstance(value, int | float) and value > limit.limit:
             lower[spec.name] = limit.limit
     return replace(node, params={**node.params, **lower}) if lower else node

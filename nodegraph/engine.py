@@ -15,15 +15,31 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from nodegraph import workflow
 from nodegraph.cache import Cache, DiskCache
-from nodegraph.executor import execute
+from nodegraph.executor import execute, own_preview
 from nodegraph.graph import Graph
-from nodegraph.messages import Began, Event, Failed, Free, Holding, Idle, Memory, Ready, Report, Request, Run, Warned
+from nodegraph.messages import (
+    Began,
+    Event,
+    Failed,
+    Free,
+    Holding,
+    Idle,
+    Look,
+    Memory,
+    Ready,
+    Report,
+    Request,
+    Run,
+    Seen,
+    Source,
+    Warned,
+)
 from nodegraph.plan import Plan, Planner
 from nodegraph.registry import discover
 
@@ -140,6 +156,13 @@ class Engine:
             out_dir=self._settings.out_dir,
         )
 
+    def look(self, key: str, source: Source, max_side: int) -> Seen | None:
+        """What a result looks like, under the name of `key`; None when it is not kept, or cannot be shown."""
+        result, output = source
+        preview = own_preview(self.cache.get(result) or (), output)
+        picture = preview(max_side) if preview else None
+        return Seen(key, picture, max_side) if picture else None
+
     def memory(self) -> Memory:
         models: tuple[Holding, ...] = self._package.models() if hasattr(self._package, "models") else ()
         disk = self.cache.disk
@@ -209,7 +232,8 @@ class _Server:
         self._conn, self._engine = conn, engine
         self._sending = threading.Lock()
         self._inbox: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()  # None: look into the other one
-        self._requests: queue.SimpleQueue[Report | Free] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[Report | Free | Look] = queue.SimpleQueue()
+        self._looks: list[tuple[str, Source, int]] = []  # what is still to be looked at, the next one last
         self._latest: _Task | None = None
 
     def emit(self, event: Event) -> None:
@@ -244,6 +268,8 @@ class _Server:
 
     def work(self) -> None:
         while True:
+            while self._looks and self._inbox.empty():
+                self._look(*self._looks.pop())
             task = self._inbox.get()
             self._answer()
             if task is not None and task is self._latest:
@@ -263,15 +289,32 @@ class _Server:
         def wanted(key: str) -> bool:
             return self._latest is not None and key in self._latest.plan.calls
 
-        idle = self._engine.execute(task.plan, task.run, self.emit, wanted, stop)
+        try:
+            idle = self._engine.execute(task.plan, task.run, self.emit, wanted, stop)
+        except Exception as error:  # as in `_take`
+            self.emit(Failed("", f"The graph cannot be run: {error}", traceback=traceback.format_exc()))
+            idle = Idle(0, 0, 0.0)
         if task is self._latest:
-            self.emit(idle)
+            self.emit(replace(idle, stopped=not task.run.targets))
+
+    def _look(self, key: str, source: Source, max_side: int) -> None:
+        try:
+            seen = self._engine.look(key, source, max_side)
+        except Exception as error:
+            self.emit(Warned(f"A result cannot be shown: {error}"))
+            return
+        if seen:
+            self.emit(seen)
 
     def _answer(self) -> None:
-        """Do what was asked about memory since the last time."""
+        """Do what was asked about memory since the last time; take note of what is to be looked at."""
         asked = False
         while not self._requests.empty():
             request = self._requests.get()
+            if isinstance(request, Look):
+                asked_for = [(key, source, request.max_side) for key, source in request.sources.items()]
+                self._looks += asked_for[::-1]
+                continue
             asked = True
             if isinstance(request, Free):
                 try:

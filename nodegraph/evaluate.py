@@ -7,6 +7,8 @@ evaluated stays until it is forgotten, together with all that depends on it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
+from time import perf_counter
 from typing import Any
 
 from nodegraph.builtin import (
@@ -20,6 +22,7 @@ from nodegraph.builtin import (
     RepeatZone,
 )
 from nodegraph.calls import Call, Folded, Problem, Record, Value, as_outputs
+from nodegraph.difference import touched
 from nodegraph.expand import Flat, TypeOf
 from nodegraph.failure import explain
 from nodegraph.graph import Node, Port
@@ -35,8 +38,8 @@ MAX_ROUNDS = 100_000
 class Evaluator:
     """values: by node; None for one with a problem, or behind one. records: by owner (see Structure).
 
-    dropped, made: the records forgotten, and the owners of those made, since the caller emptied these. switched:
-    whether a switch was evaluated since, so that another record than before may count.
+    dropped, made: the records forgotten of those that were there, and the owners of those that are new, since the
+    caller emptied these. switched: whether a switch was evaluated since, so that another record than before may count.
     """
 
     def __init__(self, type_of_id: TypeOf, environment: str) -> None:
@@ -52,23 +55,44 @@ class Evaluator:
         self._files: dict[str, Fingerprint] = {}
         self._readers: dict[str, set[str]] = {}
         self.switched = False
-        self.load(Flat({}, {}), Structure((), {}))
-
-    def load(self, flat: Flat, structure: Structure) -> None:
-        """Start over with another structure."""
-        self._structure = structure
-        self._nodes: dict[str, Node] = {**flat.nodes, **flat.gone}
-        self._refusals = flat.problems
-        self._compiler = Sites(flat, structure.incoming, self._nodes, self._type_of)
-        self._takers = self._compiler.takers()
-        self._sites: dict[str, Site] = {}
-        self._readers.clear()
-        self._folded = {id: folded for id, folded in self._folded.items() if id in self._nodes}
         self.values: dict[str, Value | None] = {}
         self.records: dict[str, Record] = {}
-        self.dropped: dict[str, Record] = {}
-        self.made: list[str] = []
         self._rounds: dict[str, int] = {}  # of each zone, by its begin
+        self._types: dict[str, NodeType | None] = {}
+        self._flat, self._structure = Flat({}, {}), Structure((), {})
+        self.load(self._flat, self._structure)
+
+    def load(self, flat: Flat, structure: Structure) -> None:
+        """Take another structure. What it leaves as it was keeps its values."""
+        nodes = {**flat.nodes, **flat.gone}
+        types = {type: self._type_of(type) for type in {node.type for node in nodes.values()}}
+        others = {type for type, found in types.items() if found != self._types.get(type)}
+        changed = touched(self._flat, flat, self._structure, structure)
+        changed |= {id for id, node in nodes.items() if node.type in others}
+        self._flat, self._structure, self._types, self._nodes = flat, structure, types, nodes
+        self._refusals = flat.problems
+        self._compiler = Sites(flat, structure.incoming, nodes, self._type_of)
+        self._takers = self._compiler.takers()
+        self._sites: dict[str, Site] = {}
+        stale = self._reached({taker for id in changed for taker in (id, *self._takers.get(id, ()))})
+        self.values = {id: value for id, value in self.values.items() if id not in stale}
+        self.records = {id: record for id, record in self.records.items() if id not in stale}
+        self._folded = {id: folded for id, folded in self._folded.items() if id in nodes}
+        self._readers = {path: ids for path, known in self._readers.items() if (ids := known & nodes.keys())}
+        self.dropped: dict[str, Record] = {}
+        self.made: dict[str, None] = {}  # in order
+
+    def _reached(self, ids: Iterable[str]) -> set[str]:
+        """These nodes, what they are planned with, and all that takes something from them."""
+        owners, consumers = self._structure.owners, self._structure.consumers
+        found: set[str] = set()
+        todo = list(ids)
+        while todo:
+            id = todo.pop()
+            if id not in found:
+                found.add(id)
+                todo += (owners.get(id, id), *consumers.get(id, ()))
+        return found
 
     def replace(self, nodes: Mapping[str, Node]) -> None:
         """Take other parameters of these nodes."""
@@ -93,12 +117,18 @@ class Evaluator:
             owner = todo.pop()
             if owner in self.values:
                 del self.values[owner]
-                if owner in self.records:
-                    self.dropped[owner] = self.records.pop(owner)
+                record = self.records.pop(owner, None)
+                if owner in self.made:
+                    del self.made[owner]
+                elif record is not None:
+                    self.dropped[owner] = record
                 todo += self._structure.consumers.get(owner, ())
 
-    def settle(self, goals: Iterable[str]) -> None:
-        """Evaluate these nodes, and first whatever they need. Not recursive: chains may be of any length."""
+    def settle(self, goals: Iterable[str], end: float = inf) -> bool:
+        """Evaluate these nodes, and first whatever they need; whether all are by `end`, in seconds of `perf_counter`.
+
+        Not recursive: chains may be of any length.
+        """
         stack = list(goals)
         while stack:
             id = stack[-1]
@@ -111,6 +141,9 @@ class Evaluator:
             else:
                 self.values[id] = self._evaluate(id)
                 stack.pop()
+                if end < inf and perf_counter() > end:
+                    return not stack
+        return True
 
     def output(self, port: Port) -> Any:
         """What an evaluated node passes on there."""
@@ -141,7 +174,7 @@ class Evaluator:
         record = self.records.get(owner)
         if record is None:
             record = self.records[owner] = Record()
-            self.made.append(owner)
+            self.made[owner] = None
         return record
 
     def _problem(self, id: str, node: str, socket: str | None, message: str) -> None:
@@ -295,7 +328,7 @@ class Evaluator:
         self._use(id, zone.entries)
         args = self._arguments(zone.begin, begin)
         if args is None or not self._known(zone.begin, "count", args["count"]):
-            return None
+            return self._refuse(id, zone)
         if not self._sound(id, site) or not self._affordable(id, zone, args["count"]):
             return None
         states = [self._argument(zone.begin, begin, f"initial{state}") for state in STATES]
@@ -316,7 +349,7 @@ class Evaluator:
         self._use(id, zone.entries)
         items = self._argument(zone.begin, begin, "items")
         if items is None or not self._known(zone.begin, "items", items[0]):
-            return None
+            return self._refuse(id, zone)
         if not self._sound(id, site) or not self._affordable(id, zone, len(items[0])):
             return None
         element = items[1].element if isinstance(items[1], ListOf) else Any
@@ -331,6 +364,11 @@ class Evaluator:
             results.append(result)
         types = {tp for _, tp in results}
         return Value((tuple(value for value, _ in results),), (ListOf(types.pop() if len(types) == 1 else Any),))
+
+    def _refuse(self, id: str, zone: Zone) -> None:
+        """Say of a zone that cannot be unrolled what else is wrong in it, so that all can be mended at once."""
+        for node in (*zone.body, id):
+            self._sound(node, self._site(node))
 
     def _round(self, zone: Zone) -> None:
         for id in zone.body:

@@ -45,10 +45,9 @@ def execute(
     """Run what the targets need, each as early as its own chain allows; a failed call fails only what depends on it.
 
     wanted: asked at every progress report of the running call, which is given up when its key is wanted no more.
-    stop: asked between calls. effects: whether sinks act; without, they only show what they were given. written: the
-    files that a sink wrote in earlier runs, by its key, kept up to date: one whose files are still there does not act
-    again. workflow, out_dir: for sinks (see Context). Results go into the cache as they come, so a stopped run goes on
-    where it stopped.
+    stop: asked between calls. effects: see `nodegraph.messages.Run`. written: the files that a sink wrote in earlier
+    runs, by its key, kept up to date: one whose files are still there does not act again. workflow, out_dir: for sinks
+    (see Context). Results go into the cache as they come, so a stopped run goes on where it stopped.
     """
     written = {} if written is None else written
     return _Run(plan, cache, emit, wanted, _Sinks(effects, written, workflow, out_dir)).execute(targets, stop)
@@ -74,6 +73,7 @@ class _Run:
         self.plan, self.cache, self.emit, self.wanted, self.sinks = plan, cache, emit, wanted, sinks
         self.held: dict[str, tuple[Any, ...]] = {}  # results that a later call takes
         self.takes: dict[str, list[Ref]] = {}  # of the calls to run, what they take
+        self.absent: set[str] = set()  # results that failed, or are left out, and those that take them
         self.uses: Counter[str] = Counter()  # how many calls still take a result
         self.reported = self.pictured = 0.0  # when the last report, and the last preview with one, was sent
         self.started, self.picturing = time.perf_counter(), 0.0  # seconds spent on pictures of results after the first
@@ -83,8 +83,10 @@ class _Run:
         start = time.perf_counter()
         self.roots = {key: None for target in targets for key in self.plan.roots(target)}
         order, found = self._missing()
-        cached = self.plan.num_results - sum(1 for call in order if call.type.outputs)
-        self.emit(Planned(self.plan.num_results, cached))
+        waiting = len(self.absent)
+        num_results = self.plan.num_results - waiting
+        cached = num_results - sum(1 for call in order if call.type.outputs)
+        self.emit(Planned(num_results, cached))
         self.uses.update(ref.key for call in order for ref in self.takes[call.key])
         for key, values in found.items():
             if key in self.uses:
@@ -92,7 +94,7 @@ class _Run:
             self._finished(self.plan.calls[key], 0.0, True, values)
         del found
         run, stopped = self._compute(order, stop)
-        return Idle(run, cached, time.perf_counter() - start, stopped)
+        return Idle(run, cached, time.perf_counter() - start, stopped, waiting)
 
     def _missing(self) -> tuple[list[Call], dict[str, tuple[Any, ...]]]:
         """The calls to run, each after what it takes; and the cached results where the search ended."""
@@ -111,6 +113,9 @@ class _Run:
             elif (values := self.cache.get(key)) is not None:
                 found[stack.pop()] = values
                 done.add(key)
+            elif self.plan.calls[key].type.on_request and not self.sinks.effects:
+                self.absent.add(stack.pop())
+                done.add(key)
             else:
                 entered.add(key)
                 self.takes[key] = call_refs(self.plan.calls[key])
@@ -120,12 +125,11 @@ class _Run:
     def _compute(self, order: Iterable[Call], stop: Callable[[], bool]) -> tuple[int, bool]:
         """How many results were computed, and whether it ended early."""
         run = 0
-        failed: set[str] = set()
         for call in order:
             if stop():
                 return run, True
-            if failed and any(ref.key in failed for ref in self.takes[call.key]):
-                failed.add(call.key)
+            if self.absent and any(ref.key in self.absent for ref in self.takes[call.key]):
+                self.absent.add(call.key)
             else:
                 self.emit(Started(call.node, call.key, call.iteration))
                 try:
@@ -134,7 +138,7 @@ class _Run:
                 except Cancelled:
                     return run, True
                 except Exception as error:
-                    failed.add(call.key)
+                    self.absent.add(call.key)
                     message, trace = explain(error)
                     self.emit(Failed(call.node, message, None, trace))
             self._release(call)
@@ -180,7 +184,7 @@ class _Run:
     def _finished(
         self, call: Call, seconds: float, cached: bool, values: tuple[Any, ...], preview: Preview | None = None
     ) -> None:
-        picture = self._picture(call, preview or _own_preview(values))
+        picture = self._picture(call, preview or own_preview(values, call.type.output_index.get(call.type.shows)))
         size = self.cache.size(call.key)
         self.emit(Finished(call.node, call.key, call.iteration, seconds, cached, picture, size))
         for node in self.plan.twins.get(call.key, ()):
@@ -236,8 +240,12 @@ class _CallContext(Context):
         self._run.emit(Saved(self._call.node, path))
 
 
-def _own_preview(values: tuple[Any, ...]) -> Preview | None:
-    """Of the first value that can show itself; for a sink, these are what it was given."""
+def own_preview(values: tuple[Any, ...], output: int | None = None) -> Callable[..., Picture | None] | None:
+    """Of that output; without, of the first value that can show itself. For a sink, the values are what it was given.
+
+    Returns the value's `preview` (see Previewable); None when there is nothing to show.
+    """
+    values = values if output is None else values[output : output + 1]
     shown = next((value for value in values if isinstance(getattr(value, "preview", None), Callable)), None)
     return cast(Previewable, shown).preview if shown is not None else None
 

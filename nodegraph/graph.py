@@ -51,6 +51,13 @@ class Group:
     outputs: tuple[str, ...]
     doc: str = ""
 
+    def __eq__(self, other: object) -> bool:
+        """Inputs in another order make another group."""
+        return isinstance(other, Group) and self._parts() == other._parts()
+
+    def _parts(self) -> tuple[Any, ...]:
+        return self.name, self.graph, [*self.inputs.items()], self.outputs, self.doc
+
 
 @dataclass(frozen=True, slots=True)
 class Graph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -29,7 +30,10 @@ def make_group(graph: Graph, ids: Collection[str], name: str) -> Graph:
     if between:
         raise ValueError(f"{sorted(between)[0]!r} lies between the chosen nodes: choose it as well")
     inputs = _sockets((src, dst) for dst, src in graph.links.items() if dst.node in inside and src.node not in inside)
-    outputs = _sockets((src, src) for dst, src in graph.links.items() if src.node in inside and dst.node not in inside)
+    leaving = [(src, dst) for dst, src in graph.links.items() if src.node in inside and dst.node not in inside]
+    alike = Counter(src.socket for src in {src for src, _ in leaving})
+    # Two prompts are told apart by what they are for.
+    outputs = _sockets((src, dst if alike[src.socket] > 1 else src) for src, dst in leaving)
     instance = fresh_id(remove_nodes(graph, inside), name.lower().replace(" ", "_"))
     group = Group(
         name, _body(graph, inside, inputs, outputs), dict.fromkeys(inputs.values(), REQUIRED), (*outputs.values(),)

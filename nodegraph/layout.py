@@ -1,160 +1,306 @@
-"""Automatic layout: nodes in columns from left to right, each column in the order that keeps wires short.
+"""Automatic layout: nodes in columns from left to right, with room for the wires that pass them.
 
-The layered method of Sugiyama, Tagawa and Toda 1981, with the places in a column by isotonic regression.
+The layers of Sugiyama, Tagawa and Toda 1981. The canvas draws a wire level from its output and lets it turn in the last
+`COLUMN_GAP` before its input, so an output needs a lane at its own height in each column that its wires pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, cast
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from math import inf
+from typing import Any, NamedTuple, cast
 
 from nodegraph.graph import Graph, Port
 
 Point = tuple[float, float]
 Size = tuple[float, float]
 
-COLUMN_GAP, ROW_GAP, PART_GAP = 80.0, 36.0, 90.0
-"""World units between columns, between nodes of a column, and between parts that no link connects."""
-SWEEPS = 12
+COLUMN_GAP, PART_GAP = 80.0, 60.0
+"""World units between columns, and between parts that no link connects."""
+NODE_GAP, LANE_GAP, WIRE_GAP = 36.0, 24.0, 12.0
+"""World units between two nodes of a column, a node and a wire that passes it, and two such wires."""
+SWEEPS = 24
+HEIGHT_COSTS = 2.0
+"""A layout that is one unit higher is worth it when its wires turn this much less, all together."""
 
 
-def layered(graph: Graph, sizes: Mapping[str, Size]) -> dict[str, Point]:
-    """A place for each node that has a size: its upper left corner, in the units of the sizes.
+class Box(NamedTuple):
+    """What a node takes on the canvas, in world units. inputs, outputs: how far its sockets are below its top."""
+
+    width: float
+    height: float
+    inputs: Mapping[str, float] = {}
+    outputs: Mapping[str, float] = {}
+
+    def socket(self, name: str, *, output: bool) -> float:
+        """In the middle when the node does not show it."""
+        return (self.outputs if output else self.inputs).get(name, self.height / 2)
+
+
+class Rect(NamedTuple):
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Border(NamedTuple):
+    """The upper or lower edge of a frame."""
+
+    frame: str
+    upper: bool
+
+
+Item = str | Border
+"""A node, by its id, or an edge of a frame."""
+
+
+class Span(NamedTuple):
+    """What an item takes of a column, from its top to its low end. lane: it is a wire, and others may come close."""
+
+    column: int
+    top: float
+    low: float
+    lane: bool = False
+
+
+class Wire(NamedTuple):
+    """start, end: how far its sockets are below the tops of the two nodes."""
+
+    src: str
+    dst: str
+    start: float
+    end: float
+
+
+def layered(
+    graph: Graph, boxes: Mapping[str, Box], frames: Mapping[str, Collection[str]], room: tuple[float, float]
+) -> tuple[dict[str, Point], dict[str, Size]]:
+    """Places for the nodes that have a box, their upper left corners; and for the frames, with new sizes for these.
+
+    frames: what each surrounds, the frames inside it included; nothing else comes to lie in it, and one around nothing
+    is left alone. room: between a frame's edge and what is in it, at the sides and below, and above.
 
     The upper left corner of them all stays where it is; nodes above each other stay so where the links leave a choice.
+    Links with nodes that have no box do not count.
     """
     import networkx  # half a second: nobody waits for it before the first layout
 
     nx = cast(Any, networkx)  # its functions are typed in part
-    ids = [id for id in graph.nodes if id in sizes]
-    if not ids:
-        return {}
+    nodes = {id: box for id, box in boxes.items() if id not in frames}
+    if not nodes:
+        return {}, {}
     links = nx.DiGraph()
-    links.add_nodes_from(ids)
-    links.add_edges_from((s.node, d.node) for d, s in graph.links.items() if d.node in sizes and s.node in sizes)
+    links.add_nodes_from(id for id in graph.nodes if id in nodes)
+    links.add_edges_from((s.node, d.node) for d, s in graph.links.items() if d.node in nodes and s.node in nodes)
     links.remove_edges_from([*nx.selfloop_edges(links)])
     while not nx.is_directed_acyclic_graph(links):
         links.remove_edge(*nx.find_cycle(links)[-1])
-    left, top = (min(graph.nodes[id].pos[axis] for id in ids) for axis in (0, 1))
-    parts = sorted(nx.weakly_connected_components(links), key=lambda part: min(graph.nodes[id].pos[1] for id in part))
-    places: dict[str, Point] = {}
-    for part in parts:
-        placed = _Part(graph, links.subgraph(part), sizes).places()
-        highest = min(y for _, y in placed.values())
-        places |= {id: (round(left + x), round(top + y - highest)) for id, (x, y) in placed.items()}
-        top = max(places[id][1] + sizes[id][1] for id in part) + PART_GAP
-    return places
+    nest = _Nest(frames, nodes)
+    left, top = (min(graph.nodes[id].pos[axis] for id in (*nodes, *nest.members)) for axis in (0, 1))
+    together = links.to_undirected()
+    for members in nest.members.values():
+        nx.add_path(together, members)
+    parts = nx.connected_components(together)
+    rects: dict[str, Rect] = {}
+    for part in sorted(parts, key=lambda part: min(graph.nodes[id].pos[1] for id in part)):
+        placed = nest.framed(_Part(graph, _columns(links.subgraph(part)), nodes, nest, room).places(), nodes, room)
+        highest = min(rect.y for rect in placed.values())
+        rects |= {id: rect._replace(y=top + rect.y - highest) for id, rect in placed.items()}
+        top = max(rects[id].y + rects[id].height for id in placed) + PART_GAP
+    leftmost = min(rect.x for rect in rects.values())
+    places: dict[str, Point] = {id: (left + rect.x - leftmost, rect.y) for id, rect in rects.items()}
+    return places, {id: (rects[id].width, rects[id].height) for id in nest.members}
+
+
+def _columns(links: Any) -> dict[str, int]:
+    """The number of each node's column: the longest way from a source.
+
+    A node with more readers than sources stands just before the first of its readers: that makes fewer wires long.
+    """
+    import networkx
+
+    generations = cast(Any, networkx).topological_generations(links)
+    found = {id: number for number, generation in enumerate(generations) for id in sorted(generation)}
+    for id in reversed([*found]):
+        readers = [found[reader] for reader in links.successors(id)]
+        if len(readers) > links.in_degree(id):
+            found[id] = min(readers) - 1
+    return found
+
+
+class _Nest:
+    """Frames in frames. owner: the innermost frame around a node or frame. members: all nodes in a frame."""
+
+    def __init__(self, frames: Mapping[str, Collection[str]], nodes: Collection[str]) -> None:
+        self.owner: dict[str, str] = {}
+        for frame, inside in sorted(frames.items(), key=lambda entry: -len(entry[1])):
+            # A frame is only in larger ones: no two are in each other.
+            kept = (id for id in inside if id in nodes or len(frames.get(id, inside)) < len(inside))
+            self.owner |= dict.fromkeys(kept, frame)
+        self.members: dict[str, list[str]] = {}
+        for id in nodes:
+            for frame in self.around(id):
+                self.members.setdefault(frame, []).append(id)
+
+    def around(self, id: str) -> list[str]:
+        """The frames that a node is in, outermost first."""
+        found: list[str] = []
+        while id in self.owner:
+            id = self.owner[id]
+            found.insert(0, id)
+        return found
+
+    def framed(
+        self, places: Mapping[str, Point], boxes: Mapping[str, Box], room: tuple[float, float]
+    ) -> dict[str, Rect]:
+        """Nodes, and the frames around them."""
+        side, above = room
+        rects = {id: Rect(*place, boxes[id].width, boxes[id].height) for id, place in places.items()}
+        here = (frame for frame, members in self.members.items() if members[0] in places)
+        for frame in sorted(here, key=lambda frame: -len(self.around(frame))):  # the inner ones first
+            inner = [rect for id, rect in rects.items() if self.owner.get(id) == frame]
+            x, y = min(rect.x for rect in inner) - side, min(rect.y for rect in inner) - above
+            right, low = max(r.x + r.width for r in inner) + side, max(r.y + r.height for r in inner) + side
+            rects[frame] = Rect(x, y, right - x, low - y)
+        return rects
 
 
 class _Part:
-    """Connected nodes. columns: their ids, from left to right, each from top to bottom."""
+    """Nodes that are connected by links or frames. y: of the tops of nodes and borders."""
 
-    def __init__(self, graph: Graph, links: Any, sizes: Mapping[str, Size]) -> None:
-        self.sizes = sizes
-        self.before: dict[str, list[str]] = {id: [*links.predecessors(id)] for id in links}
-        self.after: dict[str, list[str]] = {id: [*links.successors(id)] for id in links}
-        self.columns = self._columns(links)
-        for column in self.columns:
-            column.sort(key=lambda id: graph.nodes[id].pos[1])
-        self.y: dict[str, float] = {}
-        for column in self.columns:
-            self._stack(column, dict.fromkeys(column, 0.0))
+    def __init__(
+        self, graph: Graph, columns: Mapping[str, int], boxes: Mapping[str, Box], nest: _Nest, room: tuple[float, float]
+    ) -> None:
+        self.columns, self.boxes, self.room = columns, boxes, room
+        self.paths = {id: nest.around(id) for id in columns}
+        self.wires = [*self._find_wires(graph)]
+        self.pulls: defaultdict[str, list[tuple[str, float]]] = defaultdict(list)
+        """To the node at the other end of each wire: how far below its top this one's top makes the wire level."""
+        for wire in self.wires:
+            self.pulls[wire.src].append((wire.dst, wire.end - wire.start))
+            self.pulls[wire.dst].append((wire.src, wire.start - wire.end))
+        self.frames = {frame: ids for frame, ids in nest.members.items() if ids[0] in columns}
+        self.spans = {**self._node_spans(), **self._border_spans()}
+        self.y: dict[Item, float] = {id: graph.nodes[id].pos[1] for id in columns}
 
-    def _columns(self, links: Any) -> list[list[str]]:
-        """By the longest way from a source; a source stands just before the first node that reads it."""
-        import networkx
+    def _find_wires(self, graph: Graph) -> Iterator[Wire]:
+        """Those that lead to the right."""
+        for dst, src in graph.links.items():
+            if self.columns.get(src.node, inf) < self.columns.get(dst.node, -inf):
+                yield Wire(src.node, dst.node, self._socket(src, output=True), self._socket(dst, output=False))
 
-        generations = [list(g) for g in cast(Any, networkx).topological_generations(links)]
-        depth = {id: depth for depth, generation in enumerate(generations) for id in generation}
-        for id in generations[0]:
-            depth[id] = min((depth[reader] for reader in self.after[id]), default=1) - 1
-        columns: list[list[str]] = [[] for _ in generations]
-        for id in depth:
-            columns[depth[id]].append(id)
-        return columns
+    def _socket(self, port: Port, *, output: bool) -> float:
+        return self.boxes[port.node].socket(port.socket, output=output)
+
+    def _node_spans(self) -> dict[Item, list[Span]]:
+        """A node takes its place, and the lanes of its outputs as far as their last readers."""
+        ends: defaultdict[tuple[str, float], int] = defaultdict(int)
+        for wire in self.wires:
+            ends[wire.src, wire.start] = max(ends[wire.src, wire.start], self.columns[wire.dst])
+        spans: dict[Item, list[Span]] = {
+            id: [Span(column, 0.0, self.boxes[id].height)] for id, column in self.columns.items()
+        }
+        for (id, start), end in ends.items():
+            spans[id] += [Span(column, start, start, lane=True) for column in range(self.columns[id] + 1, end)]
+        return spans
+
+    def _border_spans(self) -> dict[Item, list[Span]]:
+        spans: dict[Item, list[Span]] = {}
+        for frame, ids in self.frames.items():
+            columns = [self.columns[id] for id in ids]
+            across = [Span(column, 0.0, 0.0) for column in range(min(columns), max(columns) + 1)]
+            spans[Border(frame, upper=True)] = spans[Border(frame, upper=False)] = across
+        return spans
 
     def places(self) -> dict[str, Point]:
+        """The upper left corner of each node, in whole units."""
+        least, best = inf, dict[Item, float]()
         for sweep in range(SWEEPS):
-            forward = sweep % 2 == 0
-            for column in self.columns if forward else reversed(self.columns):
-                self._settle(column, self.before if forward else self.after, reorder=sweep < SWEEPS - 2)
-        x, places = 0.0, dict[str, Point]()
-        for column in self.columns:
-            places |= {id: (x, self.y[id]) for id in column}
-            x += max(self.sizes[id][0] for id in column) + COLUMN_GAP
+            self.y = self._separated(self._wanted(sweep))
+            cost = self._cost()
+            if cost < least:
+                least, best = cost, self.y
+        lefts = self._lefts()
+        return {id: (round(lefts[column]), round(best[id])) for id, column in self.columns.items()}
+
+    def _lefts(self) -> list[float]:
+        widths = [0.0] * (max(self.columns.values()) + 1)
+        for id, column in self.columns.items():
+            widths[column] = max(widths[column], self.boxes[id].width)
+        return [sum(widths[:column]) + column * COLUMN_GAP for column in range(len(widths))]
+
+    def _cost(self) -> float:
+        """How much the wires turn, and how high it all is."""
+        turns = sum(abs(self.y[wire.src] + wire.start - self.y[wire.dst] - wire.end) for wire in self.wires)
+        top = min(self.y[id] for id in self.columns)
+        return turns + HEIGHT_COSTS * (max(self.y[id] + self.boxes[id].height for id in self.columns) - top)
+
+    def _wanted(self, sweep: int) -> dict[str, float]:
+        """Where each node's wires are level, on the average: those on one side of it at first, then all."""
+        forward = sweep % 2 == 0
+        y = {id: self.y[id] for id in self.columns}
+        for id in sorted(y, key=self.columns.__getitem__, reverse=not forward):
+            pulls = self.pulls[id]
+            if sweep < SWEEPS / 2:
+                pulls = [pull for pull in pulls if (self.columns[pull[0]] < self.columns[id]) == forward]
+            if pulls:
+                y[id] = sum(y[other] + below for other, below in pulls) / len(pulls)
+        return y
+
+    def _separated(self, wanted: Mapping[str, float]) -> dict[Item, float]:
+        """The places nearest by at which nothing touches, halfway between pushing all down and pushing all up."""
+        side, above = self.room
+        places: dict[Item, float] = {**wanted}
+        for frame, ids in self.frames.items():
+            places[Border(frame, upper=True)] = min(wanted[id] for id in ids) - above
+            places[Border(frame, upper=False)] = max(wanted[id] + self.boxes[id].height for id in ids) + side
+        order = self._ordered(wanted)
+        down, up = self._pushed(order, places, 1), self._pushed(order[::-1], places, -1)
+        return {item: (down[item] + up[item]) / 2 for item in order}
+
+    def _ordered(self, wanted: Mapping[str, float]) -> list[Item]:
+        """Nodes by their middles, those of a frame together, between its borders."""
+        middle = {id: y + self.boxes[id].height / 2 for id, y in wanted.items()}
+        middle |= {frame: sum(middle[id] for id in ids) / len(ids) for frame, ids in self.frames.items()}
+        order: list[Item] = []
+        opened: list[str] = []
+        for id in sorted(wanted, key=lambda id: [(middle[step], step) for step in (*self.paths[id], id)]):
+            while opened != self.paths[id][: len(opened)]:
+                order.append(Border(opened.pop(), upper=False))
+            for frame in self.paths[id][len(opened) :]:
+                order.append(Border(frame, upper=True))
+                opened.append(frame)
+            order.append(id)
+        return [*order, *(Border(frame, upper=False) for frame in reversed(opened))]
+
+    def _pushed(self, order: Sequence[Item], wanted: Mapping[Item, float], sign: int) -> dict[Item, float]:
+        """Put one item after another where it is wanted, or as far on as it must. sign: 1 is down, -1 is up."""
+        nodes, lanes = defaultdict[int, float](lambda: -inf), defaultdict[int, float](lambda: -inf)  # taken so far
+        places: dict[Item, float] = {}
+        for item in order:
+            before, after = self._gaps(item, sign)
+            at = sign * wanted[item]
+            for span in self.spans[item]:
+                near = min(sign * span.top, sign * span.low)
+                if span.lane:
+                    at = max(at, nodes[span.column] + LANE_GAP - near, lanes[span.column] + WIRE_GAP - near)
+                else:
+                    at = max(at, nodes[span.column] + before - near)
+                    if isinstance(item, str):  # wires pass borders
+                        at = max(at, lanes[span.column] + LANE_GAP - near)
+            places[item] = sign * at
+            for span in self.spans[item]:
+                taken = lanes if span.lane else nodes
+                end = at + max(sign * span.top, sign * span.low) + after * (not span.lane)
+                taken[span.column] = max(taken[span.column], end)
         return places
 
-    def _settle(self, column: list[str], neighbours: Mapping[str, Collection[str]], *, reorder: bool) -> None:
-        """Move the nodes of a column towards the middle of their neighbours on one side."""
-        wanted = {id: self._middle(neighbours[id]) for id in column}
-        tops = {id: self.y[id] if m is None else m - self.sizes[id][1] / 2 for id, m in wanted.items()}
-        if reorder:
-            column.sort(key=lambda id: tops[id] + self.sizes[id][1] / 2)
-        self._stack(column, tops)
-
-    def _middle(self, ids: Iterable[str]) -> float | None:
-        middles = [self.y[id] + self.sizes[id][1] / 2 for id in ids]
-        return sum(middles) / len(middles) if middles else None
-
-    def _stack(self, column: Sequence[str], tops: Mapping[str, float]) -> None:
-        """Give the nodes of a column, in their order, the places nearest to `tops` at which none touch."""
-        offset, offsets = 0.0, list[float]()
-        for id in column:
-            offsets.append(offset)
-            offset += self.sizes[id][1] + ROW_GAP
-        wanted = [tops[id] - shift for id, shift in zip(column, offsets, strict=True)]
-        for id, place, shift in zip(column, nearest_rising(wanted), offsets, strict=True):
-            self.y[id] = place + shift
-
-
-def nearest_rising(values: Sequence[float]) -> list[float]:
-    """The never falling sequence with the least squared distance to `values`: pool adjacent violators."""
-    pools: list[tuple[float, int]] = []  # mean, length
-    for value in values:
-        pools.append((value, 1))
-        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
-            (a, n), (b, m) = pools[-2:]
-            pools[-2:] = [((a * n + b * m) / (n + m), n + m)]
-    return [mean for mean, length in pools for _ in range(length)]
-
-
-def layered_in_frames(
-    graph: Graph, sizes: Mapping[str, Size], frames: Mapping[str, Collection[str]], room: tuple[float, float]
-) -> tuple[dict[str, Point], dict[str, Size]]:
-    """`layered`, with what lies in a frame kept together: places for nodes and frames, and new sizes for the frames.
-
-    frames: what each surrounds, the frames inside it included. room: between a frame's edge and what is in it, at the
-    sides and below, and above.
-    """
-    owner: dict[str, str] = {}
-    for frame, members in sorted(frames.items(), key=lambda entry: -len(entry[1])):
-        owner |= dict.fromkeys((id for id in members if id in sizes or id in frames), frame)
-    filled = [frame for frame in sorted(frames, key=lambda id: len(frames[id])) if frame in owner.values()]
-    every, local = {id: size for id, size in sizes.items() if id not in frames}, dict[str, dict[str, Point]]()
-    side, above = room
-    for frame in (*filled, ""):
-        inside = {id: size for id, size in every.items() if owner.get(id, "") == frame}
-        local[frame] = layered(_contracted(graph, inside, owner), inside)
-        if frame:
-            right, low = (max(p[a] + inside[id][a] for id, p in local[frame].items()) for a in (0, 1))
-            left, top = (min(p[a] for p in local[frame].values()) for a in (0, 1))
-            local[frame] = {id: (x - left + side, y - top + above) for id, (x, y) in local[frame].items()}
-            every[frame] = (right - left + 2 * side, low - top + above + side)
-    places = local[""]
-    for frame in reversed(filled):  # the outer ones first
-        x, y = places[frame]
-        places |= {id: (x + dx, y + dy) for id, (dx, dy) in local[frame].items()}
-    return places, {frame: every[frame] for frame in filled}
-
-
-def _contracted(graph: Graph, ids: Collection[str], owner: Mapping[str, str]) -> Graph:
-    """The links between these nodes, each frame among them standing for what is in it."""
-
-    def shown(id: str) -> str:
-        while id not in ids and id in owner:
-            id = owner[id]
-        return id
-
-    links = {Port(shown(d.node), f"{d.node}.{d.socket}"): Port(shown(s.node), s.socket) for d, s in graph.links.items()}
-    kept = {d: s for d, s in links.items() if d.node in ids and s.node in ids and d.node != s.node}
-    return Graph({id: graph.nodes[id] for id in graph.nodes if id in ids}, kept)
+    def _gaps(self, item: Item, sign: int) -> tuple[float, float]:
+        """What is kept free before an item, and what it takes beyond its end: a frame's room is inside its border."""
+        if isinstance(item, str):
+            return NODE_GAP, 0.0
+        side, above = self.room
+        room = above if item.upper else side
+        return (NODE_GAP, room - NODE_GAP) if item.upper == (sign > 0) else (room, 0.0)

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nodegraph.graph import Graph
-from nodegraph.types import Picture
+from nodegraph.types import PREVIEW_SIDE, Picture
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """Compute these targets of this graph. Replaces any earlier Run; no targets means stop.
 
-    effects: whether sinks act; without, they only show what they were given. ticket: what Began calls this run.
+    effects: whether a person asked for it. Without, sinks only show what they were given, and nodes that run on request
+    are left out, with what needs them. ticket: what Began calls this run.
     """
 
     graph: Graph
@@ -39,7 +40,22 @@ class Free:
     results: tuple[Literal["memory", "disk"], ...] = ()
 
 
-Request = Run | Report | Free
+Source = tuple[str, int | None]
+"""Where a picture comes from: the key of a result, and which of its outputs; None: the first that can show itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Say what results look like that are kept, while nothing runs; nothing is computed. The newest Look comes first.
+
+    sources: by the key that Seen is to name. max_side: of the pictures, in pixels.
+    """
+
+    sources: Mapping[str, Source]
+    max_side: int = PREVIEW_SIDE
+
+
+Request = Run | Report | Free | Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +116,15 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What a result looks like that is kept: an answer to Look. There is none for what is not kept."""
+
+    key: str
+    picture: Picture
+    max_side: int
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """message: one sentence for people. traceback: for the log; empty when the sentence says it all."""
 
@@ -126,12 +151,17 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """Nothing is left to do for the latest Run."""
+    """Nothing is left to do for the latest Run.
+
+    stopped: it ended early, or was there to stop another. waiting: how many results wait for a run that a person asks
+    for.
+    """
 
     run: int
     cached: int
     seconds: float
     stopped: bool = False
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,4 +203,4 @@ class Gone:
     message: str = ""
 
 
-Event = Ready | Began | Planned | Started | Progress | Finished | Failed | Warned | Saved | Idle | Memory | Gone
+Event = Ready | Began | Planned | Started | Progress | Finished | Seen | Failed | Warned | Saved | Idle | Memory | Gone

@@ -25,12 +25,13 @@ from nodegraph.types import ListOf, Picture, accepts, is_plain, type_name, type_
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Limits of a number, both included."""
+    """Limits of a number, both included. zero: what 0 stands for, where it is no number like the others."""
 
     min: float
     max: float
     step: float | None = None
     unit: str = ""
+    zero: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,9 @@ class Output:
 class NodeType:
     """What the engine and the editor know of a kind of node.
 
-    group: the body, for the types "group:NAME".
+    group: the body, for the types "group:NAME". shows: the output whose picture stands for the whole; when empty, the
+    first that can show itself. on_request: takes minutes or writes files, so that it runs when a person asks for it and
+    not by itself in live mode; so do all sinks.
     """
 
     id: str
@@ -140,6 +143,8 @@ class NodeType:
     aliases: tuple[str, ...] = ()
     group: Group | None = field(default=None, compare=False)
     kind: Kind = "call"
+    shows: str = ""
+    on_request: bool = False
 
     @property
     def category(self) -> str:
@@ -214,12 +219,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def node(
-    id: str, *, version: int = 1, title: str | None = None, aliases: tuple[str, ...] = (), kind: Kind = "call"
+    id: str,
+    *,
+    version: int = 1,
+    title: str | None = None,
+    aliases: tuple[str, ...] = (),
+    kind: Kind = "call",
+    shows: str = "",
+    on_request: bool = False,
 ) -> Callable[[F], F]:
     """Declare a node type; the signature is the whole declaration.
 
     id and parameter names are the file format. version: raised when equal inputs give other results.
-    aliases: further words people search for. The function stays an ordinary function.
+    aliases: further words people search for. shows, on_request: see NodeType. The function stays an ordinary function.
     """
 
     def declare(fn: F) -> F:
@@ -233,7 +245,18 @@ def node(
         name = fn.__name__.rstrip("_").replace("_", " ").capitalize()
         doc = inspect.getdoc(fn) or ""
         fn.node_type = NodeType(  # type: ignore[attr-defined]
-            id, version, title or name, doc, inputs, _outputs(returns), fn, takes_context, aliases, kind=kind
+            id,
+            version,
+            title or name,
+            doc,
+            inputs,
+            _outputs(returns),
+            fn,
+            takes_context,
+            aliases,
+            kind=kind,
+            shows=shows,
+            on_request=on_request,
         )
         return fn
 

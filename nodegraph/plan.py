@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from time import perf_counter
 from typing import Any
 
 from nodegraph.builtin import VARIABLE_GET, VARIABLE_SET
@@ -79,6 +80,7 @@ class Planner:
         self._graph = Graph()
         self._flat, self._structure = Flat({}, {}), Structure((), {})
         self._types = registry
+        self._expanded = self._graph, self._types, self._flat  # the latest graph of which that much is known
         self._evaluator = Evaluator(self._type_of, environment)
         self._targets: tuple[str, ...] | None = None
         self._tables: _Tables | None = None
@@ -93,39 +95,61 @@ class Planner:
         try:
             self._take(graph)
         except Cycle as cycle:
-            self._graph, self._plan = Graph(), None
             return Plan({}, {}, tuple(Problem(id, None, str(cycle)) for id in cycle.nodes), {})
         if targets != self._targets:
             self._targets, self._tables = targets, None
-        goals = self._goals()
+        goals = self._goals(targets)
         self._evaluator.settle(goals)
         self._plan = self._collect(goals)
         return self._plan
 
+    def prepare(self, graph: Graph, seconds: float) -> bool:
+        """Do a part of what `plan` does for all nodes of a graph; whether no more than summing up is left to it.
+
+        seconds: after which to stop. For those who have something else to do meanwhile; call again to go on.
+        """
+        end = perf_counter() + seconds
+        if graph is not self._expanded[0] and _other_params(self._graph, graph) is None:
+            self._expand(graph)
+            if perf_counter() > end:
+                return False
+        try:
+            self._take(graph)
+        except Cycle:
+            return True
+        return self._evaluator.settle(self._goals(None), end)
+
     def _take(self, graph: Graph) -> None:
-        """Forget what the difference to the graph before reaches."""
+        """Forget what the difference to the graph before reaches. Raises Cycle."""
         changed = _other_params(self._graph, graph)
         if changed is None:
-            if graph.groups is not self._graph.groups:
-                self._types = document_types(graph.groups, self._registry)
-            self._flat = expand(graph, self._type_of)
+            _, self._types, self._flat = self._expand(graph)
+            self._graph, self._plan, self._tables = Graph(), None, None  # for when the links form a cycle
             self._structure = structure(self._flat)
             self._evaluator.load(self._flat, self._structure)
-            self._tables = None
         elif changed:
             self._evaluator.replace(changed)
+            self._plan = None
         self._graph = graph
+
+    def _expand(self, graph: Graph) -> tuple[Graph, Mapping[str, NodeType], Flat]:
+        """The graph's types, and the graph as planning wants it. Kept, so that `prepare` can go on from there."""
+        if graph is not self._expanded[0]:
+            known = graph.groups is self._graph.groups
+            types = self._types if known else document_types(graph.groups, self._registry)
+            self._expanded = graph, types, expand(graph, types.get)
+        return self._expanded
 
     def _type_of(self, id: str) -> NodeType | None:
         return self._types.get(id)
 
-    def _goals(self) -> tuple[str, ...]:
+    def _goals(self, targets: tuple[str, ...] | None) -> tuple[str, ...]:
         """The nodes to evaluate, each standing for those it is planned with."""
         owners, exits = self._structure.owners, self._flat.exits
-        if self._targets is None:
+        if targets is None:
             return tuple(dict.fromkeys(owners.get(id, id) for id in self._structure.order))
         found: dict[str, None] = {}
-        for target in self._targets:
+        for target in targets:
             ids = [port.node for port in exits[target]] if target in exits else [target]
             found |= {owners.get(id, id): None for id in ids if id in self._flat.nodes}
         return tuple(found)

@@ -19,9 +19,9 @@ def seeds(graph: Graph, type_of: TypeOf) -> dict[Port, int]:
     for id, node in graph.nodes.items():
         type = type_of(node.type)
         for spec in type.inputs if type else ():
-            port = Port(id, spec.name)
-            if spec.get(Seed) and spec.type is int and port not in graph.links:
-                found[port] = node.params.get(spec.name, spec.default)
+            port, value = Port(id, spec.name), node.params.get(spec.name, spec.default)
+            if spec.get(Seed) and isinstance(value, int) and port not in graph.links:
+                found[port] = value
     return found
 
 

@@ -30,18 +30,22 @@ class SocketStyle:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A small picture for people to look at. rgb: height * width * 3 bytes, row by row from the top."""
+    """For people to look at. rgb: height * width * 3 bytes, row by row from the top."""
 
     width: int
     height: int
     rgb: bytes
 
 
+PREVIEW_SIDE, FULL_SIDE = 512, 4096
+"""How large a picture is at most, in pixels: one that comes by itself, and one that is asked for."""
+
+
 @runtime_checkable
 class Previewable(Protocol):
-    """A value that can show itself."""
+    """A value that can show itself. max_side: what the picture measures at most, in pixels."""
 
-    def preview(self) -> Picture | None: ...
+    def preview(self, max_side: int = PREVIEW_SIDE) -> Picture | None: ...
 
 
 STYLES: dict[Any, SocketStyle] = {

@@ -28,6 +28,9 @@ from nodegraph.node import REQUIRED
 
 MAX_BYTES = 64 << 20
 MAX_DEPTH = 64
+FARTHEST = 10_000_000
+"""What lies farther out could not be painted: pixels are counted in 32 bits."""
+
 LINE = 120
 
 
@@ -205,10 +208,10 @@ def _read_group(name: str, data: dict[str, Any], where: str) -> Group:
 
 def _pair(value: Any, field: str, where: str) -> tuple[float, float]:
     match _value(value, f"{where}{field!r}"):
-        case (int() | float() as x, int() | float() as y):
+        case (int() | float() as x, int() | float() as y) if max(abs(x), abs(y)) <= FARTHEST:
             return x, y
         case _:
-            raise ValueError(f"{where}{field!r} must be two numbers")
+            raise ValueError(f"{where}{field!r} must be two numbers between -{FARTHEST:,} and {FARTHEST:,}")
 
 
 def _pop(data: dict[str, Any], field: str, kind: type, default: Any, where: str) -> Any:

@@ -172,6 +172,20 @@ def test_a_value_without_a_form_on_disk_is_simply_not_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_failure_to_write_costs_that_result_alone(tmp_path):
+    class Unlucky(JsonCodec):
+        def save(self, values: tuple[Any, ...], path: Path) -> None:
+            if values == (Box(1.0),):
+                raise RuntimeError("no memory for a copy")
+            super().save(values, path)
+
+    cache = disk(tmp_path, codec=Unlucky())
+    cache.store("a", (Box(1.0),), seconds=1.0)
+    cache.store("b", (Box(2.0),), seconds=1.0)
+    cache.close()
+    assert ("a" in cache, "b" in cache) == (False, True)
+
+
 def test_writing_holds_up_nothing_and_drops_the_oldest_when_it_cannot_keep_up(tmp_path):
     go = threading.Event()
 

@@ -30,6 +30,11 @@ def test_less_than_the_limit_stays():
     assert draft(graph, type_of) == graph
 
 
+def test_what_is_no_number_is_left_for_planning_to_complain_about():
+    graph = Graph({"s": Node("local.schedule", {"steps": "many"})})
+    assert draft(graph, type_of) == graph
+
+
 def test_what_a_link_decides_is_left_alone():
     graph = Graph({"s": Node("local.schedule", {"steps": 50})}, {Port("s", "steps"): Port("other", "value")})
     assert draft(graph, type_of) == graph

@@ -20,15 +20,18 @@ from nodegraph.messages import (
     Free,
     Gone,
     Idle,
+    Look,
     Memory,
     Progress,
     Ready,
     Report,
     Run,
     Saved,
+    Seen,
     Started,
     Warned,
 )
+from tests.toy_nodes.boxes import Box
 
 TIMEOUT = 60  # seconds; far beyond what anything takes, so a failure and not a hang
 
@@ -177,6 +180,18 @@ def test_an_unchanged_graph_runs_nothing(editor: Editor):
     assert idle.run == 0  # the sink runs for its effect and is no result
 
 
+def test_only_a_run_that_computes_something_comes_to_its_end(editor: Editor):
+    assert [editor.run(chain("toy.show"), *targets)[-1].stopped for targets in (("show",), ())] == [False, True]
+
+
+def test_a_workflow_that_no_file_can_hold_does_not_end_the_engine(editor: Editor):
+    graph = add_node(chain("toy.save"), "odd", Node("toy.box", {"value": float("nan")}))
+    failed, idle = editor.run(graph, "save")[-2:]
+    assert isinstance(failed, Failed)
+    assert "cannot be run" in failed.message
+    assert isinstance(idle, Idle)
+
+
 def test_a_stopped_loop_goes_on_where_it_stopped(editor: Editor):
     graph = loop(100)
     editor.client.run(Run(graph, ("show",)))
@@ -282,6 +297,34 @@ def test_results_come_back_after_a_restart(settings: Settings):
         editor.client.close()
         ran.append(sum(isinstance(e, Finished) and e.node == "slow" and not e.cached for e in events))
     assert ran == [3, 0]
+
+
+def finished(events: list[Event], node: str) -> str:
+    """The key of its result."""
+    return next(event.key for event in events if isinstance(event, Finished) and event.node == node)
+
+
+def test_kept_results_are_looked_at_without_a_run_after_a_restart(settings: Settings):
+    editor = Editor(settings)
+    key = finished(editor.run(chain("toy.slow"), "slow"), "slow")
+    editor.client.close()
+    editor = Editor(settings)
+    editor.client.start()
+    editor.client.ask(Look({"gone": ("gone", None), "mine": (key, None)}, 100))
+    (*_, seen) = editor.until(Seen)
+    assert seen == Seen("mine", Box(3.0).preview(), 100)
+    editor.client.close()
+
+
+def test_what_is_asked_for_last_is_looked_at_first_after_the_run(editor: Editor):
+    key = finished(editor.run(chain("toy.slow"), "slow"), "slow")
+    editor.client.run(Run(loop(30), ("show",)))
+    editor.until(Started)
+    editor.client.ask(Look({"a": (key, None), "b": (key, 0)}))
+    editor.client.ask(Look({"c": (key, None)}, 1000))
+    assert not any(isinstance(event, Seen) for event in editor.until(Idle))
+    found = editor.until(Seen, lambda event: event.key == "b")
+    assert [event.key for event in found if isinstance(event, Seen)] == ["c", "a", "b"]
 
 
 def test_the_engine_ends_when_the_editor_is_gone(tmp_path: Path):

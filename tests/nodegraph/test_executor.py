@@ -8,12 +8,12 @@ import pytest
 
 from nodegraph.cache import Cache, DiskCache
 from nodegraph.executor import EVENT_SECONDS, execute
-from nodegraph.graph import Group, set_param
+from nodegraph.graph import Graph, Group, set_param
 from nodegraph.messages import Failed, Finished, Idle, Planned, Progress, Saved, Started
 from nodegraph.node import REQUIRED, Context, node
 from nodegraph.plan import plan
 from nodegraph.types import Picture, socket_type
-from tests.nodegraph.toys import REGISTRY, Box, JsonCodec, build, extend, run, schedule, zone
+from tests.nodegraph.toys import REGISTRY, Box, Halves, JsonCodec, build, extend, run, schedule, zone
 
 
 def started(events):
@@ -145,6 +145,37 @@ def test_a_result_nobody_needs_any_more_is_let_go():
     assert max(counts) <= 3  # the argument, the result, and the one before until its name is bound anew
 
 
+# --- only on request ---
+
+
+@node("toy.train", on_request=True)
+def train(box: Box) -> Box:
+    return Box(box.value + 100)
+
+
+def trained() -> Graph:
+    """A box that is shown as it is, and after training."""
+    nodes = {"box": "toy.box", "train": "toy.train", "after": "toy.step", "show": "toy.show", "plain": "toy.show"}
+    return build(nodes, "box.box > train.box", "train.box > after.box", "after.box > show.box", "box.box > plain.box")
+
+
+def test_a_run_that_nobody_asked_for_leaves_out_what_runs_on_request_and_what_needs_it():
+    events = []
+    planned = plan(trained(), local(train))
+    idle = execute(planned, ["show", "plain"], Cache(1 << 20), events.append, effects=False)
+    assert idle.waiting == 1
+    assert started(events) == [("box", ()), ("plain", ())]
+    assert failures(events) == []
+
+
+def test_what_ran_on_request_is_used_afterwards():
+    cache, events = Cache(1 << 20), []
+    planned = plan(trained(), local(train))
+    execute(planned, ["train"], cache, events.append)
+    execute(planned, ["show"], cache, events.append, effects=False)
+    assert started(events) == [("box", ()), ("train", ()), ("after", ()), ("show", ())]
+
+
 # --- failures ---
 
 
@@ -257,6 +288,20 @@ def test_what_a_node_shows_at_its_end_is_what_is_shown_of_its_result():
     graph = build({"box": "toy.box", "n": "local.reports"}, "box.box > n.box")
     execute(plan(graph, local(declared), ["n"]), ["n"], Cache(0), events.append)
     assert next(e for e in events if isinstance(e, Finished) and e.node == "n").picture == Box(9).preview()
+
+
+def test_a_node_says_which_of_its_outputs_is_shown_also_when_it_comes_from_the_cache():
+    @node("local.parts", shows="right")
+    def parts(box: Box) -> Halves:
+        return Halves(Box(1), Box(box.value))
+
+    cache = Cache(1 << 20)
+    planned = plan(build({"box": ("toy.box", {"value": 9.0}), "n": "local.parts"}, "box.box > n.box"), local(parts))
+    for cached in (False, True):
+        events = []
+        execute(planned, ["n"], cache, events.append)
+        found = next(e for e in events if isinstance(e, Finished) and e.node == "n")
+        assert (found.cached, found.picture) == (cached, Box(9).preview())
 
 
 def test_a_run_of_milliseconds_shows_every_node_its_picture():

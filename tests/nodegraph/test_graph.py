@@ -1,10 +1,13 @@
 """The pure edits of a graph, and the differences a view is given."""
 
+from dataclasses import replace
+
 import pytest
 
 from nodegraph.graph import (
     Diff,
     Graph,
+    Group,
     Node,
     Port,
     add_node,
@@ -79,3 +82,9 @@ def test_a_diff_names_what_a_view_must_do():
 def test_equal_graphs_differ_in_nothing():
     graph = zone()
     assert diff(graph, graph) == Diff()
+
+
+def test_a_group_with_its_inputs_in_another_order_is_another_group():
+    group = Group("G", Graph(), {"a": 1, "b": 2}, ("out",))
+    assert group == replace(group)
+    assert group != replace(group, inputs={"b": 2, "a": 1})

@@ -101,3 +101,12 @@ def test_a_wire_straight_through_a_group_survives_opening_it():
 def test_what_cannot_be_grouped_is_refused_with_a_sentence(ids, name, message):
     with pytest.raises(ValueError, match=message):
         make_group(instance(), ids, name)
+
+
+def test_outputs_of_one_name_are_called_after_what_they_are_for():
+    graph = build(
+        {"one": "toy.box", "two": "toy.box", "sum": "toy.add"},
+        *("one.box > sum.a", "two.box > sum.b"),
+    )
+    assert make_group(graph, ["one", "two"], "Boxes").groups["Boxes"].outputs == ("a", "b")
+    assert make_group(graph, ["one"], "Box").groups["Box"].outputs == ("box",)

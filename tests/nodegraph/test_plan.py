@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodegraph.graph import Node, Port, add_node, change_node, disconnect, move_nodes, set_param
+from nodegraph.graph import Node, Port, add_node, change_node, disconnect, move_nodes, remove_nodes, set_param
 from nodegraph.keys import call_key, fingerprint, refs
 from nodegraph.plan import Planner, Ref, plan
 from tests.nodegraph.test_expand import TWICE
@@ -326,6 +326,13 @@ def test_a_for_each_zone_needs_a_list():
     assert sentences(plan(graph, REGISTRY)) == [("b", "items", "items is not connected")]
 
 
+def test_all_that_is_wrong_in_a_zone_that_cannot_be_unrolled_is_said_at_once():
+    nodes = {"b": "foreach.begin", "e": "foreach.end", "t": ("toy.step", {"amount": "x"})}
+    graph = build(nodes, "b.zone > e.zone", "b.item > t.box", "t.box > e.result")
+    found = {(node, socket) for node, socket, _ in sentences(plan(graph, REGISTRY))}
+    assert {("b", "items"), ("t", "amount")} == found
+
+
 def test_the_index_enters_the_calls_of_each_round():
     planned = plan(extend(zone(3), {}, "begin.index > step.index"), REGISTRY, ["end"])
     assert [call.args["index"] for call in planned.calls.values() if call.node == "step"] == [0, 1, 2]
@@ -554,7 +561,27 @@ EDITS = st.one_of(
     st.sampled_from(["box.box > last.a", "sum.box > last.a", "each_total.box > last.b", "step.box > last.b"]).map(
         lambda link: lambda graph: extend(graph, {}, link)
     ),
+    st.sampled_from(["box", "step", "begin", "end", "twice", "sum", "each_list", "each_end", "pick"]).map(
+        lambda id: lambda graph: remove_nodes(graph, {id})
+    ),
+    st.sampled_from(["end.zone", "end.next", "sum.a", "each_end.zone", "twice.box", "step.box"]).map(
+        lambda port: lambda graph: disconnect(graph, Port(*port.split(".")))
+    ),
+    st.sampled_from([1, 3, "much"]).map(
+        lambda amount: (
+            lambda graph: replace(graph, groups={"Twice": replace(TWICE, inputs={**TWICE.inputs, "amount": amount})})
+        )
+    ),
 )
+
+
+def edited(graph, edit):
+    """The graph after the edit, where that is of nodes that were not removed before."""
+    try:
+        after = edit(graph)
+    except KeyError:
+        return graph
+    return after if all({dst.node, src.node} <= after.nodes.keys() for dst, src in after.links.items()) else graph
 
 
 @settings(max_examples=60)
@@ -563,7 +590,10 @@ def test_whatever_was_edited_the_plan_is_that_of_the_graph(edits, targets):
     planner, graph = Planner(REGISTRY), everything()
     planner.plan(graph, targets)
     for edit in edits:
-        graph = edit(graph)
+        graph, before = edited(graph, edit), graph
+        planner.prepare(graph, 0.0)
+        assert planner.plan(before, targets).keys == plan(before, REGISTRY, targets).keys
+        planner.prepare(graph, 0.0)
         again, fresh = planner.plan(graph, targets), plan(graph, REGISTRY, targets)
         assert again.calls.keys() == fresh.calls.keys()
         assert again.keys == fresh.keys
@@ -572,6 +602,14 @@ def test_whatever_was_edited_the_plan_is_that_of_the_graph(edits, targets):
         for key, call in again.calls.items():
             assert {ref.key for arg in call.args.values() for ref in refs(arg)} <= done
             done.add(key)
+
+
+def test_a_plan_can_be_made_in_small_pieces():
+    planner, graph, pieces = Planner(REGISTRY), everything(), 1
+    while not planner.prepare(graph, 0.0):
+        pieces += 1
+    assert pieces > 5
+    assert planner.plan(graph) == plan(graph, REGISTRY)
 
 
 def test_a_zone_that_gets_its_first_round_is_planned_with_all_it_takes():

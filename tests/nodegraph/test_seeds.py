@@ -37,6 +37,11 @@ def test_counting_up_begins_again_after_the_largest_seed():
     assert rolled(Node("local.dice", {"seed": 9}, seed_mode="increment")).params == {"seed": 0}
 
 
+def test_a_seed_that_is_no_number_is_left_for_planning_to_complain_about():
+    node = Node("local.dice", {"seed": "seven"}, seed_mode="increment")
+    assert rolled(node) == node
+
+
 def test_a_linked_seed_is_left_alone():
     node = Node("local.dice", {"seed": 3}, seed_mode="random")
     assert rolled(node, seed=Port("other", "value")) == node

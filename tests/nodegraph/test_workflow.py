@@ -87,6 +87,7 @@ BAD_FILES = [
     (one_node(params={"x": [1, {"y": math.inf}]}), "node 'a': parameter 'x', 'y' must be a finite number, got inf"),
     (file('{"a": {"type": "x", "params": {"x": 1e999}}}'), "parameter 'x' must be a finite number, got inf"),
     (one_node(pos=[1]), "node 'a': 'pos' must be two numbers"),
+    (one_node(pos=[0, -1e308]), "node 'a': 'pos' must be two numbers between -10,000,000 and 10,000,000"),
     (one_node(pos=[0, math.nan]), "node 'a': 'pos' must be a finite number"),
     (one_node(mode="asleep"), "node 'a': 'mode' must be one of on, muted, bypassed; got 'asleep'"),
     (one_node(mode=["on"]), "node 'a': 'mode' must be one of"),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from nodegraph.node import Context, Draft, File, Multiline, Range, Seed, node
-from nodegraph.types import Picture, socket_type
+from nodegraph.types import PREVIEW_SIDE, Picture, socket_type
 
 
 @socket_type(color="#d4a373")
@@ -14,9 +14,10 @@ from nodegraph.types import Picture, socket_type
 class Box:
     value: float
 
-    def preview(self) -> Picture | None:
-        grey = int(self.value) % 256
-        return Picture(8, 8, bytes([grey, 128, 255 - grey]) * 64)
+    def preview(self, max_side: int = PREVIEW_SIDE) -> Picture | None:
+        """Of a box of 1000 and more, as large as it may be."""
+        grey, side = int(self.value) % 256, max_side if self.value >= 1000 else 8
+        return Picture(side, side, bytes([grey, 128, 255 - grey]) * side**2)
 
 
 @node("toy.box")

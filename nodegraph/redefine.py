@@ -1,0 +1,81 @@
+"""Changing what a group is called and which sockets it has, for all of its instances: pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from nodegraph.builtin import GROUP_INPUT, GROUP_OUTPUT
+from nodegraph.expand import GROUP
+from nodegraph.graph import Graph, Group, Node, Port
+from nodegraph.inside import NEW_SOCKET
+
+Names = Mapping[str, str]
+"""The sockets that stay, in their new order: by their names before, their names after."""
+
+
+def redefine(graph: Graph, group: Group, name: str, inputs: Names, outputs: Names) -> Graph:
+    """Rename a group and rename, reorder and take away its sockets, with the wires and values that they had.
+
+    group: the definition; one that ships becomes the document's own. Raises ValueError when a name is missing or taken.
+    """
+    if not name:
+        raise ValueError("a group needs a name")
+    if name != group.name and name in graph.groups:
+        raise ValueError(f"there is already a group {name!r}")
+    _check(inputs)
+    _check(outputs)
+    own = replace(
+        group,
+        name=name,
+        graph=_inside(group.graph, inputs, outputs),
+        inputs={new: group.inputs[old] for old, new in inputs.items()},
+        outputs=(*outputs.values(),),
+    )
+    others = {known: other for known, other in graph.groups.items() if known != group.name}
+    type = GROUP + group.name
+
+    def changed(body: Graph) -> Graph:
+        return _with_instances(body, type, GROUP + name, inputs, outputs)
+
+    groups = {known: replace(other, graph=changed(other.graph)) for known, other in others.items()}
+    return replace(changed(graph), groups={**groups, name: own})
+
+
+def _check(names: Names) -> None:
+    for name in names.values():
+        if not name or name == NEW_SOCKET:
+            raise ValueError("a socket needs a name")
+        if [*names.values()].count(name) > 1:
+            raise ValueError(f"there are two sockets {name!r} on one side")
+
+
+def _inside(body: Graph, inputs: Names, outputs: Names) -> Graph:
+    """The body of the group with other sockets: its inputs come out of one wall, its outputs go into the other."""
+    entries, exits = ({id for id, n in body.nodes.items() if n.type == t} for t in (GROUP_INPUT, GROUP_OUTPUT))
+    return replace(body, links=_relinked(body, exits, outputs, entries, inputs))
+
+
+def _with_instances(body: Graph, type: str, to: str, inputs: Names, outputs: Names) -> Graph:
+    ids = {id for id, node in body.nodes.items() if node.type == type}
+    nodes = {id: _instance(node, to, inputs) if id in ids else node for id, node in body.nodes.items()}
+    return replace(body, nodes=nodes, links=_relinked(body, ids, inputs, ids, outputs)) if ids else body
+
+
+def _instance(node: Node, type: str, inputs: Names) -> Node:
+    params: dict[str, Any] = {inputs[name]: value for name, value in node.params.items() if name in inputs}
+    return replace(node, type=type, params=params)
+
+
+def _relinked(
+    body: Graph, readers: Collection[str], inputs: Names, sources: Collection[str], outputs: Names
+) -> dict[Port, Port]:
+    """The links of a graph in which the inputs of some nodes, and the outputs of some, have other names or are gone."""
+    links: dict[Port, Port] = {}
+    for dst, src in body.links.items():
+        to = inputs.get(dst.socket) if dst.node in readers else dst.socket
+        of = outputs.get(src.socket) if src.node in sources else src.socket
+        if to is not None and of is not None:
+            links[Port(dst.node, to)] = Port(src.node, of)
+    return links
