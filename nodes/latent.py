@@ -9,19 +9,24 @@ from typing import Annotated, Literal, NamedTuple
 from nodegraph.node import Range, Seed, node
 from nodes.types import Image, Latent, Mask, NoiseSchedule, Vae
 
+Side = Annotated[int, Range(0, 16_384, step=8, unit="px", zero="as trained")]
 SeedNumber = Annotated[int, Range(0, 2**64 - 1), Seed()]
 
 
 @node("latent.empty", aliases=("width", "height", "size", "batch"))
 def empty_latent(
     vae: Vae,
-    width: Annotated[int, Range(8, 16_384, step=8, unit="px")] = 512,
-    height: Annotated[int, Range(8, 16_384, step=8, unit="px")] = 512,
+    width: Side = 0,
+    height: Side = 0,
     batch: Annotated[int, Range(1, 64)] = 1,
 ) -> Latent:
-    """A blank latent for pictures of this size; batch pictures are made at once."""
+    """A blank latent for pictures of this size; batch pictures are made at once.
+
+    width, height: 0 is the size that the checkpoint was trained with, which suits it best.
+    """
     import torch
 
+    width, height = width or vae.native_size, height or vae.native_size
     for name, length in (("width", width), ("height", height)):
         if length % vae.factor:
             raise ValueError(f"{name} must be a multiple of {vae.factor}, got {length}")

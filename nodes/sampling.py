@@ -17,7 +17,7 @@ class Denoised(NamedTuple):
     history: History
 
 
-@node("sampling.unet_step", title="U-Net step", aliases=("sampler", "denoise", "KSampler"))
+@node("sampling.unet_step", title="U-Net step", aliases=("sampler", "denoise", "KSampler", "CFG"), shows="denoised")
 def unet_step(
     ctx: Context,
     model: Model,
@@ -41,10 +41,8 @@ def unet_step(
     denoised: the finished picture as far as it can be told now.
     """
     from nodes.backend.denoise import denoiser
-    from nodes.backend.previews import latent_picture
     from nodes.backend.solvers import step
 
     denoise = denoiser(model, positive.embeds, negative.embeds, guidance_scale, control, ctx.progress)
     x, denoised, history = step(solver, denoise, latent.samples, sigma, sigma_next, history or History(), seed, index)
-    ctx.progress(1, 1, lambda: latent_picture(denoised, latent.vae))
     return Denoised(replace(latent, samples=x), replace(latent, samples=denoised), history)

@@ -20,7 +20,12 @@ class Trained(NamedTuple):
     report: Image
 
 
-@node("training.lora", title="Train LoRA", aliases=("fine-tune", "DreamBooth", "teach", "style", "subject"))
+@node(
+    "training.lora",
+    title="Train LoRA",
+    aliases=("fine-tune", "DreamBooth", "teach", "style", "subject"),
+    on_request=True,
+)
 def train_lora(
     ctx: Context,
     model: Model,
@@ -33,7 +38,7 @@ def train_lora(
     rank: Annotated[int, Range(1, 256)] = 8,
     layers: Literal["attention", "all"] = "attention",
     batch: Annotated[int, Range(1, 64)] = 4,
-    size: Annotated[int, Range(8, 2048, step=8, unit="px")] = 512,
+    size: Annotated[int, Range(0, 2048, step=8, unit="px", zero="as trained")] = 0,
     seed: SeedNumber = 0,
     sample_prompts: Annotated[str, Multiline()] = "",
     sample_every: Annotated[int, Range(1, 100_000)] = 100,
@@ -44,6 +49,7 @@ def train_lora(
     folder: pictures; the caption of cat.png is the text in cat.txt, or else the file's name.
     trigger: a word put before every caption, which calls what was learnt afterwards.
     layers: attention keeps the file small; all reaches the convolutions too, for fine texture.
+    size: side of the pictures that are shown to the model; 0 is what it was trained with.
     sample_prompts: up to four lines; they are drawn every sample_every steps, so that you see what it knows by then.
     path: the file, for Load LoRA. It lies in the folder loras of the output folder, named after what it was made from.
     report: the loss, and the latest samples.
@@ -53,6 +59,7 @@ def train_lora(
     from nodes.backend.training_run import Run
 
     check_name(filename)
+    size = size or vae.native_size
     examples = training_data.read_folder(checkpoints.find(folder), trigger)
     settings = training.Settings(layers, rank, learning_rate, batch, seed)
     environment = devices.environment(pool.device().type)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from nodegraph.types import Picture, socket_type
+from nodegraph.types import PREVIEW_SIDE, Picture, socket_type
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,6 +58,12 @@ class Model:
     noise_schedule: NoiseSchedule
     loras: tuple[Lora, ...] = ()
 
+    def timestep(self, sigma: float) -> float:
+        """The model's own index of a noise level, between integers too; see `nodes.backend.schedules`."""
+        from nodes.backend.schedules import timestep_at
+
+        return timestep_at(self.noise_schedule, sigma)
+
 
 @socket_type(color="#ffd500", label="Text encoder", plain=True)
 @dataclass(frozen=True, slots=True)
@@ -73,11 +79,16 @@ class TextEncoder:
 @socket_type(color="#ff6e6e", label="VAE", plain=True)
 @dataclass(frozen=True, slots=True)
 class Vae:
-    """An autoencoder between pixels and latents. factor: pixels per latent pixel along a side."""
+    """An autoencoder between pixels and latents.
+
+    factor: pixels per latent pixel along a side. native_size: side of the pictures, in pixels, that the checkpoint's
+    denoiser was trained with.
+    """
 
     weights: Weights
     latent_channels: int
     factor: int
+    native_size: int
 
 
 @socket_type(color="#00d78d", label="ControlNet", plain=True)
@@ -128,10 +139,10 @@ class Latent:
     factor: int = 8
     vae: Vae | None = None
 
-    def preview(self) -> Picture | None:
+    def preview(self, max_side: int = PREVIEW_SIDE) -> Picture | None:
         from nodes.backend.previews import latent_picture
 
-        return latent_picture(self.samples, self.vae)
+        return latent_picture(self.samples, self.vae, max_side)
 
 
 @socket_type(color="#64b5f6")
@@ -139,10 +150,10 @@ class Latent:
 class Image:
     pixels: Tensor  # [batch, 3, height, width], float32 in 0..1
 
-    def preview(self) -> Picture | None:
+    def preview(self, max_side: int = PREVIEW_SIDE) -> Picture | None:
         from nodes.backend.previews import image_picture
 
-        return image_picture(self.pixels)
+        return image_picture(self.pixels, max_side)
 
 
 @socket_type(color="#81c784")
@@ -150,10 +161,10 @@ class Image:
 class Mask:
     weight: Tensor  # [batch, 1, height, width], 1 = regenerate
 
-    def preview(self) -> Picture | None:
+    def preview(self, max_side: int = PREVIEW_SIDE) -> Picture | None:
         from nodes.backend.previews import image_picture
 
-        return image_picture(self.weight.expand(-1, 3, -1, -1))
+        return image_picture(self.weight.expand(-1, 3, -1, -1), max_side)
 
 
 @socket_type(color="#c0a080")

@@ -23,6 +23,7 @@ CONFIGS = ROOT / "nodes" / "configs" / "sd1"
 
 MAX_CONFIG = 1_000_000  # bytes
 FAMILY = "sd1"
+LATENT_SIZE = 64  # side of the latents that Stable Diffusion 1.x was trained with
 LORA_MARKS = (".lora_down.", ".lora_up.", ".lora_A.", ".lora_B.", ".lora.down.", ".lora.up.")
 PREFIXES: dict[Part, str] = {
     "unet": "model.diffusion_model.",
@@ -67,10 +68,12 @@ def checkpoint(path: str) -> Checkpoint:
             f"its VAE makes {vae.get('latent_channels')}"
         )
     prediction, schedule = _training(place)
+    factor = 2 ** (len(vae["block_out_channels"]) - 1)
+    native_size = (unet.get("sample_size") or LATENT_SIZE) * factor
     return Checkpoint(
         Model(weights(place, "unet"), FAMILY, prediction, schedule),
         TextEncoder(weights(place, "text_encoder"), FAMILY),
-        Vae(weights(place, "vae"), vae["latent_channels"], 2 ** (len(vae["block_out_channels"]) - 1)),
+        Vae(weights(place, "vae"), vae["latent_channels"], factor, native_size),
     )
 
 

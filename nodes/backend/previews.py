@@ -9,14 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from nodegraph.types import Picture
+from nodegraph.types import PREVIEW_SIDE, Picture
 from nodes.backend import autoencoder, pool
 from nodes.types import Vae
 
-MAX_SIDE = 512  # pixels
 
-
-def latent_picture(samples: Tensor, vae: Vae | None = None) -> Picture:
+def latent_picture(samples: Tensor, vae: Vae | None = None, max_side: int = PREVIEW_SIDE) -> Picture:
     """A latent's colours, one pixel for each of its pixels; a batch side by side.
 
     samples: [batch, channels, height, width]. vae: whose latent it is; when None the first channels stand for colours,
@@ -30,13 +28,13 @@ def latent_picture(samples: Tensor, vae: Vae | None = None) -> Picture:
         rgb = latent[:, [0, min(1, latent.shape[1] - 1), min(2, latent.shape[1] - 1)]]
         low, high = rgb.amin((2, 3), keepdim=True), rgb.amax((2, 3), keepdim=True)
         rgb = (rgb - low) / (high - low).clamp_min(1e-6)
-    return image_picture(rgb)
+    return image_picture(rgb, max_side)
 
 
-def image_picture(pixels: Tensor) -> Picture:
-    """A batch of images side by side, at most 512 pixels a side. pixels: [batch, 3, height, width] in 0..1."""
+def image_picture(pixels: Tensor, max_side: int = PREVIEW_SIDE) -> Picture:
+    """A batch of images side by side, made smaller when a side is longer. pixels: [batch, 3, height, width] in 0..1."""
     sheet = side_by_side(pixels.detach().float().cpu())
-    shrink = MAX_SIDE / max(sheet.shape[-2:])
+    shrink = max_side / max(sheet.shape[-2:])
     if shrink < 1:
         size = [max(1, round(side * shrink)) for side in sheet.shape[-2:]]
         sheet = interpolate(sheet[None], size, mode="bilinear", antialias=True)[0]

@@ -26,10 +26,11 @@ KEY = "denoodle"
 
 
 def save(values: tuple[Any, ...], path: Path) -> None:
-    """Write the outputs of one call. Raises TypeError when a value is of no class that travels on links."""
+    """Write the outputs of one call. Raises TypeError when a value is of no class that travels on links, OSError."""
     tensors: dict[str, Tensor] = {}
     tree = json.dumps(_encode(values, tensors), allow_nan=False)
-    safetensors.torch.save_file(tensors, path, {KEY: tree})
+    # Not save_file: it has temporary files of its own, which nobody clears away, and no OSError for a full disk.
+    path.write_bytes(safetensors.torch.save(tensors, {KEY: tree}))
 
 
 def load(path: Path) -> tuple[Any, ...]:

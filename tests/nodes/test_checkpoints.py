@@ -29,7 +29,7 @@ def test_a_folder_is_described_from_its_settings(sd21_folder: Path):
     model, text_encoder, vae = checkpoints.checkpoint(str(sd21_folder))
     assert model.prediction == "v_prediction"
     assert model.noise_schedule == NoiseSchedule("scaled_linear", 0.00085, 0.012, 1000)
-    assert (vae.latent_channels, vae.factor) == (4, 8)
+    assert (vae.latent_channels, vae.factor, vae.native_size) == (4, 8, 64)
     assert model.weights.path == text_encoder.weights.path == str(sd21_folder)
 
 

@@ -23,7 +23,7 @@ from nodes.latent import (
 )
 from nodes.types import Image, Latent, Mask, Vae, Weights
 
-VAE = Vae(Weights("vae", "1"), latent_channels=4, factor=8)
+VAE = Vae(Weights("vae", "1"), latent_channels=4, factor=8, native_size=32)
 
 
 def test_an_empty_latent_has_the_shape_its_vae_decodes():
@@ -31,6 +31,11 @@ def test_an_empty_latent_has_the_shape_its_vae_decodes():
     assert latent.samples.shape == (2, 4, 6, 8)
     assert latent.samples.count_nonzero() == 0
     assert (latent.factor, latent.vae) == (8, VAE)
+
+
+def test_an_empty_latent_is_as_large_as_its_model_was_trained_unless_a_size_is_given():
+    assert empty_latent(VAE).samples.shape == (1, 4, 4, 4)
+    assert empty_latent(VAE, height=16).samples.shape == (1, 4, 2, 4)
 
 
 @pytest.mark.parametrize(("width", "height", "name"), [(60, 64, "width"), (64, 60, "height")])

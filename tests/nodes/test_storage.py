@@ -28,7 +28,7 @@ from nodes.types import (
 )
 
 WEIGHTS = Weights("models/a.safetensors", "1-2")
-VAE = Vae(WEIGHTS, 4, 8)
+VAE = Vae(WEIGHTS, 4, 8, 512)
 
 
 def noise(*shape: int) -> Tensor:
@@ -94,6 +94,11 @@ def test_a_result_computed_in_inference_mode_is_stored(tmp_path: Path):
 def test_what_does_not_travel_on_links_is_refused(tmp_path: Path):
     with pytest.raises(TypeError, match="dict does not travel on links"):
         storage.save(({},), tmp_path / "entry")
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_os_error(tmp_path: Path):
+    with pytest.raises(OSError, match="No such file"):
+        storage.save(VALUES["latent"], tmp_path / "gone" / "entry")
 
 
 @pytest.mark.parametrize("cut", [0, 4, 20, -1])
