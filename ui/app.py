@@ -18,17 +18,18 @@ from ui.garbage import GarbageCollector
 from ui.main_window import MainWindow
 from ui.session import Session, state_folder
 from ui.settings import Settings, settings_folder
+from ui.tour import take_tour
 
 SETTINGS = "settings.json"
-DEFAULT_GRAPH = Path(__file__).parents[1] / "workflows" / "text_to_image.json"
+DEFAULT_GRAPH = Path(__file__).resolve().parents[1] / "workflows" / "text_to_image.json"
 
 
 def run_editor(registry: Registry, path: str | None = None, package: str = "nodes", autorun: bool = False) -> int:
     """Open the window, on a workflow file when one is given, until it is closed; the exit code.
 
-    Without a file it shows what was open when the program ended by accident, else the default graph; the very first
-    start is live, and begins with the tour. package: the node package that the engine process loads. autorun: run the
-    workflow at once.
+    Without a file that can be read it shows what was open when the program ended by accident, else the default graph;
+    the first start begins with the tour, and is live after it. package: the node package that the engine process loads.
+    autorun: run the workflow at once.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Qt's loop would not let Python answer Ctrl-C in a terminal
     app = QApplication(sys.argv[:1])
@@ -36,23 +37,22 @@ def run_editor(registry: Registry, path: str | None = None, package: str = "node
     app.setApplicationDisplayName("Denoodle")
     theme.install(app)
     accessible.install()
-    first_start = not (settings_folder() / SETTINGS).exists()
     settings = Settings(settings_folder() / SETTINGS)
     session = Session(registry, state_folder())
     window = MainWindow(registry, EngineSettings(package), settings, session)
     window.restore()
     if path:
         window.open(Path(path))
-    elif window.workspace.pristine:
-        window.tabs.show_document(session.new(workflow.load(DEFAULT_GRAPH)))
+    if window.workspace.pristine:
+        window.tabs.new(workflow.load(DEFAULT_GRAPH), "Text to image")
     window.show()
     GarbageCollector(app)
 
     def start() -> None:
         window.start()
-        if first_start:
-            settings.change(live=True)
-            window.take_tour()
+        # The tour speaks of the default graph, and not of a stranger's.
+        if not settings.now.toured and (path is None or Path(path).resolve() == DEFAULT_GRAPH):
+            take_tour(window)
         if autorun:
             window.runner.run()
 

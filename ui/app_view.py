@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import (
-    QDialog,
-    QDialogButtonBox,
-    QHBoxLayout,
-    QLabel,
-    QProgressBar,
-    QPushButton,
-    QScrollArea,
-    QTreeWidget,
-    QTreeWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QEvent, QRectF, Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from nodegraph.app_view import App, app_of, set_app, suggested
 from nodegraph.graph import Diff, Port
 from nodegraph.node import Multiline
-from ui.canvas.scene import pixmap
+from nodegraph.types import Picture
+from ui.app_chooser import ChooseDialog, names
+from ui.canvas.pixmaps import pixmap
 from ui.document import Document
 from ui.panels.parameter_row import ParameterRow
 from ui.run_state import RunState
-from ui.text import duration, label
-from ui.theme import color, colors, font
+from ui.text import label
+from ui.theme import color, colors, panel_font, scaled
 
 FORM_WIDTH = 400
-CAPTION = 26
+CAPTION = 26  # room for the name of a picture, among others
 
 
 class Pictures(QWidget):
@@ -39,11 +29,12 @@ class Pictures(QWidget):
         super().__init__()
         self.document, self.runs = document, runs
         self.nodes: tuple[str, ...] = ()
-        runs.changed.connect(lambda node: self.update() if node in self.nodes else None)
+        self.names: dict[str, str] = {}
+        runs.changed.connect(lambda _: self.update())
         self.setAccessibleName("Results")
 
     def show_nodes(self, nodes: tuple[str, ...]) -> None:
-        self.nodes = nodes
+        self.nodes, self.names = nodes, names(self.document) if len(nodes) > 1 else {}
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -57,10 +48,16 @@ class Pictures(QWidget):
             cell = QRectF(index % columns * width, index // columns * height, width, height)
             self._paint_cell(painter, node, cell.adjusted(16, 16, -16, -16))
 
+    def _forming(self) -> Picture | None:
+        """How far a single picture is, while the steps that make it run."""
+        if len(self.nodes) > 1 or not self.runs.running:
+            return None
+        return next((run.picture for run in self.runs.nodes.values() if run.state == "running" and run.calls > 1), None)
+
     def _paint_cell(self, painter: QPainter, node: str, cell: QRectF) -> None:
-        room = cell.adjusted(0, 0, 0, -CAPTION)
-        picture = self.runs.of(node).picture
-        painter.setFont(font(13))
+        room = cell.adjusted(0, 0, 0, -scaled(CAPTION)) if len(self.nodes) > 1 else cell
+        picture = self._forming() or self.runs.of(node).picture
+        painter.setFont(panel_font())
         if picture is None:
             painter.setPen(color(colors().dim))
             painter.drawText(room, Qt.AlignmentFlag.AlignCenter, "The picture appears here\nwhen you run.")
@@ -71,8 +68,9 @@ class Pictures(QWidget):
         shown = pixmap(picture)
         painter.drawPixmap(place, shown, QRectF(shown.rect()))
         painter.setPen(color(colors().dim))
-        foot = QRectF(cell.left(), place.bottom() + 6, cell.width(), CAPTION)
-        painter.drawText(foot, Qt.AlignmentFlag.AlignCenter, title_of(self.document, node))
+        foot = QRectF(cell.left(), place.bottom(), cell.width(), scaled(CAPTION))
+        if len(self.nodes) > 1:
+            painter.drawText(foot, Qt.AlignmentFlag.AlignCenter, self.names[node])
 
 
 class AppView(QWidget):
@@ -80,6 +78,7 @@ class AppView(QWidget):
 
     run_wanted = Signal()
     stop_wanted = Signal()
+    held = Signal(bool)  # a slider is held: runs should be quick
 
     def __init__(self, document: Document, runs: RunState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -91,26 +90,27 @@ class AppView(QWidget):
         self.form = QScrollArea(widgetResizable=True)
         self.form.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.run_button = QPushButton("Run")
-        self.run_button.setDefault(True)
+        self.run_button.setObjectName("run")
         self.run_button.setToolTip("Make the pictures with these settings")
         self.stop_button = QPushButton("Stop")
         self.stop_button.setToolTip("Stop; finished steps are kept")
         self.choose_button = QPushButton("Choose what is shown…")
         self.choose_button.setToolTip("Pick the parameters and results of this view; the choice is saved in the file")
         self.bar = QProgressBar(textVisible=False, maximum=1000)
-        self.left = QLabel()
-        self.left.setObjectName("dim")
-        self.left.setWordWrap(True)
+        self.bar.setAccessibleName("Progress of the run")
+        keeps_place = self.bar.sizePolicy()
+        keeps_place.setRetainSizeWhenHidden(True)
+        self.bar.setSizePolicy(keeps_place)
         self.pictures = Pictures(document, runs)
         self._lay_out()
         self._connect()
         self.refresh()
 
     def _lay_out(self) -> None:
-        side = QWidget()
-        side.setObjectName("side")
-        side.setFixedWidth(FORM_WIDTH)
-        column = QVBoxLayout(side)
+        self.side = QWidget()
+        self.side.setObjectName("side")
+        self.side.setFixedWidth(scaled(FORM_WIDTH))
+        column = QVBoxLayout(self.side)
         column.setContentsMargins(18, 16, 18, 16)
         column.setSpacing(10)
         buttons = QHBoxLayout()
@@ -119,13 +119,12 @@ class AppView(QWidget):
         column.addWidget(self.heading)
         column.addWidget(self.form, 1)
         column.addWidget(self.bar)
-        column.addWidget(self.left)
         column.addLayout(buttons)
         column.addWidget(self.choose_button)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
-        row.addWidget(side)
+        row.addWidget(self.side)
         row.addWidget(self.pictures, 1)
 
     def _connect(self) -> None:
@@ -148,7 +147,7 @@ class AppView(QWidget):
         """Build the form anew when other parameters are to be shown, and show the values in any case."""
         self.heading.setText(self.document.name)
         app, graph = self.app, self.document.graph
-        shown = tuple((port, self._spec(port)) for port in app.inputs)
+        shown = tuple((port, self.document.input(port)) for port in app.inputs)
         if shown != self._shown:
             self._shown = shown
             self._fill([port for port, spec in shown if spec is not None])
@@ -156,23 +155,22 @@ class AppView(QWidget):
         for row in self.rows.values():
             row.refresh()
 
-    def _spec(self, port: Port) -> object:
-        return self.document.type_of(port.node).input(port.socket)
-
     def _fill(self, ports: list[Port]) -> None:
         page = QWidget()
         column = QVBoxLayout(page)
         column.setContentsMargins(0, 0, 12, 0)
         column.setSpacing(6)
         self.rows = {}
-        names = [port.socket for port in ports]
+        titles, sockets = names(self.document), [port.socket for port in ports]
         for port in ports:
-            spec = self.document.type_of(port.node).input(port.socket)
+            spec = self.document.input(port)
             assert spec is not None
             row = ParameterRow(self.document, port.node, spec)
-            if names.count(port.socket) > 1:
-                title = title_of(self.document, port.node)  # a prompt needs no more than the node's name
-                row.name.setText(title if spec.get(Multiline) else f"{title}: {label(spec.name)}")
+            if spec.get(Multiline):  # a prompt is known by the node's name
+                row.name.setText(titles[port.node])
+            elif sockets.count(port.socket) > 1:
+                row.name.setText(f"{titles[port.node]}: {label(spec.name)}")
+            row.held.connect(self.held)
             self.rows[port] = row
             column.addWidget(row)
         if not ports:
@@ -184,79 +182,29 @@ class AppView(QWidget):
         self.form.setWidget(page)
 
     def _apply(self, change: Diff) -> None:
+        if self.isVisible():
+            self.refresh()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
         self.refresh()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange:
+            self.side.setFixedWidth(scaled(FORM_WIDTH))
 
     def _show_run(self) -> None:
         running = self.runs.running
-        seconds = self.runs.seconds_left()
         self.stop_button.setEnabled(running)
+        self.bar.setVisible(running)
         # setValue paints at once, and with the bar all of the window that waits to be painted: for every event.
         self.bar.setUpdatesEnabled(False)
         self.bar.setValue(round(1000 * self.runs.fraction) if running else 0)
         self.bar.setUpdatesEnabled(True)
-        self.left.setText(f"{duration(seconds)} left" if running and seconds else self.runs.outcome or " ")
 
     def choose(self) -> None:
         """Ask which parameters and results are shown."""
         dialog = ChooseDialog(self.document, self.app, self)
         if dialog.exec():
             self.document.edit("Choose the app view", set_app, dialog.app())
-
-
-class ChooseDialog(QDialog):
-    """Every parameter that can be typed and every node with a result, to tick."""
-
-    def __init__(self, document: Document, app: App, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setWindowTitle("Choose what the app view shows")
-        self.resize(460, 560)
-        self.tree = QTreeWidget()
-        self.tree.setHeaderHidden(True)
-        self.tree.setAccessibleName("Parameters and results")
-        self._before = app
-        self._ports: dict[Port, QTreeWidgetItem] = {}
-        self._results: dict[str, QTreeWidgetItem] = {}
-        for id in document.graph.nodes:
-            self._add(document, id, app)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
-        buttons.accepted.connect(self.accept)
-        buttons.rejected.connect(self.reject)
-        column = QVBoxLayout(self)
-        column.addWidget(QLabel("Tick the parameters and the results to show."))
-        column.addWidget(self.tree)
-        column.addWidget(buttons)
-
-    def _add(self, document: Document, id: str, app: App) -> None:
-        type, links = document.type_of(id), document.graph.links
-        ports = [Port(id, spec.name) for spec in type.inputs if spec.editable and Port(id, spec.name) not in links]
-        if type.annotation or not (ports or type.outputs):
-            return
-        top = QTreeWidgetItem(self.tree, [title_of(document, id)])
-        for port in ports:
-            self._ports[port] = _ticked(top, label(port.socket), port in app.inputs)
-        if type.outputs:
-            self._results[id] = _ticked(top, "Its picture", id in app.outputs)
-        top.setExpanded(any(p.node == id for p in app.inputs) or id in app.outputs)
-
-    def app(self) -> App:
-        """What is ticked: what was shown before keeps its place, what is new comes after it."""
-        ports = [port for port, item in self._ports.items() if item.checkState(0) == Qt.CheckState.Checked]
-        results = [id for id, item in self._results.items() if item.checkState(0) == Qt.CheckState.Checked]
-        return App(
-            (*(p for p in self._before.inputs if p in ports), *(p for p in ports if p not in self._before.inputs)),
-            (
-                *(i for i in self._before.outputs if i in results),
-                *(i for i in results if i not in self._before.outputs),
-            ),
-        )
-
-
-def _ticked(parent: QTreeWidgetItem, text: str, on: bool) -> QTreeWidgetItem:
-    item = QTreeWidgetItem(parent, [text])
-    item.setCheckState(0, Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
-    return item
-
-
-def title_of(document: Document, id: str) -> str:
-    """What people call the node."""
-    return document.graph.nodes[id].title or document.type_of(id).title

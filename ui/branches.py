@@ -1,37 +1,41 @@
 """Edits that branch off in the middle of a denoising: look at a step, or go on from it in another way.
 
-The first steps of a branch are those of the run that is there already, so they come from the cache.
+The first steps of a branch are those of the run that is there already, so they come from the cache. Nodes that an
+earlier branch added are used again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nodegraph.builtin import REPEAT_BEGIN, REPEAT_END
-from nodegraph.expand import GROUP, TypeOf, expand
-from nodegraph.graph import Graph, Node, Port, add_node, connect, fresh_id
+from nodegraph.builtin import REPEAT_BEGIN, REPEAT_END, STATES
+from nodegraph.expand import TypeOf, expand
+from nodegraph.graph import Graph, Node, Port, add_node, fresh_id
 from nodegraph.structure import Cycle, structure
 from ui.run_state import owner
 
-COLUMN, ROW = 300.0, 420.0
-"""Distances between new nodes, in world units."""
+WIDTH, GAP = 220.0, 80.0
+"""Of new nodes without a size of their own, and between them; in world units."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """The nodes of the document that denoise: a group, or a repeat zone in the open.
+    """The nodes of the document that denoise: a group, or a repeat zone in the open; sources first.
 
-    entry: the input that takes the latent. exit: the output that passes it on. schedules: the inputs that take the
-    noise levels. count: the input that says how many rounds there are; None when the schedule says so.
+    entry: the input that takes the latent. exit: the output that passes it on. picture: the output that passes on what
+    a step shows. schedules: the inputs that take the noise levels. count: the input that says how many rounds there
+    are; None when the schedule says so. carried: the links that lead to `picture`, which the loop may not have yet.
     """
 
     nodes: tuple[str, ...]
     entry: Port
     exit: Port
+    picture: Port
     schedules: tuple[Port, ...]
     count: Port | None = None
+    carried: Mapping[Port, Port] = field(default_factory=dict[Port, Port])
 
 
 def find_loop(graph: Graph, type_of: TypeOf, node: str) -> Loop:
@@ -43,13 +47,23 @@ def find_loop(graph: Graph, type_of: TypeOf, node: str) -> Loop:
 
 
 def _group(graph: Graph, type_of: TypeOf, node: str) -> Loop:
-    id = owner(node)
+    id, _, inner = node.partition("/")
     type = type_of(graph.nodes[id].type) if id in graph.nodes else None
-    if type is None or not type.id.startswith(GROUP) or node.count("/") > 1 or not type.outputs:
+    if type is None or type.group is None or "/" in inner or not type.outputs:
         raise ValueError("the loop lies too deep inside groups; unpack the outer group to branch off here")
     if not (type.input("latent") and type.input("sigmas")):
         raise ValueError(f"{type.title!r} takes no latent and sigmas, so there is no way to cut it")
-    return Loop((id,), Port(id, "latent"), Port(id, type.outputs[0].name), (Port(id, "sigmas"),))
+    step = type.group.graph.nodes.get(inner)
+    shown = _shown(type_of, step) or type.outputs[0].name
+    if not type.output(shown):
+        raise ValueError(f"{type.title!r} has no output {shown!r}: carry it through the repeat zone inside, to the end")
+    return Loop((id,), Port(id, "latent"), Port(id, type.outputs[0].name), Port(id, shown), (Port(id, "sigmas"),))
+
+
+def _shown(type_of: TypeOf, node: Node | None) -> str:
+    """The output whose picture a node shows, where it says so."""
+    type = type_of(node.type) if node else None
+    return type.shows if type else ""
 
 
 def _zone(graph: Graph, type_of: TypeOf, node: str) -> Loop:
@@ -62,112 +76,139 @@ def _zone(graph: Graph, type_of: TypeOf, node: str) -> Loop:
         if node in inside and graph.nodes[zone.end].type == REPEAT_END and graph.nodes[zone.begin].type == REPEAT_BEGIN:
             outer = [dst for dst, src in graph.links.items() if dst.node in inside and src.node not in inside]
             schedules = tuple(dst for dst in outer if dst.socket == "sigmas")
-            entry, count = Port(zone.begin, "initial"), Port(zone.begin, "count")
-            return Loop((*inside,), entry, Port(zone.end, "value"), schedules, count)
+            entry, exit, count = Port(zone.begin, "initial"), Port(zone.end, "value"), Port(zone.begin, "count")
+            shown = _shown(type_of, graph.nodes[node])
+            picture, carried = _carried(graph, zone.end, Port(node, shown)) if shown else (exit, {})
+            return Loop((*inside,), entry, exit, picture, schedules, count, carried)
     raise ValueError("this node is in no repeat zone")
 
 
-def decode_here(graph: Graph, loop: Loop, step: int) -> tuple[Graph, str]:
-    """The graph with nodes that show the latent after a step, counted from 0; and the id of the one that shows it.
+def _carried(graph: Graph, end: str, shown: Port) -> tuple[Port, dict[Port, Port]]:
+    """The output of a zone that passes on what is shown inside, and the link inside that brings it there."""
+    takes = {state: graph.links.get(Port(end, f"next{state}")) for state in STATES}
+    state = next((state for state, src in takes.items() if src in (shown, None)), None)
+    if state is None:
+        raise ValueError("the repeat zone carries four states already, so there is no room for the picture of a step")
+    return Port(end, f"value{state}"), {Port(end, f"next{state}"): shown}
 
-    Raises ValueError when there is no VAE to decode with.
+
+def decode_here(graph: Graph, loop: Loop, step: int, top: float) -> tuple[Graph, str]:
+    """The graph with nodes that decode what a step shows, counted from 0; and the id of the one that shows it.
+
+    top: below it nothing lies. Raises ValueError when there is no VAE to decode with.
     """
-    base = _Place(graph, loop)
-    after, exit = _cut(graph, loop, 0, step + 1, base)
-    return _shown(after, exit, _vae(graph, loop.exit.node), base)
+    branch = _Branch(graph, loop, top)
+    names = branch.steps(0, step + 1)
+    shown = branch.picture(Port(names[loop.picture.node], loop.picture.socket))
+    return branch.graph, shown
 
 
-def continue_from(graph: Graph, loop: Loop, step: int, steps: int, settings: Mapping[Port, Any]) -> tuple[Graph, str]:
+def continue_from(
+    graph: Graph, loop: Loop, step: int, steps: int, settings: Mapping[Port, Any], top: float
+) -> tuple[Graph, str]:
     """The graph with nodes that go on after a step; and the id of the one that shows where that leads.
 
-    steps: how many there are in all. settings: parameters of the loop that are different from there on. Raises
-    ValueError after the last step, and when there is no VAE to decode with.
+    steps: how many there are in all. settings: parameters of the loop that are different from there on. top: below it
+    nothing lies. Raises ValueError after the last step, and when there is no VAE to decode with.
     """
     if step + 1 >= steps:
         raise ValueError("there is nothing left to do after the last step")
-    base = _Place(graph, loop)
-    after, exit = _cut(graph, loop, 0, step + 1, base)
-    after, last = _cut(after, loop, step + 1, steps, base, exit, settings)
-    return _shown(after, last, _vae(graph, loop.exit.node), base)
+    branch = _Branch(graph, loop, top)
+    before = branch.steps(0, step + 1)
+    names = branch.steps(step + 1, steps, Port(before[loop.exit.node], loop.exit.socket), settings)
+    shown = branch.picture(Port(names[loop.exit.node], loop.exit.socket))
+    return branch.graph, shown
 
 
-class _Place:
-    """Where new nodes go: in a row below everything else."""
+class _Branch:
+    """Adds nodes in a row below everything else, from left to right; where there is an equal node, that one is used."""
 
-    def __init__(self, graph: Graph, loop: Loop) -> None:
+    def __init__(self, graph: Graph, loop: Loop, top: float) -> None:
+        self.graph, self.loop, self.top = graph, loop, top
         self.left = min(graph.nodes[id].pos[0] for id in loop.nodes)
-        self.top = max(node.pos[1] for node in graph.nodes.values()) + ROW
-        self.column = 0
+        self.vae = _vae(graph, loop.exit.node)
 
-    def next(self) -> tuple[float, float]:
-        self.column += 1
-        return self.left + (self.column - 1) * COLUMN, self.top
+    def steps(
+        self, start: int, stop: int, latent: Port | None = None, settings: Mapping[Port, Any] | None = None
+    ) -> dict[str, str]:
+        """A copy of the loop that does the steps from `start` up to `stop`; its nodes by those they are copies of.
 
+        latent: what it starts from, in place of what the loop starts from. settings: its other parameters.
+        """
+        name = f"Steps {start + 1} to {stop}"
+        cut = Node("schedule.slice", {"start": start, "end": stop}, title=f"{name} of the schedule")
+        slice = self._add("slice", cut, {"sigmas": self.graph.links[self.loop.schedules[0]]})
+        nodes = {id: self._copy(id, name, settings or {}) for id in self.loop.nodes}
+        links = {dst: src for dst, src in self.graph.links.items() if dst.node in nodes}
+        links |= {**self.loop.carried, **dict.fromkeys(self.loop.schedules, Port(slice, "sigmas"))}
+        if latent:
+            links[self.loop.entry] = latent
+        if self.loop.count:
+            links[self.loop.count] = Port(slice, "steps")
+        copy = Graph(nodes, links)
+        return _find(self.graph, copy) or self._place(copy)
 
-def _cut(
-    graph: Graph,
-    loop: Loop,
-    start: int,
-    stop: int,
-    place: _Place,
-    latent: Port | None = None,
-    settings: Mapping[Port, Any] | None = None,
-) -> tuple[Graph, Port]:
-    """A copy of the loop that does the steps from `start` up to `stop`; and its output.
+    def picture(self, latent: Port) -> str:
+        """Decode a latent and show it; the node that does."""
+        decode = self._add("decode", Node("vae.decode"), {"latent": latent, "vae": self.vae})
+        return self._add("preview", Node("output.preview"), {"image": Port(decode, "image")})
 
-    latent: what it starts from, in place of what the loop starts from.
-    """
-    name = f"Steps {start + 1} to {stop}"
-    slice = fresh_id(graph, "slice")
-    source = graph.links[loop.schedules[0]]
-    after = add_node(
-        graph, slice, Node("schedule.slice", {"start": start, "end": stop}, place.next(), f"{name} of the schedule")
-    )
-    after = connect(after, source, Port(slice, "sigmas"))
-    after, names = _copied(after, loop, place, name, settings or {})
-    for port in loop.schedules:
-        after = connect(after, Port(slice, "sigmas"), Port(names[port.node], port.socket))
-    if latent:
-        after = connect(after, latent, Port(names[loop.entry.node], loop.entry.socket))
-    if loop.count:
-        begin = names[loop.count.node]
-        after = connect(after, Port(slice, "steps"), Port(begin, loop.count.socket))
-    return after, Port(names[loop.exit.node], loop.exit.socket)
-
-
-def _copied(
-    graph: Graph, loop: Loop, place: _Place, title: str, settings: Mapping[Port, Any]
-) -> tuple[Graph, dict[str, str]]:
-    """The loop's nodes once more, linked among themselves as they are and to the same nodes outside."""
-    x, y = place.next()
-    corner = graph.nodes[loop.nodes[0]].pos
-    names: dict[str, str] = {}
-    after = graph
-    for id in loop.nodes:
-        node, names[id] = graph.nodes[id], fresh_id(after, id)
-        pos = (x + node.pos[0] - corner[0], y + node.pos[1] - corner[1])
+    def _copy(self, id: str, title: str, settings: Mapping[Port, Any]) -> Node:
+        node = self.graph.nodes[id]
         params = {**node.params, **{port.socket: value for port, value in settings.items() if port.node == id}}
-        after = add_node(after, names[id], replace(node, params=params, pos=pos, title=_title(node, title, loop)))
-    place.column += round((max(graph.nodes[id].pos[0] for id in loop.nodes) - corner[0]) / COLUMN)
-    links = {
-        Port(names[dst.node], dst.socket): Port(names.get(src.node, src.node), src.socket)
-        for dst, src in graph.links.items()
-        if dst.node in names
-    }
-    return replace(after, links={**after.links, **links}), names
+        named = len(self.loop.nodes) == 1 or node.type == REPEAT_BEGIN
+        return replace(node, params=params, title=title if named else node.title)
+
+    def _add(self, id: str, node: Node, sources: Mapping[str, Port]) -> str:
+        single = Graph({id: node}, {Port(id, socket): src for socket, src in sources.items()})
+        return (_find(self.graph, single) or self._place(single))[id]
+
+    def _place(self, part: Graph) -> dict[str, str]:
+        """Add nodes with their links, side by side as they are; their new ids."""
+        x, y = (min(node.pos[axis] for node in part.nodes.values()) for axis in (0, 1))
+        right = max(node.pos[0] + (node.size[0] if node.size else WIDTH) for node in part.nodes.values())
+        names: dict[str, str] = {}
+        for id, node in part.nodes.items():
+            names[id] = fresh_id(self.graph, id)
+            pos = (round(self.left + node.pos[0] - x), round(self.top + node.pos[1] - y))
+            self.graph = add_node(self.graph, names[id], replace(node, pos=pos))
+        links = {Port(names[dst.node], dst.socket): _renamed(src, names) for dst, src in part.links.items()}
+        self.graph = replace(self.graph, links={**self.graph.links, **links})
+        self.left += right - x + GAP
+        return names
 
 
-def _title(node: Node, title: str, loop: Loop) -> str | None:
-    return title if len(loop.nodes) == 1 or node.type == REPEAT_BEGIN else node.title
+def _renamed(port: Port, names: Mapping[str, str]) -> Port:
+    return Port(names.get(port.node, port.node), port.socket)
 
 
-def _shown(graph: Graph, latent: Port, vae: Port, place: _Place) -> tuple[Graph, str]:
-    decode = fresh_id(graph, "decode")
-    graph = add_node(graph, decode, Node("vae.decode", pos=place.next()))
-    graph = connect(connect(graph, latent, Port(decode, "latent")), vae, Port(decode, "vae"))
-    show = fresh_id(graph, "preview")
-    graph = add_node(graph, show, Node("output.preview", pos=place.next()))
-    return connect(graph, Port(decode, "image"), Port(show, "image")), show
+def _find(graph: Graph, part: Graph) -> dict[str, str] | None:
+    """Nodes of the graph that do the same as these, by their ids; None when they are not all there.
+
+    part: nodes, sources first, with links among themselves and from nodes of the graph.
+    """
+    first, *others = part.nodes
+    for start in _alike(graph, part, first, {}):
+        names = {first: start}
+        for id in others:
+            found = next(_alike(graph, part, id, names), None)
+            if found is None:
+                break
+            names[id] = found
+        else:
+            return names
+    return None
+
+
+def _alike(graph: Graph, part: Graph, id: str, names: Mapping[str, str]) -> Iterator[str]:
+    """The nodes that have the type, the parameters and the sources of a node of the part."""
+    node = part.nodes[id]
+    sources = {dst.socket: _renamed(src, names) for dst, src in part.links.items() if dst.node == id}
+    for other, candidate in graph.nodes.items():
+        if (candidate.type, candidate.params, candidate.mode) == (node.type, node.params, node.mode) and sources == {
+            dst.socket: src for dst, src in graph.links.items() if dst.node == other
+        }:
+            yield other
 
 
 def _vae(graph: Graph, node: str) -> Port:

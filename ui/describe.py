@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from nodegraph.expand import TypeOf
 from nodegraph.graph import Graph, Port
-from nodegraph.node import REQUIRED, Input, Output
+from nodegraph.node import REQUIRED, Input, Multiline, Output
+from nodegraph.seeds import seeds
 from nodegraph.types import type_name
 from ui.run_state import NodeRun
 from ui.scope import Scope
@@ -32,6 +34,19 @@ def state(run: NodeRun, mode: str) -> str:
             return ""
         case other:
             return other
+
+
+def summary(graph: Graph, type_of: TypeOf) -> str:
+    """What people tell runs apart by, the first prompt and the seeds: "a red mushroom · seed 5"; empty without them."""
+    types = {id: type for id, node in graph.nodes.items() if (type := type_of(node.type)) and not type.annotation}
+    texts = (
+        " ".join(str(graph.nodes[id].params.get(spec.name, "")).split())
+        for id, type in types.items()
+        for spec in type.inputs
+        if spec.get(Multiline)
+    )
+    numbers = dict.fromkeys(map(str, seeds(graph, type_of).values()))
+    return " · ".join(filter(None, (next(filter(None, texts), ""), f"seed {', '.join(numbers)}" if numbers else "")))
 
 
 def input_text(scope: Scope, id: str, spec: Input) -> str:

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QStackedWidget, QToolButton, QWidget
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtWidgets import (
+    QApplication,
+    QDockWidget,
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QStackedWidget,
+    QToolButton,
+    QWidget,
+)
 
 from ui.workspace import Workspace
 
 LEFT = Qt.DockWidgetArea.LeftDockWidgetArea
 RIGHT = Qt.DockWidgetArea.RightDockWidgetArea
 BOTTOM = Qt.DockWidgetArea.BottomDockWidgetArea
+PLACED = (QEvent.Type.Resize, QEvent.Type.Move, QEvent.Type.Show, QEvent.Type.Hide)
 
 
-class Docks:
+class Docks(QObject):
     """Docks by title. Those at the bottom share one place, as tabs; at first only those at the right are shown."""
 
+    placed = Signal()  # one of them, or the window, has another size or place, or is shown or hidden
+
     def __init__(self, window: QMainWindow) -> None:
+        super().__init__(window)
         self._window = window
         self._docks: dict[str, QDockWidget] = {}
         self._stacks: dict[str, QStackedWidget] = {}
         window.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowTabbedDocks)
         window.setCorner(Qt.Corner.BottomRightCorner, RIGHT)
+        window.installEventFilter(self)
 
     def __getitem__(self, title: str) -> QDockWidget:
         return self._docks[title]
@@ -46,6 +60,7 @@ class Docks:
             self._window.tabifyDockWidget(beside[-1], dock)
         dock.setVisible(area == RIGHT)
         self._docks[title] = dock
+        dock.installEventFilter(self)
 
     def arrange(self) -> None:
         """The sizes of a first start."""
@@ -69,6 +84,19 @@ class Docks:
             if stack.indexOf(panel) < 0:
                 stack.addWidget(panel)
             stack.setCurrentWidget(panel)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        focus = QApplication.focusWidget()
+        if event.type() == QEvent.Type.Hide and watched is not self._window and _inside(focus, watched):
+            # Or else it would go to any field of another panel, which the next key would change.
+            self._window.centralWidget().setFocus()
+        if event.type() in PLACED:
+            self.placed.emit()
+        return False
+
+
+def _inside(widget: QWidget | None, outer: QObject) -> bool:
+    return widget is not None and isinstance(outer, QWidget) and outer.isAncestorOf(widget)
 
 
 class _TitleBar(QWidget):

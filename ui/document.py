@@ -53,6 +53,7 @@ class Document(QObject):
         self.registry = registry
         self.graph = graph or Graph()
         self.path: Path | None = None
+        self.working_title = "Untitled"  # until there is a file
         self._groups_of = self.graph.groups
         self._types = document_types(self.graph.groups, registry)
         self.undo_stack = QUndoStack(self)
@@ -67,7 +68,7 @@ class Document(QObject):
 
     @property
     def name(self) -> str:
-        return self.path.stem if self.path else "Untitled"
+        return self.path.stem if self.path else self.working_title
 
     def edit(self, text: str, change: Callable[..., Graph], *args: Any, merge: Hashable | None = None) -> None:
         """Apply a pure edit from nodegraph.graph as one undo step; equal `merge` tokens in a row are one step."""
@@ -76,7 +77,8 @@ class Document(QObject):
             self.undo_stack.push(GraphEdit(self, text, after, merge))
 
     def set_param(self, node: str, name: str, value: Any, *, merge: Hashable | None = None) -> None:
-        self.edit(f"Set {name.replace('_', ' ')}", edits.set_param, node, name, value, merge=merge)
+        title = self.graph.nodes[node].title or self.type_of(node).title
+        self.edit(f"Set {name.replace('_', ' ')} of {title}", edits.set_param, node, name, value, merge=merge)
 
     def show_graph(self, graph: Graph) -> None:
         before, self.graph = self.graph, graph

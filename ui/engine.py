@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from nodegraph.client import EngineClient
 from nodegraph.engine import Settings
 from nodegraph.graph import Graph
-from nodegraph.messages import Began, Event, Free, Gone, Idle, Ready, Report, Run
+from nodegraph.messages import Began, Event, Free, Gone, Idle, Look, Ready, Report, Run, Seen
 
 PATIENCE_MS = 3000
 """How long Stop waits for the engine to react before the process is ended and started again."""
@@ -36,6 +36,7 @@ class Engine(QObject):
 
     happened = Signal(object)  # every Event
     unclaimed = Signal(object)  # an Event that belongs to no run
+    seen = Signal(object)  # a Seen
     freed = Signal()  # nothing is running any more
 
     def __init__(self, settings: Settings, parent: QObject | None = None) -> None:
@@ -49,6 +50,7 @@ class Engine(QObject):
         self._post.arrived.connect(self._take, Qt.ConnectionType.QueuedConnection)
         self._client = client = EngineClient(settings, self._post.put)
         self.destroyed.connect(lambda: client.close())  # with a window that nobody closed
+        self._stopping = False
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
         self._patience.timeout.connect(self._client.restart)
 
@@ -68,7 +70,7 @@ class Engine(QObject):
 
         Whoever loses the engine to another receiver hears Idle, stopped. A receiver that ends calls `forget`.
         """
-        self._patience.stop()
+        self._be_patient()
         self._ticket += 1
         self._receivers[self._ticket] = receiver
         self._client.run(Run(graph, tuple(targets), effects, self._ticket))
@@ -78,8 +80,10 @@ class Engine(QObject):
 
         The node at work stops at its next report, or with its process when none comes.
         """
-        if self._receivers.get(self._ticket) == receiver and not self._patience.isActive():
-            self._patience.start()
+        if self._receivers.get(self._ticket) == receiver and not self._stopping:
+            self._stopping = True
+            if self.ready:
+                self._patience.start()  # else when it is: a process that starts is not stuck
             self._ticket += 1
             self._receivers[self._ticket] = receiver
             self._client.run(Run(Graph(), ticket=self._ticket))
@@ -89,8 +93,8 @@ class Engine(QObject):
         self.stop(receiver)
         self._receivers = {t: _nobody if r == receiver else r for t, r in self._receivers.items()}
 
-    def ask(self, request: Report | Free) -> None:
-        """Something about memory; the answer is a Memory event, when the running call is over."""
+    def ask(self, request: Report | Free | Look) -> None:
+        """About memory: the answer is a Memory event, when the running call is over. Look: Seen, when the run is."""
         self._client.ask(request)
 
     def close(self) -> None:
@@ -107,7 +111,11 @@ class Engine(QObject):
                 self._begin(event.ticket)
             case Ready():
                 self.ready, self.environment = True, event.environment
+                if self._stopping:
+                    self._patience.start()
                 self.unclaimed.emit(event)
+            case Seen():
+                self.seen.emit(event)
             case Idle():
                 self._end(event)
             case Gone():
@@ -129,11 +137,16 @@ class Engine(QObject):
         if receiver and receiver not in self._receivers.values():  # or else its next run is on its way
             receiver(event)
         if not self.running:
-            self._patience.stop()
+            self._be_patient()
             self.freed.emit()
 
-    def _gone(self, event: Gone) -> None:
+    def _be_patient(self) -> None:
+        """Nothing is to be stopped, or it has been."""
+        self._stopping = False
         self._patience.stop()
+
+    def _gone(self, event: Gone) -> None:
+        self._be_patient()
         receivers, self._receivers = self._receivers, {}
         again, self.ready = self.ready, False
         guilty = receivers.get(self._begun, self.unclaimed.emit)

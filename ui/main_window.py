@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTemporaryDir
+from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTemporaryDir, QTimer
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar
 
@@ -22,6 +22,7 @@ from ui.engine import Engine
 from ui.gallery import Gallery
 from ui.keys import bound
 from ui.keys_dialog import KeysDialog
+from ui.menus import build_menus
 from ui.panels.gallery import GalleryPanel
 from ui.panels.inspector import Inspector
 from ui.panels.log import LogPanel
@@ -36,12 +37,17 @@ from ui.session import Session
 from ui.settings import Settings
 from ui.status import StatusBar
 from ui.tabs import Tabs
-from ui.tour import Tour, tour_places
+from ui.tour import end_tour
 from ui.window_actions import theme_action, window_actions
 from ui.workspace import Workspace
 
-MENUS = {"file": "File", "edit": "Edit", "canvas": "Canvas", "run": "Run", "view": "View", "help": "Help"}
-MESSAGE_MS = 20_000
+TOOLBAR = (
+    ("file.open", "file.save"),
+    ("edit.undo", "edit.redo"),
+    ("run.all", "run.stop", "run.live"),
+    ("view.app",),
+)
+LAYOUT_MS = 1000  # from a change of the layout to its record
 
 
 class MainWindow(QMainWindow):
@@ -71,10 +77,11 @@ class MainWindow(QMainWindow):
         self.queue_panel = QueuePanel(self.queue)
         self.gallery_panel = GalleryPanel(self.gallery)
         self.started = False
-        self._graph_layout: QByteArray | None = None  # before the app view took the room
+        self._graph_layout: QByteArray | None = None  # while the app view has the room
+        self._layout_pause = QTimer(self, interval=LAYOUT_MS, singleShot=True)
+        self.status_bar = StatusBar()
         self.tabs = Tabs(self.session, self._workspace)
         self.docks = Docks(self)
-        self.status_bar = StatusBar()
         self.actions_table = Actions(self)
         self._build()
         self._connect()
@@ -141,14 +148,15 @@ class MainWindow(QMainWindow):
         made.document.undo_stack.indexChanged.connect(self._show_history)
         made.runs.progressed.connect(self._show_run)
         made.runner.state_changed.connect(self._show_run)
-        made.problems.found.connect(partial(self._show_problems, made))
+        made.problems.counted.connect(self.status_bar.refresh)
         if self.started:
             made.plan.start()
         return made
 
     def _on_current(self, action: Action) -> Action:
         """An action of a canvas, done on the one that is shown."""
-        return replace(action, callback=lambda *state: self.workspace.canvas_actions[action.id].callback(*state))
+        id = action.id  # not the action: it holds the canvas of the first document
+        return replace(action, callback=lambda *state: self.workspace.canvas_actions[id].callback(*state))
 
     def _build(self) -> None:
         self.setCentralWidget(self.tabs)
@@ -180,7 +188,7 @@ class MainWindow(QMainWindow):
         bar = QToolBar("Main", self)
         bar.setObjectName("Main")
         bar.setMovable(False)
-        for ids in (("file.open", "file.save"), ("edit.undo", "edit.redo"), ("run.all", "run.stop", "run.live")):
+        for ids in TOOLBAR:
             bar.addActions([self.actions_by_id[id] for id in ids])
             bar.addSeparator()
         bar.removeAction(bar.actions()[-1])
@@ -190,18 +198,9 @@ class MainWindow(QMainWindow):
         self.addToolBar(bar)
 
     def _build_menus(self) -> None:
-        menus = {id: self.menuBar().addMenu(text) for id, text in MENUS.items()}
-        submenus: dict[tuple[str, str], QMenu] = {}
-        for id, action in self.actions_table.table.items():
-            menu = menus[action.menu]
-            menu.setToolTipsVisible(True)
-            if action.submenu:
-                place = (action.menu, action.submenu)
-                if place not in submenus:
-                    submenus[place] = menu.addMenu(action.submenu)
-                menu = submenus[place]
-            menu.addAction(self.actions_by_id[id])
+        menus = build_menus(self.menuBar(), self.actions_table)
         self.recent = QMenu("Recent", self)
+        self.recent.setToolTipsVisible(True)
         self.recent.aboutToShow.connect(self._fill_recent)
         menus["file"].insertMenu(self.actions_by_id["file.save"], self.recent)
 
@@ -215,12 +214,16 @@ class MainWindow(QMainWindow):
     def _connect(self) -> None:
         self.tabs.switched.connect(self._show_workspace)
         self.tabs.retitled.connect(self._show_file)
+        self.status_bar.problems.clicked.connect(lambda: self.docks.show("Problems"))
         self.settings.changed.connect(self._apply_settings)
         self.settings.troubled.connect(self.say)
         self.session.troubled.connect(self.say)
+        self.queue.troubled.connect(self.say)
         self.engine.happened.connect(self.gallery.take)
         self.gallery_panel.restored.connect(self.open)
         self.queue_panel.opened.connect(self.tabs.new)
+        self.docks.placed.connect(self._layout_pause.start)
+        self._layout_pause.timeout.connect(self._keep_layout)
 
     # Showing ------------------------------------------------------------------------------------------
 
@@ -257,11 +260,6 @@ class MainWindow(QMainWindow):
         self.actions_by_id["run.stop"].setEnabled(self.runs.running)
         self.status_bar.refresh()
 
-    def _show_problems(self, workspace: Workspace, found: bool) -> None:
-        """The list comes by itself with the first problem, and goes with the last."""
-        if workspace is self.workspace:
-            (self.docks.show if found else self.docks.hide)("Problems")
-
     # Settings -----------------------------------------------------------------------------------------
 
     def _apply_settings(self) -> None:
@@ -291,39 +289,39 @@ class MainWindow(QMainWindow):
         self.restoreState(QByteArray.fromBase64(now.layout.encode()))
 
     def _keep_layout(self) -> None:
-        geometry, layout = (
-            bytes(state.toBase64().data()).decode() for state in (self.saveGeometry(), self.saveState())
-        )
+        """As it is beside the graph: what the app view hides comes back with the graph."""
+        self._layout_pause.stop()
+        states = (self.saveGeometry(), self._graph_layout or self.saveState())
+        geometry, layout = (bytes(state.toBase64().data()).decode() for state in states)
         self.settings.change(geometry=geometry, layout=layout)
 
     def show_app(self, on: bool) -> None:
         """The app view of every document instead of its canvas; the panels, which are for the graph, give it room."""
         if on:
+            end_tour(self)
             self._graph_layout = self.saveState()
             for title in self.docks.titles:
                 self.docks.hide(title)
         elif self._graph_layout is not None:
             self.restoreState(self._graph_layout)
+            self._graph_layout = None
         self.workspace.show_app(on)
-
-    def take_tour(self) -> Tour:
-        """Lead to the user's first own picture, in the document that is shown."""
-        self.actions_by_id["view.app"].setChecked(False)
-        self.docks.show("Preview")
-        self.settings.change(toured=True)
-        tour = Tour(self, self.document, self.runs, tour_places(self))
-        tour.start()
-        return tour
 
     # Actions ------------------------------------------------------------------------------------------
 
+    def run(self, targets: tuple[str, ...] = ()) -> None:
+        """Compute these nodes, or everything; what is in the way is shown."""
+        self.runner.run(targets)
+        if self.problems.count():
+            self.docks.show("Problems")
+
     def run_selected(self) -> None:
         if self.canvas.targets:
-            self.runner.run(self.canvas.targets)
+            self.run(self.canvas.targets)
 
     def find_action(self) -> ActionSearch:
         search = ActionSearch(self.actions_table, self)
-        search.open_at(self.mapToGlobal(QPoint(self.width() // 2, self.height() // 8)))
+        search.open_at(self.mapToGlobal(QPoint((self.width() - search.width()) // 2, self.height() // 8)))
         return search
 
     def edit_keys(self) -> None:
@@ -334,16 +332,19 @@ class MainWindow(QMainWindow):
 
     def restore(self) -> None:
         """Show what was open when the program last ended without being closed."""
-        for document in self.session.restore():
+        documents = self.session.restore()
+        for document in documents:
             self.tabs.show_document(document)
+        if changed := [document.name for document in documents if document.dirty]:
+            self.say(f"The unsaved changes are back: {', '.join(changed)}. Undo goes back to what was saved.")
         try:
             self.queue.restore()
         except ValueError as error:
             self.say(str(error))
 
     def say(self, sentence: str) -> None:
-        """For a while, in the line at the foot."""
-        self.status_bar.showMessage(sentence, MESSAGE_MS)
+        """In the line at the foot, for a while."""
+        self.status_bar.say(sentence)
 
     # Window -------------------------------------------------------------------------------------------
 
@@ -367,7 +368,6 @@ class MainWindow(QMainWindow):
         if not self.tabs.may_leave_all():
             event.ignore()
             return
-        self.actions_by_id["view.app"].setChecked(False)
         self._keep_layout()
         self.hide()
         self.engine.close()

@@ -14,6 +14,9 @@ from ui.document import Document
 PAUSE_MS = 120
 """Between an edit and the plan that shows what it did; further edits meanwhile are planned along with it."""
 
+SLICE = 0.008
+"""Seconds of planning after which the window answers, before it goes on with a large graph."""
+
 
 class LivePlan(QObject):
     """planned: the plan of the document as it is now, at most one in PAUSE_MS."""
@@ -27,7 +30,7 @@ class LivePlan(QObject):
         self._planner = Planner(document.registry)
         self._others = Planner(document.registry)
         self.ready = False  # for the first plan, whatever planning needs must have been imported
-        self._timer = QTimer(self, singleShot=True, interval=PAUSE_MS)
+        self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self._plan)
         self._loaded.connect(self._first_plan)
         self._loader = threading.Thread(target=self._load, name="first plan")
@@ -58,7 +61,7 @@ class LivePlan(QObject):
 
     def _edited(self) -> None:
         if not self._timer.isActive():
-            self._timer.start()
+            self._timer.start(PAUSE_MS)
 
     def _load(self) -> None:
         plan(Graph(), {})  # imports what planning needs
@@ -69,5 +72,9 @@ class LivePlan(QObject):
         self._plan()
 
     def _plan(self) -> None:
-        if self.ready:
+        if not self.ready:
+            return
+        if self._planner.prepare(self.document.graph, SLICE):
             self.planned.emit(self.now())
+        else:
+            self._timer.start(0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -64,6 +64,9 @@ class Queue(QObject):
     changed = Signal(int)  # id of a job
     began = Signal(object)  # Job
     happened = Signal(int, object)  # id of the job that runs, Event
+    troubled = Signal(str)  # why it could not be kept, as a sentence; it goes on in memory
+
+    _failed = Signal(str)  # from the thread that writes
 
     def __init__(self, engine: Engine, folder: Path | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -74,14 +77,17 @@ class Queue(QObject):
         self.next_id = 1  # of the job that is added next
         self._running: int | None = None
         self._cancelling = False
-        self._calls = self._finished = 0  # results that the running job computes, and has computed
+        self._calls = self._finished = 0  # results of the running job, and how many are there
         self._file = folder / "queue.json" if folder else None
         self._lock = QLockFile(str(folder / "queue.lock")) if folder else None
         self._writer = ThreadPoolExecutor(1, "queue")
         self._texts: dict[int, str] = {}  # the graphs of jobs as JSON, by id; the writer's own
-        if self._lock and not self._lock.tryLock(0):
-            self._file = None
+        if self._lock:
+            self._lock.setStaleLockTime(0)  # it does not age: a window may be open for weeks
+            if not self._lock.tryLock(0):
+                self._file = None
         engine.freed.connect(self._feed)
+        self._failed.connect(self.troubled)
 
     # Reading ------------------------------------------------------------------------------------------
 
@@ -127,18 +133,17 @@ class Queue(QObject):
         job = self.job(id)
         if job.over:
             self.jobs.remove(job)
-            self.jobs.append(replace(job, state="pending", fraction=0.0, message="", saved=()))
+            self.jobs.append(replace(job, state="pending", fraction=0.0, seconds=0.0, message="", saved=()))
             self._relist()
             self._feed()
 
     def remove(self, id: int) -> None:
         """Take it off the list; a running one is stopped first."""
-        job = self.job(id)
         if id == self._running:
-            self._running = None
             self._cancelling = False
             self.engine.forget(self._take)
-        self.jobs.remove(job)
+            self._take(m.Idle(0, 0, 0.0, stopped=True))  # whoever shows the job hears no more of it
+        self.jobs.remove(self.job(id))
         self._relist()
 
     def clear_over(self) -> None:
@@ -173,7 +178,7 @@ class Queue(QObject):
             return
         self._running, self._cancelling = job.id, False
         self._calls = self._finished = 0
-        self._set(job.id, state="running", fraction=0.0, message="")
+        self._set(job.id, state="running", message="")
         self.began.emit(self.job(job.id))
         self.engine.run(job.graph, job.targets, self._take)
 
@@ -184,7 +189,7 @@ class Queue(QObject):
         self.happened.emit(id, event)
         match event:
             case m.Planned() if not self._cancelling:
-                self._calls = event.calls - event.cached
+                self._calls, self._finished = event.calls, event.cached
             case m.Finished():
                 self._take_result(id, event)
             case m.Failed():
@@ -194,13 +199,13 @@ class Queue(QObject):
             case m.Idle():
                 self._end(id, event)
             case m.Gone():
-                self._over(id, "failed", message=event.message)
+                self._over(id, "cancelled" if self._cancelling else "failed", message=event.message)
             case _:
                 pass
 
     def _take_result(self, id: int, event: m.Finished) -> None:
         self._finished += not event.cached
-        if event.picture is not None and not event.iteration:
+        if event.picture is not None:
             self._set(id, picture=event.picture)
         fraction = min(self._finished / self._calls, 1.0) if self._calls else 0.0
         self._set(id, fraction=fraction, seconds=self.job(id).seconds + event.seconds)
@@ -210,7 +215,7 @@ class Queue(QObject):
     def _end(self, id: int, event: m.Idle) -> None:
         if self._cancelling:
             self._over(id, "cancelled")
-        elif event.stopped or self.pausing:
+        elif event.stopped:
             self._over(id, "pending")
         else:
             self._over(id, "failed" if self.job(id).message else "done", fraction=1.0)
@@ -263,7 +268,11 @@ class Queue(QObject):
     def _save(self) -> None:
         if self._file is not None:
             # A thread of its own: the disk may take longer than a window may stand still.
-            self._writer.submit(_write, self._file, tuple(self.jobs), self._texts)
+            self._writer.submit(_write, self._file, tuple(self.jobs), self._texts).add_done_callback(self._wrote)
+
+    def _wrote(self, done: Future[None]) -> None:
+        if error := done.exception():
+            self._failed.emit(f"The queue could not be kept: {error}")
 
 
 _KEPT = ("title", "targets", "state", "seconds", "message", "saved")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from PySide6.QtCore import QObject, Signal
 
 from nodegraph.graph import Graph
+from nodegraph.messages import Source
 from nodegraph.types import Picture
+from ui.pictures import Pictures
 from ui.run_state import RunState
 from ui.runner import Runner
 
@@ -18,25 +21,29 @@ MAX_COUNT = 60
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """number: counts from 1. node: whose picture it is."""
+    """node: whose picture it is. made: when, by the clock; None before this session. source: of the full size."""
 
-    number: int
     node: str
     picture: Picture
     graph: Graph
+    made: datetime | None = None
+    source: Source | None = None
 
 
 class Results(QObject):
-    """One for each run that came to its end with another picture than the one before. newest: the last of `kept`."""
+    """One for each run that came to its end with another picture than the one before. newest: the last of `kept`.
+
+    What is kept of a document that was opened counts as its first.
+    """
 
     changed = Signal()
 
-    def __init__(self, runs: RunState, runner: Runner, parent: QObject | None = None) -> None:
+    def __init__(self, runs: RunState, runner: Runner, pictures: Pictures, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._runs, self._runner = runs, runner
+        self._runs, self._runner, self._pictures = runs, runner, pictures
         self.kept: list[Result] = []
-        self._count = 0
         self._node: str | None = None  # whose picture is the newest
+        self._seen: Graph | None = None  # of the run that came to its end last
         runs.pictured.connect(self._pictured)
         runner.state_changed.connect(self._keep)
 
@@ -46,18 +53,26 @@ class Results(QObject):
 
     def _pictured(self, node: str) -> None:
         self._node = node
+        if not self._runner.began and node in self._runner.targets():
+            self._add(self._runner.document.graph, None)
 
     def _keep(self) -> None:
         graph = self._runner.finished
-        if self._runs.running or self._runner.held or self._node is None or graph is None:
+        if graph and graph is not self._seen and not self._runs.running and not self._runner.held:
+            self._seen = graph  # what is shown from now on may be of other settings
+            self._add(graph, datetime.now())
+
+    def _add(self, graph: Graph, made: datetime | None) -> None:
+        """Unless it is out of date, or the newest already."""
+        if self._node is None:
             return
         run, newest = self._runs.of(self._node), self.newest
         if run.picture is None or run.stale or run.state not in ("done", "cached"):
             return
         if newest and (newest.node, newest.picture) == (self._node, run.picture):
             return
-        self._count += 1
-        self.kept.append(Result(self._count, self._node, run.picture, graph))
+        source = self._pictures.source(self._runs.picture_key(self._node))
+        self.kept.append(Result(self._node, run.picture, graph, made, source))
         while len(self.kept) > MAX_COUNT or sum(len(r.picture.rgb) for r in self.kept[:-1]) > MAX_BYTES:
             del self.kept[0]
         self.changed.emit()

@@ -66,6 +66,7 @@ class RunState(QObject):
     pictured = Signal(str)  # id of the node of the document whose picture is the newest
     progressed = Signal()  # the run as a whole
     planned = Signal()  # other calls are to come: `loops` and `steps` say which
+    wanted = Signal(object)  # Calls that somebody looks at, without a picture
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -75,6 +76,8 @@ class RunState(QObject):
         self.outcome = ""
         self._stopping = False
         self.calls = self.finished = 0
+        self.calls_by_key: Mapping[str, Call] = {}  # of the latest run; of the document, before there is one
+        self._planned: Mapping[str, str] = {}  # engine node id -> key of its last call, by the latest plan
         self._order: list[str] = []  # engine node id of every call, in plan order
         self._place: dict[str, int] = {}  # key -> index in the plan
         self._turn: dict[tuple[str, str], int] = {}  # (place, key) -> index among the calls that count there
@@ -110,6 +113,7 @@ class RunState(QObject):
 
     def expect(self, calls: Mapping[str, Call]) -> None:
         """What the run may consist of. calls: by key, in the order of the plan."""
+        self.calls_by_key = calls
         self._order = [call.node for call in calls.values()]
         self._place = {key: index for index, key in enumerate(calls)}
         self._turn = {}
@@ -125,6 +129,12 @@ class RunState(QObject):
             self._set(place, calls=count, memory=memory[place])
         self.planned.emit()
 
+    def foresee(self, calls: Mapping[str, Call]) -> None:
+        """What a run would consist of, before there was one. calls: as for `expect`."""
+        self.calls_by_key = calls
+        self._records.expect(calls.values())
+        self.planned.emit()
+
     # One call of a node after the other ---------------------------------------------------------------
 
     @property
@@ -136,9 +146,13 @@ class RunState(QObject):
         """The calls of a node in the latest run it was in, first round first. node: such as "denoise/step"."""
         return self._records.steps(node)
 
-    def picture_at(self, node: str, iteration: tuple[int, ...]) -> Picture | None:
-        """What a node made in one round of the zones around it; None when that is not known (any more)."""
-        return next((step.picture for step in self.steps(node) if step.iteration == iteration), None)
+    def knows_picture(self, key: str) -> bool:
+        """Whether it is known what this result looks like."""
+        return self._records.known(key).picture is not None
+
+    def picture_key(self, node: str) -> str:
+        """The key of the result whose picture a node shows; empty for a preview on the way there."""
+        return self._picture_key.get(node, "")
 
     # Events -------------------------------------------------------------------------------------------
 
@@ -148,7 +162,7 @@ class RunState(QObject):
 
     def take(self, event: m.Event) -> None:
         match event:
-            case m.Planned() if not self._stopping:
+            case m.Planned() if event.calls and not self._stopping:  # an empty run is what stops another
                 # The Idle of a run that was replaced may have come after this one began.
                 self.running, self.calls, self.finished = True, event.calls - event.cached, 0
             case m.Started():
@@ -168,6 +182,18 @@ class RunState(QObject):
             case _:
                 return
         self.progressed.emit()
+
+    def see(self, node: str, key: str, picture: Picture) -> None:
+        """What a kept result looks like, that no run had to say. node: one that has it, in some round."""
+        self._records.learn(key, picture=picture)
+        self.changed.emit(node)
+        for known in [id for id, planned in self._planned.items() if planned == key]:
+            self._keys[known] = key
+            for place in places(known):
+                inner = (id for id in self._planned if _counts_for(place, id)) if place != known else ()
+                whole = self.of(place).state == "idle" and all(self._keys.get(id) == self._planned[id] for id in inner)
+                self._set(place, stale=False, state="cached" if whole else self.of(place).state)
+            self._show(known, picture, key)
 
     def _started(self, event: m.Started) -> None:
         self._at, self._since, self._part = self._place.get(event.key, self._at), time.monotonic(), 0.0
@@ -238,19 +264,21 @@ class RunState(QObject):
                 self._set(node, state="idle")
 
     def _summary(self, event: m.Idle) -> str:
-        if self._stopping:
+        if self._stopping or event.stopped:
             return f"Stopped · {self.finished} computed, kept for the next run"
         failures = sum(run.state == "failed" for node, run in self.nodes.items() if owner(node) == node)
         how = f"{failures} failed" if failures else "Done"
         counts = f"{event.run} computed, {event.cached} from the cache"
         saved = f" · saved {PurePath(self.saved[-1]).name}" if self.saved else ""
-        return f"{how} in {duration(event.seconds)} · {counts}{saved}"
+        waiting = " · the rest waits for Run" if event.waiting else ""
+        return f"{how} in {duration(event.seconds)} · {counts}{saved}{waiting}"
 
     def compare(self, keys: Mapping[str, str]) -> None:
         """Mark as stale what was computed from other settings. keys: engine node id -> key, by the latest plan.
 
         A picture made earlier for a key that is in the plan again is shown again.
         """
+        self._planned = keys
         # What is not planned any more, because of a problem before it, is out of date as well.
         changed = {place for node in self._keys if node not in keys for place in places(node)}
         found: dict[str, tuple[str, Picture]] = {}

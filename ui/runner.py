@@ -11,9 +11,9 @@ from PySide6.QtCore import QObject, Signal
 from nodegraph.draft import draft
 from nodegraph.graph import Graph
 from nodegraph.messages import Event, Idle, Ready
-from nodegraph.node import Multiline
 from nodegraph.plan import Plan
-from nodegraph.seeds import seeds, with_new_seeds, with_seeds_of
+from nodegraph.seeds import with_new_seeds, with_seeds_of
+from ui.describe import summary
 from ui.document import Document
 from ui.engine import Engine
 from ui.planner import LivePlan
@@ -77,6 +77,11 @@ class Runner(QObject):
         return self._finished
 
     @property
+    def began(self) -> bool:
+        """Whether there was a run."""
+        return self._running is not None
+
+    @property
     def held(self) -> bool:
         """Whether a slider is held, so that live runs use less."""
         return self._held
@@ -100,20 +105,8 @@ class Runner(QObject):
             self._queued = self.document.graph
             # Known to be ours before it begins, which may be at once.
             self._jobs.add(self.queue.next_id)
-            self.queue.add(self.document.graph, targets, self._title())
-
-    def _title(self) -> str:
-        """What a person tells the jobs of a document apart by: its first prompt and its seeds."""
-        document = self.document
-        numbers = dict.fromkeys(map(str, seeds(document.graph, document.declared).values()))
-        ending = f" · seed {', '.join(numbers)}" if numbers else ""
-        for id in document.graph.nodes:
-            type = document.type_of(id)
-            for spec in type.inputs if type.kind != "annotation" else ():
-                text = document.graph.nodes[id].params.get(spec.name)
-                if spec.get(Multiline) and isinstance(text, str) and text.strip():
-                    return f"{document.name}: {' '.join(text.split())}{ending}"
-        return document.name + ending
+            about = summary(self.document.graph, self.document.declared)
+            self.queue.add(self.document.graph, targets, ": ".join(filter(None, (self.document.name, about))))
 
     def stop(self) -> None:
         """End the run of this document, whether it was started by hand or is its job in the queue."""

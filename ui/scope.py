@@ -50,6 +50,11 @@ class Scope(QObject):
         """What was entered, for people: the document first."""
         return (self.document.name, *(group.name for group in self._groups))
 
+    @property
+    def group(self) -> Group | None:
+        """The definition of the group that is shown; None at the top."""
+        return self._groups[-1] if self._groups else None
+
     # Moving -------------------------------------------------------------------------------------------
 
     def can_enter(self, id: str) -> bool:
@@ -120,7 +125,8 @@ class Scope(QObject):
         self.document.edit(text, whole, merge=merge)
 
     def set_param(self, node: str, name: str, value: Any, *, merge: Hashable | None = None) -> None:
-        self.edit(f"Set {name.replace('_', ' ')}", edits.set_param, node, name, value, merge=merge)
+        title = self.graph.nodes[node].title or self.type_of(node).title
+        self.edit(f"Set {name.replace('_', ' ')} of {title}", edits.set_param, node, name, value, merge=merge)
 
     def known(self, id: str) -> bool:
         """Whether the node's type is installed."""

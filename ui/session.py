@@ -6,6 +6,7 @@ import json
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from uuid import uuid4
 
@@ -88,9 +89,10 @@ class Session(QObject):
 
     # Opening and closing ------------------------------------------------------------------------------
 
-    def new(self, graph: Graph | None = None) -> Document:
-        """A document without a file, empty or with a graph such as a template's."""
+    def new(self, graph: Graph | None = None, title: str = "Untitled") -> Document:
+        """A document without a file, empty or with a graph such as a template's. title: until it is saved."""
         document = Document(self.registry, graph, self)
+        document.working_title = self._unused(title)
         lock = self._lock(path := self._journals / f"{uuid4().hex}.journal")
         if lock is None:
             raise ValueError(f"{path.parent} cannot be written to; set DENOODLE_STATE to another folder")
@@ -111,7 +113,7 @@ class Session(QObject):
             if not path.exists():
                 self._set_recent(tuple(known for known in self.recent if known != path))
             raise
-        document = self.new(graph)
+        document = self.new(graph, path.stem)
         # A picture is what the workflow made, not its file: saving asks for a name.
         if not png.is_png(path):
             self._has_file(document, path)
@@ -126,7 +128,7 @@ class Session(QObject):
 
         The one that was edited last comes last.
         """
-        journals = sorted(self._journals.glob("*.journal"), key=lambda path: path.stat().st_mtime)
+        journals = sorted(self._journals.glob("*.journal"), key=_written)
         return tuple(filter(None, map(self._restored, journals)))
 
     def close(self, document: Document) -> None:
@@ -138,7 +140,7 @@ class Session(QObject):
         # After the writes that are under way. Unlocked last: another instance must not find the journal in between.
         self._writer.submit(kept.journal.remove).result()
         kept.lock.unlock()
-        document.setParent(None)  # it goes with the last view of it
+        document.deleteLater()  # after its views; what is connected to it would keep all of them
 
     def end(self) -> None:
         """Close all documents and stop the writing; the session is of no use afterwards."""
@@ -169,10 +171,10 @@ class Session(QObject):
         """Show what the document's file holds now; one step that can be undone. Raises ValueError."""
         if document.path is None:
             raise ValueError("the document has no file yet; save it first")
+        self._watch.accept(document.path)  # first: what is written from now on is noticed
         graph = workflow.load(document.path)
         document.edit("Reload the file", lambda _: graph)
         document.undo_stack.setClean()
-        self._watch.accept(document.path)
 
     def check_files(self) -> None:
         """Look whether files were changed; needed only where the system does not tell, as on some network drives."""
@@ -254,7 +256,7 @@ class Session(QObject):
                 self.troubled.emit(f"A document could not be recovered: {error}")
             lock.unlock()
             return None
-        if state.path is None and not state.dirty:  # nobody has ever edited it
+        if state.path is None and not state.dirty and not state.graph.nodes:  # nobody has ever touched it
             path.unlink()
             lock.unlock()
             return None
@@ -263,6 +265,7 @@ class Session(QObject):
     def _reopen(self, state: State, path: Path, lock: QLockFile) -> Document:
         document = Document(self.registry, _saved(state), self)
         document.path = state.path
+        document.working_title = self._unused(document.working_title)
         document.edit("Recover unsaved changes", lambda _: state.graph)
         if state.path:
             self._watch.expect(state.path, state.on_disk)
@@ -270,6 +273,11 @@ class Session(QObject):
         return document
 
     # The files of documents ---------------------------------------------------------------------------
+
+    def _unused(self, title: str) -> str:
+        """The title, with a number where another document has it; an empty one is about to give up its place."""
+        taken = {document.name for document in self.documents if document.graph.nodes or document.dirty}
+        return next(name for n in count(1) if (name := title if n == 1 else f"{title} {n}") not in taken)
 
     def _has_file(self, document: Document, path: Path) -> None:
         document.path = path
@@ -302,6 +310,14 @@ class Session(QObject):
         except OSError as error:
             self.troubled.emit(f"The list of recent files could not be kept: {error}")
         self.recent_changed.emit()
+
+
+def _written(file: Path) -> float:
+    """When, in seconds since 1970; 0 for a file that another instance has just removed."""
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _saved(state: State) -> Graph:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar
+from PySide6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QStatusBar, QToolButton
 
 from ui.text import duration
 from ui.workspace import Workspace
 
+SAID_MS = 20_000
+
 
 class StatusBar(QStatusBar):
-    """Shows one workspace at a time."""
+    """Shows one workspace at a time, and for a while what else there is to say."""
 
     def __init__(self) -> None:
         super().__init__()
         self.workspace: Workspace | None = None
         self.text = QLabel()
+        # A long sentence is cut rather than making the window wider; its tooltip has all of it.
+        self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.problems = QToolButton()
+        self.problems.setObjectName("problems")
+        self.problems.setToolTip("Show what is wrong with the graph")
         self.left = QLabel()
         self.left.setToolTip("Time left of the whole run, by what the same nodes took before")
         self.bar = QProgressBar(textVisible=False)
@@ -24,11 +31,21 @@ class StatusBar(QStatusBar):
         self.bar.setAccessibleName("Progress of the run")
         self.setSizeGripEnabled(False)
         self.addWidget(self.text, 1)
+        self.addPermanentWidget(self.problems)
         self.addPermanentWidget(self.left)
         self.addPermanentWidget(self.bar)
         self.setContentsMargins(6, 0, 12, 0)
         self._clock = QTimer(self, interval=500)  # so that the time left also falls while nothing is reported
         self._clock.timeout.connect(self.refresh)
+        self._said = ""
+        self._saying = QTimer(self, interval=SAID_MS, singleShot=True)
+        self._saying.timeout.connect(lambda: self.say(""))
+
+    def say(self, sentence: str) -> None:
+        """In place of what goes on, until it was surely read, or there is something else to say."""
+        self._said = sentence
+        self._saying.start()
+        self.refresh()
 
     def show_workspace(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -37,15 +54,18 @@ class StatusBar(QStatusBar):
     def refresh(self) -> None:
         if self.workspace is None:
             return
-        runs = self.workspace.runs
+        runs, count = self.workspace.runs, self.workspace.problems.count()
+        self.problems.setVisible(count > 0)
+        self.problems.setText("1 problem" if count == 1 else f"{count} problems")
         self.bar.setVisible(runs.running)
         # setValue paints at once, and with the bar all of the window that waits to be painted: for every event.
         self.bar.setUpdatesEnabled(False)
         self.bar.setValue(round(runs.fraction * 1000))
         self.bar.setUpdatesEnabled(True)
         self.left.setText(_left(runs.seconds_left(), "left in all"))
-        self.text.setToolTip("\n".join(runs.saved))
-        self.text.setText(self._activity(self.workspace))
+        sentence = self._said or self._activity(self.workspace)
+        self.text.setText(sentence)
+        self.text.setToolTip("\n".join((sentence, *runs.saved)))
         if runs.running != self._clock.isActive():
             (self._clock.start if runs.running else self._clock.stop)()
 

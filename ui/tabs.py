@@ -12,6 +12,8 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QTabBar, QTabWidget, QTo
 from nodegraph.graph import Graph
 from ui.canvas.commands import insert_file
 from ui.document import Document
+from ui.editors import finish_typing
+from ui.paths import ask_target
 from ui.session import Session
 from ui.templates import FOLDERS, TemplatePicker, templates
 from ui.workspace import Workspace
@@ -43,6 +45,7 @@ class Tabs(QTabWidget):
         super().__init__()
         self.session, self._make = session, make
         self._workspaces: dict[QWidget | None, Workspace] = {}  # by their page
+        self._asked: set[Document] = set()  # whether to show what another program made of its file
         self.setTabBar(TabBar(self))
         self.setDocumentMode(True)
         self.setMovable(True)
@@ -89,6 +92,7 @@ class Tabs(QTabWidget):
 
     def _switched(self) -> None:
         if self.count():
+            self.setFocusProxy(self.current.page)
             self.current.page.setFocus()
             self.switched.emit(self.current)
 
@@ -150,10 +154,10 @@ class Tabs(QTabWidget):
 
     # Files --------------------------------------------------------------------------------------------
 
-    def new(self, graph: Graph | None = None) -> bool:
+    def new(self, graph: Graph | None = None, title: str = "Untitled") -> bool:
         """Show a document without a file; say what is wrong when it could not be kept safe. Whether it is shown."""
         try:
-            document = self.session.new(graph)
+            document = self.session.new(graph, title)
         except ValueError as error:
             self._complain("There is no new document", str(error))
             return False
@@ -164,8 +168,8 @@ class Tabs(QTabWidget):
         """Start from a workflow that comes with the program."""
         picker = TemplatePicker(templates(PROGRAM / folder for folder in FOLDERS), self)
         picker.exec()
-        if picker.chosen and self.new(picker.chosen.graph):
-            self.current.canvas.fit_all()
+        if picker.chosen:
+            self.new(picker.chosen.graph, picker.chosen.title)
 
     def ask_open(self) -> None:
         path = self.current.document.path
@@ -184,7 +188,7 @@ class Tabs(QTabWidget):
         if shown:
             self.setCurrentWidget(shown.page)
         else:
-            self.show_document(document).canvas.fit_all()
+            self.show_document(document)
 
     def insert(self, path: Path, at: QPointF) -> None:
         """Add the nodes of a file to the graph that is shown. at: in world units."""
@@ -202,8 +206,8 @@ class Tabs(QTabWidget):
     def save_as(self, workspace: Workspace | None = None) -> bool:
         workspace = workspace or self.current
         start = str(workspace.document.path or f"{workspace.document.name}.json")
-        path, _ = QFileDialog.getSaveFileName(self, "Save the workflow", start, SAVED)
-        return bool(path) and self.save_to(Path(path if Path(path).suffix else f"{path}.json"), workspace)
+        path = ask_target(self, "Save the workflow", start, SAVED, ".json")
+        return path is not None and self.save_to(path, workspace)
 
     def save_to(self, path: Path, workspace: Workspace | None = None) -> bool:
         workspace = workspace or self.current
@@ -216,6 +220,7 @@ class Tabs(QTabWidget):
 
     def may_leave(self, workspace: Workspace) -> bool:
         """Ask about unsaved changes; whether the document may be left."""
+        finish_typing()
         if not workspace.document.dirty:
             return True
         self.setCurrentWidget(workspace.page)
@@ -230,15 +235,24 @@ class Tabs(QTabWidget):
         return self.save(workspace) if answer == buttons.Save else answer == buttons.Discard
 
     def _ask_reload(self, document: Document) -> None:
-        """Another program wrote the file: whose content is wanted?"""
+        """Another program wrote the file, or took it away: whose content is wanted?"""
+        if document in self._asked:
+            return
+        self._asked.add(document)
         workspace = next(w for w in self.workspaces if w.document is document)
-        box = QMessageBox(QMessageBox.Icon.Question, "The file was changed", "", parent=self)
-        box.setText(f"Another program changed {document.name}.")
-        box.setInformativeText("Show what is in the file now? The present state stays in the undo history.")
-        load = box.addButton("Show the file", QMessageBox.ButtonRole.AcceptRole)
-        box.addButton("Keep this", QMessageBox.ButtonRole.RejectRole)
+        if document.path and document.path.exists():
+            act, text, yes, no = self._reload, f"Another program changed {document.name}.", "Show the file", "Keep this"
+            more = "Show what is in the file now? The present state stays in the undo history."
+        else:
+            act, text, yes, no = self.save, f"The file of {document.name} is gone.", "Save it", "Not now"
+            more = "What you see is still here. Save it again?"
+        box = QMessageBox(QMessageBox.Icon.Question, "The file was changed", text, parent=self)
+        box.setInformativeText(more)
+        accepted = box.addButton(yes, QMessageBox.ButtonRole.AcceptRole)
+        box.addButton(no, QMessageBox.ButtonRole.RejectRole)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.buttonClicked.connect(lambda button: self._reload(workspace) if button is load else None)
+        box.buttonClicked.connect(lambda button: act(workspace) if button is accepted else None)
+        box.finished.connect(lambda _: self._asked.discard(document))
         box.open()
 
     def _reload(self, workspace: Workspace) -> None:

@@ -31,13 +31,14 @@ from ui.thumbnail import drawing, icon
 FOLDERS = (Path("workflows"), Path("workflows/learn"))
 """Where the program's own are, in its folder."""
 
+ABOUT = "about"  # a field of the file
 PICTURE = QSize(220, 138)
 COLUMN = PICTURE.width() + 24
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """doc: the text of its first note, in Markdown; empty when it has none."""
+    """doc: what the file says of itself ("about"), else the text of its first note, in Markdown; empty without both."""
 
     path: Path
     graph: Graph
@@ -68,7 +69,7 @@ def templates(folders: Iterable[Path]) -> tuple[Template, ...]:
         except ValueError:
             continue
         notes = (str(node.params.get("text", "")) for node in graph.nodes.values() if node.type == NOTE)
-        found.append(Template(path, graph, next(notes, "")))
+        found.append(Template(path, graph, str(graph.extra.get(ABOUT) or next(notes, ""))))
     return tuple(found)
 
 

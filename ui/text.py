@@ -6,7 +6,7 @@ import re
 from pathlib import PurePath
 from typing import Any
 
-from nodegraph.node import File, Input
+from nodegraph.node import File, Input, Range
 
 ACRONYMS = {"vae": "VAE", "lora": "LoRA", "rgb": "RGB", "id": "ID", "cfg": "CFG", "controlnet": "ControlNet"}
 
@@ -31,13 +31,19 @@ def value_text(spec: Input, value: Any) -> str:
         case bool():
             return "On" if value else "Off"
         case int() | float():
-            return number(value)
+            limits = spec.get(Range)
+            return limits.zero if limits and limits.zero and value == 0 else number(value)
         case tuple():
             return ", ".join(value_text(spec, item) for item in value)
         case str() if spec.get(File) is not None:
             return PurePath(value).name
         case _:
             return " ".join(str(value).split())
+
+
+def shortened(text: str, length: int = 28) -> str:
+    """Cut off at that many characters."""
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
 
 
 def duration(seconds: float) -> str:
@@ -60,6 +66,18 @@ def byte_size(count: int) -> str:
         if count >= size:
             return f"{count / size:.1f} {unit}" if count < 10 * size else f"{count / size:.0f} {unit}"
     return f"{count} B"
+
+
+_OF_PARAMETER = re.compile(r"(?:^|(?<=\. ))((?:\w+, )*\w+): (.+?)(?=\. (?:\w+, )*\w+: |$)", re.MULTILINE)
+_WRAPPED = re.compile(r"\n(?!\n|(?:\w+, )*\w+: )")
+
+
+def parameter_help(doc: str, name: str) -> str:
+    """What a docstring says of one parameter, as in "width, height: in pixels. batch: how many"; else empty."""
+    for names, text in _OF_PARAMETER.findall(_WRAPPED.sub(" ", doc)):
+        if name in names.split(", "):
+            return text[:1].upper() + text[1:]
+    return ""
 
 
 _PAPER = re.compile(r"arXiv:(\d{4}\.\d{4,5})")

@@ -8,10 +8,12 @@ from functools import lru_cache
 from pathlib import Path
 from string import Template
 
+from PySide6.QtCore import QSize
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
 from PySide6.QtWidgets import QApplication
 
 FONT_FOLDER = Path(__file__).parent / "fonts"
+ICON_FOLDER = Path(__file__).parent / "icons"
 FONT_SIZE = 13  # pixels at scale 1
 MIN_SCALE, MAX_SCALE = 0.8, 2.0
 LEGIBLE = 4.5  # contrast ratio of text that WCAG 2.2 calls AA
@@ -131,12 +133,10 @@ QToolBar { background: $panel; border: 0; border-bottom: 1px solid $seam; paddin
 QToolBar::separator { background: $border; width: 1px; margin: 5px 6px; }
 QToolButton { background: transparent; border: 1px solid transparent; border-radius: 6px; padding: 5px 11px; }
 QToolButton:hover { background: $raised; }
+QFileDialog QToolButton { padding: 4px; }
 QToolButton:pressed, QToolButton:checked { background: $raised; border-color: $border; }
 QToolButton:checked { color: $accent; border-color: $accent; }
 QToolButton:disabled { color: $faint; }
-QToolButton#run { background: $accent; color: $on_accent; font-weight: 600; padding: 5px 18px; }
-QToolButton#run:hover { background: $hover; }
-QToolButton#run:disabled { background: $raised; color: $faint; }
 QMenuBar { background: $panel; padding: 2px 6px; }
 QMenuBar::item { padding: 5px 9px; border-radius: 5px; background: transparent; }
 QMenuBar::item:selected { background: $raised; }
@@ -149,7 +149,7 @@ QLabel#title { color: $dim; font-size: ${px11}px; font-weight: 600; padding: 9px
 QStatusBar { background: $panel; border-top: 1px solid $seam; }
 QStatusBar QLabel { color: $dim; padding: 2px 8px; }
 QStatusBar::item { border: 0; }
-QProgressBar { background: $field; border: 0; border-radius: 3px; max-height: 6px; }
+QProgressBar { background: $border; border: 0; border-radius: 3px; max-height: 6px; }
 QProgressBar::chunk { background: $running; border-radius: 3px; }
 QScrollArea, QScrollArea > QWidget > QWidget { background: $panel; border: 0; }
 QLineEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox {
@@ -180,7 +180,7 @@ QTabBar::tab:hover:!selected { background: $raised; }
 QToolButton#close { color: $dim; padding: 1px 6px; border-radius: 4px; }
 QToolButton#close:hover { background: $selected; color: $text; }
 QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
-QSlider::groove:horizontal { background: $field; height: 4px; border-radius: 2px; }
+QSlider::groove:horizontal { background: $border; height: 4px; border-radius: 2px; }
 QSlider::sub-page:horizontal { background: $accent; border-radius: 2px; }
 QSlider::sub-page:horizontal:disabled { background: $border; }
 QSlider::handle:horizontal { background: $text; width: 12px; height: 12px; margin: -4px 0; border-radius: 6px; }
@@ -189,15 +189,21 @@ QPushButton { background: $raised; border: 1px solid $border; border-radius: 6px
 QPushButton:hover { background: $selected; }
 QPushButton:disabled { color: $faint; background: transparent; }
 QPushButton:default { border-color: $accent; }
+#run { background: $accent; color: $on_accent; font-weight: 600; padding: 5px 18px; }
+#run:hover { background: $hover; }
+#run:disabled { background: $raised; color: $faint; }
 QPushButton#small { padding: 4px 9px; }
 QPushButton#quiet { background: transparent; border: 0; padding: 0 2px; color: $accent; font-size: ${px12}px; }
 QPushButton#quiet:hover { color: $text; }
 QPushButton#quiet:focus { text-decoration: underline; }
 QFrame#rule { color: $border; margin: 4px 0; }
 QCheckBox::indicator, QTreeView::indicator {
-  width: 15px; height: 15px; border: 1px solid $border; border-radius: 4px; background: $field;
+  width: 15px; height: 15px; border: 1px solid $faint; border-radius: 4px; background: $field;
 }
-QCheckBox::indicator:checked, QTreeView::indicator:checked { background: $accent; border-color: $accent; }
+QCheckBox::indicator:checked, QTreeView::indicator:checked {
+  background: $accent; border-color: $accent; image: url($check);
+}
+QFileDialog QToolButton { background: $faint; padding: 3px; }
 QScrollBar:vertical { background: transparent; width: 10px; margin: 2px; }
 QScrollBar:horizontal { background: transparent; height: 10px; margin: 2px; }
 QScrollBar::handle { background: $border; border-radius: 3px; min-height: 24px; min-width: 24px; }
@@ -208,7 +214,9 @@ QFrame#palette { background: $panel; border: 1px solid $border; border-radius: 9
 QLabel#heading { font-size: ${px16}px; font-weight: 600; }
 QLabel#dim { color: $dim; }
 QLabel#small { color: $faint; font-size: ${px12}px; }
+QToolButton#problems { color: $failed; padding: 1px 8px; }
 QLabel#error { color: $failed; }
+QLabel#complaint { color: $failed; background: $raised; border: 1px solid $border; padding: 5px 7px; }
 """)
 
 
@@ -234,7 +242,9 @@ def apply(app: QApplication, theme: Theme, scale: float = 1.0) -> None:
         palette.setColor(role, QColor(name))
     app.setPalette(palette)
     sizes = {f"px{size}": str(scaled(size)) for size in (11, 12, FONT_SIZE, 16)}
-    app.setStyleSheet(STYLE.substitute(asdict(theme), **sizes, hover=mixed(theme.accent, theme.text, 0.2).name()))
+    check = ICON_FOLDER / f"check_{'dark' if _luminance(theme.on_accent) < 0.5 else 'light'}.svg"
+    hover = mixed(theme.accent, theme.text, 0.2).name()
+    app.setStyleSheet(STYLE.substitute(asdict(theme), **sizes, hover=hover, check=check.as_posix()))
 
 
 def _palette(theme: Theme) -> dict[QPalette.ColorRole, str]:
@@ -251,6 +261,12 @@ def _palette(theme: Theme) -> dict[QPalette.ColorRole, str]:
         roles.LinkVisited: theme.accent,
         roles.PlaceholderText: theme.faint,
     }
+
+
+def dialog_size(width: int, height: int) -> QSize:
+    """Of a dialog that grows with its text, as far as the screen has room. width, height: in pixels, at scale 1."""
+    screen = QApplication.primaryScreen().availableSize()
+    return QSize(scaled(width), scaled(height)).boundedTo(screen * 0.9)
 
 
 @lru_cache

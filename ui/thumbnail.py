@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QIcon, QImage, QImageWriter, QPainter, QPainterPath, QPen, QPixmap
+from PySide6.QtGui import QColor, QIcon, QImage, QImageWriter, QPainter, QPen, QPixmap
 
 from nodegraph.builtin import FRAME, NOTE
 from nodegraph.graph import Graph, Node
 from ui import theme
+from ui.canvas.shape import wire
 
 BOX = (200.0, 110.0)  # world units; how large a node is does not matter here
 MARGIN = 0.06  # of the picture
@@ -97,12 +98,8 @@ def _paint_box(painter: QPainter, node: Node, box: QRectF) -> None:
 
 def _paint_wire(painter: QPainter, src: QRectF, dst: QRectF) -> None:
     start, end = QPointF(src.right(), src.center().y()), QPointF(dst.left(), dst.center().y())
-    bend = QPointF(max(60.0, abs(end.x() - start.x()) / 2), 0)
-    path = QPainterPath(start)
-    path.cubicTo(start + bend, end - bend, end)
     painter.setPen(_pen(theme.color(theme.colors().accent)))
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.drawPath(path)
+    painter.drawPolyline(wire(start, end))
 
 
 def _pen(color: QColor) -> QPen:

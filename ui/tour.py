@@ -8,13 +8,23 @@ from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from nodegraph.graph import Diff
 from nodegraph.node import Input, Multiline
 from ui.document import Document
 from ui.run_state import RunState
-from ui.theme import color, colors
+from ui.theme import color, colors, scaled
 
 if TYPE_CHECKING:
     from ui.main_window import MainWindow
@@ -43,26 +53,26 @@ STEPS = (
         "canvas",
     ),
     Step(
+        "Say what you want",
+        'Click the prompt and write one of your own, for example "a blue car on a yellow background". The model that '
+        "comes with the program knows a few dozen things; its card in models/starter lists them.",
+        "prompt",
+        "prompt",
+    ),
+    Step(
         "Run it",
         "Press Run. The boxes light up one after the other, and the picture forms while you watch.",
         "run",
         "run",
     ),
     Step(
-        "Say what you want",
-        'Write a prompt of your own, for example "a blue car on a yellow background". The model that comes with the '
-        "program knows a few dozen things; its card in models/starter lists them.",
-        "prompt",
-        "prompt",
-    ),
-    Step(
         "Turn a number",
-        "Drag the guidance scale or the steps sideways. Guidance says how closely the picture follows the prompt; more "
-        "steps make it cleaner. What did not change is not computed again.",
+        "Live is on now: drag the guidance scale or the steps sideways, and the picture follows your hand. Guidance "
+        "says how closely it keeps to the prompt; more steps make it cleaner.",
         "number",
         "number",
     ),
-    Step("Your picture", "Run once more, and look at it.", "run", "run"),
+    Step("Keep it", "Live shows pictures and saves none. Press Run once more: this one is saved.", "run", "run"),
     Step(
         "That is your first own picture",
         "It lies in the Gallery with all its settings: any picture can give its graph back. File, New from template "
@@ -80,6 +90,8 @@ def tour_places(window: MainWindow) -> dict[str, Callable[[], QRect | None]]:
 
     def node(wanted: Callable[[Input], bool]) -> QRect | None:
         canvas = window.canvas
+        if not canvas.isVisible():
+            return None
         item = next((i for i in canvas.scene.nodes.values() if any(map(wanted, i.type.inputs))), None)
         if item is None or item.type.annotation:
             return None
@@ -94,9 +106,28 @@ def tour_places(window: MainWindow) -> dict[str, Callable[[], QRect | None]]:
     }
 
 
+def take_tour(window: MainWindow) -> Tour:
+    """Lead to the user's first own picture, in the document that is shown."""
+    end_tour(window)
+    window.actions_by_id["view.app"].setChecked(False)
+    window.docks.show("Preview")
+    tour = Tour(window, window.document, window.runs, tour_places(window))
+    window.actions_by_id["run.all"].triggered.connect(tour.run_pressed)
+    tour.live.connect(window.actions_by_id["run.live"].setChecked)
+    tour.ended.connect(lambda: window.settings.change(toured=True))
+    tour.start()
+    return tour
+
+
+def end_tour(window: MainWindow) -> None:
+    for tour in window.findChildren(Tour):
+        tour.end()
+
+
 class Tour(QObject):
     """host: the window. places: where things are in the window, by name; None while one cannot be seen."""
 
+    live = Signal(bool)  # off until the tour speaks of it, or else there would be nothing left for Run to do
     ended = Signal()
 
     def __init__(
@@ -105,7 +136,7 @@ class Tour(QObject):
         super().__init__(host)
         self.host, self.document, self.runs, self.places = host, document, runs, places
         self.index = -1
-        self._began = False  # a run, since this step is shown
+        self._began = False  # the run that this step waits for
         self._seen = document.graph
         self.ring = Ring(host)
         self.card = Card(host)
@@ -115,13 +146,17 @@ class Tour(QObject):
         document.changed.connect(self._edited)
         runs.progressed.connect(self._ran)
         host.installEventFilter(self)
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        self._app = app
+        app.focusChanged.connect(self._focus_changed)
 
     @property
     def step(self) -> Step:
         return STEPS[self.index]
 
     def start(self) -> None:
-        self.index = -1
+        self.live.emit(False)
         self.advance()
 
     def advance(self) -> None:
@@ -131,24 +166,29 @@ class Tour(QObject):
             return
         self.index += 1
         self._began = False
+        if self.step.waits == "number":
+            self.live.emit(True)
         last = self.index + 1 == len(STEPS)
         self.card.show_step(self.step, f"{self.index + 1} of {len(STEPS)}", "Done" if last else "Next")
         self.place()
+        self.card.setFocus()  # or else it would go with Next to any field, which the next key would change
 
     def end(self) -> None:
         self.host.removeEventFilter(self)
-        self.document.changed.disconnect(self._edited)
-        self.runs.progressed.disconnect(self._ran)
+        self._app.focusChanged.disconnect(self._focus_changed)
+        self.index, self._began = -1, False  # until it is deleted, nothing leads on
         self.ring.deleteLater()
         self.card.deleteLater()
+        self.live.emit(True)
         self.ended.emit()
         self.deleteLater()
 
     def place(self) -> None:
         """Put ring and card where the step's subject is now."""
         spot = self.places[self.step.place]() if self.step.place in self.places else None
-        self.ring.surround(spot)
-        self.card.adjustSize()
+        typing = isinstance(QApplication.focusWidget(), QPlainTextEdit | QLineEdit)
+        self.ring.surround(None if typing else spot)  # it would run through what is typed
+        self.card.fit()
         # An editor over a node may be larger than the node: the card keeps out of what is typed.
         kept = spot.adjusted(0, 0, EDITOR.width(), EDITOR.height()) if spot and self.step.waits == "prompt" else spot
         self.card.move(beside(kept, self.card.size().width(), self.card.size().height(), self.host.rect()))
@@ -161,6 +201,10 @@ class Tour(QObject):
             self.place()
         return False
 
+    def _focus_changed(self) -> None:
+        if self.index >= 0:
+            self.place()
+
     def _edited(self, change: Diff) -> None:
         before, self._seen = self._seen, self.document.graph
         waits = self.step.waits if self.index >= 0 else ""
@@ -170,12 +214,15 @@ class Tour(QObject):
             if any((spec.get(Multiline) is not None) == (waits == "prompt") for spec in touched):
                 self.card.let_go_on()
 
+    def run_pressed(self) -> None:
+        """The user started a run; live ones do not count."""
+        if self.step.waits == "prompt" and self.card.next.isVisible():
+            self.advance()
+        self._began = self.step.waits == "run"
+
     def _ran(self) -> None:
-        if self.index < 0 or self.step.waits != "run":
-            return
-        if self.runs.running:
-            self._began = True
-        elif self._began and not any(run.state == "failed" for run in self.runs.nodes.values()):
+        failed = any(run.state == "failed" for run in self.runs.nodes.values())
+        if self._began and not self.runs.running and not failed:
             self.advance()
 
 
@@ -206,7 +253,7 @@ class Card(QFrame):
     def __init__(self, host: QWidget) -> None:
         super().__init__(host)
         self.setObjectName("palette")
-        self.setFixedWidth(CARD_WIDTH)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Tour")
         self.title, self.text, self.count = QLabel(), QLabel(), QLabel()
         self.title.setObjectName("heading")
@@ -214,14 +261,16 @@ class Card(QFrame):
         self.count.setObjectName("dim")
         self.skip = QPushButton("Skip the tour")
         self.skip.setObjectName("quiet")
+        self.skip.setToolTip("Help, Take the tour brings it back")
         self.next = QPushButton("Next")
+        self.next.setToolTip("Go on with the tour")
         row = QHBoxLayout()
         row.addWidget(self.count)
         row.addStretch(1)
         row.addWidget(self.skip)
         row.addSpacing(8)
         row.addWidget(self.next)
-        column = QVBoxLayout(self)
+        self._column = column = QVBoxLayout(self)
         column.setContentsMargins(18, 14, 18, 14)
         column.setSpacing(10)
         column.addWidget(self.title)
@@ -237,10 +286,14 @@ class Card(QFrame):
         self.next.setVisible(not step.waits)
         self.skip.setVisible(next != "Done")
 
+    def fit(self) -> None:
+        """Take the size that the text needs; adjustSize() reckons with the text before, and cuts this one."""
+        width = scaled(CARD_WIDTH)
+        self.resize(width, self._column.totalHeightForWidth(width))
+
     def let_go_on(self) -> None:
-        if not self.next.isVisible():
-            self.next.show()
-            self.next.setFocus()
+        """The keyboard stays where it is: the user may be typing."""
+        self.next.show()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:

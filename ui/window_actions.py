@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from ui import theme
 from ui.actions import Action
+from ui.help import GuideDialog, show_about
+from ui.tour import take_tour
 
 if TYPE_CHECKING:
     from ui.main_window import MainWindow
@@ -52,7 +54,7 @@ def _edit(window: MainWindow) -> tuple[Action, ...]:
 
 def _run(window: MainWindow) -> tuple[Action, ...]:
     return (
-        Action("run.all", "Run", lambda: window.runner.run(), "Ctrl+Return", "Compute what changed; keep the rest"),
+        Action("run.all", "Run", lambda: window.run(), "Ctrl+Return", "Compute what changed; keep the rest"),
         Action("run.selected", "Run to the selected nodes", window.run_selected, "Ctrl+Shift+Return",
                "Compute no more than these nodes need"),
         Action("run.queue", "Queue a run", lambda: window.runner.enqueue(), "Alt+Return",
@@ -95,4 +97,8 @@ def _view(window: MainWindow) -> tuple[Action, ...]:
 
 
 def _help(window: MainWindow) -> tuple[Action, ...]:
-    return (Action("help.tour", "Take the tour", window.take_tour, tip="Be led to a first picture of your own"),)
+    return (
+        Action("help.guide", "User guide", lambda: GuideDialog(window).show(), "F1", "What the program does, and how"),
+        Action("help.tour", "Take the tour", partial(take_tour, window), tip="Be led to a first picture of your own"),
+        Action("help.about", "About Denoodle", partial(show_about, window), tip="Which version this is"),
+    )

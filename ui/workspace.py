@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
-from nodegraph.plan import Plan, Problem
+from nodegraph.plan import Plan
 from ui.actions import Action
 from ui.app_view import AppView
 from ui.canvas.actions import canvas_actions
@@ -21,10 +21,11 @@ from ui.panels.outline import Outline
 from ui.panels.preview import Preview
 from ui.panels.problems import Problems
 from ui.panels.trajectory import TrajectoryPanel
+from ui.pictures import Pictures
 from ui.planner import LivePlan
 from ui.queue import Queue
 from ui.results import Results
-from ui.run_state import RunState, owner
+from ui.run_state import RunState
 from ui.runner import Runner
 from ui.session import Session
 
@@ -35,7 +36,7 @@ class Workspace(QObject):
     page: the canvas, or the app view in its place. panels: by the title of the dock in which the window shows them.
     """
 
-    failed = Signal(str)  # what a panel could not do, as a sentence
+    failed = Signal(str)  # what could not be done, as a sentence
 
     def __init__(
         self, document: Document, engine: Engine, queue: Queue, session: Session, parent: QObject | None = None
@@ -51,8 +52,9 @@ class Workspace(QObject):
         self.page.setFocusProxy(self.canvas)
         self.app_view: AppView | None = None
         self.inspector = Inspector(self.canvas.scope)
-        self.results = Results(self.runs, self.runner, self)
-        self.preview = Preview(document, self.runs, self.results)
+        self.pictures = Pictures(engine, self.plan, self.runner, self)
+        self.results = Results(self.runs, self.runner, self.pictures, self)
+        self.preview = Preview(document, self.runs, self.results, self.pictures)
         self.problems = Problems(document, self.runs)
         self.outline = Outline(self.canvas.scope, self.runs)
         self.history = HistoryPanel(document, session)
@@ -67,7 +69,6 @@ class Workspace(QObject):
             "Memory": MemoryPanel(document, engine, self.plan),
         }
         self.canvas_actions: dict[str, Action] = {action.id: action for action in canvas_actions(self.canvas)}
-        self._found: Sequence[Problem] = ()
         self._connect()
 
     def _connect(self) -> None:
@@ -75,12 +76,12 @@ class Workspace(QObject):
         self.canvas.held.connect(self.runner.hold)
         self.inspector.held.connect(self.runner.hold)
         self.canvas.scope.moved.connect(self._show_selection)
-        self.canvas.scope.moved.connect(self._mark_problems)
         self.plan.planned.connect(self._show_plan)
-        self.problems.chosen.connect(self._go_to)
-        self.trajectory.branched.connect(self._go_to)
+        self.problems.chosen.connect(self.canvas.center_on)
+        self.trajectory.branched.connect(self._show_branch)
         self.outline.chosen.connect(self.canvas.center_on)
         self.history.failed.connect(self.failed)
+        self.canvas.refused.connect(self.failed)
 
     @property
     def pristine(self) -> bool:
@@ -93,6 +94,7 @@ class Workspace(QObject):
             self.app_view = AppView(self.document, self.runs)
             self.app_view.run_wanted.connect(lambda: self.runner.run())
             self.app_view.stop_wanted.connect(self.runner.stop)
+            self.app_view.held.connect(self.runner.hold)
             self.page.addWidget(self.app_view)
         shown = self.app_view if on and self.app_view is not None else self.canvas
         self.page.setCurrentWidget(shown)
@@ -121,17 +123,14 @@ class Workspace(QObject):
             self.trajectory.show_node((*self.canvas.scope.path, ids[0])[0])
 
     def _show_plan(self, plan: Plan) -> None:
-        self._found = plan.problems
         self.problems.show_problems(plan.problems)
-        self._mark_problems()
+        first: dict[str, str] = {}
+        for problem in plan.problems:
+            first.setdefault(problem.node, problem.message)
+        self.canvas.scene.show_problems(first)
 
-    def _mark_problems(self) -> None:
-        """On the nodes that the canvas shows; the first of each."""
-        prefix = self.canvas.scope.prefix
-        here = [problem for problem in reversed(self._found) if problem.node.startswith(prefix)]
-        self.canvas.scene.show_problems({owner(p.node.removeprefix(prefix)): p.message for p in here})
-
-    def _go_to(self, node: str) -> None:
-        """node: of the document itself, whatever group is entered."""
+    def _show_branch(self, ids: Sequence[str]) -> None:
+        """Select nodes of the document itself, and bring them into view."""
         self.canvas.scope.leave(0)
-        self.canvas.center_on(node)
+        self.canvas.select(ids)
+        self.canvas.reveal(*ids)

@@ -18,9 +18,11 @@ LONG = 60_000  # an engine process starts in half a second on an idle machine; t
 class Desk:
     """One engine with its queue, and documents that run on it."""
 
-    def __init__(self, registry: Registry, folder: Path, package: str = "tests.toy_nodes") -> None:
+    def __init__(
+        self, registry: Registry, folder: Path, package: str = "tests.toy_nodes", cache: Path | None = None
+    ) -> None:
         self.registry, self.folder = registry, folder
-        self.engine = Engine(Settings(package, cache=None, out_dir=str(folder / "out")))
+        self.engine = Engine(Settings(package, cache=str(cache) if cache else None, out_dir=str(folder / "out")))
         self.queue = Queue(self.engine, folder)
         self.runners: list[Runner] = []
 

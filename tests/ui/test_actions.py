@@ -70,9 +70,10 @@ def test_the_search_finds_by_words_in_any_order_and_puts_names_first():
     actions = [
         Action("file.save_as", "Save as…", nothing),
         Action("run.all", "Run", nothing, tip="Compute the graph and save pictures"),
+        Action("view.panel_log", "Log", nothing, submenu="Saved words"),
         Action("file.save", "Save", nothing),
     ]
-    assert [a.id for a in search(actions, "save")] == ["file.save_as", "file.save", "run.all"]
+    assert [a.id for a in search(actions, "save")] == ["file.save_as", "file.save", "view.panel_log", "run.all"]
     assert [a.id for a in search(actions, "as save")] == ["file.save_as"]
     assert search(actions, "nothing of it") == []
 
@@ -103,6 +104,24 @@ def test_a_key_is_changed_in_the_dialog_and_works_at_once(window, qtbot):
     assert window.settings.now.keys == {}
     assert window.actions_by_id["view.previous_tab"].shortcut() == QKeySequence("Ctrl+Shift+Tab")
     dialog.close()
+
+
+def test_keys_are_taken_from_the_action_that_has_them(window):
+    dialog = KeysDialog(window.actions_table, window.settings, window)
+    QTest.keyClicks(dialog.box, "previous document")
+    QTest.keyClick(dialog.field, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+    dialog.show()
+    QTest.mouseClick(dialog.take, Qt.MouseButton.LeftButton)
+    assert window.settings.now.keys == {"view.previous_tab": "Ctrl+Shift+Z", "edit.redo": "Ctrl+Y"}
+    assert not dialog.take.isVisible()
+    dialog.close()
+
+
+def test_escape_leaves_the_keys_as_they_are(window):
+    dialog = KeysDialog(window.actions_table, window.settings, window)
+    QTest.keyClicks(dialog.box, "previous document")
+    QTest.keyClick(dialog.field, Qt.Key.Key_Escape)
+    assert window.settings.now.keys == {}
 
 
 def test_a_preset_changes_the_keys_and_the_own_ones_stay(window):

@@ -3,18 +3,22 @@
 import random
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from nodegraph import graph as edits
-from nodegraph.graph import Node, Port
+from nodegraph.graph import Graph, Node, Port
 from nodegraph.messages import Failed, Finished
 from nodegraph.types import Picture
+from nodegraph.workflow import FARTHEST
 from ui.canvas import commands
+from ui.canvas.canvas import Canvas
 from ui.canvas.palette import Palette
-from ui.canvas.view import fitted
+from ui.canvas.view import LEGIBLE, fitted
+from ui.document import Document
+from ui.run_state import RunState
 from ui.theme import DARK
 
 EMPTY = QPointF(-60, 400)
@@ -235,3 +239,55 @@ def test_everything_far_out_is_still_painted(canvas, qtbot):
     canvas.show_view(canvas.view.zoomed(0.1, QPointF()))
     at = canvas.view.to_screen(canvas.scene.nodes["settings"].rect.center()).toPoint()
     qtbot.waitUntil(lambda: canvas.grab().toImage().pixelColor(at) == QColor(DARK.raised))
+
+
+def said_to_newcomers(canvas) -> bool:
+    """Whether something is written in the middle of an otherwise empty canvas."""
+    canvas.grab()
+    middle = canvas.grab().toImage().copy(QRect(QPoint(), canvas.size()).adjusted(300, 300, -300, -300))
+    tints = {middle.pixelColor(x, y).name() for x in range(middle.width()) for y in range(0, middle.height(), 2)}
+    return len(tints - {DARK.canvas, DARK.grid}) > 8
+
+
+def test_an_empty_canvas_says_how_to_begin_until_there_is_a_node(canvas):
+    canvas.select_all()
+    canvas.document.edit("Clear", edits.remove_nodes, set(canvas.document.graph.nodes))
+    assert said_to_newcomers(canvas)
+    canvas.document.edit("Add", edits.add_node, "far", Node("toy.add", pos=(-5000, 0)))
+    assert not said_to_newcomers(canvas)
+
+
+def test_a_node_as_far_out_as_a_file_may_have_it_is_shown(canvas):
+    canvas.document.edit("Move", edits.move_nodes, {"left": (FARTHEST, -FARTHEST)})
+    canvas.fit_all()
+    canvas.repaint()
+    canvas.select({"left"})
+    canvas.fit()
+    canvas.repaint()
+    assert canvas.scene.node_at(canvas.view.to_world(QPointF(canvas.rect().center()))).id == "left"
+
+
+def opened(qtbot, registry, nodes: dict[str, Node]) -> Canvas:
+    made = Canvas(Document(registry, Graph(nodes)), RunState())
+    qtbot.addWidget(made)
+    made.resize(1100, 800)
+    made.show()
+    qtbot.waitExposed(made)
+    made.grab()
+    return made
+
+
+def test_a_graph_that_is_too_wide_to_read_its_notes_opens_at_the_first_of_them(qtbot, registry):
+    nodes = {
+        "later": Node("canvas.note", pos=(3000, 0)),
+        "first": Node("canvas.note"),
+        "far": Node("toy.add", pos=(6000, 0)),
+    }
+    canvas = opened(qtbot, registry, nodes)
+    assert canvas.view.scale == LEGIBLE
+    assert QRectF(canvas.rect()).contains(canvas.view.rect_to_screen(canvas.scene.nodes["first"].rect))
+
+
+def test_a_graph_whose_notes_can_be_read_opens_whole(qtbot, registry):
+    canvas = opened(qtbot, registry, {"note": Node("canvas.note"), "node": Node("toy.add", pos=(500, 0))})
+    assert QRectF(canvas.rect()).contains(canvas.view.rect_to_screen(canvas.scene.extent()))

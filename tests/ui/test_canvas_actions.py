@@ -6,12 +6,12 @@ import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QAction, QColor, QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QColorDialog, QInputDialog, QMenu, QMessageBox
+from PySide6.QtWidgets import QApplication, QColorDialog, QInputDialog, QMenu
 
 from nodegraph import clip
 from nodegraph import graph as edits
 from nodegraph.graph import Port
-from ui.canvas import arrange, commands
+from ui.canvas import commands
 from ui.canvas.actions import canvas_actions
 from ui.canvas.canvas import Canvas
 from ui.canvas.connect import open_connections
@@ -91,13 +91,14 @@ def test_cut_takes_the_nodes_away_and_paste_brings_them_back(canvas):
     assert canvas.document.graph.nodes["settings"].type == "toy.settings"
 
 
-def test_pasting_what_is_no_workflow_says_so_and_changes_nothing(canvas, monkeypatch):
+def test_pasting_what_is_no_workflow_says_so_and_changes_nothing(canvas):
     said = []
-    monkeypatch.setattr(QMessageBox, "information", lambda *args: said.append(args[-1]))
-    QApplication.clipboard().setText("a cat")
-    press(canvas, Qt.Key.Key_V, CTRL)
-    assert said
-    assert "not JSON" in said[0]
+    canvas.refused.connect(said.append)
+    for text in ("a cat", '{"nodes": '):
+        QApplication.clipboard().setText(text)
+        press(canvas, Qt.Key.Key_V, CTRL)
+    assert said[0] == "Nothing was pasted: there are no nodes on the clipboard."
+    assert "not JSON" in said[1]
     assert canvas.document.undo_stack.count() == 0
 
 
@@ -196,12 +197,12 @@ def test_a_variable_is_made_from_a_wire(canvas, monkeypatch):
 
 def test_a_name_that_is_taken_makes_no_variable_and_is_explained(canvas, monkeypatch):
     said = []
-    monkeypatch.setattr(QMessageBox, "information", lambda *args: said.append(args[-1]))
+    canvas.refused.connect(said.append)
     monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: ("total", True))
     for id in ("sum", "left"):
         canvas.select({id})
         press(canvas, Qt.Key.Key_V)
-    assert said == ["There is already a variable 'total'."]
+    assert said == ["No variable was made: there is already a variable 'total'."]
 
 
 # Order ------------------------------------------------------------------------------------------------
@@ -292,14 +293,6 @@ def test_arranging_is_one_step_and_is_seen_as_a_movement(canvas, qtbot):
     qtbot.waitUntil(lambda: not canvas.carried())
     canvas.document.undo_stack.undo()
     assert canvas.document.graph == before
-
-
-def test_arranging_keeps_framed_nodes_in_their_frame(canvas):
-    canvas.select({"left", "right"})
-    commands.frame(canvas)
-    canvas.select(())
-    arrange.arrange(canvas)
-    assert canvas.scene.with_members({"frame"}) == {"frame", "left", "right"}
 
 
 # Going about ------------------------------------------------------------------------------------------

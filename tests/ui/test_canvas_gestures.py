@@ -1,9 +1,9 @@
 """The mouse on the canvas: frames, notes, reroutes, wires, selection."""
 
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPlainTextEdit
+from PySide6.QtWidgets import QApplication, QPlainTextEdit
 
 from nodegraph import graph as edits
 from nodegraph.graph import Graph, Node, Port
@@ -197,8 +197,9 @@ def test_a_cut_beside_the_wires_cuts_nothing(canvas, hand):
     assert canvas.document.undo_stack.count() == 0
 
 
-def test_alt_swaps_the_wires_of_two_inputs(canvas, hand):
-    pull(canvas, hand, hand.socket("sum", "a"), hand.socket("sum", "b"), keys=ALT)
+@pytest.mark.parametrize("keys", [ALT, CTRL])  # many window managers keep Alt for themselves
+def test_alt_or_ctrl_swaps_the_wires_of_two_inputs(canvas, hand, keys):
+    pull(canvas, hand, hand.socket("sum", "a"), hand.socket("sum", "b"), keys=keys)
     links = canvas.document.graph.links
     assert (links[Port("sum", "a")], links[Port("sum", "b")]) == (Port("right", "box"), Port("left", "box"))
     assert canvas.document.undo_stack.count() == 1
@@ -301,3 +302,63 @@ def test_a_wire_dropped_where_it_does_not_fit_changes_nothing_and_offers_nothing
     hand.drag(hand.socket("left", "box", output=True), hand.socket("right", "box", output=True))
     assert canvas.document.graph == before
     assert canvas.findChild(Palette) is None
+
+
+def test_tab_during_a_drag_does_nothing(canvas, hand):
+    x, y = canvas.document.graph.nodes["sum"].pos
+    hand.press(hand.header("sum"))
+    hand.move(hand.header("sum") + QPointF(40, 30))
+    QTest.keyClick(canvas, Qt.Key.Key_Tab)
+    assert QApplication.activePopupWidget() is None
+    hand.release(hand.header("sum") + QPointF(40, 30))
+    assert canvas.document.graph.nodes["sum"].pos == (x + 40, y + 30)
+
+
+def test_a_node_that_goes_while_it_is_dragged_ends_the_drag(canvas, hand):
+    hand.press(hand.header("sum"))
+    hand.move(hand.header("sum") + QPointF(40, 30))
+    canvas.document.edit("Delete", edits.remove_nodes, {"sum"})
+    assert canvas.gesture is None
+    hand.release(QPointF(340, 30))
+    assert "sum" not in canvas.document.graph.nodes
+
+
+def test_a_wire_dropped_beside_the_canvas_offers_nothing(canvas, hand):
+    start = hand.socket("sum", "box", output=True)
+    hand.drag(start, start + QPointF(5000, 0))
+    assert QApplication.activePopupWidget() is None
+
+
+def test_tab_does_nothing_while_something_is_carried(canvas, hand):
+    hand.press(hand.header("left"))
+    hand.move(hand.header("left") + QPointF(60, 0))
+    QTest.keyClick(canvas, Qt.Key.Key_Tab)
+    assert QApplication.activePopupWidget() is None
+    hand.release(hand.header("left") + QPointF(60, 0))
+    assert canvas.document.undo_stack.count() == 1
+
+
+def test_the_view_follows_what_is_dragged_beyond_its_edge(canvas, hand, qtbot):
+    before, start = canvas.document.graph.nodes["sum"].pos, hand.header("sum")
+    out = QPoint(canvas.width() + 60, hand.at(start).y())
+    hand.press(start)
+    QTest.mouseMove(canvas, out)
+    qtbot.waitUntil(lambda: canvas.view.x < -400)
+    assert canvas.view.y == 100
+    below = canvas.view.to_world(QPointF(out))
+    QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=out)
+    x, _ = canvas.document.graph.nodes["sum"].pos
+    assert abs(x - before[0] - (below - start).x()) <= 1
+    still = canvas.view
+    qtbot.wait(50)
+    assert canvas.view == still
+
+
+def test_zooming_during_a_drag_keeps_the_node_under_the_pointer(canvas, hand):
+    start = hand.header("sum")
+    hand.press(start)
+    hand.move(start + QPointF(100, 40))
+    at = canvas.gesture.at
+    canvas.show_view(canvas.view.zoomed(0.5, QPointF()))
+    assert canvas.view.to_world(at) - start == canvas.gesture.offset
+    QTest.keyClick(canvas, Qt.Key.Key_Escape)

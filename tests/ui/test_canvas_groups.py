@@ -3,7 +3,6 @@
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QMessageBox
 
 from nodegraph import graph as edits
 from nodegraph.calls import Call
@@ -38,12 +37,12 @@ def test_a_group_takes_the_place_of_its_nodes_in_one_step(canvas, group, shows_d
     assert shows_document()
 
 
-def test_what_cannot_be_grouped_is_explained(canvas, monkeypatch):
+def test_what_cannot_be_grouped_is_explained(canvas):
     said = []
-    monkeypatch.setattr(QMessageBox, "information", lambda *args: said.append(args[-1]))
+    canvas.refused.connect(said.append)
     canvas.select({"left", "show"})
     commands.group(canvas)
-    assert said == ["'sum' lies between the chosen nodes: choose it as well."]
+    assert said == ["No group was made: 'sum' lies between the chosen nodes: choose it as well."]
 
 
 def test_ungrouping_brings_the_nodes_back_and_selects_them(canvas, group):
@@ -72,7 +71,7 @@ def test_breadcrumbs_lead_back(canvas, group):
     assert not canvas.breadcrumbs.isVisible()
     tab(canvas)
     assert canvas.breadcrumbs.isVisible()
-    assert [button.text() for button in canvas.breadcrumbs.buttons] == ["Untitled"]
+    assert [button.text() for button in canvas.breadcrumbs.buttons] == ["Untitled", "Group"]
     QTest.mouseClick(canvas.breadcrumbs.buttons[0], Qt.MouseButton.LeftButton)
     assert canvas.scope.path == ()
     assert not canvas.breadcrumbs.isVisible()
@@ -277,3 +276,17 @@ def test_the_round_of_a_zone_is_chosen_on_its_frame(canvas, hand, zone):
     commands.step_round(canvas, 1)
     assert canvas.scene.nodes["step"].run.picture == STRIPES[1]
     assert canvas.document.undo_stack.count() == 0
+
+
+def test_leaving_a_group_selects_it_where_it_was_seen(canvas, group):
+    before = canvas.view
+    tab(canvas)
+    canvas.grab()
+    canvas.zoom(0.5)
+    QTest.keyClick(canvas, Qt.Key.Key_Escape)
+    assert canvas.selection == {group}
+    assert canvas.view == before
+    tab(canvas)
+    QTest.mouseClick(canvas.breadcrumbs.buttons[0], Qt.MouseButton.LeftButton)
+    assert canvas.selection == {group}
+    assert canvas.view == before

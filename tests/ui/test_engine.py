@@ -1,6 +1,7 @@
 """The engine process as the window holds it: it goes with its owner, and says nothing afterwards."""
 
 import os
+import signal
 import threading
 
 import pytest
@@ -8,6 +9,7 @@ import shiboken6
 from PySide6.QtCore import QObject
 
 from nodegraph.engine import Settings
+from nodegraph.messages import Event
 from tests.ui.engines import LONG, slow
 from ui.engine import Engine
 
@@ -47,3 +49,17 @@ def test_a_closed_engine_stays_closed(engine: Engine, qtbot):
     engine.run(slow(1), ("save",), heard.append)
     qtbot.wait(50)
     assert (heard, engine.pid, threads()) == ([], None, [])
+
+
+def test_stop_waits_for_an_engine_that_is_still_starting(owner: QObject, qtbot, monkeypatch):
+    monkeypatch.setattr("ui.engine.PATIENCE_MS", 50)
+    heard: list[Event] = []
+    engine = Engine(Settings("tests.toy_nodes", cache=None), owner)
+    engine.happened.connect(heard.append)
+    engine.start()
+    os.kill(engine.pid or 0, signal.SIGSTOP)  # it takes its time
+    engine.run(slow(1), ("save",), heard.append)
+    engine.stop(heard.append)
+    qtbot.wait(200)
+    assert not heard
+    os.kill(engine.pid or 0, signal.SIGCONT)

@@ -35,7 +35,7 @@ def test_cycles_are_collected_on_the_gui_thread(qtbot):
 def test_the_oldest_generation_that_is_full_is_collected(monkeypatch):
     collected: list[int] = []
     monkeypatch.setattr(gc, "collect", collected.append)
-    for counts in ((0, 0, 0), (701, 3, 0), (701, 11, 10), (701, 11, 11)):
+    for counts in ((0, 0, 0), (701, 3, 0), (701, 11, 10), (701, 11, garbage.FULL + 1)):
         monkeypatch.setattr(gc, "get_count", lambda counts=counts: counts)
         monkeypatch.setattr(gc, "get_threshold", lambda: (700, 10, 10))
         garbage.collect()

@@ -18,3 +18,11 @@ def test_what_is_removed_is_found_no_more():
     grid.put("a", QRectF(0, 0, 10, 10))
     grid.remove("a")
     assert not grid.near(QRectF(-1e5, -1e5, 2e5, 2e5))
+
+
+def test_what_reaches_across_the_world_is_found_everywhere_and_removed():
+    grid: Grid[str] = Grid()
+    grid.put("long", QRectF(-1e7, -1e7, 2e7, 2e7))
+    assert grid.near(QRectF(500, 500, 10, 10)) == {"long"}
+    grid.put("long", QRectF(0, 0, 10, 10))
+    assert grid.near(QRectF(50_000, 500, 10, 10)) == set()

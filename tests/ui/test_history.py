@@ -99,7 +99,8 @@ def click_row(view, row: int) -> None:
 def test_a_click_on_a_step_goes_to_it(panel: HistoryPanel, document: Document, graph: Graph):
     for value in (5.0, 6.0, 7.0):
         document.set_param("left", "value", value)
-    assert [panel.steps.model().index(row, 0).data() for row in range(4)] == ["As it was opened", *["Set value"] * 3]
+    steps = [panel.steps.model().index(row, 0).data() for row in range(4)]
+    assert steps == ["As it was opened", *["Set value of Box"] * 3]
     click_row(panel.steps, 1)
     assert document.graph.nodes["left"].params["value"] == 5.0
     click_row(panel.steps, 3)

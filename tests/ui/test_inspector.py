@@ -85,6 +85,33 @@ def test_a_large_node_is_shown_bit_by_bit_so_that_the_window_goes_on(inspector, 
     assert all(row.isVisible() for row in inspector.rows.values())
 
 
+def test_another_node_of_the_type_is_shown_in_the_same_page(inspector, document, qtbot):
+    inspector.show_nodes(("left",))
+    qtbot.waitUntil(lambda: inspector.complete)
+    row = inspector.rows["value"]
+    inspector.setFocus()
+    inspector.show_nodes(("right",))
+    assert inspector.rows["value"] is row
+    assert "right" in texts(inspector)
+    row.editor.box.setFocus()
+    row.editor.box.selectAll()
+    QTest.keyClicks(row.editor.box, "7.5")
+    QTest.keyClick(row.editor.box, Qt.Key.Key_Return)
+    assert [document.graph.nodes[id].params["value"] for id in ("left", "right")] == [2.0, 7.5]
+
+
+def test_what_is_being_typed_is_not_carried_to_another_node(inspector, document, qtbot):
+    inspector.show_nodes(("left",))
+    qtbot.waitUntil(lambda: inspector.complete)
+    box = inspector.rows["value"].editor.box
+    box.setFocus()
+    box.selectAll()
+    QTest.keyClicks(box, "99")
+    inspector.show_nodes(("right",))
+    assert document.graph.nodes["right"].params["value"] == 3.0
+    assert inspector.rows["value"].editor.read() == 3.0
+
+
 def test_what_becomes_of_the_seed_is_chosen_beside_it(inspector, document, qtbot):
     inspector.show_nodes(("settings",))
     qtbot.waitUntil(lambda: inspector.complete)

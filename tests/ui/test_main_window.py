@@ -1,6 +1,7 @@
 """The window with a real engine process behind it, and what happens when that process misbehaves."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -10,15 +11,18 @@ import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
 
+from nodegraph import workflow
 from nodegraph.calls import Call
 from nodegraph.engine import Settings as EngineSettings
 from nodegraph.graph import Graph, Node, Port, add_node
 from nodegraph.messages import Finished, Idle, Planned, Started
 from ui import theme
+from ui.canvas.row_actions import open_row
 from ui.document import Document
 from ui.main_window import MainWindow
+from ui.session import Session
 from ui.settings import Settings
 from ui.templates import TemplatePicker
 
@@ -29,7 +33,7 @@ LONG = 60_000  # an engine process starts in half a second on an idle machine; t
 def window(qtbot, registry, graph, tmp_path):
     """With the small graph open, not started."""
     made = MainWindow(registry, EngineSettings("tests.toy_nodes", cache=None, out_dir=str(tmp_path / "out")))
-    qtbot.addWidget(made, before_close_func=lambda w: w.document.undo_stack.setClean())
+    qtbot.addWidget(made, before_close_func=lambda w: [d.undo_stack.setClean() for d in w.session.documents])
     made.tabs.show_document(made.session.new(graph))
     made.resize(1200, 800)
     made.show()
@@ -197,6 +201,10 @@ def test_problems_are_listed_and_a_click_goes_to_the_node(window, qtbot):
     window.document.edit("Add", add_node, "lonely", Node("toy.add", {}, (5000, 5000)))
     window.start()
     qtbot.waitUntil(lambda: window.problems.count() > 0, timeout=LONG)
+    assert not window.docks["Problems"].isVisible()  # nothing moves while one builds
+    assert window.status_bar.problems.text() == f"{window.problems.count()} problems"
+    QTest.mouseClick(window.status_bar.problems, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.problems.isVisible())
     item = window.problems.item(0)
     assert "Add" in item.text()
     QTest.mouseClick(
@@ -205,6 +213,32 @@ def test_problems_are_listed_and_a_click_goes_to_the_node(window, qtbot):
     assert window.canvas.selection == {"lonely"}
     seen = window.canvas.view.to_screen(QPointF(5060, 5020)).toPoint()
     assert window.canvas.rect().contains(seen)
+
+
+@pytest.mark.parametrize("where", ["node", "inspector"])
+def test_saving_while_a_number_is_typed_saves_the_number(window, qtbot, tmp_path, monkeypatch, where):
+    path = tmp_path / "typed.json"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    window.canvas.select({"settings"})
+    qtbot.waitUntil(lambda: "count" in window.inspector.rows)
+    box = (
+        open_row(window.canvas, "settings", "count").box
+        if where == "node"
+        else window.inspector.rows["count"].editor.box
+    )
+    box.setFocus()
+    box.selectAll()
+    QTest.keyClicks(box, "7")
+    QTest.keyClick(box, Qt.Key.Key_S, Qt.KeyboardModifier.ControlModifier)
+    assert workflow.load(path).nodes["settings"].params["count"] == 7
+
+
+def test_run_shows_what_is_in_its_way(window, qtbot):
+    window.document.edit("Add", add_node, "lonely", Node("toy.show"))
+    window.start()
+    qtbot.waitUntil(lambda: window.problems.count() > 0, timeout=LONG)
+    QTest.keyClick(window.canvas, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: window.problems.isVisible())
 
 
 def test_selecting_a_node_shows_its_parameters(window, qtbot):
@@ -285,7 +319,7 @@ def test_a_file_that_cannot_be_written_gives_a_sentence_and_keeps_the_changes(wi
 
 def make_window(qtbot, registry, settings: Settings) -> MainWindow:
     made = MainWindow(registry, EngineSettings("tests.toy_nodes", cache=None), settings)
-    qtbot.addWidget(made, before_close_func=lambda w: w.document.undo_stack.setClean())
+    qtbot.addWidget(made, before_close_func=lambda w: [d.undo_stack.setClean() for d in w.session.documents])
     made.show()
     qtbot.waitExposed(made)
     return made
@@ -308,6 +342,32 @@ def test_the_layout_and_the_look_are_as_they_were_left(qtbot, registry, qapp, tm
         theme.apply(qapp, theme.DARK)
 
 
+def test_the_layout_survives_a_kill(qtbot, registry, tmp_path):
+    path = tmp_path / "settings.json"
+    first = make_window(qtbot, registry, Settings(path))
+    first.actions_by_id["view.panel_queue"].trigger()
+    first.actions_by_id["view.app"].trigger()  # hides the panels, for as long as it is there
+    qtbot.waitUntil(path.exists)
+    second = make_window(qtbot, registry, Settings(path))
+    assert second.docks["Queue"].isVisible()
+    assert second.docks["Inspector"].isVisible()
+
+
+def test_what_came_back_after_a_kill_is_said(qtbot, registry, graph, tmp_path):
+    session = Session(registry, tmp_path / "state")
+    session.save(session.new(graph), tmp_path / "mine.json")
+    session.documents[0].set_param("left", "value", 5.0)
+    session.save(session.new(graph), tmp_path / "untouched.json")
+    session.flush()
+    shutil.copytree(tmp_path / "state", tmp_path / "killed", ignore=shutil.ignore_patterns("*.lock"))
+    session.end()
+    window = MainWindow(registry, EngineSettings("tests.toy_nodes"), session=Session(registry, tmp_path / "killed"))
+    qtbot.addWidget(window, before_close_func=lambda w: [d.undo_stack.setClean() for d in w.session.documents])
+    window.restore()
+    assert len(window.tabs.workspaces) == 2
+    assert window.status_bar.text.text().startswith("The unsaved changes are back: mine.")
+
+
 def test_the_menu_marks_the_theme_in_use(window, qapp):
     marks = [window.actions_by_id[f"view.theme_{name}"] for name in ("dark", "light", "high")]
     try:
@@ -326,6 +386,15 @@ def test_every_panel_can_be_shown_and_hidden(window):
         assert window.docks[title].isVisible() is not shown
         action.trigger()
         assert window.docks[title].isVisible() is shown
+
+
+def test_the_keyboard_is_the_canvas_again_when_the_panel_that_had_it_closes(window):
+    window.activateWindow()
+    window.canvas.select({"settings"})
+    window.docks.show("Outline")
+    window.workspace.outline.search.setFocus()
+    window.docks["Outline"].close()
+    assert window.canvas.hasFocus()
 
 
 def test_text_grows_with_its_keys_and_comes_back(window, qapp):

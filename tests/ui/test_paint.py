@@ -53,6 +53,28 @@ def close(a: QColor, b: str, most: int = 12) -> bool:
     return max(abs(a.red() - other.red()), abs(a.green() - other.green()), abs(a.blue() - other.blue())) <= most
 
 
+def lettered(canvas, id: str, scale: float) -> bool:
+    """Whether something as bright as text stands on a node."""
+    canvas.show_view(View(scale, 100, 100))
+    picture, rect = image_of(canvas), canvas.view.rect_to_screen(canvas.scene.nodes[id].rect).toRect()
+    places = ((x, y) for x in range(rect.left() + 3, rect.right() - 3) for y in range(rect.top(), rect.bottom() - 1))
+    return any(close(picture.pixelColor(x, y), theme.colors().text, 60) for x, y in places)
+
+
+@pytest.mark.parametrize("scale", [0.16, 0.25, 0.34, 0.45, 1.0])
+def test_titles_are_written_as_long_as_there_is_room(canvas, scale):
+    assert lettered(canvas, "settings", scale)
+
+
+def test_a_title_far_out_stays_in_its_node(canvas):
+    long = "Incomprehensibilities of the uncharacteristic kind"
+    canvas.document.edit("Name", lambda graph: edits.change_node(graph, "left", title=long))
+    canvas.show_view(View(0.3, 100, 100))
+    picture, rect = image_of(canvas), canvas.view.rect_to_screen(canvas.scene.nodes["left"].rect).toRect()
+    beside = {picture.pixelColor(rect.right() + x, rect.top() + y).name() for x in (3, 9) for y in range(12, 24)}
+    assert not any(close(QColor(name), theme.colors().text, 60) for name in beside)
+
+
 def image_of(canvas) -> QImage:
     for _ in range(20):
         canvas.grab()

@@ -3,9 +3,11 @@
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
+from nodegraph.graph import Graph, Node, Port, add_node
 from nodegraph.registry import discover
-from ui.canvas.adding import offers
+from ui.canvas.adding import mate, offers
 from ui.canvas.palette import Offer, search
 from ui.document import Document
 from ui.scope import Scope
@@ -54,6 +56,27 @@ def test_what_was_used_lately_comes_first(everything):
     assert ids(search(everything, "image", ["image.grid"]))[0] == "image.grid"
 
 
+@pytest.mark.parametrize(
+    ("wire", "among", "first"),
+    [
+        ("text_encoder", 2, "text.encode"),
+        ("vae", 3, "vae.decode"),
+        ("model", 4, "schedule.noise_scheduler"),
+    ],
+)
+def test_for_a_wire_the_nodes_made_for_it_come_first(wire, among, first):
+    scope = Scope(Document(discover("nodes"), add_node(Graph(), "load", Node("load.checkpoint"))))
+    assert first in ids(search(offers(scope, Port("load", wire)), ""))[:among]
+
+
+def test_a_wire_goes_to_the_socket_that_is_made_for_it():
+    scope = Scope(Document(discover("nodes"), add_node(Graph(), "load", Node("load.checkpoint"))))
+    for offer in offers(scope, Port("load", "vae")):
+        fit, socket = mate(scope, offer.type, Port("load", "vae"), from_output=True)
+        kinds = {input.name: input.type for input in offer.type.inputs}
+        assert (kinds[socket] == scope.output(Port("load", "vae")).type) == (fit < 2)
+
+
 def test_what_is_added_is_recent(canvas):
     for typed in ("bx", "ad"):
         palette = canvas.open_palette(QPointF(50, 50))
@@ -87,3 +110,32 @@ def test_each_line_says_what_the_node_is_for(canvas):
     assert spoken == "Add, Toy. The sum of two boxes."
     assert not palette.grab().toImage().isNull()
     palette.close()
+
+
+def test_the_list_is_as_high_as_what_was_found(canvas, qtbot):
+    palette = canvas.open_palette(QPointF(50, 50))
+    QApplication.processEvents()
+    full = palette.height()
+    QTest.keyClicks(palette.box, "toy add")
+    last = palette.list.item(palette.list.count() - 1)
+    qtbot.waitUntil(lambda: palette.height() < full)
+    assert palette.list.visualItemRect(last).bottom() < palette.list.viewport().height()
+    few = palette.height()
+    QTest.keyClicks(palette.box, " and nothing like it")
+    qtbot.waitUntil(lambda: palette.height() < few)
+    palette.box.clear()
+    qtbot.waitUntil(lambda: palette.height() == full)
+    palette.close()
+
+
+def test_the_begin_of_a_zone_comes_with_its_end(canvas):
+    before = canvas.document.graph
+    palette = canvas.open_palette(QPointF(50, 50))
+    QTest.keyClicks(palette.box, "repeat begin")
+    QTest.keyClick(palette.box, Qt.Key.Key_Return)
+    after = canvas.document.graph
+    assert canvas.selection == after.nodes.keys() - before.nodes.keys() == {"begin", "end"}
+    assert after.links[Port("end", "zone")] == Port("begin", "zone")
+    assert len(canvas.scene.zones) == 1
+    canvas.document.undo_stack.undo()
+    assert canvas.document.graph == before

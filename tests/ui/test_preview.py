@@ -1,5 +1,7 @@
 """The preview: a picture that is zoomed and moved, and two results that are compared, with mouse and keys."""
 
+from datetime import datetime, timedelta
+
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QGuiApplication, QImage, QPixmap, QWheelEvent
@@ -7,17 +9,21 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog
 
 from nodegraph import workflow
+from nodegraph.calls import Call
 from nodegraph.engine import Settings
 from nodegraph.graph import set_param
+from nodegraph.messages import Finished
 from nodegraph.types import Picture
 from ui.engine import Engine
 from ui.panels.picture_view import PictureView
 from ui.panels.preview import Preview
+from ui.pictures import Pictures
 from ui.planner import LivePlan
 from ui.queue import Queue
 from ui.results import Result, Results
 from ui.runner import Runner
 
+NOW = datetime(2026, 3, 1, 10, 42, 5)
 RED, BLUE = (220, 30, 30), (30, 30, 220)
 
 
@@ -86,6 +92,18 @@ def test_actual_size_is_one_pixel_for_one(view):
     assert view.place(view.a, view._areas()[0]).width() == pytest.approx(400)
 
 
+def test_a_picture_in_full_size_looks_as_large_as_before_and_1_to_1_means_its_own_pixels(view):
+    full = filled(BLUE).scaled(640, 640)
+    place = view.place(view.a, view._areas()[0])
+    view.sharpen("a", full)
+    assert view.place(view.a, view._areas()[0]) == place
+    assert rgb_at(view, 200, 200) == BLUE
+    view.show_one(filled(RED))
+    QTest.keyClick(view, Qt.Key.Key_1)
+    view.sharpen("a", full)
+    assert view.place(view.a, view._areas()[0]).width() == pytest.approx(640 / view.devicePixelRatioF())
+
+
 def test_the_line_between_two_pictures_is_dragged_and_moved_with_keys(view):
     view.show_two(filled(RED), filled(BLUE), "slider")
     assert rgb_at(view, 100, 200) == RED
@@ -114,17 +132,19 @@ def test_side_by_side_moves_both_alike(view):
 def preview(qtbot, document, runs) -> Preview:
     """With two results, of another value in one box."""
     engine = Engine(Settings("tests.toy_nodes"))  # never started
-    runner = Runner(document, engine, Queue(engine), LivePlan(document), runs)
-    results = Results(runs, runner)
-    made = Preview(document, runs, results)
+    plan = LivePlan(document)
+    runner = Runner(document, engine, Queue(engine), plan, runs)
+    pictures = Pictures(engine, plan, runner)
+    results = Results(runs, runner, pictures)
+    made = Preview(document, runs, results, pictures)
     qtbot.addWidget(made)
     made.resize(420, 600)
     made.show()
     qtbot.waitExposed(made)
     graph = document.graph
     results.kept = [
-        Result(1, "show", picture(RED), graph),
-        Result(2, "show", picture(BLUE), set_param(graph, "left", "value", 9.0)),
+        Result("show", picture(RED), graph, NOW),
+        Result("show", picture(BLUE), set_param(graph, "left", "value", 9.0), NOW + timedelta(seconds=75)),
     ]
     results.changed.emit()
     return made
@@ -151,7 +171,7 @@ def test_two_results_are_pinned_and_compared_with_what_differs(preview):
     assert preview.comparing
     assert preview.comparison.isVisible()
     assert rows(preview) == [["Box: value", "2", "9"]]
-    assert preview.caption.text() == "A: result 1  ·  B: result 2"
+    assert preview.caption.text() == "A: value 2, at 10:42:05   ·   B: value 9, at 10:43:20"
 
 
 def test_choosing_a_way_to_compare_takes_the_two_newest(preview):
@@ -159,7 +179,7 @@ def test_choosing_a_way_to_compare_takes_the_two_newest(preview):
     QTest.keyClick(preview.mode, Qt.Key.Key_Down)
     QTest.keyClick(preview.mode, Qt.Key.Key_Down)
     assert preview.view.mode == "side"
-    assert [preview.pins[side].number for side in ("a", "b")] == [1, 2]
+    assert [preview.pins[side] for side in ("a", "b")] == preview.results.kept
     QTest.keyClick(preview.mode, Qt.Key.Key_Home)
     assert not preview.comparing
     assert not preview.comparison.isVisible()
@@ -168,7 +188,7 @@ def test_choosing_a_way_to_compare_takes_the_two_newest(preview):
 def test_a_click_while_comparing_makes_it_b(preview):
     preview.compare("slider")
     click(preview, 0)
-    assert preview.pins["b"].number == 1
+    assert preview.pins["b"] is preview.results.kept[0]
 
 
 def test_the_graph_of_a_result_is_restored_as_one_step(preview, document):
@@ -187,6 +207,25 @@ def test_a_saved_picture_carries_the_graph_that_made_it(preview, monkeypatch, tm
     assert QImage(str(tmp_path / "mine.png")).pixelColor(3, 3).blue() == 220
 
 
+def test_a_result_that_is_pinned_and_not_shown_is_not_what_is_saved(preview, tmp_path):
+    click(preview, 0)
+    preview.pin("b")
+    click(preview, 1)
+    preview.save_to(tmp_path / "shown.png")
+    assert workflow.load(tmp_path / "shown.png").nodes["left"].params["value"] == 9.0
+
+
+@pytest.mark.parametrize(("stale", "value"), [(False, 5.0), (True, 9.0)])
+def test_a_saved_picture_of_no_result_carries_the_settings_it_shows(preview, document, runs, tmp_path, stale, value):
+    """As while a run goes on, or when earlier settings are shown again; or of the run before an edit."""
+    document.set_param("left", "value", 5.0)
+    runs.expect({"k": Call("k", "show", (), document.type_of("show"), {})})
+    runs.take(Finished("show", "k", (), 0.1, False, picture(BLUE)))
+    runs.compare({"show": "other" if stale else "k"})
+    preview.save_to(tmp_path / "shown.png")
+    assert workflow.load(tmp_path / "shown.png").nodes["left"].params["value"] == value
+
+
 def test_the_picture_is_copied(preview):
     click(preview, 0)
     QTest.mouseClick(preview.buttons["copy"], Qt.MouseButton.LeftButton)
@@ -195,7 +234,7 @@ def test_the_picture_is_copied(preview):
 
 def test_an_earlier_result_is_shown_until_a_run_makes_a_new_picture(preview, runs):
     click(preview, 0)
-    assert "result 1" in preview.caption.text()
+    assert "made at 10:42:05" in preview.caption.text()
     runs._set("show", picture=picture((1, 2, 3)))
     runs.pictured.emit("show")
-    assert "result" not in preview.caption.text()
+    assert "made at" not in preview.caption.text()

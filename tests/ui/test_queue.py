@@ -5,8 +5,8 @@ import json
 import pytest
 
 from nodegraph.engine import Settings
-from nodegraph.graph import set_param
-from nodegraph.messages import Finished
+from nodegraph.graph import change_node, set_param
+from nodegraph.messages import Finished, Started
 from tests.ui.engines import LONG, Desk, loop, slow
 from ui.engine import Engine
 from ui.queue import Queue
@@ -83,8 +83,11 @@ def test_pausing_finishes_the_step_and_resuming_goes_on_from_there(desk: Desk, q
     assert desk.queue.pausing
     qtbot.waitUntil(lambda: states(desk.queue) == ["pending"] and not desk.engine.running, timeout=LONG)
     assert not desk.queue.pausing
+    so_far, later = desk.queue.jobs[0].fraction, list[float]()
+    desk.queue.changed.connect(lambda id: later.append(desk.queue.job(id).fraction))
     desk.queue.resume()
     qtbot.waitUntil(lambda: states(desk.queue) == ["done"], timeout=LONG)
+    assert min(later) >= so_far > 0
 
 
 def test_cancelling_stops_a_running_job_and_the_next_one_begins(desk: Desk, qtbot):
@@ -96,6 +99,18 @@ def test_cancelling_stops_a_running_job_and_the_next_one_begins(desk: Desk, qtbo
     desk.queue.cancel(first.id)
     qtbot.waitUntil(lambda: desk.queue.job(last.id).state == "done", timeout=LONG)
     assert states(desk.queue) == ["cancelled", "cancelled", "done"]
+
+
+def test_a_job_that_had_to_be_cancelled_by_force_is_cancelled(desk: Desk, qtbot):
+    desk.engine._patience.setInterval(50)
+    job = desk.queue.add(change_node(slow(1), "slow", type="toy.deaf", params={}), ("save",), "deaf")
+    with qtbot.waitSignal(
+        desk.engine.happened, timeout=LONG, check_params_cb=lambda e: isinstance(e, Started) and e.node == "slow"
+    ):
+        pass
+    desk.queue.cancel(job.id)
+    qtbot.waitUntil(lambda: desk.queue.job(job.id).over, timeout=LONG)
+    assert states(desk.queue) == ["cancelled"]
 
 
 def test_a_failed_job_says_why_and_can_be_tried_again(desk: Desk, qtbot):
@@ -113,6 +128,45 @@ def test_a_removed_job_is_stopped(desk: Desk, qtbot):
     desk.queue.remove(job.id)
     qtbot.waitUntil(lambda: not desk.engine.running, timeout=LONG)
     assert desk.queue.jobs == []
+
+
+def test_the_document_of_a_removed_job_is_not_left_running(desk: Desk, qtbot):
+    runner = desk.open(slow(100_000))
+    runner.enqueue()
+    qtbot.waitUntil(lambda: runner.runs.of("slow").state == "running", timeout=LONG)
+    desk.queue.pause()
+    desk.queue.remove(desk.queue.jobs[0].id)
+    assert not runner.runs.running
+    assert not desk.queue.pausing
+
+
+@pytest.mark.parametrize("end", ["pause", "cancel"])
+def test_a_job_that_ends_early_is_no_finished_run(desk: Desk, qtbot, end: str):
+    runner = desk.open(loop(200))
+    runner.enqueue()
+    qtbot.waitUntil(lambda: runner.runs.finished > 1, timeout=LONG)
+    if end == "pause":
+        desk.queue.pause()
+    else:
+        desk.queue.cancel(desk.queue.jobs[0].id)
+    qtbot.waitUntil(lambda: not desk.engine.running, timeout=LONG)
+    assert runner.finished is None
+
+
+def test_trying_again_counts_the_time_anew(desk: Desk, qtbot):
+    job = desk.queue.add(slow(20), ("save",), "box")
+    qtbot.waitUntil(lambda: desk.queue.job(job.id).over, timeout=LONG)
+    desk.queue.pause()
+    desk.queue.retry(job.id)
+    assert desk.queue.job(job.id).seconds == 0
+
+
+def test_a_queue_that_cannot_be_written_says_so(desk: Desk, qtbot):
+    (desk.folder / "queue.json").mkdir()
+    desk.queue.pause()
+    with qtbot.waitSignal(desk.queue.troubled, timeout=LONG) as said:
+        desk.queue.add(slow(1), ("save",), "box")
+    assert said.args[0].startswith("The queue could not be kept")
 
 
 def test_the_order_can_be_changed(desk: Desk):

@@ -100,13 +100,25 @@ def test_a_saved_document_comes_back_without_unsaved_changes(start: Callable[[],
     assert not restored.dirty
 
 
-def test_what_nobody_has_edited_does_not_come_back(start: Callable[[], Session], graph: Graph, tmp_path: Path):
+def test_an_empty_document_that_nobody_has_touched_does_not_come_back(start: Callable[[], Session], tmp_path: Path):
     session = start()
     session.new()
-    session.new(graph)
     crash(session)
     assert start().restore() == ()
     assert list((tmp_path / "state" / "journals").iterdir()) == []
+
+
+def test_a_document_from_a_template_comes_back_though_nobody_has_edited_it(start: Callable[[], Session], graph: Graph):
+    session = start()
+    session.new(graph)
+    crash(session)
+    (restored,) = start().restore()
+    assert (restored.graph, restored.dirty) == (graph, False)
+
+
+def test_documents_without_a_file_are_told_apart_by_their_names(session: Session, graph: Graph):
+    made = [session.new(graph, title) for title in ("Untitled", "Untitled", "Text to image", "Untitled")]
+    assert [document.name for document in made] == ["Untitled", "Untitled 2", "Text to image", "Untitled 3"]
 
 
 def test_what_is_restored_is_safe_against_the_next_crash(start: Callable[[], Session], file: Path):
@@ -135,6 +147,11 @@ def test_another_instance_leaves_the_documents_of_this_one_alone(start: Callable
     assert other.restore() == ()
     crash(session)
     assert len(other.restore()) == 1
+
+
+def test_a_document_that_another_instance_closes_meanwhile_is_passed_over(session: Session, tmp_path: Path):
+    (tmp_path / "state" / "journals" / "gone.journal").symlink_to("nowhere")  # listed, but not there
+    assert session.restore() == ()
 
 
 def test_an_edit_is_on_the_disk_by_itself(session: Session, qtbot, tmp_path: Path):
@@ -235,6 +252,22 @@ def test_a_file_changed_by_another_program_is_noticed(session: Session, qtbot, f
     assert not document.dirty
     document.undo_stack.undo()
     assert "left" in document.graph.nodes
+
+
+def test_what_is_written_while_the_file_is_read_again_is_noticed(session: Session, qtbot, file: Path, monkeypatch):
+    document = session.open(file)
+    with qtbot.waitSignal(session.file_touched):
+        workflow.save(Graph({"new": Node("toy.box")}), file)
+
+    def load(path: Path) -> Graph:
+        monkeypatch.undo()
+        read = workflow.load(path)
+        workflow.save(Graph({"newer": Node("toy.box")}), path)
+        return read
+
+    monkeypatch.setattr(workflow, "load", load)
+    with qtbot.waitSignal(session.file_touched):
+        session.reload(document)
 
 
 def test_own_saves_and_equal_content_are_no_change(session: Session, qtbot, file: Path):

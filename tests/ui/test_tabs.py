@@ -1,9 +1,12 @@
 """Several documents in one window, each in a tab, as a person opens, closes, moves and leaves them."""
 
+import gc
+import weakref
+
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QMessageBox, QTabBar
+from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QTabBar
 
 from nodegraph import workflow
 from nodegraph.engine import Settings as EngineSettings
@@ -28,8 +31,8 @@ def window(qtbot, registry, tmp_path) -> MainWindow:
 
 
 def leave(window: MainWindow) -> None:
-    for workspace in window.tabs.workspaces:
-        workspace.document.undo_stack.setClean()
+    for document in window.session.documents:
+        document.undo_stack.setClean()
 
 
 @pytest.fixture
@@ -69,6 +72,37 @@ def test_a_file_takes_the_place_of_an_untouched_document_and_others_get_tabs(win
     window.open(files["two"])
     assert titles(window) == ["one", "two"]
     assert list(window.document.graph.nodes) == ["two"]
+
+
+def test_a_closed_document_is_let_go_of_with_all_its_views(window, files):
+    window.tabs.new(Graph({"box": Node("toy.box")}))
+    window.open(files["one"])
+    for _ in range(2):
+        first, _ = window.tabs.workspaces
+        gone = [weakref.ref(part) for part in (first, first.document, first.canvas, first.runs, first.results)]
+        window.open(files["two"])
+        leave(window)
+        window.tabs.close_tab(first)
+        del first
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        gc.collect()
+        assert [part() for part in gone] == [None] * len(gone)
+
+
+@pytest.mark.parametrize(("answer", "kept"), [(Answer.No, True), (Answer.Yes, False)])
+def test_a_name_without_its_ending_writes_over_no_file_unasked(window, files, answers, monkeypatch, answer, kept):
+    answers[0].append(answer)
+    before = files["one"].read_text()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(files["one"].with_suffix("")), ""))
+    assert window.tabs.save_as() != kept
+    assert answers[1] == ["one.json is there already. Write over it?"]
+    assert (files["one"].read_text() == before) == kept
+
+
+def test_a_dot_in_a_name_is_no_ending(window, tmp_path, monkeypatch):
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "portrait v1.5"), ""))
+    assert window.tabs.save_as()
+    assert (tmp_path / "portrait v1.5.json").exists()
 
 
 def test_a_file_that_is_open_is_gone_to(window, files):
@@ -196,6 +230,17 @@ def test_a_file_that_another_program_wrote_is_asked_about(window, files, qtbot, 
     QTest.mouseClick(next(b for b in box.buttons() if b.text() == button), Qt.MouseButton.LeftButton)
     assert window.document.graph.nodes["one"].params["value"] == value
     assert window.document.dirty == (button == "Keep this")
+
+
+def test_a_file_that_is_gone_is_offered_to_be_saved_again(window, files):
+    window.open(files["one"])
+    files["one"].unlink()
+    window.session.check_files()
+    box = window.findChild(QMessageBox)
+    assert box.text() == "The file of one is gone."
+    QTest.mouseClick(next(b for b in box.buttons() if b.text() == "Save it"), Qt.MouseButton.LeftButton)
+    assert workflow.load(files["one"]) == window.document.graph
+    assert not window.document.dirty
 
 
 def test_documents_come_back_after_the_program_died(qtbot, registry, tmp_path, files):

@@ -1,5 +1,6 @@
 """Choosing a workflow to start from."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def folder(graph: Graph, tmp_path: Path) -> Path:
     picture = QImage(64, 64, QImage.Format.Format_RGB32)
     picture.fill(QColor("#ff0000"))
     picture.save(str(tmp_path / "01_add_boxes.png"))
-    workflow.save(graph, tmp_path / "02_two.json")
+    workflow.save(replace(graph, extra={"about": "The same twice."}), tmp_path / "02_two.json")
     workflow.save(Graph(), tmp_path / "empty.json")
     (tmp_path / "broken.json").write_text("{")
     return tmp_path
@@ -44,10 +45,10 @@ def shown(picker: TemplatePicker) -> list[str]:
     return [item.text() for item in items if not item.isHidden()]
 
 
-def test_templates_come_in_the_order_of_their_names_with_their_first_note(folder: Path):
+def test_templates_come_in_the_order_of_their_names_with_what_they_say_of_themselves(folder: Path):
     found = templates([folder])
     assert [template.title for template in found] == ["Add boxes", "Two", "Empty"]
-    assert [template.doc for template in found] == ["# Sums\nAdds **two** boxes.", "", ""]
+    assert [template.doc for template in found] == ["# Sums\nAdds **two** boxes.", "The same twice.", ""]
 
 
 def test_a_template_shows_the_picture_beside_it_or_its_nodes(folder: Path):

@@ -9,7 +9,7 @@ from ui.actions import Action
 from ui.canvas import arrange, commands
 from ui.canvas.canvas import NOTCH, Canvas
 from ui.canvas.connect import open_connections
-from ui.canvas.row_actions import edit_first_row, fold_selected, rename_selected
+from ui.canvas.row_actions import edit_first_row, fold_selected
 from ui.canvas.walk import Direction, walk
 
 SIDES: Mapping[Direction, tuple[int, int]] = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
@@ -60,7 +60,7 @@ def _edit(canvas: Canvas) -> tuple[Action, ...]:
             "Delete the selection and link what came before it to what came after",
         ),
         Action("canvas.edit", "Edit the first parameter", partial(edit_first_row, canvas), "Return"),
-        Action("canvas.rename", "Rename…", partial(rename_selected, canvas), "F2"),
+        Action("canvas.rename", "Rename…", partial(commands.rename_selected, canvas), "F2"),
         Action("canvas.fold", "Collapse", partial(fold_selected, canvas), "H", "Collapse to the header, or open again"),
         Action("canvas.mute", "Mute", partial(commands.set_mode, canvas, "muted"), "M", "Leave out of the run"),
         Action(
@@ -96,6 +96,8 @@ def _structure(canvas: Canvas) -> tuple[Action, ...]:
         Action("canvas.group", "Group", partial(commands.group, canvas), "Ctrl+G", submenu=where),
         Action("canvas.ungroup", "Ungroup", partial(commands.ungroup, canvas), "Ctrl+Shift+G; Alt+G", submenu=where),
         Action("canvas.enter", "Enter the group", canvas.enter_or_add, "Tab", enter, submenu=where),
+        Action("canvas.edit_group", "Name and sockets…", partial(commands.edit_group, canvas), "Ctrl+F2",
+               "Rename the selected group, and rename, reorder and take away its sockets", submenu=where),
         Action("canvas.leave", "Leave the group", canvas.scope.leave, "Ctrl+Backspace", submenu=where),
         Action("canvas.round_before", "Look at the round before", partial(commands.step_round, canvas, -1), "[",
                submenu=where),

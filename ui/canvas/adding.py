@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF
 
-from nodegraph.builtin import GROUP_INPUT, GROUP_OUTPUT, VARIABLE_GET
+from nodegraph.builtin import BEGIN_OF, GROUP_INPUT, GROUP_OUTPUT, VARIABLE_GET
 from nodegraph.edits import variables
 from nodegraph.expand import GROUP
 from nodegraph.graph import Graph, Node, Port, add_node, connect, fresh_id
 from nodegraph.node import NodeType
 from nodegraph.types import accepts
 from ui.canvas.palette import Offer, Palette
+from ui.canvas.shape import HEADER, WIDTH
 from ui.scope import Scope
 
 if TYPE_CHECKING:
     from ui.canvas.canvas import Canvas
+
+ZONE = 3 * WIDTH  # from the begin of a new zone to its end, in world units: a node has room between
 
 
 def open_palette(canvas: Canvas, at: QPointF, port: Port | None = None, *, from_output: bool = True) -> Palette:
@@ -39,7 +43,8 @@ def offers(scope: Scope, port: Port | None = None, *, from_output: bool = True) 
     found += [Offer(getter, {"name": name}, name=f"Variable: {name}") for name in dict.fromkeys(variables(scope.graph))]
     if port is None:
         return found
-    return [offer for offer in found if mate(scope, offer.type, port, from_output=from_output)]
+    mates = ((offer, mate(scope, offer.type, port, from_output=from_output)) for offer in found)
+    return [replace(offer, fit=fit) for offer, (fit, socket) in mates if socket]
 
 
 def _words(type: NodeType, types: Mapping[str, NodeType]) -> tuple[str, ...]:
@@ -49,26 +54,47 @@ def _words(type: NodeType, types: Mapping[str, NodeType]) -> tuple[str, ...]:
 
 
 def add(canvas: Canvas, offer: Offer, world: QPointF, port: Port | None = None, *, from_output: bool = True) -> None:
-    """Add a node, linked to the port where one is given, as one undo step; it is selected."""
+    """Add a node, linked to the port where one is given, as one undo step; it is selected.
+
+    What begins a zone comes with its end.
+    """
     scope, type = canvas.scope, offer.type
     id = fresh_id(scope.graph, type.id.rsplit(".", 1)[-1].rsplit(":", 1)[-1].lower().replace(" ", "_"))
 
+    # The socket that is linked comes to lie at the pointer, or nearly so.
+    place = world if port is None else world - QPointF(0 if from_output else WIDTH, HEADER)
+
+    end = next((end for end, begin in BEGIN_OF.items() if begin == type.id), "")
+    added = {id, fresh_id(scope.graph, end.rsplit(".", 1)[-1])} if end else {id}
+
     def change(graph: Graph) -> Graph:
-        graph = add_node(graph, id, Node(type.id, offer.params, (round(world.x()), round(world.y()))))
+        graph = add_node(graph, id, Node(type.id, offer.params, (round(place.x()), round(place.y()))))
+        for other in added - {id}:
+            graph = add_node(graph, other, Node(end, pos=(round(place.x()) + ZONE, round(place.y()))))
+            graph = connect(graph, Port(id, "zone"), Port(other, "zone"))
         if port is None:
             return graph
-        other = Port(id, mate(scope, type, port, from_output=from_output))
+        other = Port(id, mate(scope, type, port, from_output=from_output)[1])
         return connect(graph, port, other) if from_output else connect(graph, other, port)
 
     scope.edit(f"Add {offer.title}", change)
     canvas.recent[:] = [type.id, *(recent for recent in canvas.recent if recent != type.id)][:8]
-    canvas.select({id})
+    canvas.select(added)
 
 
-def mate(scope: Scope, type: NodeType, port: Port, *, from_output: bool) -> str:
-    """The first socket of the type that the port can be linked to; empty when there is none."""
-    if from_output:
-        output = scope.output(port)
-        return next((i.name for i in type.inputs if output and accepts(i.type, output.type)), "")
-    input = scope.input(port)
-    return next((o.name for o in type.outputs if input and accepts(input.type, o.type)), "")
+def mate(scope: Scope, type: NodeType, port: Port, *, from_output: bool) -> tuple[int, str]:
+    """The socket of the type that the port is best linked to, and how well it fits; empty when there is none.
+
+    0: it is the first socket of the type, and made for just this. 1: made for just this. 2: it takes it among others.
+    """
+    other = scope.output(port) if from_output else scope.input(port)
+    if other is None:
+        return 2, ""
+    sockets = [(i.name, i.type) for i in type.inputs] if from_output else [(o.name, o.type) for o in type.outputs]
+    fits = [
+        (2 if kind != other.type else min(place, 1), place, name)
+        for place, (name, kind) in enumerate(sockets)
+        if (accepts(kind, other.type) if from_output else accepts(other.type, kind))
+    ]
+    fit, _, name = min(fits, default=(2, 0, ""))
+    return fit, name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +10,7 @@ from PySide6.QtCore import QPointF, QRectF
 
 from nodegraph.builtin import FRAME
 from nodegraph.graph import Graph, Node, move_nodes
+from nodegraph.layout import NODE_GAP, Box
 from ui.canvas.gestures import SNAP
 from ui.canvas.scene import NodeItem
 from ui.canvas.shape import HEADER
@@ -68,7 +69,7 @@ def nudge(canvas: Canvas, dx: int, dy: int, step: float = SNAP) -> None:
 
 def arrange(canvas: Canvas) -> None:
     """Lay out the selected nodes, or all, in columns along the wires; what is in a frame or zone stays together."""
-    from nodegraph.layout import layered_in_frames
+    from nodegraph.layout import layered
 
     scene = canvas.scene
     ids = scene.with_members(canvas.selection) if len(canvas.selection) > 1 else frozenset(scene.nodes)
@@ -76,15 +77,17 @@ def arrange(canvas: Canvas) -> None:
     framed = {id for members in frames.values() for id in members}
     # A note outside a frame has its place for a reason that no wire tells.
     placed = [scene.nodes[id] for id in ids if scene.nodes[id].figure in ("node", "reroute") or id in framed]
-    sizes = {item.id: (item.shape.width, item.shape.height) for item in placed if item.figure != "frame"}
+    sizes = {item.id: _box(item) for item in placed if item.figure != "frame"}
     zones = {f"{zone.begin}/zone": zone for zone in scene.zones if zone.nodes <= sizes.keys()}  # no id has a slash
     stand_ins = {id: Node(FRAME, pos=zone.rect.topLeft().toTuple()) for id, zone in zones.items()}
     graph = replace(canvas.scope.graph, nodes={**canvas.scope.graph.nodes, **stand_ins})
-    places, frame_sizes = layered_in_frames(graph, sizes, _kept_together(frames, zones), FRAME_ROOM)
+    places, frame_sizes = layered(graph, sizes, _kept_together(frames, zones), FRAME_ROOM)
+    notes = [item.rect for item in scene.nodes.values() if item.figure == "note" and item.id not in places]
+    down = _clearance([QRectF(*places[id], *size[:2]) for id, size in sizes.items()], notes)
     before = {id: scene.nodes[id].pos for id in places.keys() - zones.keys()}
 
     def change(graph: Graph) -> Graph:
-        graph = move_nodes(graph, {id: (round(places[id][0]), round(places[id][1])) for id in before})
+        graph = move_nodes(graph, {id: (round(places[id][0]), round(places[id][1] + down)) for id in before})
         grown = {id: replace(graph.nodes[id], size=frame_sizes[id]) for id in frame_sizes.keys() & frames.keys()}
         return replace(graph, nodes={**graph.nodes, **grown})
 
@@ -102,6 +105,20 @@ def _kept_together(frames: Mapping[str, frozenset[str]], zones: Mapping[str, Zon
         inner_frames = (inner for inner, members in frames.items() if members and members < zone.nodes)
         found[id] = zone.nodes.union(inner_zones, inner_frames)
     return found
+
+
+def _box(item: NodeItem) -> Box:
+    inputs, outputs = ({n: at.y() for n, at in sockets.items()} for sockets in (item.shape.inputs, item.shape.outputs))
+    return Box(item.room.width(), item.room.height(), inputs, outputs)
+
+
+def _clearance(rects: Iterable[QRectF], notes: Iterable[QRectF]) -> float:
+    """How far down nodes must go to lie on no note: what stands above them may reach below their upper edge."""
+    down = 0.0
+    for note in sorted(notes, key=QRectF.top):
+        below = [rect.top() + down for rect in rects if rect.translated(0, down).intersects(note)]
+        down += max((note.bottom() + NODE_GAP - top for top in below), default=0.0)
+    return down
 
 
 def _chosen(canvas: Canvas) -> list[NodeItem]:

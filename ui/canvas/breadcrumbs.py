@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton
+
+from ui.canvas.commands import edit_group
 
 if TYPE_CHECKING:
     from ui.canvas.canvas import Canvas
@@ -15,7 +18,7 @@ PLACE = (12, 12)  # pixels from the canvas's corner
 
 
 class Breadcrumbs(QFrame):
-    """Shown inside groups only."""
+    """Shown inside groups only. buttons: one for each step, the last for where the canvas is."""
 
     def __init__(self, canvas: Canvas) -> None:
         super().__init__(canvas)
@@ -25,30 +28,41 @@ class Breadcrumbs(QFrame):
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(10, 5, 10, 5)
         self._row.setSpacing(7)
-        canvas.scope.moved.connect(self._fill)
+        self._titles: tuple[str, ...] = ()
+        canvas.scope.changed.connect(self._follow)
+        canvas.scope.moved.connect(self._follow)
         self.hide()
 
+    def _follow(self) -> None:
+        if self._titles != self.canvas.scope.titles:
+            self._titles = self.canvas.scope.titles
+            self._fill()
+
     def _fill(self) -> None:
+        self.hide()  # what is added to it while it is seen would not count for its size yet
         while (item := self._row.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.hide()
                 widget.deleteLater()
-        titles = self.canvas.scope.titles
         self.buttons = []
-        for depth, title in enumerate(titles[:-1]):
-            button = QPushButton(title)
-            button.setObjectName("quiet")
-            button.setToolTip(f"Go back to {title}")
-            button.setCursor(Qt.CursorShape.PointingHandCursor)
-            button.clicked.connect(partial(self._leave, depth))
-            self.buttons.append(button)
-            self._row.addWidget(button)
+        *around, here = self._titles
+        for depth, title in enumerate(around):
+            self._add(title, f"Go back to {title}", partial(self._leave, depth))
             self._row.addWidget(QLabel("›"))
-        self._row.addWidget(QLabel(titles[-1]))
-        self.setVisible(len(titles) > 1)
+        self._add(here, "Change the name and the sockets of this group", partial(edit_group, self.canvas))
+        self.setVisible(bool(around))
         self.adjustSize()
         self.move(*PLACE)
         self.raise_()
+
+    def _add(self, title: str, tip: str, act: Callable[[], None]) -> None:
+        button = QPushButton(title)
+        button.setObjectName("quiet")
+        button.setToolTip(tip)
+        button.setCursor(Qt.CursorShape.PointingHandCursor)
+        button.clicked.connect(lambda: act())
+        self.buttons.append(button)
+        self._row.addWidget(button)
 
     def _leave(self, depth: int) -> None:
         self.canvas.scope.leave(depth)

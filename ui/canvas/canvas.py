@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSizeF, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QCursor,
+    QFocusEvent,
     QHelpEvent,
     QKeyEvent,
     QMouseEvent,
@@ -21,8 +22,10 @@ from PySide6.QtWidgets import QToolTip, QWidget
 from nodegraph.graph import Diff, Port
 from ui.canvas import adding, press
 from ui.canvas.breadcrumbs import Breadcrumbs
+from ui.canvas.edge_scroll import EdgeScroll
 from ui.canvas.gestures import Gesture, Move
 from ui.canvas.glide import Glide
+from ui.canvas.hint import paint_hint
 from ui.canvas.layers import paint_carried, paint_still
 from ui.canvas.live_editor import LiveEditor
 from ui.canvas.minimap import Minimap
@@ -31,7 +34,7 @@ from ui.canvas.palette import Palette
 from ui.canvas.scene import Scene
 from ui.canvas.tiles import Tiles
 from ui.canvas.tips import tip_at
-from ui.canvas.view import View, fitted
+from ui.canvas.view import View, fitted, opened
 from ui.document import Document
 from ui.run_state import RunState
 from ui.scope import Scope
@@ -48,6 +51,7 @@ class Canvas(QWidget):
 
     selection_changed = Signal()
     view_changed = Signal()
+    refused = Signal(str)  # what could not be done and why, as a sentence
     held = Signal(bool)  # a number is being dragged: runs should be quick
 
     def __init__(self, document: Document, runs: RunState, parent: QWidget | None = None) -> None:
@@ -63,16 +67,19 @@ class Canvas(QWidget):
         self.recent: list[str] = []  # types that were added, the latest first
         self._glide: Glide | None = None
         self._panning = False  # Space is held
-        self._fit_wanted = True
+        self._wanted: Callable[[], View] | None = self._opening  # as soon as the widget has its size
+        self._path = self.scope.path
+        self._views: dict[tuple[str, ...], View] = {}  # of the graphs around the one that is shown, by path
         self._tiles = Tiles(self._render, color(colors().canvas))
         self.minimap = Minimap(self)
         self.breadcrumbs = Breadcrumbs(self)
+        self._edge = EdgeScroll(self)
         self._idle = QTimer(self, interval=0, singleShot=True)
         self._idle.timeout.connect(self._paint_ahead)
         self.scene.touched.connect(self._touch)
         self.scene.animated.connect(self.update)
         self.scope.changed.connect(self._forget_removed)
-        self.scope.moved.connect(self.fit_all)
+        self.scope.moved.connect(self._arrive)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
@@ -81,10 +88,12 @@ class Canvas(QWidget):
     # Painting -----------------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        if self._fit_wanted:
-            self._fit(self.scene.extent())
+        if self._wanted is not None:
+            self.show_view(self._wanted())
         painter = QPainter(self)
         complete = self._tiles.draw(painter, self.view, self.size(), self.devicePixelRatioF())
+        if not self.scene.nodes:
+            paint_hint(painter, self)
         painter.translate(self.view.x, self.view.y)
         painter.scale(self.view.scale, self.view.scale)
         self._paint_live(painter)
@@ -100,8 +109,7 @@ class Canvas(QWidget):
 
     def _next_frame(self) -> None:
         if self._glide is not None and self._glide.over:
-            glide, self._glide = self._glide, None
-            self._touch_nodes(glide.ids, links=True)
+            self._end_glide()
         self.update()
 
     def _render(self, painter: QPainter, area: QRectF) -> None:
@@ -112,7 +120,7 @@ class Canvas(QWidget):
     def _paint_live(self, painter: QPainter) -> None:
         scale = self.view.scale
         carried = self.carried()
-        running = [i for i in self.scene.nodes.values() if i.run.state == "running" and i.id not in carried]
+        running = [item for id, item in self.scene.running.items() if id not in carried]
         paint_nodes(painter, running, self.selection, scale)
         if carried:
             paint_carried(painter, self.scene, carried, self.selection, scale)
@@ -122,20 +130,25 @@ class Canvas(QWidget):
 
     def carried(self) -> Mapping[str, QPointF]:
         """The nodes that are on their way, and how far from where the document has them."""
-        if isinstance(self.gesture, Move):
+        if isinstance(self.gesture, Move) and self.gesture.lifted:
             return dict.fromkeys(self.gesture.ids, self.gesture.offset)
         return self._glide.offsets() if self._glide is not None else {}
 
     def glide(self, before: Mapping[str, QPointF]) -> None:
         """Let nodes move to where the document has them now. before: where they were."""
         self._glide = Glide({id: pos - self.scene.nodes[id].pos for id, pos in before.items()})
-        self._touch_nodes(before, links=True)
+        self.touch_nodes(before, links=True)
+
+    def _end_glide(self) -> None:
+        glide, self._glide = self._glide, None
+        if glide is not None:
+            self.touch_nodes(glide.ids, links=True)
 
     def _touch(self, area: QRectF) -> None:
         self._tiles.invalidate(area)
         self.update()
 
-    def _touch_nodes(self, ids: Iterable[str], *, links: bool = False) -> None:
+    def touch_nodes(self, ids: Iterable[str], *, links: bool = False) -> None:
         """Paint these nodes again, with their wires and zones when `links`."""
         kept = [id for id in ids if id in self.scene.nodes]
         for id in kept:
@@ -158,21 +171,39 @@ class Canvas(QWidget):
         self.view = view
         if self.editor is not None:
             self.editor.follow()
-        self._fit_wanted = False
+        self._wanted = None
         self.view_changed.emit()
         self.update()
 
     def fit(self) -> None:
         """Show the selected nodes, or all."""
-        self._fit(self.scene.extent(self.selection or None))
-
-    def _fit(self, world: QRectF) -> None:
-        self.show_view(fitted(world, QSizeF(self.size())))
+        self.show_view(fitted(self.scene.extent(self.selection or None), QSizeF(self.size())))
 
     def fit_all(self) -> None:
         """Show everything, as soon as the widget has its size."""
-        self._fit_wanted = True
+        self._wanted = self._whole
         self.update()
+
+    def _whole(self) -> View:
+        return fitted(self.scene.extent(), QSizeF(self.size()))
+
+    def _opening(self) -> View:
+        notes = [item.pos for item in self.scene.nodes.values() if item.figure == "note"]
+        return opened(self.scene.extent(), notes, QSizeF(self.size()))
+
+    def _arrive(self) -> None:
+        """Show all of a group that is entered; back outside, what was seen before, with that group selected."""
+        left, here = self._path, self.scope.path
+        self._path = here
+        if self._wanted is None:
+            self._views[left] = self.view
+        view = self._views.get(here)
+        self._views = {path: known for path, known in self._views.items() if path == here[: len(path)]}
+        if left[: len(here)] == here and view is not None:
+            self.select({left[len(here)]} & self.scene.nodes.keys())
+            self.show_view(view)
+        else:
+            self.fit_all()
 
     def zoom(self, factor: float) -> None:
         """At the pointer when it is over the canvas, else in the middle."""
@@ -191,17 +222,17 @@ class Canvas(QWidget):
             self.select({id})
             self.reveal(id)
 
-    def reveal(self, id: str) -> None:
-        """Bring a node into view."""
-        seen = self.view.rect_to_world(QRectF(self.rect()))
-        if not seen.contains(self.scene.nodes[id].rect):
-            view = View(max(self.view.scale, 0.6))
-            middle = QPointF(self.rect().center()) - self.scene.nodes[id].rect.center() * view.scale
-            self.show_view(view.panned(middle.x(), middle.y()))
+    def reveal(self, *ids: str) -> None:
+        """Bring nodes into view."""
+        wanted = self.scene.extent(ids)
+        if not self.view.rect_to_world(QRectF(self.rect())).contains(wanted):
+            scale = min(max(self.view.scale, 0.6), fitted(wanted, QSizeF(self.size())).scale)
+            middle = QPointF(self.rect().center()) - wanted.center() * scale
+            self.show_view(View(scale).panned(middle.x(), middle.y()))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self.minimap.place()
-        if event.oldSize().isValid() and not self._fit_wanted:
+        if event.oldSize().isValid() and self._wanted is None:
             grown = event.size() - event.oldSize()
             self.view = self.view.panned(grown.width() / 2, grown.height() / 2)
 
@@ -227,7 +258,7 @@ class Canvas(QWidget):
             return
         changed = chosen ^ self.selection
         self.selection = chosen
-        self._touch_nodes(changed)
+        self.touch_nodes(changed)
         self.selection_changed.emit()
 
     @property
@@ -244,6 +275,8 @@ class Canvas(QWidget):
 
     def _forget_removed(self, change: Diff) -> None:
         if change.removed:
+            self._end_glide()
+            self._cancel()  # what is held may be gone
             self.select(self.selection.difference(change.removed))
 
     # Mouse --------------------------------------------------------------------------------------------
@@ -258,8 +291,6 @@ class Canvas(QWidget):
 
     def begin(self, gesture: Gesture) -> None:
         self.gesture = gesture
-        if isinstance(gesture, Move):
-            self._touch_nodes(gesture.ids, links=True)
         if gesture.cursor is not None:
             self.setCursor(gesture.cursor)
 
@@ -267,6 +298,7 @@ class Canvas(QWidget):
         if self.gesture is not None:
             self.gesture.keys = event.modifiers()
             self.gesture.move(event.position())
+            self._edge.follow()
             self.update()
         elif not self._panning:
             self.setCursor(press.cursor_at(self, event.position()))
@@ -278,11 +310,17 @@ class Canvas(QWidget):
 
     def _end(self) -> Gesture | None:
         gesture, self.gesture = self.gesture, None
-        if isinstance(gesture, Move):
-            self._touch_nodes(gesture.ids, links=True)
+        self._edge.follow()
+        if isinstance(gesture, Move) and gesture.lifted:
+            self.touch_nodes(gesture.ids, links=True)
         self.setCursor(Qt.CursorShape.OpenHandCursor if self._panning else Qt.CursorShape.ArrowCursor)
         self.update()
         return gesture
+
+    def _cancel(self) -> None:
+        gesture = self._end()
+        if gesture is not None:
+            gesture.cancel()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         self._end()
@@ -297,9 +335,7 @@ class Canvas(QWidget):
                 self._panning = True
                 self.setCursor(Qt.CursorShape.OpenHandCursor)
             case Qt.Key.Key_Escape if self.gesture is not None:
-                gesture = self._end()
-                assert gesture is not None
-                gesture.cancel()
+                self._cancel()
             case Qt.Key.Key_Escape if self.scope.path:
                 self.scope.leave()
             case _:
@@ -312,8 +348,15 @@ class Canvas(QWidget):
         else:
             event.ignore()
 
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Whoever has the keyboard now is told when Space is let go."""
+        self._panning = False
+        super().focusOutEvent(event)
+
     def focusNextPrevChild(self, next: bool) -> bool:
         """Tab opens a group or the palette instead of leaving the canvas; Shift+Tab leaves a group, then the canvas."""
+        if self.gesture is not None:
+            return True
         if next:
             self.enter_or_add()
             return True

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QApplication, QColorDialog, QInputDialog, QMessageBox
+from PySide6.QtWidgets import QApplication, QColorDialog, QInputDialog
 
 from nodegraph import clip, edits, grouping, workflow
 from nodegraph.builtin import FRAME, NOTE
 from nodegraph.graph import Graph, Mode, Node, Port, add_node, disconnect, fresh_id, set_param
+from nodegraph.inside import is_wall
+from nodegraph.redefine import redefine
 from ui.canvas.figures import NATURAL
 from ui.canvas.frames import frame_tint
+from ui.canvas.group_dialog import GroupDialog
 from ui.canvas.notes import open_note
 from ui.canvas.row_actions import rename
-from ui.canvas.shape import HEADER
+from ui.canvas.shape import HEADER, halfway
 
 if TYPE_CHECKING:
     from ui.canvas.canvas import Canvas
@@ -36,8 +39,7 @@ def tried(canvas: Canvas, title: str, act: Callable[[], None]) -> None:
     try:
         act()
     except ValueError as error:
-        message = str(error)
-        QMessageBox.information(canvas, title, f"{message[:1].upper()}{message[1:]}.")
+        canvas.refused.emit(f"{title}: {error}.")
 
 
 def delete(canvas: Canvas) -> None:
@@ -87,6 +89,9 @@ def paste(canvas: Canvas) -> None:
     """Add what is on the clipboard, at the pointer, and select it."""
     at = canvas.view.to_world(canvas.pointer())
     text = QApplication.clipboard().text()
+    if not text.lstrip().startswith("{"):
+        canvas.refused.emit("Nothing was pasted: there are no nodes on the clipboard.")
+        return
     tried(canvas, "Nothing was pasted", lambda: paste_text(canvas, text, at))
 
 
@@ -142,11 +147,43 @@ def ungroup(canvas: Canvas) -> None:
         canvas.select(set(canvas.scope.graph.nodes) - before)
 
 
+def edit_group(canvas: Canvas) -> None:
+    """Ask for the name and the sockets of the selected group, or else of the one that is entered."""
+    chosen = (canvas.scope.type_of(id).group for id in canvas.selection)
+    definition = next((found for found in chosen if found is not None), canvas.scope.group)
+    if definition is None:
+        canvas.refused.emit("There is no group to change: select one, or go into it.")
+        return
+    dialog = GroupDialog(definition, canvas)
+    if dialog.exec():
+        change = partial(redefine, group=definition, name=dialog.name.text().strip())
+        sockets = {"inputs": dialog.inputs.names, "outputs": dialog.outputs.names}
+        edit = partial(canvas.document.edit, "Change group", partial(change, **sockets))
+        tried(canvas, "The group was not changed", edit)
+
+
+def rename_selected(canvas: Canvas) -> None:
+    """Type another title; a wall has none of its own, it has the names of the group."""
+    if len(canvas.selection) != 1:
+        return
+    (id,) = canvas.selection
+    if is_wall(canvas.scope.graph.nodes[id]):
+        edit_group(canvas)
+    else:
+        rename(canvas, id)
+
+
 def frame(canvas: Canvas) -> None:
-    """Put a frame around the selected nodes and ask for its title; an empty one at the pointer when there are none."""
+    """Put a frame around the selected nodes and their pictures to be, and ask for its title.
+
+    An empty one at the pointer when nothing is selected.
+    """
     ids = canvas.scene.with_members(canvas.selection)
+    around = QRectF()
+    for id in ids:
+        around = around.united(canvas.scene.nodes[id].room)
     if ids:
-        around = canvas.scene.extent(ids).adjusted(-FRAME_PAD, -FRAME_PAD - HEADER, FRAME_PAD, FRAME_PAD)
+        around.adjust(-FRAME_PAD, -FRAME_PAD - HEADER, FRAME_PAD, FRAME_PAD)
     else:
         around = QRectF(canvas.view.to_world(canvas.pointer()), QSizeF(*NATURAL["frame"]))
     node = Node(FRAME, pos=(round(around.x()), round(around.y())), size=(round(around.width()), round(around.height())))
@@ -251,7 +288,7 @@ def reroute(canvas: Canvas) -> None:
     """Bend each wire that leaves the selected nodes, half way."""
     width, height = NATURAL["reroute"]
     leaving = [link for link in canvas.scene.links_of(canvas.selection) if link.src.node in canvas.selection]
-    places = {link.dst: link.points[len(link.points) // 2] - QPointF(width / 2, height / 2) for link in leaving}
+    places = {link.dst: halfway(link.points) - QPointF(width / 2, height / 2) for link in leaving}
 
     def change(graph: Graph) -> Graph:
         for dst, at in places.items():

@@ -10,6 +10,8 @@ from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, 
 from PySide6.QtGui import QFontMetricsF, QKeyEvent, QPainter
 from PySide6.QtWidgets import (
     QFrame,
+    QLabel,
+    QLayout,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
@@ -21,8 +23,8 @@ from PySide6.QtWidgets import (
 
 from ui.theme import color, colors, panel_font, scaled
 
-WIDTH, HEIGHT = 440, 420  # pixels, before the user's scale
-ROW = 46
+WIDTH, ROW = 440, 46  # pixels, before the user's scale
+SHOWN = 8  # rows that are seen at once, at most
 PAGE = 7  # rows that Page Up and Page Down pass
 
 
@@ -38,7 +40,7 @@ class Entry:
 
 
 class Finder(QFrame):
-    """Return or a click chooses, Escape or a click elsewhere closes.
+    """Return or a click chooses, Escape or a click elsewhere closes. It is as high as what it found needs.
 
     find: the entries for what is typed, best first.
     """
@@ -56,20 +58,27 @@ class Finder(QFrame):
         self.box.textChanged.connect(self._fill)
         self.box.installEventFilter(self)
         self.list = QListWidget(self)
+        self.list.setAccessibleName("What was found")
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.list.setItemDelegate(_Lines(self.list))
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setUniformItemSizes(True)
         self.list.itemClicked.connect(self._choose)
+        self.nothing = QLabel("Nothing found")
+        self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.addWidget(self.box)
         layout.addWidget(self.list)
-        self.resize(scaled(WIDTH), scaled(HEIGHT))
+        layout.addWidget(self.nothing)
+        self.box.setFixedWidth(scaled(WIDTH))
+        layout.setSizeConstraint(QLayout.SizeConstraint.SetFixedSize)
+        self.list.ensurePolished()  # the style gives it an edge
         self._fill("")
 
     def open_at(self, place: QPoint) -> None:
         """place: on the screen; the list keeps inside it."""
+        self.adjustSize()
         screen = self.screen().availableGeometry()
         x = min(place.x(), screen.right() - self.width())
         y = min(place.y(), screen.bottom() - self.height())
@@ -84,6 +93,11 @@ class Finder(QFrame):
             item.setData(Qt.ItemDataRole.UserRole, entry)
             item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{entry.title}, {entry.kind}. {entry.about}")
         self.list.setCurrentRow(0)
+        edges = self.list.contentsMargins()
+        rows = min(self.list.count(), SHOWN)
+        self.list.setVisible(rows > 0)
+        self.nothing.setVisible(rows == 0)
+        self.list.setFixedSize(scaled(WIDTH), rows * scaled(ROW) + edges.top() + edges.bottom())
 
     def _choose(self, item: QListWidgetItem | None) -> None:
         if item is not None:

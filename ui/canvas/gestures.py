@@ -30,13 +30,23 @@ SNAP = 16.0  # world units between the lines that nodes snap to: half the distan
 
 
 class Gesture:
-    """start: where the button went down, in pixels. keys: what is held with the mouse."""
+    """start: where the button went down, at: where it is now, in pixels; origin: the start in world units.
+
+    keys: what is held with the mouse. scrolls: whether the view follows beyond its edge.
+    """
 
     cursor: Qt.CursorShape | None = None
     keys = Qt.KeyboardModifier.NoModifier
+    scrolls = False
 
     def __init__(self, canvas: Canvas, start: QPointF) -> None:
         self.canvas, self.start, self.at = canvas, start, start
+        self.origin = canvas.view.to_world(start)
+
+    @property
+    def by(self) -> QPointF:
+        """How far it has gone, in world units, wherever the view is by now."""
+        return self.canvas.view.to_world(self.at) - self.origin
 
     def move(self, at: QPointF) -> None:
         """at: pixels."""
@@ -64,16 +74,18 @@ class Pan(Gesture):
 class Box(Gesture):
     """Select what the rectangle touches, and frames that lie in it. keep: what was selected and stays so."""
 
+    scrolls = True
+
     def __init__(self, canvas: Canvas, start: QPointF, keep: frozenset[str]) -> None:
-        super().__init__(canvas, canvas.view.to_world(start))
+        super().__init__(canvas, start)
         self.keep = keep
 
     @property
     def rect(self) -> QRectF:
-        return QRectF(self.start, self.at).normalized()
+        return QRectF(self.origin, self.canvas.view.to_world(self.at)).normalized()
 
     def move(self, at: QPointF) -> None:
-        self.at = self.canvas.view.to_world(at)
+        super().move(at)
         near = self.canvas.scene.nodes_in(self.rect)
         self.canvas.select({item.id for item in near if self._holds(item)} | self.keep)
 
@@ -91,6 +103,8 @@ class Box(Gesture):
 
 class Lasso(Gesture):
     """Select the nodes whose middle the drawn line surrounds. keep: what was selected and stays so."""
+
+    scrolls = True
 
     def __init__(self, canvas: Canvas, start: QPointF, keep: frozenset[str]) -> None:
         super().__init__(canvas, start)
@@ -123,18 +137,21 @@ class Move(Gesture):
     only that one selected.
     """
 
+    scrolls = True
+
     def __init__(self, canvas: Canvas, start: QPointF, *, alone: bool = False) -> None:
         super().__init__(canvas, start)
         self.alone = alone
         below = canvas.scene.node_at(canvas.view.to_world(start))
         self.held = below.id if below and below.id in canvas.selection else next(iter(canvas.selection))
         self.ids = canvas.scene.with_members(canvas.selection)
+        self.lifted = False  # a click that moves nothing paints nothing
         self.wire: LinkItem | None = None  # which the node would go into
         self._entry = self._exit = ""  # its sockets for that
 
     @property
     def offset(self) -> QPointF:
-        by = (self.at - self.start) / self.canvas.view.scale
+        by = self.by
         if not self.canvas.snap or by.isNull():
             return by
         pos = self.canvas.scene.nodes[self.held].pos
@@ -143,6 +160,9 @@ class Move(Gesture):
 
     def move(self, at: QPointF) -> None:
         super().move(at)
+        if not self.lifted:
+            self.lifted = True
+            self.canvas.touch_nodes(self.ids, links=True)
         self.wire = self._wire_below() if len(self.ids) == 1 else None
 
     def _wire_below(self) -> LinkItem | None:
@@ -206,6 +226,8 @@ class Move(Gesture):
 class Stretch(Gesture):
     """Pull the right edge, the lower edge or the corner of a frame or note."""
 
+    scrolls = True
+
     def __init__(self, canvas: Canvas, start: QPointF, item: NodeItem) -> None:
         super().__init__(canvas, start)
         self.item = item
@@ -215,8 +237,7 @@ class Stretch(Gesture):
 
     @property
     def size(self) -> tuple[float, float]:
-        by = (self.at - self.start) / self.canvas.view.scale
-        shape = self.item.shape
+        by, shape = self.by, self.item.shape
         size = QSizeF(shape.width + by.x() * self.along.x(), shape.height + by.y() * self.along.y())
         return round(max(size.width(), LEAST[0])), round(max(size.height(), LEAST[1]))
 

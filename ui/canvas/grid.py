@@ -11,6 +11,7 @@ from PySide6.QtCore import QRectF
 K = TypeVar("K", bound=Hashable)
 
 CELL = 640.0  # world units; about two nodes
+MOST = 4096  # cells that one thing is entered in; a wire across the world would fill the memory
 
 
 class Grid(Generic[K]):
@@ -19,6 +20,7 @@ class Grid(Generic[K]):
     def __init__(self) -> None:
         self._cells: dict[tuple[int, int], dict[K, None]] = {}
         self._spans: dict[K, tuple[int, int, int, int]] = {}
+        self._large: dict[K, None] = {}  # what takes more cells than that: near everything
 
     def put(self, key: K, rect: QRectF) -> None:
         """Add it, or move it."""
@@ -27,6 +29,9 @@ class Grid(Generic[K]):
             return
         self.remove(key)
         self._spans[key] = span
+        if _count(span) > MOST:
+            self._large[key] = None
+            return
         for cell in _cells(span):
             self._cells.setdefault(cell, {})[key] = None
 
@@ -34,6 +39,9 @@ class Grid(Generic[K]):
         """Nothing happens when it is not there."""
         span = self._spans.pop(key, None)
         if span is None:
+            return
+        if key in self._large:
+            del self._large[key]
             return
         for cell in _cells(span):
             self._cells[cell].pop(key)
@@ -44,16 +52,21 @@ class Grid(Generic[K]):
         """Everything that may touch the rectangle; some of it may just miss."""
         span = _span(rect)
         left, top, right, bottom = span
-        if (right - left + 1) * (bottom - top + 1) > len(self._cells):
+        if _count(span) > len(self._cells):
             inside = (
                 kept for cell, kept in self._cells.items() if left <= cell[0] <= right and top <= cell[1] <= bottom
             )
         else:
             inside = (self._cells[cell] for cell in _cells(span) if cell in self._cells)
-        found: set[K] = set()
+        found: set[K] = set(self._large)
         for kept in inside:
             found.update(kept)
         return found
+
+
+def _count(span: tuple[int, int, int, int]) -> int:
+    left, top, right, bottom = span
+    return (right - left + 1) * (bottom - top + 1)
 
 
 def _span(rect: QRectF) -> tuple[int, int, int, int]:

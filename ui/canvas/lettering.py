@@ -25,11 +25,11 @@ def elided(text: str, width: float, *, size: int = 13, strong: bool = False) -> 
 
 
 @lru_cache(maxsize=2048)
-def wrapped(text: str, width: float, count: int) -> tuple[str, ...]:
-    """At most `count` lines of size 12 that fit; the last is cut with an ellipsis."""
+def wrapped(text: str, width: float, count: int, *, size: int = 12, strong: bool = False) -> tuple[str, ...]:
+    """At most `count` lines that fit; the last, and a word that is too long for one, are cut with an ellipsis."""
     lines: list[str] = []
-    for paragraph in text.split("\n"):
-        layout = QTextLayout(paragraph, font(12))
+    for paragraph in text[: round(width) * count].split("\n"):  # no letter is narrower than one unit
+        layout = QTextLayout(paragraph, font(size, strong=strong))
         layout.setTextOption(QTextOption(Qt.AlignmentFlag.AlignLeft))
         layout.beginLayout()
         while (line := layout.createLine()).isValid():
@@ -37,8 +37,8 @@ def wrapped(text: str, width: float, count: int) -> tuple[str, ...]:
             lines.append(paragraph[line.textStart() : line.textStart() + line.textLength()])
         layout.endLayout()
     if len(lines) > count:
-        lines = [*lines[: count - 1], elided(" ".join(lines[count - 1 :]), width, size=12)]
-    return tuple(lines)
+        lines = [*lines[: count - 1], " ".join(lines[count - 1 :])]
+    return tuple(elided(line.rstrip(), width, size=size, strong=strong) for line in lines)
 
 
 def draw_right(painter: QPainter, right: float, base: float, text: str, size: int) -> None:

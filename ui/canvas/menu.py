@@ -14,7 +14,7 @@ SHOWN = (
     ("canvas.rename", "canvas.fold", "canvas.mute", "canvas.bypass"),
     ("canvas.cut", "canvas.copy", "canvas.duplicate", "canvas.delete", "canvas.heal"),
     ("canvas.connect", "canvas.detach", "canvas.variable"),
-    ("canvas.group", "canvas.ungroup", "canvas.enter", "canvas.frame", "canvas.color_frame"),
+    ("canvas.group", "canvas.ungroup", "canvas.enter", "canvas.edit_group", "canvas.frame", "canvas.color_frame"),
 )
 """Ids of actions, in the parts of the menu."""
 

@@ -11,13 +11,14 @@ from PySide6.QtGui import QColor, QPainter, QPen
 from ui.canvas.lettering import LINE, advance, draw_right, elided, wrapped
 from ui.canvas.paint_rows import NO_BRUSH, NO_PEN, paint_rows
 from ui.canvas.scene import LinkItem, NodeItem
-from ui.canvas.shape import CHEVRON, HEADER, PAD, RADIUS
+from ui.canvas.shape import CHEVRON, HEADER, PAD, RADIUS, TURN
 from ui.canvas.sockets import paint_sockets, tint_of
+from ui.canvas.titles import LEAST, paint_titles
 from ui.text import byte_size, duration
 from ui.theme import color, colors, font, inked, mixed, tinted
 
 SMALL, READABLE = 0.22, 0.36
-"""Scales from which titles, and from which rows, are painted."""
+"""Scales from which nodes are more than blocks, and from which their headers and rows are written."""
 
 TITLE = 26.0  # where titles begin
 BAR = 3.0  # height of a progress bar
@@ -35,7 +36,7 @@ def paint_grid(painter: QPainter, area: QRectF, scale: float) -> None:
 
 
 def paint_links(painter: QPainter, links: Iterable[LinkItem], scale: float) -> None:
-    """Far out, wires are straight hairlines: curves would cost twenty times as much and look the same."""
+    """Far out, wires are hairlines with corners: curves would cost ten times as much and look the same."""
     by_color: defaultdict[str, list[LinkItem]] = defaultdict(list)
     for link in links:
         by_color[link.color].append(link)
@@ -44,7 +45,9 @@ def paint_links(painter: QPainter, links: Iterable[LinkItem], scale: float) -> N
     for name, group in by_color.items():
         if far:
             painter.setPen(QPen(mixed(colors().canvas, name, 0.55), 0))
-            painter.drawLines([QLineF(link.a, link.b) for link in group])
+            corners = [QPointF(max(link.b.x() - TURN, link.a.x()), link.a.y()) for link in group]
+            painter.drawLines([QLineF(link.a, corner) for link, corner in zip(group, corners, strict=True)])
+            painter.drawLines([QLineF(corner, link.b) for link, corner in zip(group, corners, strict=True)])
             continue
         painter.setPen(wire_pen(name, scale))
         for link in group:
@@ -62,6 +65,7 @@ def paint_nodes(painter: QPainter, items: Iterable[NodeItem], selected: Collecti
     items = [item for item in items if not item.type.annotation]
     if scale < SMALL:
         _paint_blocks(painter, items, selected)
+        paint_titles(painter, items, scale)
         return
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
@@ -69,6 +73,8 @@ def paint_nodes(painter: QPainter, items: Iterable[NodeItem], selected: Collecti
         painter.translate(item.pos)
         _paint_node(painter, item, item.id in selected, scale)
         painter.translate(-item.pos)
+    if scale < READABLE:
+        paint_titles(painter, items, scale)
 
 
 def _paint_blocks(painter: QPainter, items: Collection[NodeItem], selected: Collection[str]) -> None:
@@ -128,7 +134,8 @@ def _paint_node(painter: QPainter, item: NodeItem, selected: bool, scale: float)
     painter.drawPath(shape.body)
     painter.setBrush(_header_color(item))
     painter.drawPath(shape.header)
-    _paint_header(painter, item)
+    if scale >= READABLE:
+        _paint_header(painter, item, scale)
     if shape.picture is not None and item.pixmap is not None:
         _paint_picture(painter, item, shape.picture)
     if scale >= READABLE:
@@ -145,7 +152,8 @@ def _paint_node(painter: QPainter, item: NodeItem, selected: bool, scale: float)
         _paint_message(painter, item, shape.height + 6)
 
 
-def _paint_header(painter: QPainter, item: NodeItem) -> None:
+def _paint_header(painter: QPainter, item: NodeItem, scale: float) -> None:
+    """The title is large enough to be read even where the rows are not."""
     badge, tint = _badge(item)
     right = item.shape.width - 12
     if badge:
@@ -153,9 +161,11 @@ def _paint_header(painter: QPainter, item: NodeItem) -> None:
         painter.setPen(color(tint))
         draw_right(painter, right, 20.5, badge, 11)
         right -= advance(badge, 11) + 8
-    painter.setFont(font(13, strong=True))
+    size = max(13, round(LEAST / scale))
+    painter.setFont(font(size, strong=True))
     painter.setPen(color(colors().text))
-    painter.drawText(QPointF(TITLE, 21), elided(item.title, right - TITLE, strong=True))
+    title = elided(item.title, right - TITLE, size=size, strong=True)
+    painter.drawText(QPointF(TITLE, HEADER / 2 + size * 0.36), title)
 
 
 def _badge(item: NodeItem) -> tuple[str, str]:

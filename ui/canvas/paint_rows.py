@@ -89,7 +89,7 @@ def _shown(spec: Input, value: Any) -> str:
     text = value_text(spec, value)
     if spec.get(Choice):
         return text + " ▾"
-    return f"{text} {limits.unit}" if limits and limits.unit else text
+    return f"{text} {limits.unit}" if limits and limits.unit and text != limits.zero else text
 
 
 def _paint_paragraph(painter: QPainter, row: Row, text: str) -> None:

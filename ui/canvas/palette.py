@@ -21,12 +21,16 @@ ALMOST = 0.78  # likeness, 0..1, from which a word counts as mistyped
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A node that can be added. params: what it starts with. words: synonyms. name: instead of the type's title."""
+    """A node that can be added. params: what it starts with. words: synonyms. name: instead of the type's title.
+
+    fit: how well it suits what it is to be linked to, 0 best.
+    """
 
     type: NodeType
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
     words: tuple[str, ...] = ()
     name: str = ""
+    fit: int = 0
 
     @property
     def title(self) -> str:
@@ -41,7 +45,7 @@ def search(offers: Iterable[Offer], query: str, recent: Sequence[str] = ()) -> l
     words = query.lower().split()
     age = {id: index for index, id in enumerate(recent)}
     ranked = [
-        (rank, age.get(o.type.id, len(age)), o.type.category, o.title, index, o)
+        (rank, o.fit, age.get(o.type.id, len(age)), o.type.category, o.title, index, o)
         for index, o in enumerate(offers)
         if (rank := _rank(o, words)) is not None
     ]
@@ -103,4 +107,4 @@ def _entry(offer: Offer) -> Entry:
     family = "This document" if offer.name else label(type.category.partition(":")[0])
     sockets = type.outputs or type.inputs
     tint = style(sockets[0].type).color if sockets else colors().faint
-    return Entry(offer.title, family, type.doc.split("\n", 1)[0], tint, offer)
+    return Entry(offer.title, family, type.doc.split("\n", 1)[0].replace("`", ""), tint, offer)

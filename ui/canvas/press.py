@@ -8,7 +8,9 @@ from PySide6.QtCore import QPointF, Qt
 
 from nodegraph.edits import add_reroute
 from nodegraph.graph import Port
+from nodegraph.inside import is_wall
 from ui.canvas import rows
+from ui.canvas.commands import edit_group
 from ui.canvas.figures import NATURAL
 from ui.canvas.gestures import REACH, Box, Gesture, Lasso, Move, Pan, Stretch, grips, stretch_cursor
 from ui.canvas.menu import open_menu
@@ -61,7 +63,7 @@ def _pressed_left(canvas: Canvas, at: QPointF, keys: Qt.KeyboardModifier) -> Ges
     world = canvas.view.to_world(at)
     socket = canvas.scene.socket_at(world, REACH / max(canvas.view.scale, 0.5))
     if socket is not None and canvas.view.scale > FAR_OUT:
-        return _pressed_socket(canvas, at, *socket, swap=bool(keys & ALT))
+        return _pressed_socket(canvas, at, *socket, swap=bool(keys & (ALT | CTRL)))
     zone = canvas.scene.zone_at(world) if canvas.view.scale >= READABLE else None
     if zone is not None:
         canvas.scene.look_at_round(zone, zone.step_at(world))
@@ -113,6 +115,8 @@ def double_clicked(canvas: Canvas, at: QPointF) -> bool:
             rename(canvas, item.id)
         case "reroute":
             return False
+        case "node" if is_wall(item.node):
+            edit_group(canvas)
         case "node":
             return rows.double_click(canvas, at, item) or _entered(canvas, item.id)
     return True

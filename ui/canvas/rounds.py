@@ -35,8 +35,10 @@ class Rounds:
         for step in reversed(self.runs.steps(prefix + id)):
             # The zones outside of the group that is shown come before those in it.
             rounds = step.iteration[-len(wanted) :]
-            if step.picture is not None and all(w in (None, r) for w, r in zip(wanted, rounds, strict=True)):
-                return replace(run, picture=step.picture)
+            if all(w in (None, r) for w, r in zip(wanted, rounds, strict=True)):
+                if step.picture is not None:
+                    return replace(run, picture=step.picture)
+                self.runs.wanted.emit([step.call])
         return run
 
     def count(self, prefix: str, zone: ZoneNodes) -> int:

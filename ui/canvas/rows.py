@@ -206,7 +206,7 @@ class Resize(Gesture):
 
     def move(self, at: QPointF) -> None:
         super().move(at)
-        wanted = self.first.width + (at.x() - self.start.x()) / self.canvas.view.scale
+        wanted = self.first.width + self.by.x()
         size = (float(round(min(max(wanted, MIN_WIDTH), MAX_WIDTH))), self.first.height)
         edit_node(self.canvas, "Resize node", self.id, merge=self.merge, size=size)
 

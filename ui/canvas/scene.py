@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from PySide6.QtCore import QObject, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QImage, QPixmap
+from PySide6.QtCore import QObject, QPointF, QRectF, QSizeF, Signal
+from PySide6.QtGui import QPixmap
 
+from nodegraph.app_view import shows_picture
 from nodegraph.builtin import REROUTE, VARIABLE_GET, VARIABLE_SET
 from nodegraph.graph import Diff, Node, Port
 from nodegraph.node import Multiline, NodeType
@@ -17,8 +18,21 @@ from nodegraph.reach import ZoneNodes, zone_nodes
 from nodegraph.types import Picture, style
 from ui.canvas.figures import Figure, figure_of, figure_shape, frame_is_hit
 from ui.canvas.grid import Grid
+from ui.canvas.pixmaps import aspect, thumbnail
 from ui.canvas.rounds import Rounds
-from ui.canvas.shape import HEADER, MARGIN, WIDTH, Look, Shape, make_shape, spare_sockets, touches, wire, wire_rect
+from ui.canvas.shape import (
+    HEADER,
+    MARGIN,
+    WIDTH,
+    Look,
+    Shape,
+    make_shape,
+    picture_place,
+    spare_sockets,
+    touches,
+    wire,
+    wire_rect,
+)
 from ui.canvas.zones import ZoneItem, depths, zone_item
 from ui.run_state import IDLE, NodeRun, RunState
 from ui.scope import Scope
@@ -54,6 +68,18 @@ class NodeItem:
     @property
     def rect(self) -> QRectF:
         return QRectF(*self.node.pos, self.shape.width, self.shape.height)
+
+    @property
+    def room(self) -> QRectF:
+        """The rectangle with the picture that comes with the first run."""
+        lacks = self.figure == "node" and not self.node.collapsed and self.run.picture is None
+        more = picture_place(self.shape.width, 0.0, 1.0).bottom() if lacks and shows_picture(self.type) else 0.0
+        return self.rect.adjusted(0, 0, 0, more)
+
+    @property
+    def head(self) -> QRectF:
+        """What must lie in a frame for the node to be in it: a node grows downwards when it has a picture."""
+        return QRectF(self.pos, QSizeF(self.shape.width, HEADER)) if self.figure == "node" else self.rect
 
     @property
     def bounds(self) -> QRectF:
@@ -95,6 +121,7 @@ class Scene(QObject):
         super().__init__(parent)
         self.scope, self.runs, self.rounds = scope, runs, Rounds(runs)
         self.nodes: dict[str, NodeItem] = {}
+        self.running: dict[str, NodeItem] = {}  # those of the nodes that are computed now
         self.links: dict[Port, LinkItem] = {}
         self.problems: dict[str, str] = {}  # by node of the graph that is shown
         self._reported: Mapping[str, str] = {}
@@ -180,6 +207,10 @@ class Scene(QObject):
         item.known, item.problem = self.scope.known(id), self.problems.get(id, "")
         item.show_picture()
         self.nodes[id] = item
+        if run.state == "running":
+            self.running[id] = item
+        else:
+            self.running.pop(id, None)
         self._node_grid.put(id, item.bounds)
         self.touched.emit(item.bounds)
 
@@ -235,6 +266,7 @@ class Scene(QObject):
 
     def _drop_node(self, id: str) -> None:
         item = self.nodes.pop(id)
+        self.running.pop(id, None)
         self._node_grid.remove(id)
         self.touched.emit(item.bounds)
 
@@ -346,7 +378,7 @@ class Scene(QObject):
         """These nodes, and all that lies inside the frames among them."""
         frames = [self.nodes[id].rect for id in ids if self.nodes[id].figure == "frame"]
         near = {item for rect in frames for item in self.nodes_in(rect)}
-        return frozenset(ids).union(item.id for item in near if any(rect.contains(item.rect) for rect in frames))
+        return frozenset(ids).union(item.id for item in near if any(rect.contains(item.head) for rect in frames))
 
     def extent(self, ids: Collection[str] | None = None) -> QRectF:
         """Encloses these nodes, or all."""
@@ -354,23 +386,3 @@ class Scene(QObject):
         for id in self.nodes if ids is None else ids:
             found = found.united(self.nodes[id].rect)
         return found
-
-
-def aspect(picture: Picture | None) -> float | None:
-    """Height / width; None when there is nothing to see: no picture, or all of one colour, as of an empty latent."""
-    if picture is None:
-        return None
-    pixels = memoryview(picture.rgb)
-    return None if pixels[3:] == pixels[:-3] else picture.height / picture.width
-
-
-def thumbnail(picture: Picture, width: float) -> QPixmap:
-    """Twice as wide as the node at most: scaling a large picture down again in every frame would show."""
-    full = pixmap(picture)
-    most = round(2 * width)
-    return full if full.width() <= most else full.scaledToWidth(most, Qt.TransformationMode.SmoothTransformation)
-
-
-def pixmap(picture: Picture) -> QPixmap:
-    image = QImage(picture.rgb, picture.width, picture.height, 3 * picture.width, QImage.Format.Format_RGB888)
-    return QPixmap.fromImage(image)

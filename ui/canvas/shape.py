@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
+from math import hypot
 from typing import NamedTuple
 
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QPainterPath
 
+from nodegraph.layout import COLUMN_GAP
 from nodegraph.node import Input, Multiline, NodeType, Output
 
 WIDTH = 220.0
@@ -23,6 +25,7 @@ SOCKET = 5.0
 MARGIN = 18.0  # shadow, sockets, outlines and the badge around the node
 CHEVRON = QRectF(4, 4, 22, HEADER - 8)  # folds the node
 EDGE = 6.0  # the strip inside the right edge that is dragged to resize
+TURN = COLUMN_GAP  # across which a wire turns, so that in a layout it does between columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +97,18 @@ def make_shape(type: NodeType, look: Look) -> Shape:
     bottom = rows[-1].y + rows[-1].height if rows else HEADER
     picture = None
     if look.aspect is not None:
-        across = width - 2 * PAD
-        picture = QRectF(PAD, bottom + 4, across, min(across * look.aspect, 2 * across))
+        picture = picture_place(width, bottom, look.aspect)
         bottom = picture.bottom()
     height = bottom + PAD
     inputs = {r.input.name: QPointF(0, _socket_y(r)) for r in rows if r.input}
     outputs = {r.output.name: QPointF(width, _socket_y(r)) for r in rows if r.output}
     return Shape(width, height, rows, inputs, outputs, picture, _rounded(width, height), _top(width, HEADER))
+
+
+def picture_place(width: float, top: float, aspect: float) -> QRectF:
+    """Where the picture of a node is. top: where its rows end; aspect: height / width."""
+    across = width - 2 * PAD
+    return QRectF(PAD, top + 4, across, min(across * aspect, 2 * across))
 
 
 def _collapsed(type: NodeType, look: Look) -> Shape:
@@ -179,13 +187,15 @@ SHORT, MIDDLE, LONG = _bezier(12), _bezier(24), _bezier(48)
 
 
 def reach(a: QPointF, b: QPointF) -> float:
-    """How far a wire leaves its sockets horizontally before it turns."""
+    """How far a wire leaves its sockets horizontally where it turns."""
     gap = b.x() - a.x()
-    return min(max(abs(gap) * 0.5, 30.0), 160.0 if gap < 0 else 400.0)
+    return min(max(abs(gap) * 0.5, 30.0), 160.0 if gap < 0 else TURN / 2)
 
 
 def wire(a: QPointF, b: QPointF) -> list[QPointF]:
-    """Points along the wire from output `a` to input `b`."""
+    """Points along the wire from output `a` to input `b`: level as long as it can, and a turn in the last TURN."""
+    if b.x() - a.x() > TURN:
+        return [a, *wire(QPointF(b.x() - TURN, a.y()), b)]
     x0, y0, x3, y3 = a.x(), a.y(), b.x(), b.y()
     far = reach(a, b)
     x1, x2 = x0 + far, x3 - far
@@ -194,6 +204,17 @@ def wire(a: QPointF, b: QPointF) -> list[QPointF]:
     return [
         QPointF(w0 * x0 + w1 * x1 + w2 * x2 + w3 * x3, (w0 + w1) * y0 + (w2 + w3) * y3) for w0, w1, w2, w3 in weights
     ]
+
+
+def halfway(points: Sequence[QPointF]) -> QPointF:
+    """The middle of a line through the points, by its length."""
+    steps = [(a, b, hypot(b.x() - a.x(), b.y() - a.y())) for a, b in pairwise(points)]
+    left = sum(length for *_, length in steps) / 2
+    for a, b, length in steps:
+        if length >= left:
+            return a + (b - a) * (left / length if length else 0.0)
+        left -= length
+    return points[-1]
 
 
 def wire_rect(a: QPointF, b: QPointF) -> QRectF:

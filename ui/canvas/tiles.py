@@ -8,23 +8,28 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import floor, inf
 
-from PySide6.QtCore import QPoint, QPointF, QRectF, QSize
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize
 from PySide6.QtGui import QColor, QPainter, QPixmap
 
 from ui.canvas.view import View
 
 TILE = 256  # pixels; small, so that no frame has to wait long for one
-BUDGET = 0.006  # seconds of painting tiles in one frame; at least one tile is painted
+BUDGET = 0.006  # seconds that one frame may take to paint tiles; at least one is painted
 
 Places = tuple[tuple[int, int], ...]
 Render = Callable[[QPainter, QRectF], None]
 """Paint this part of the world; the painter is in world units."""
 
 
+WHOLE = QRect(0, 0, TILE, TILE)
+
+
 @dataclass(slots=True)
 class Tile:
+    """outdated: the part, in pixels from its corner, that looks different by now."""
+
     pixmap: QPixmap
-    fresh: bool
+    outdated: QRect
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +53,13 @@ class Tiles:
 
     def invalidate(self, world: QRectF) -> None:
         """This part looks different now; it is shown as it was until it is painted again."""
-        left, top = floor(world.left() * self._scale / TILE), floor(world.top() * self._scale / TILE)
-        right, bottom = floor(world.right() * self._scale / TILE), floor(world.bottom() * self._scale / TILE)
+        pixels = View(self._scale).rect_to_screen(world).adjusted(-1, -1, 1, 1)
+        left, top = floor(pixels.left() / TILE), floor(pixels.top() / TILE)
+        right, bottom = floor(pixels.right() / TILE), floor(pixels.bottom() / TILE)
         for (i, j), tile in self._tiles.items():
             if left <= i <= right and top <= j <= bottom:
-                tile.fresh = False
+                here = pixels.translated(-i * TILE, -j * TILE) & QRectF(WHOLE)
+                tile.outdated = tile.outdated.united(here.toAlignedRect())
 
     def clear(self) -> None:
         self._tiles.clear()
@@ -60,6 +67,7 @@ class Tiles:
 
     def draw(self, painter: QPainter, view: View, size: QSize, ratio: float) -> bool:
         """Paint the layer; False when some of it is not up to date yet, so that another frame is needed."""
+        end = time.perf_counter() + BUDGET
         if ratio != self._ratio:
             self.clear()
             self._ratio = ratio
@@ -68,7 +76,7 @@ class Tiles:
             self._tiles.clear()
             self._scale = view.scale
         wanted = _visible(view, size)
-        complete = self._refresh(wanted)
+        complete = self._refresh(wanted, end)
         if not all(tile in self._tiles for tile in wanted):
             self._draw_backdrop(painter, view, size)
         self._draw_tiles(painter, view, wanted)
@@ -83,35 +91,46 @@ class Tiles:
         """
         todo = self._outdated(_visible(view, size, beyond=1)) if self._last == (view, True) else ()
         for at in todo[:1]:
-            self._tiles[at] = Tile(self._painted(*at), fresh=True)
+            self._update(*at)
         return len(todo) > 1
 
-    def _refresh(self, wanted: Places) -> bool:
-        """Paint missing tiles, the ones in the middle first, for as long as the budget lasts.
+    def _refresh(self, wanted: Places, end: float) -> bool:
+        """Paint missing tiles, the ones in the middle first, as long as one more is likely to be done by `end`.
 
         The first frame ever takes what it takes: there is nothing else to show.
         """
-        first = not self._tiles and self._backdrop is None
-        end = time.perf_counter() + (inf if first else BUDGET)
-        for count, at in enumerate(self._outdated(wanted)):
-            if count and time.perf_counter() > end:
+        if not self._tiles and self._backdrop is None:
+            end = inf
+        slowest = 0.0
+        for at in self._outdated(wanted):
+            begin = time.perf_counter()
+            if slowest and begin + slowest > end:
                 return False
-            self._tiles[at] = Tile(self._painted(*at), fresh=True)
+            self._update(*at)
+            slowest = max(slowest, time.perf_counter() - begin)
         return True
 
     def _outdated(self, places: Places) -> Places:
-        return tuple(at for at in places if at not in self._tiles or not self._tiles[at].fresh)
+        return tuple(at for at in places if at not in self._tiles or self._tiles[at].outdated)
 
-    def _painted(self, i: int, j: int) -> QPixmap:
+    def _update(self, i: int, j: int) -> None:
+        """Paint what is outdated of a tile, or all of one that is not there yet."""
+        tile = self._tiles.get((i, j)) or Tile(self._blank(), WHOLE)
+        painter = QPainter(tile.pixmap)
+        painter.setClipRect(tile.outdated)
+        painter.fillRect(WHOLE, self._background)
+        painter.translate(-i * TILE, -j * TILE)
+        painter.scale(self._scale, self._scale)
+        area = QRectF(tile.outdated).translated(i * TILE, j * TILE)
+        self._render(painter, View(self._scale).rect_to_world(area))
+        painter.end()
+        tile.outdated = QRect()
+        self._tiles[i, j] = tile
+
+    def _blank(self) -> QPixmap:
         pixmap = QPixmap(round(TILE * self._ratio), round(TILE * self._ratio))
         pixmap.setDevicePixelRatio(self._ratio)
         pixmap.fill(self._background)
-        painter = QPainter(pixmap)
-        painter.translate(-i * TILE, -j * TILE)
-        painter.scale(self._scale, self._scale)
-        side = TILE / self._scale
-        self._render(painter, QRectF(i * side, j * side, side, side))
-        painter.end()
         return pixmap
 
     def _draw_tiles(self, painter: QPainter, view: View, wanted: Places) -> None:
@@ -135,11 +154,16 @@ class Tiles:
         old = self._backdrop
         if old is not None and not complete and 0.6 < old.view.scale / view.scale < 1.6:
             return
-        pixmap = QPixmap(size * self._ratio)
-        pixmap.setDevicePixelRatio(self._ratio)
+        covered = all(at in self._tiles for at in _visible(view, size))
+        if old is not None and covered and old.pixmap.size() == size * self._ratio:
+            pixmap = old.pixmap  # nothing of it is to be seen any more; new memory would take as long as painting it
+        else:
+            pixmap = QPixmap(size * self._ratio)
+            pixmap.setDevicePixelRatio(self._ratio)
         painter = QPainter(pixmap)
         painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Source)
-        self._draw_backdrop(painter, view, size)
+        if not covered:
+            self._draw_backdrop(painter, view, size)
         self._draw_tiles(painter, view, _visible(view, size))
         painter.end()
         self._backdrop = Backdrop(pixmap, view)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF
 
 MIN_SCALE, MAX_SCALE = 0.03, 3.0
+LEGIBLE = 0.85  # the scale from which a note is read with ease
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +49,15 @@ def fitted(world: QRectF, size: QSizeF, margin: float = 40.0) -> View:
     scale = min(max(min(across, down), MIN_SCALE), 1.0)
     middle = world.center() * scale
     return View(scale, round(size.width() / 2 - middle.x()), round(size.height() / 2 - middle.y()))
+
+
+def opened(world: QRectF, notes: Sequence[QPointF], size: QSizeF, margin: float = 40.0) -> View:
+    """What is first seen: all of `world`; when notes could not be read then, from the first of them on.
+
+    notes: their upper left corners.
+    """
+    whole = fitted(world, size, margin)
+    if not notes or whole.scale >= LEGIBLE:
+        return whole
+    corner = min(notes, key=lambda at: at.x() + at.y()) * LEGIBLE
+    return View(LEGIBLE, round(margin - corner.x()), round(margin - corner.y()))

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 class Wire(Gesture):
     """Pull a wire from a socket; on a linked input, take its wire off. fixed: the end that stays."""
 
+    scrolls = True
+
     def __init__(self, canvas: Canvas, start: QPointF, port: Port, output: bool) -> None:
         super().__init__(canvas, start)
         source = None if output else canvas.scope.graph.links.get(port)
@@ -63,6 +65,8 @@ class Wire(Gesture):
     def _over_nothing(self) -> bool:
         """Whether the wire ends on empty canvas; a socket or a node that does not take it is no place for another."""
         world, scene = self.canvas.view.to_world(self.at), self.canvas.scene
+        if not QRectF(self.canvas.rect()).contains(self.at):
+            return False
         return scene.node_at(world) is None and scene.socket_at(world, REACH / self.canvas.view.scale) is None
 
     def _connected(self, graph: Graph, src: Port, dst: Port) -> Graph:

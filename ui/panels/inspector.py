@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from nodegraph.graph import Diff, Port
 from nodegraph.node import Input, NodeType
@@ -33,6 +33,7 @@ class Inspector(QScrollArea):
         self.nodes: tuple[str, ...] = ()
         self.rows: dict[str, ParameterRow] = {}
         self._shown: tuple[NodeType, ...] = ()  # the types that the rows are for
+        self._page_of: NodeType | None = None  # the type of the single node for which the page was made
         self._parts: list[Callable[[], object]] = []  # what the page does not show yet
         self._later = QTimer(self, singleShot=True, interval=0)
         self._later.timeout.connect(self._build)
@@ -68,16 +69,36 @@ class Inspector(QScrollArea):
         graph = self.document.graph
         # What can be typed comes first, links after it.
         inputs = sorted(type.inputs, key=lambda i: not i.editable or Port(id, i.name) in graph.links)
-        self._fill(graph.nodes[id].title or type.title, f"{type.id}  ·  {id}", type.doc, inputs)
+        title, about = graph.nodes[id].title or type.title, f"{type.id}  ·  {id}"
+        if self._serves(type, inputs):
+            self._title.setText(title)
+            self._about.setText(about)
+            for row in self.rows.values():
+                row.show_node(id)
+        else:
+            self._fill(title, about, type.doc, inputs)
+            self._page_of = type
+
+    def _serves(self, type: NodeType, inputs: list[Input]) -> bool:
+        """Whether the page of another node, which is there, can show this one: a new page takes much longer.
+
+        It cannot while something is typed into it, which is meant for the other node.
+        """
+        focus = QApplication.focusWidget()
+        typing = focus is not None and any(row.isAncestorOf(focus) for row in self.rows.values())
+        same = type == self._page_of and [spec.name for spec in inputs] == list(self.rows)
+        return same and self.complete and not typing
 
     def _fill(self, title: str, about: str, doc: str, inputs: list[Input]) -> None:
+        self._page_of = None
         page = QWidget()
         self._column = QVBoxLayout(page)
         self._column.setContentsMargins(14, 8, 14, 14)
         self._column.setSpacing(4)
-        self._column.addWidget(_text(title, "heading" if about else "dim"))
+        self._title, self._about = _text(title, "heading" if about else "dim"), _text(about, "dim")
+        self._column.addWidget(self._title)
         if about:
-            self._column.addWidget(_text(about, "dim"))
+            self._column.addWidget(self._about)
             self._column.addSpacing(8)
         self.rows = {}
         self._parts = [partial(self._add_row, spec) for spec in inputs]

@@ -9,10 +9,11 @@ from typing import Literal
 
 from PySide6.QtCore import QEvent
 from PySide6.QtGui import QGuiApplication, QTextCharFormat, QTextCursor
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from nodegraph import messages as m
 from ui.engine import Engine
+from ui.fields import ComboBox
 from ui.text import duration
 from ui.theme import color, colors
 
@@ -65,7 +66,7 @@ class LogPanel(QWidget):
     def __init__(self, engine: Engine, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)
-        self.level = QComboBox()
+        self.level = ComboBox()
         self.level.addItems(["Every step", "Runs and notes", "Warnings and failures", "Failures"])
         self.level.setCurrentIndex(LEVELS.index("note"))
         self.level.setAccessibleName("How much to show")

@@ -8,7 +8,7 @@ from dataclasses import is_dataclass
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from nodegraph.messages import Event, Free, Gone, Holding, Idle, Memory, Report
 from nodegraph.plan import Plan
@@ -47,6 +47,8 @@ class MemoryPanel(QWidget):
         )
         self.summary = QLabel("The engine is not running yet.")
         self.summary.setObjectName("dim")
+        # Cut rather than making the window wider; the tooltip has all of it.
+        self.summary.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._models: tuple[Holding, ...] = ()
         self._lay_out()
         self.setFocusProxy(self.tree)
@@ -119,7 +121,9 @@ class MemoryPanel(QWidget):
             used_by = self._title(node) if node else "Earlier settings, or other documents"
             QTreeWidgetItem(results, [f"{count} result{'s' if count > 1 else ''}", used_by, byte_size(size)])
         limit, disk = byte_size(memory.results_limit), byte_size(memory.disk_bytes)
-        self.summary.setText(f"Results may take {limit} · {memory.disk_results} on disk ({disk})")
+        summary = f"Results may take {limit} · {memory.disk_results} on disk ({disk})"
+        self.summary.setText(summary)
+        self.summary.setToolTip(summary)
         self._show_buttons()
 
     def _branch(self, name: str, size: int) -> QTreeWidgetItem:

@@ -16,7 +16,7 @@ NODE = Qt.ItemDataRole.UserRole
 class Outline(QWidget):
     """Follows the graph that is shown. The sockets of a node are written when it is opened."""
 
-    chosen = Signal(str)  # node id: bring it into view
+    chosen = Signal(str)  # node id, as the engine calls it: bring it into view
 
     def __init__(self, scope: Scope, runs: RunState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -94,7 +94,7 @@ class Outline(QWidget):
 
     def _choose(self, item: QTreeWidgetItem | None) -> None:
         if item is not None:
-            self.chosen.emit(self._top(item).data(0, NODE))
+            self.chosen.emit(self.scope.prefix + self._top(item).data(0, NODE))
 
     def _top(self, item: QTreeWidgetItem) -> QTreeWidgetItem:
         return item.parent() or item

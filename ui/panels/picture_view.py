@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 from ui.theme import color, colors, panel_font
 
 Mode = Literal["single", "slider", "side"]
+Side = Literal["a", "b"]
 
 MARGIN = 12.0
 NOTCH = 1.2  # zoom factor of one wheel notch
@@ -22,13 +23,15 @@ class PictureView(QWidget):
     """The wheel zooms at the pointer, dragging moves, a double click fits again; the dividing line can be dragged.
 
     zoom: 1 = fitted. shift: of the picture's centre from that of its area, in pixels. split: where the line is, 0..1 of
-    the width. a and b are enlarged alike, so that one place of them is under one place of the window.
+    the width. a and b fill their areas alike, whatever their sizes, so that one place of them is under one place of the
+    window.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.a: QPixmap | None = None
         self.b: QPixmap | None = None
+        self.small: dict[Side, QPixmap] = {}  # of a and b where they were sharpened: good to look at from afar
         self.mode: Mode = "single"
         self.zoom, self.shift, self.split = 1.0, QPointF(), 0.5
         self._held: QPointF | None = None
@@ -42,12 +45,23 @@ class PictureView(QWidget):
         return QSize(340, 320)
 
     def show_one(self, picture: QPixmap | None) -> None:
-        self.a, self.b, self.mode = picture, None, "single"
+        self.a, self.b, self.small, self.mode = picture, None, {}, "single"
         self.update()
 
     def show_two(self, a: QPixmap, b: QPixmap, mode: Mode) -> None:
-        self.a, self.b, self.mode = a, b, mode
+        self.a, self.b, self.small, self.mode = a, b, {}, mode
         self.update()
+
+    def sharpen(self, side: Side, picture: QPixmap) -> None:
+        """Show the same in full size: where it is and how large it looks stays as it was, but for 1:1."""
+        small = self.a if side == "a" else self.b
+        if small is not None:
+            actual = self.zoom == self._actual_zoom() != 1.0
+            self.small[side] = small
+            setattr(self, side, picture)
+            if actual:
+                self.show_actual()
+            self.update()
 
     # View ---------------------------------------------------------------------------------------------
 
@@ -57,9 +71,11 @@ class PictureView(QWidget):
 
     def show_actual(self) -> None:
         """One pixel of the picture on one pixel of the screen."""
-        if self.a is not None:
-            self.zoom, self.shift = 1.0 / (self._fit(self.a, self._areas()[0]) * self.devicePixelRatioF()), QPointF()
-            self.update()
+        self.zoom, self.shift = self._actual_zoom(), QPointF()
+        self.update()
+
+    def _actual_zoom(self) -> float:
+        return 1.0 / (self._fit(self.a, self._areas()[0]) * self.devicePixelRatioF()) if self.a else 1.0
 
     def zoom_at(self, factor: float, at: QPointF) -> None:
         before = self.zoom
@@ -81,10 +97,8 @@ class PictureView(QWidget):
         return min(area.width() / picture.width(), area.height() / picture.height())
 
     def place(self, picture: QPixmap, area: QRectF) -> QRectF:
-        """Where a picture goes; all are as large as the first would be."""
-        first = self.a or picture
-        scale = self._fit(first, area) * self.zoom
-        place = QRectF(QPointF(), QSizeF(first.size()) * scale)
+        """Where a picture goes."""
+        place = QRectF(QPointF(), QSizeF(picture.size()) * self._fit(picture, area) * self.zoom)
         place.moveCenter(area.center() + self.shift)
         return place
 
@@ -107,37 +121,45 @@ class PictureView(QWidget):
             return
         areas = self._areas()
         if self.b is None:
-            self._paint(painter, self.a, areas[0], areas[0])
+            self._paint(painter, "a", areas[0], areas[0])
         elif self.mode == "side":
-            self._paint(painter, self.a, areas[0], areas[0], "A")
-            self._paint(painter, self.b, areas[1], areas[1], "B")
+            self._paint(painter, "a", areas[0], areas[0])
+            self._paint(painter, "b", areas[1], areas[1])
         else:
-            self._paint_divided(painter, self.a, self.b, areas[0])
+            self._paint_divided(painter, areas[0])
 
-    def _paint_divided(self, painter: QPainter, a: QPixmap, b: QPixmap, area: QRectF) -> None:
+    def _paint_divided(self, painter: QPainter, area: QRectF) -> None:
         left, right = QRectF(area), QRectF(area)
         left.setRight(self.line)
         right.setLeft(self.line)
-        self._paint(painter, a, area, left, "A")
-        self._paint(painter, b, area, right, "B")
+        self._paint(painter, "a", area, left)
+        self._paint(painter, "b", area, right)
         painter.setPen(QPen(color(colors().accent), 2))
         painter.drawLine(QPointF(self.line, area.top()), QPointF(self.line, area.bottom()))
         painter.setBrush(color(colors().accent))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.drawEllipse(QPointF(self.line, area.center().y()), 5, 5)
 
-    def _paint(self, painter: QPainter, picture: QPixmap, area: QRectF, clip: QRectF, name: str = "") -> None:
+    def _paint(self, painter: QPainter, side: Side, area: QRectF, clip: QRectF) -> None:
+        picture = self.a if side == "a" else self.b
+        if picture is None:
+            return
         place = self.place(picture, area)
+        across = place.width() * self.devicePixelRatioF()
+        small = self.small.get(side)
+        if small is not None and across <= small.width():  # it was made smaller with more care than there is time for
+            picture = small
         painter.setClipRect(clip)
         # Enlarged by choice, pixels stay visible as pixels.
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self.zoom <= 2)
+        smooth = self.zoom <= 2 or across < 2 * picture.width()
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
         painter.drawPixmap(place, picture, QRectF(picture.rect()))
-        if name:
+        if self.b is not None:
             seen = place & clip
-            tag = QRectF(seen.left() + 4 if name == "A" else seen.right() - 24, seen.top() + 4, 20, 20)
+            tag = QRectF(seen.left() + 4 if side == "a" else seen.right() - 24, seen.top() + 4, 20, 20)
             painter.fillRect(tag, color(colors().panel, 200))
             painter.setPen(color(colors().text))
-            painter.drawText(tag, Qt.AlignmentFlag.AlignCenter, name)
+            painter.drawText(tag, Qt.AlignmentFlag.AlignCenter, side.upper())
         painter.setClipping(False)
 
     # Mouse and keys -----------------------------------------------------------------------------------

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt
 from PySide6.QtGui import QAction, QGuiApplication, QImage, QPixmap
 from PySide6.QtWidgets import (
-    QFileDialog,
     QHBoxLayout,
     QLabel,
     QListView,
@@ -22,19 +21,23 @@ from PySide6.QtWidgets import (
 from nodegraph import png, workflow
 from nodegraph.files import write_atomic
 from nodegraph.graph import Graph
-from ui.canvas.scene import pixmap
+from nodegraph.messages import Source
+from nodegraph.types import PREVIEW_SIDE, Picture
+from ui.canvas.pixmaps import pixmap
+from ui.describe import summary
 from ui.document import Document
-from ui.editors import ComboBox
+from ui.fields import ComboBox
 from ui.panels.buttons import small_button
 from ui.panels.comparison import Comparison
-from ui.panels.picture_view import Mode, PictureView
+from ui.panels.picture_view import Mode, PictureView, Side
+from ui.paths import ask_target
+from ui.pictures import Pictures
 from ui.results import Result, Results
 from ui.run_state import RunState
 from ui.theme import scaled
 from ui.thumbnail import icon, png_bytes
 
 MODES: dict[Mode, str] = {"single": "One picture", "slider": "Slider", "side": "Side by side"}
-Side = Literal["a", "b"]
 ICON = 46  # pixels, before the user's scale
 
 
@@ -44,14 +47,23 @@ class Preview(QWidget):
     node: whose picture is shown. pins: the results that are compared.
     """
 
-    def __init__(self, document: Document, runs: RunState, results: Results, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        document: Document,
+        runs: RunState,
+        results: Results,
+        pictures: Pictures,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
-        self.document, self.runs, self.results = document, runs, results
+        self.document, self.runs, self.results, self.pictures = document, runs, results, pictures
+        self._unsharp: dict[Side, Source] = {}  # what is shown smaller than it is
+        self._awaited: dict[str, Side] = {}  # where the full size goes, by what was asked for
         self.node: str | None = None
         self.chosen: Result | None = None  # from the strip; None while the newest picture is shown
         self.pins: dict[Side, Result | None] = {"a": None, "b": None}
         self.view = PictureView()
-        self.comparison = Comparison(document)
+        self.comparison = Comparison(document.registry)
         self.caption = QLabel(alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
         self.caption.setObjectName("small")
         self.strip = self._make_strip()
@@ -118,6 +130,8 @@ class Preview(QWidget):
         self.strip.itemClicked.connect(self._take)
         self.strip.itemActivated.connect(self._take)
         self.mode.activated.connect(lambda index: self.compare(list(MODES)[index]))
+        self.runs.progressed.connect(self._ask)
+        self.pictures.enlarged.connect(self._sharpen)
 
     # What is shown ------------------------------------------------------------------------------------
 
@@ -135,8 +149,12 @@ class Preview(QWidget):
         return self.view.mode != "single"
 
     def _pictured(self, node: str) -> None:
-        if not self.comparing:
+        """Follow a run wherever it is; else what comes of an edit counts in the end, not half way there."""
+        if self.runs.running or self.node in (None, node) or not self._half_way(node):
             self.show_node(node)
+
+    def _half_way(self, node: str) -> bool:
+        return any(src.node == node for src in self.document.graph.links.values())
 
     def show_node(self, node: str) -> None:
         """Show the picture of this node; nothing changes when it has none, or while two results are compared."""
@@ -144,6 +162,8 @@ class Preview(QWidget):
         if picture is not None and not self.comparing:
             self.node, self.chosen = node, None
             self.view.show_one(pixmap(picture))
+            key = self.runs.picture_key(node)
+            self._enlarge({"a": (picture, self.pictures.source(key) if key and _shrunken(picture) else None)})
             self._show()
 
     def show_result(self, result: Result) -> None:
@@ -153,8 +173,31 @@ class Preview(QWidget):
             self.pin("b")
             return
         self.node = result.node
-        self.view.show_one(pixmap(result.picture))
+        self._show_result(result)
         self._show()
+
+    def _show_result(self, result: Result) -> None:
+        self.view.show_one(pixmap(result.picture))
+        self._enlarge({"a": (result.picture, result.source)})
+
+    def _enlarge(self, shown: Mapping[Side, tuple[Picture, Source | None]]) -> None:
+        """Ask for the full size of what is shown."""
+        self._unsharp = {side: source for side, (picture, source) in shown.items() if source and _shrunken(picture)}
+        self._awaited = {}
+        self._ask()
+
+    def _ask(self) -> None:
+        """Not while a run goes on: another picture is about to come."""
+        if self._unsharp and not self.runs.running:
+            self._awaited = {f"{side} {source}": side for side, source in self._unsharp.items()}
+            for side, source in self._unsharp.items():
+                self.pictures.enlarge(f"{side} {source}", source)
+            self._unsharp = {}
+
+    def _sharpen(self, key: str, picture: Picture) -> None:
+        if side := self._awaited.pop(key, None):
+            self.view.sharpen(side, pixmap(picture))
+            self._show_caption()
 
     def pin(self, side: Side) -> None:
         """The result that is shown is A or B from now on; with both, they are compared."""
@@ -169,13 +212,17 @@ class Preview(QWidget):
         if mode == "single" or len(kept) < 2:
             self.pins = {"a": None, "b": None}
             newest = self.chosen or self.results.newest
-            self.view.show_one(pixmap(newest.picture) if newest else self.view.b or self.view.a)
+            if newest:
+                self._show_result(newest)
+            else:
+                self.view.show_one(self.view.b or self.view.a)
         else:
             b = self.pins["b"] = self.pins["b"] or self.chosen or kept[-1]
             others = [result for result in kept if result is not b]
             a = self.pins["a"] = self.pins["a"] or others[-1]
             self.node = b.node
             self.view.show_two(pixmap(a.picture), pixmap(b.picture), mode)
+            self._enlarge({"a": (a.picture, a.source), "b": (b.picture, b.source)})
             self.comparison.show_results(a, b)
         self._show()
 
@@ -198,7 +245,8 @@ class Preview(QWidget):
         """Whose picture it is, its size, and how far it is."""
         a, b = self.pins["a"], self.pins["b"]
         if self.comparing and a and b:
-            return f"A: result {a.number}  ·  B: result {b.number}"
+            sides = zip("AB", self.comparison.marks, (a, b), strict=True)
+            return "   ·   ".join(f"{name}: {f'{mark}, ' if mark else ''}{when(r)}" for name, mark, r in sides)
         if self.node is None or self.view.a is None:
             return ""
         shown = self.document.graph.nodes.get(self.node)
@@ -206,7 +254,7 @@ class Preview(QWidget):
         parts = [title, f"{self.view.a.width()} × {self.view.a.height()}"]
         run = self.runs.of(self.node)
         if self.chosen:
-            parts.append(f"result {self.chosen.number}")
+            parts.append(f"made {when(self.chosen)}")
         elif run.state == "running" and run.calls > 1:
             parts.append(f"step {min(run.done + 1, run.calls)} of {run.calls}")
         elif run.stale:
@@ -220,7 +268,8 @@ class Preview(QWidget):
         for result in self.results.kept:
             item = QListWidgetItem(icon(pixmap(result.picture).toImage(), self.strip.iconSize()), "", self.strip)
             item.setData(Qt.ItemDataRole.UserRole, result)
-            item.setToolTip(f"Result {result.number}")
+            about = summary(result.graph, self.document.declared)
+            item.setToolTip("\n".join(filter(None, (f"Made {when(result)}", about))))
         self.strip.scrollToBottom()
         self._show()
 
@@ -232,7 +281,7 @@ class Preview(QWidget):
         item = self.strip.currentItem()
         if item is not None:
             result: Result = item.data(Qt.ItemDataRole.UserRole)
-            self.document.edit(f"Restore result {result.number}", lambda _: result.graph)
+            self.document.edit(f"Restore what was made {when(result)}", lambda _: result.graph)
 
     # The picture as a file ----------------------------------------------------------------------------
 
@@ -243,17 +292,33 @@ class Preview(QWidget):
     def ask_save(self) -> None:
         if self.image is None:
             return
-        path, _ = QFileDialog.getSaveFileName(self, "Save the picture", f"{self.document.name}.png", "Pictures (*.png)")
+        path = ask_target(self, "Save the picture", f"{self.document.name}.png", "Pictures (*.png)", ".png")
         if path:
-            self.save_to(Path(path if Path(path).suffix else f"{path}.png"))
+            self.save_to(path)
 
     def save_to(self, path: Path) -> None:
         """As it is shown, with the workflow that made it inside; a message says why when it cannot be written."""
-        result = self.pins["b"] or self.chosen or self.results.newest
         try:
-            write_atomic(path, _png(self.image or QImage(), result.graph if result else self.document.graph))
+            write_atomic(path, _png(self.image or QImage(), self._graph()))
         except OSError as error:
             QMessageBox.warning(self, "The picture was not saved", f"{path} cannot be written: {error.strerror}")
+
+    def _graph(self) -> Graph:
+        """What made the picture that is shown."""
+        result = self.pins["b"] if self.comparing else self.chosen
+        if result is None and self.node and self.runs.of(self.node).stale:
+            result = self.results.newest  # the document has gone on since
+        return result.graph if result else self.document.graph
+
+
+def when(result: Result) -> str:
+    """ "at 14:32:05"."""
+    return f"at {result.made:%H:%M:%S}" if result.made else "earlier"
+
+
+def _shrunken(picture: Picture) -> bool:
+    """Whether it may be smaller than what it shows."""
+    return max(picture.width, picture.height) >= PREVIEW_SIDE
 
 
 def _png(image: QImage, graph: Graph) -> bytes:

@@ -5,29 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
 from nodegraph.plan import Problem
 from ui.document import Document
 from ui.run_state import RunState, owner
 from ui.text import label
+from ui.theme import color, colors
 
 
 class Problems(QListWidget):
     """Problems found by planning, and failures of the latest run."""
 
-    chosen = Signal(str)  # node id
-    found = Signal(bool)  # the first problem has come, or the last has gone
+    chosen = Signal(str)  # node id, as the engine calls it
+    counted = Signal()  # there are more or fewer
 
     def __init__(self, document: Document, runs: RunState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.document, self.runs = document, runs
         self._problems: Sequence[Problem] = ()
+        self.setAccessibleName("Problems")
+        self.setToolTip("Click a problem to go to its node")
         self.setWordWrap(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.itemClicked.connect(lambda item: self.chosen.emit(item.data(Qt.ItemDataRole.UserRole)))
         runs.changed.connect(self._run_changed)
         self._failed: dict[str, str] = {}
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self.count():
+            painter = QPainter(self.viewport())
+            painter.setPen(color(colors().dim))
+            painter.drawText(self.viewport().rect(), Qt.AlignmentFlag.AlignCenter, "Nothing is wrong.")
 
     def show_problems(self, problems: Sequence[Problem]) -> None:
         self._problems = problems
@@ -50,13 +61,13 @@ class Problems(QListWidget):
         self.clear()
         for problem in self._problems:
             socket = f", {label(problem.socket)}" if problem.socket else ""
-            self._add(owner(problem.node), f"{self._title(problem.node)}{socket}: {problem.message}")
+            self._add(problem.node, f"{self._title(problem.node)}{socket}: {problem.message}")
         planned = {problem.message for problem in self._problems}
         for node, message in self._failed.items():
-            if message not in planned:
+            if message not in planned and (node in self.document.graph.nodes or not node):
                 self._add(node, f"{self._title(node)} failed: {message}")
-        if (self.count() > 0) != (before > 0):
-            self.found.emit(self.count() > 0)
+        if self.count() != before:
+            self.counted.emit()
 
     def _add(self, node: str, text: str) -> None:
         item = QListWidgetItem(text, self)

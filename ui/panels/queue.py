@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from nodegraph.types import Picture
-from ui.canvas.scene import pixmap
+from ui.canvas.pixmaps import pixmap
 from ui.panels.buttons import small_button
 from ui.panels.picture_rows import DETAIL, FRACTION, HEIGHT, PICTURE, TINT, PictureRows
 from ui.panels.thumbnails import Thumbnails
@@ -142,6 +142,9 @@ class JobList(QListWidget):
                     self.setCurrentItem(item)
             for row, job in enumerate(self.queue.jobs):
                 self.item(row).setSelected(job.id in chosen)
+        ahead = next((row for row, job in enumerate(self.queue.jobs) if not job.over), -1)
+        if ahead >= 0 and not chosen:
+            self.scrollToItem(self.item(ahead))
         self.itemSelectionChanged.emit()
 
     def _refresh(self, id: int) -> None:

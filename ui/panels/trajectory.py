@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
-from PySide6.QtCore import QRectF, QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent, QShowEvent
-from PySide6.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
+from PySide6.QtCore import QRectF, QSignalBlocker, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QHideEvent, QKeyEvent, QPainter, QPaintEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
 
 from nodegraph.graph import Graph, Port
+from nodegraph.reach import zone_nodes
 from nodegraph.types import Picture
 from ui.branches import Loop, continue_from, decode_here, find_loop
-from ui.canvas.scene import pixmap
+from ui.canvas.figures import figure_of, figure_shape
+from ui.canvas.pixmaps import aspect, pixmap
+from ui.canvas.shape import WIDTH, Look, make_shape
 from ui.document import Document
 from ui.editors import Editor, make_editor
+from ui.fields import ComboBox
+from ui.panels.buttons import small_button
 from ui.records import StepRecord
 from ui.run_state import RunState, owner
 from ui.runner import Runner
-from ui.text import duration, label, number
+from ui.text import duration, label
 from ui.theme import color, colors, panel_font
 
 DECODE_TIP = "Add nodes that show the picture at this step"
@@ -25,11 +40,17 @@ GO_ON_TIP = "Add nodes that go on from this step with the settings above"
 SETTINGS = ("guidance_scale", "solver")
 """What a person may want to be different from a step on, where the loop has it."""
 
+PLAY_MS = 120
+"""A step, when they are played one after the other."""
+
+BRANCH_GAP = 140.0
+"""World units between a branch and what is above it: room for the frames of zones."""
+
 
 class TrajectoryPanel(QWidget):
     """Follows the newest step of a run until another one is looked at."""
 
-    branched = Signal(str)  # id of a new node that shows something: bring it into view
+    branched = Signal(object)  # ids of the nodes of a branch, or of the one that shows it: bring them into view
 
     def __init__(self, document: Document, runs: RunState, runner: Runner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -38,7 +59,7 @@ class TrajectoryPanel(QWidget):
         self._following = True  # the newest step, until a person looks at another
         self.editors: dict[Port, Editor] = {}
         self.settings: dict[Port, object] = {}
-        self.loops = QComboBox()
+        self.loops = ComboBox()
         self.loops.setAccessibleName("Which loop")
         self.view = StepView()
         self.slider = QSlider(Qt.Orientation.Horizontal)
@@ -46,6 +67,9 @@ class TrajectoryPanel(QWidget):
         self.slider.setPageStep(5)
         self.caption = QLabel(alignment=Qt.AlignmentFlag.AlignCenter)
         self.caption.setObjectName("dim")
+        self.player = QTimer(self, interval=PLAY_MS)
+        self.player.timeout.connect(self._advance)
+        self.play = small_button("Play", self.toggle_play, "Show one step after the other (Space)")
         self.form = QFormLayout()
         self.decode = self._button("Decode here", self._decode)
         self.go_on = self._button("Continue from here", self._continue)
@@ -55,6 +79,7 @@ class TrajectoryPanel(QWidget):
         self.slider.valueChanged.connect(self._look)
         runs.changed.connect(self._run_changed)
         runs.planned.connect(self._list_loops)
+        runs.progressed.connect(self._ask_for_missing)
         document.changed.connect(self._list_loops)
         self._list_loops()
 
@@ -64,17 +89,29 @@ class TrajectoryPanel(QWidget):
         return button
 
     def _lay_out(self) -> None:
+        scrub = QHBoxLayout()
+        scrub.addWidget(self.play)
+        scrub.addWidget(self.slider, 1)
         buttons = QHBoxLayout()
         buttons.addWidget(self.decode)
         buttons.addWidget(self.go_on)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(10, 4, 10, 8)
+        column = QVBoxLayout()
         column.addWidget(self.loops)
-        column.addWidget(self.view, 1)
-        column.addWidget(self.slider)
+        column.addLayout(scrub)
         column.addWidget(self.caption)
         column.addLayout(self.form)
         column.addLayout(buttons)
+        column.addStretch(1)
+        self.halves = QBoxLayout(QBoxLayout.Direction.TopToBottom, self)
+        self.halves.setContentsMargins(10, 4, 10, 8)
+        self.halves.addWidget(self.view, 1)
+        self.halves.addLayout(column)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """A low panel has the picture beside the rest, a high one above it."""
+        wide = event.size().width() > 1.5 * event.size().height()
+        self.halves.setDirection(QBoxLayout.Direction.LeftToRight if wide else QBoxLayout.Direction.TopToBottom)
+        self.halves.setStretch(1, int(wide))
 
     def show_node(self, node: str) -> None:
         """Show the loop of this node of the document, if it has one."""
@@ -106,7 +143,8 @@ class TrajectoryPanel(QWidget):
         self._show_loop()
 
     def _title(self, node: str) -> str:
-        graph, titles = self.document.graph, list[str]()
+        graph = self.document.graph
+        titles = [graph.nodes[z.begin].title or "Repeat" for z in zone_nodes(graph) if node in z.nodes]
         for id in node.split("/"):
             shown = graph.nodes.get(id)
             type = self.document.declared(shown.type) if shown else None
@@ -116,7 +154,8 @@ class TrajectoryPanel(QWidget):
 
     def _show_loop(self) -> None:
         self._read_steps()
-        self.slider.setEnabled(len(self.steps) > 1)
+        for widget in (self.slider, self.play):
+            widget.setEnabled(len(self.steps) > 1)
         self._show_settings()
 
     def _read_steps(self) -> None:
@@ -126,16 +165,52 @@ class TrajectoryPanel(QWidget):
             if self._following:
                 self.slider.setValue(self._newest())
         self._show_step()
+        self._ask_for_missing()
+
+    def _ask_for_missing(self) -> None:
+        """Those of steps that came from the cache, and those there was no time for during the run."""
+        if self.isVisible() and not self.runs.running:
+            self.runs.wanted.emit([step.call for step in self.steps if step.picture is None])
 
     def _look(self, number: int) -> None:
-        """A person moved the slider."""
-        self._following = number == self._newest()
+        """A person moved the slider. While a run goes on there is nothing beyond the newest step."""
+        newest = self._newest()
+        self._following = number == newest or (self.runs.running and number > newest)
+        if self._following:
+            with QSignalBlocker(self.slider):
+                self.slider.setValue(newest)
         self._show_step()
 
+    def toggle_play(self) -> None:
+        """Show one step after the other, from the first again at the end; or stop."""
+        if self.player.isActive():
+            self.player.stop()
+        elif len(self.steps) > 1:
+            if self.slider.value() >= self._newest():
+                self.slider.setValue(1)
+            self.player.start()
+        self.play.setText("Pause" if self.player.isActive() else "Play")
+
+    def _advance(self) -> None:
+        if self.slider.value() < self._newest():
+            self.slider.setValue(self.slider.value() + 1)
+        else:
+            self.toggle_play()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Space:
+            self.toggle_play()
+        else:
+            super().keyPressEvent(event)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        if self.player.isActive():
+            self.toggle_play()
+
     def _newest(self) -> int:
-        """The last step that there is something to see of; the number of it, from 1."""
-        seen = [number for number, step in enumerate(self.steps, 1) if step.picture]
-        return seen[-1] if seen else len(self.steps)
+        """The last step that there is something to see of; the number of it, from 1. The first before there is any."""
+        return max((number for number, step in enumerate(self.steps, 1) if step.picture), default=1)
 
     def _run_changed(self, node: str) -> None:
         if node == self.node and self.isVisible():
@@ -152,7 +227,7 @@ class TrajectoryPanel(QWidget):
 
     def _show_step(self) -> None:
         step = self.step
-        self.view.show_picture(step.picture if step else None)
+        self.view.show_picture(step.picture if step else None, "No picture of this step" if step else "")
         self.caption.setText(self._describe(step) if step else "Run a graph that denoises: its steps appear here.")
         loop, why = self._loop()
         last = self.slider.value() >= len(self.steps)
@@ -165,10 +240,13 @@ class TrajectoryPanel(QWidget):
         parts = [f"Step {self.slider.value()} of {len(self.steps)}"]
         sigma, after = step.values.get("sigma"), step.values.get("sigma_next")
         if isinstance(sigma, int | float):
-            to = f" → {number(round(after, 4))}" if isinstance(after, int | float) else ""
-            parts.append(f"σ {number(round(sigma, 4))}{to}")
+            levels = [sigma, after] if isinstance(after, int | float) else [sigma]
+            parts.append(f"σ {' → '.join(f'{level:.3g}' for level in levels)}")
+            # Models that count in timesteps know which one a noise level is.
+            if timestep := getattr(step.values.get("model"), "timestep", None):
+                parts.append(f"timestep {' → '.join(f'{timestep(level):.0f}' for level in levels)}")
         if step.seconds is not None:
-            parts.append(duration(step.seconds))
+            parts.append(f"took {duration(step.seconds)}")
         return "  ·  ".join(parts)
 
     # Branching off ------------------------------------------------------------------------------------
@@ -202,30 +280,59 @@ class TrajectoryPanel(QWidget):
             assert spec
             editor = make_editor(spec)
             editor.show_value(self.document.graph.nodes[port.node].params.get(port.socket, spec.default))
-            editor.edited.connect(lambda value, port=port: self.settings.__setitem__(port, value))
+            editor.edited.connect(partial(self._set, port))
             self.editors[port] = editor
             self.form.addRow(f"{label(port.socket)} from here", editor)
 
+    def _set(self, port: Port, value: object) -> None:
+        self.settings[port] = value
+        self.editors[port].show_value(value)
+
     def _decode(self) -> None:
-        self._branch("Decode here", lambda graph, loop: decode_here(graph, loop, self.slider.value() - 1))
+        step, top = self.slider.value() - 1, below(self.document, self.runs)
+        self._branch("Decode here", lambda graph, loop: decode_here(graph, loop, step, top))
 
     def _continue(self) -> None:
-        step, steps = self.slider.value() - 1, len(self.steps)
-        self._branch("Continue from here", lambda graph, loop: continue_from(graph, loop, step, steps, self.settings))
+        step, steps, top = self.slider.value() - 1, len(self.steps), below(self.document, self.runs)
+
+        def edit(graph: Graph, loop: Loop) -> tuple[Graph, str]:
+            self._check_settings()
+            return continue_from(graph, loop, step, steps, self.settings, top)
+
+        self._branch("Continue from here", edit)
+
+    def _check_settings(self) -> None:
+        """Raises ValueError when one is not what its parameter takes."""
+        for port, value in self.settings.items():
+            spec = self.document.input(port)
+            if spec and (complaint := spec.complaint(value)):
+                raise ValueError(complaint)
 
     def _branch(self, text: str, edit: Callable[[Graph, Loop], tuple[Graph, str]]) -> None:
         """Add the nodes as one step of the history, and compute what they show."""
         loop = self._loop()[0]
         if loop is None:
             return
+        before = self.document.graph
         try:
-            after, shown = edit(self.document.graph, loop)
+            after, shown = edit(before, loop)
         except ValueError as error:
             self.caption.setText(str(error))
             return
         self.document.edit(text, lambda _: after)
-        self.branched.emit(shown)
+        self.branched.emit([id for id in after.nodes if id not in before.nodes] or [shown])
         self.runner.compute((shown,))
+
+
+def below(document: Document, runs: RunState) -> float:
+    """Where nothing lies, in world units: lower than every node, its picture and the frame of a zone around it."""
+    bottom = 0.0
+    for id, node in document.graph.nodes.items():
+        figure, width = figure_of(node.type), node.size[0] if node.size else WIDTH
+        look = Look(aspect=aspect(runs.of(id).picture), width=width, collapsed=node.collapsed)
+        shape = make_shape(document.type_of(id), look) if figure == "node" else figure_shape(figure, node.size)
+        bottom = max(bottom, node.pos[1] + shape.height)
+    return bottom + BRANCH_GAP
 
 
 class StepView(QWidget):
@@ -235,12 +342,14 @@ class StepView(QWidget):
         super().__init__()
         self.setMinimumHeight(120)
         self.picture: Picture | None = None
+        self._hint = ""
 
     def sizeHint(self) -> QSize:
         return QSize(320, 260)
 
-    def show_picture(self, picture: Picture | None) -> None:
-        self.picture = picture
+    def show_picture(self, picture: Picture | None, hint: str) -> None:
+        """hint: what it says without a picture."""
+        self.picture, self._hint = picture, hint
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -249,7 +358,7 @@ class StepView(QWidget):
         if self.picture is None:
             painter.setFont(panel_font(12))
             painter.setPen(color(colors().faint))
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "No picture of this step")
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self._hint)
             return
         shown = pixmap(self.picture)
         size = shown.size().scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatio)

@@ -1,0 +1,66 @@
+"""Frames and the automatic layout, in view of the pictures that nodes get and of the wires between them."""
+
+from itertools import combinations
+
+from nodegraph import graph as edits
+from nodegraph.graph import Graph, Node, Port
+from nodegraph.messages import Finished
+from nodegraph.types import Picture
+from ui.canvas import arrange, commands
+from ui.canvas.shape import touches
+
+STRIPES = Picture(2, 2, bytes([90, 0, 0, 0, 90, 0] * 2))
+
+
+def test_a_frame_keeps_its_nodes_when_their_pictures_come(canvas):
+    canvas.select({"left", "right"})
+    commands.frame(canvas)
+    for id in ("left", "right"):
+        canvas.runs.take(Finished(id, id, (), 0.1, cached=False, picture=STRIPES))
+    frame = canvas.scene.nodes["frame"].rect
+    assert all(frame.contains(canvas.scene.nodes[id].rect) for id in ("left", "right"))
+    tight = edits.change_node(canvas.document.graph, "frame", size=(290.0, 250.0))
+    canvas.document.edit("Tighten", lambda _: tight)
+    assert not canvas.scene.nodes["frame"].rect.contains(canvas.scene.nodes["right"].rect)
+    assert canvas.scene.with_members({"frame"}) == {"frame", "left", "right"}
+
+
+def test_arranging_leaves_room_for_pictures_and_lies_on_no_note(canvas):
+    canvas.document.edit("Note", edits.add_node, "note", Node("canvas.note", {"text": "Read me"}, (0, -100)))
+    canvas.document.edit("Move", edits.move_nodes, {"settings": (600, -100)})
+    arrange.arrange(canvas)
+    for id in ("left", "right", "sum"):
+        canvas.runs.take(Finished(id, id, (), 0.1, cached=False, picture=STRIPES))
+    rects = [item.rect for item in canvas.scene.nodes.values()]
+    assert canvas.scene.nodes["left"].shape.picture is not None
+    assert not any(a.intersects(b) for a, b in combinations(rects, 2))
+
+
+def test_a_node_may_be_deleted_while_it_moves_to_its_place(canvas):
+    canvas.select({"left"})
+    commands.delete(canvas)
+    arrange.arrange(canvas)
+    assert canvas.carried()
+    canvas.select({"sum"})
+    commands.delete(canvas)
+    canvas.grab()
+    assert not canvas.carried()
+
+
+def test_arranged_wires_pass_below_no_node(canvas):
+    links = {Port("show", "box"): Port("sum", "box"), Port("sum", "a"): Port("left", "box")}
+    more = {Port("far", "a"): Port("left", "box"), Port("far", "b"): Port("show", "box")}
+    nodes = {**canvas.document.graph.nodes, "show": Node("toy.add", pos=(600, 0)), "far": Node("toy.add", pos=(900, 0))}
+    canvas.document.edit("Longer", lambda _: Graph(nodes, links | more))
+    arrange.arrange(canvas)
+    for link in canvas.scene.links.values():
+        others = [item for item in canvas.scene.nodes.values() if item.id not in (link.src.node, link.dst.node)]
+        assert not any(touches(link.points, item.rect) for item in others)
+
+
+def test_arranging_keeps_framed_nodes_in_their_frame(canvas):
+    canvas.select({"left", "right"})
+    commands.frame(canvas)
+    canvas.select(())
+    arrange.arrange(canvas)
+    assert canvas.scene.with_members({"frame"}) == {"frame", "left", "right"}

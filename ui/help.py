@@ -1,0 +1,41 @@
+"""What the program says about itself."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+from PySide6.QtCore import QUrl
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QMessageBox, QTextBrowser, QVBoxLayout, QWidget
+
+from ui.theme import dialog_size
+
+GUIDE = Path(__file__).parents[1] / "docs" / "guide.md"
+
+
+class GuideDialog(QDialog):
+    """The user guide and the pages it leads to."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("User guide")
+        self.page = QTextBrowser(openExternalLinks=True)
+        self.page.setAccessibleName("User guide")
+        self.page.setSource(QUrl.fromLocalFile(str(GUIDE)))
+        buttons = QDialogButtonBox()
+        back = buttons.addButton("Back", QDialogButtonBox.ButtonRole.ActionRole)
+        back.setEnabled(False)
+        back.clicked.connect(self.page.backward)
+        self.page.backwardAvailable.connect(back.setEnabled)
+        buttons.addButton(QDialogButtonBox.StandardButton.Close)
+        buttons.rejected.connect(self.reject)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 16, 16, 16)
+        column.addWidget(self.page)
+        column.addWidget(buttons)
+        self.resize(dialog_size(860, 720))
+
+
+def show_about(parent: QWidget) -> None:
+    text = f"<b>Denoodle {version('denoodle')}</b><p>A native desktop editor for diffusion workflows.</p>"
+    QMessageBox.about(parent, "About Denoodle", text)

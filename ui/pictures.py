@@ -1,0 +1,102 @@
+"""Pictures of results that the engine keeps: of those that no run of this session made, and large ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from nodegraph.calls import Call
+from nodegraph.keys import refs
+from nodegraph.messages import Look, Seen, Source
+from nodegraph.plan import Plan
+from nodegraph.types import FULL_SIDE
+from ui.engine import Engine
+from ui.planner import LivePlan
+from ui.run_state import RunState
+from ui.runner import Runner
+
+
+class Pictures(QObject):
+    """Asks the engine what the document's results look like, as soon as it is planned and after each run.
+
+    So a document that was opened shows what is kept of it, and one that is edited what was made of these settings
+    before. Nothing is asked for twice between two runs.
+    """
+
+    enlarged = Signal(str, object)  # key of a result, and its Picture in full size
+
+    def __init__(self, engine: Engine, plan: LivePlan, runner: Runner, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.engine, self.plan, self.runner = engine, plan, runner
+        self._asked: dict[str, str] = {}  # key -> node as the engine calls it
+        plan.planned.connect(self._look)
+        engine.seen.connect(self._take)
+        engine.freed.connect(self._again)
+        self.runs.wanted.connect(lambda calls: self._ask(calls, self.runs.calls_by_key))
+
+    @property
+    def runs(self) -> RunState:
+        return self.runner.runs
+
+    def source(self, key: str) -> Source | None:
+        """Where the picture of a call comes from; None when that is not known (any more)."""
+        of_document = self.plan.now().calls if self.plan.ready else {}
+        found = next((calls for calls in (of_document, self.runs.calls_by_key) if key in calls), None)
+        return source_of(found[key], found) if found else None
+
+    def _ask(self, calls: Iterable[Call], among: Mapping[str, Call]) -> None:
+        """among: by key, the calls and those that they take from."""
+        if self.engine.running or not self.engine.ready:
+            return
+        sources: dict[str, Source] = {}
+        for call in calls:
+            if call.key in self._asked or self.runs.knows_picture(call.key):
+                continue
+            if source := source_of(call, among):
+                self._asked[call.key], sources[call.key] = call.node, source
+        if sources:
+            self.engine.ask(Look(sources))
+
+    def enlarge(self, key: str, source: Source) -> None:
+        """Ask for a picture in full size: `enlarged` brings it."""
+        self.engine.ask(Look({key: source}, FULL_SIDE))
+
+    def _look(self, plan: Plan) -> None:
+        if not self.runner.began:
+            self.runs.foresee(plan.calls)
+        # What is looked at in the end comes last.
+        targets = {key: None for target in self.runner.targets() for key in plan.roots(target)}
+        keys = dict.fromkeys((*(key for key in plan.keys.values() if key not in targets), *targets))
+        self._ask((plan.calls[key] for key in keys if key in plan.calls), plan.calls)
+
+    def _again(self) -> None:
+        """A run may have made what was not there, or not have had the time to show it."""
+        self._asked.clear()
+        if self.plan.ready:
+            self._look(self.plan.now())
+
+    def _take(self, seen: Seen) -> None:
+        if seen.max_side == FULL_SIDE:
+            self.enlarged.emit(seen.key, seen.picture)
+        elif node := self._asked.get(seen.key):
+            self.runs.see(node, seen.key, seen.picture)
+
+
+def source_of(call: Call, calls: Mapping[str, Call]) -> Source | None:
+    """Where the picture of a call comes from: its result, or the first that a sink is given. None: it has none.
+
+    calls: by key; the call and those it takes from are among them.
+    """
+    if not call.type.is_sink:
+        shown = call.type.output_index.get(call.type.shows)
+        return (call.key, shown) if any(_can_show(output.type) for output in call.type.outputs) else None
+    ref = next((ref for arg in call.args.values() for ref in refs(arg)), None)
+    made = calls.get(ref.key) if ref else None
+    return (ref.key, made.type.output_index[ref.output]) if ref and made else None
+
+
+def _can_show(type: Any) -> bool:
+    """Whether values of a socket type may be able to show themselves."""
+    return type is Any or hasattr(type, "preview")
