@@ -166,7 +166,7 @@ class Engine:
     def memory(self) -> Memory:
         models: tuple[Holding, ...] = self._package.models() if hasattr(self._package, "models") else ()
         disk = self.cache.disk
-        on_disk = (disk.count, disk.used, disk.limit_bytes) if disk else (0, 0, 0)
+        on_disk = (disk.count, disk.used) if disk else (0, 0)
         return Memory(models, self.cache.sizes(), self.cache.memory_bytes, *on_disk)
 
     def free(self, request: Free) -> None:

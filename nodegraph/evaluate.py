@@ -54,6 +54,7 @@ class Evaluator:
         self._folded: dict[str, Folded] = {}
         self._files: dict[str, Fingerprint] = {}
         self._readers: dict[str, set[str]] = {}
+        self._replaced: set[str] = set()  # the nodes that are not as in `_flat` any more
         self.switched = False
         self.values: dict[str, Value | None] = {}
         self.records: dict[str, Record] = {}
@@ -68,8 +69,9 @@ class Evaluator:
         types = {type: self._type_of(type) for type in {node.type for node in nodes.values()}}
         others = {type for type, found in types.items() if found != self._types.get(type)}
         changed = touched(self._flat, flat, self._structure, structure)
-        changed |= {id for id, node in nodes.items() if node.type in others}
+        changed |= {id for id, node in nodes.items() if node.type in others} | self._replaced
         self._flat, self._structure, self._types, self._nodes = flat, structure, types, nodes
+        self._replaced.clear()
         self._refusals = flat.problems
         self._compiler = Sites(flat, structure.incoming, nodes, self._type_of)
         self._takers = self._compiler.takers()
@@ -97,6 +99,7 @@ class Evaluator:
     def replace(self, nodes: Mapping[str, Node]) -> None:
         """Take other parameters of these nodes."""
         self._nodes.update(nodes)
+        self._replaced |= nodes.keys()
         changed = {taker for id in nodes for taker in self._takers.get(id, (id,))}
         for id in changed:
             self._sites.pop(id, None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import compress
+from operator import is_not
 from typing import Any, Literal, NamedTuple
 
 Mode = Literal["on", "muted", "bypassed"]
@@ -140,7 +142,9 @@ def diff(before: Graph, after: Graph) -> Diff:
     changed: tuple[str, ...] = ()
     linked: tuple[Port, ...] = ()
     unlinked: tuple[Port, ...] = ()
-    if a is not b:
+    if a is not b and list(a) == list(b):  # as after most edits, such as each move while a number is dragged
+        changed = tuple(compress(b, map(is_not, a.values(), b.values())))
+    elif a is not b:
         added = tuple(id for id in b if id not in a)
         removed = tuple(id for id in a if id not in b)
         changed = tuple(id for id, node in b.items() if (old := a.get(id)) is not None and old is not node)

@@ -10,6 +10,7 @@ from typing import Any, cast
 from nodegraph.builtin import GROUP_INPUT, GROUP_OUTPUT
 from nodegraph.expand import GROUP
 from nodegraph.graph import Graph, Group, Node, Port, fresh_id, remove_nodes
+from nodegraph.inside import is_wall, uses
 from nodegraph.node import REQUIRED
 
 WALL_DISTANCE = 340.0
@@ -62,7 +63,7 @@ def ungroup(graph: Graph, id: str, group: Group | None = None) -> Graph:
     group = graph.groups.get(name, group)
     if group is None or not instance.type.startswith(GROUP):
         raise ValueError(f"{id!r} is not a group that can be opened")
-    walls = {inner for inner, node in group.graph.nodes.items() if node.type in (GROUP_INPUT, GROUP_OUTPUT)}
+    walls = {inner for inner, node in group.graph.nodes.items() if is_wall(node)}
     middle = _middle(group.graph.nodes.values())
     shift = (instance.pos[0] - middle[0], instance.pos[1] - middle[1])
     names: dict[str, str] = {}
@@ -75,8 +76,7 @@ def ungroup(graph: Graph, id: str, group: Group | None = None) -> Graph:
     opened = _Opened(graph, id, group, names, walls)
     nodes = {outer: opened.with_values(inner, nodes[outer]) for inner, outer in names.items()}
     result = replace(graph, nodes=_in_place(graph.nodes, {id}, nodes), links=opened.links())
-    used = any(node.type == instance.type for g in _all_graphs(result) for node in g.nodes.values())
-    return result if used else replace(result, groups={n: g for n, g in graph.groups.items() if n != name})
+    return result if uses(result, instance.type) else replace(result, groups={n: g for n, g in graph.groups.items() if n != name})
 
 
 class _Opened:
@@ -167,7 +167,3 @@ def _middle(nodes: Iterable[Node]) -> tuple[float, float]:
     """Of their corners."""
     xs, ys = zip(*(node.pos for node in nodes), strict=True)
     return (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2
-
-
-def _all_graphs(graph: Graph) -> list[Graph]:
-    return [graph, *(inner for group in graph.groups.values() for inner in _all_graphs(group.graph))]

@@ -31,13 +31,14 @@ def with_inside(graph: Graph, group: Group, body: Graph, value_at: Callable[[Por
         return graph
     own = _with_new_sockets(replace(group, graph=replace(body, groups=group.graph.groups)), value_at)
     after = replace(graph, groups={**body.groups, group.name: own})
-    lost = [name for name in graph.groups if name not in after.groups and _uses(after, GROUP + name)]
+    lost = [name for name in graph.groups if name not in after.groups and uses(after, GROUP + name)]
     return replace(after, groups={**after.groups, **{name: graph.groups[name] for name in lost}})
 
 
-def _uses(graph: Graph, type: str) -> bool:
-    bodies = (graph, *(group.graph for group in graph.groups.values()))
-    return any(node.type == type for body in bodies for node in body.nodes.values())
+def uses(graph: Graph, type: str) -> bool:
+    """Whether a node of the document, or of one of its groups, is of this type."""
+    here = any(node.type == type for node in graph.nodes.values())
+    return here or any(uses(group.graph, type) for group in graph.groups.values())
 
 
 def _with_new_sockets(group: Group, value_at: Callable[[Port], Any]) -> Group:

@@ -181,14 +181,13 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the engine process holds. results: bytes of every kept result, by key; limits in bytes as well."""
+    """What the engine process holds. results: bytes of each in memory, by key; results_limit: of all of them."""
 
     models: tuple[Holding, ...]
     results: Mapping[str, int]
     results_limit: int
     disk_results: int
     disk_bytes: int
-    disk_limit: int
 
 
 @dataclass(frozen=True, slots=True)

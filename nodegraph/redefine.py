@@ -9,7 +9,7 @@ from typing import Any
 from nodegraph.builtin import GROUP_INPUT, GROUP_OUTPUT
 from nodegraph.expand import GROUP
 from nodegraph.graph import Graph, Group, Node, Port
-from nodegraph.inside import NEW_SOCKET
+from nodegraph.inside import NEW_SOCKET, uses
 
 Names = Mapping[str, str]
 """The sockets that stay, in their new order: by their names before, their names after."""
@@ -22,7 +22,7 @@ def redefine(graph: Graph, group: Group, name: str, inputs: Names, outputs: Name
     """
     if not name:
         raise ValueError("a group needs a name")
-    if name != group.name and name in graph.groups:
+    if name != group.name and (name in graph.groups or uses(graph, GROUP + name)):
         raise ValueError(f"there is already a group {name!r}")
     _check(inputs)
     _check(outputs)

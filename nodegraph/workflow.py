@@ -248,7 +248,8 @@ def _value(value: Any, where: str, depth: int = 0) -> Any:
 
 def dumps(graph: Graph) -> str:
     """The text of a workflow file. loads(dumps(graph)) == graph. Raises ValueError for NaN and infinity."""
-    text = _layout(to_data(graph)) + "\n"
+    data = to_data(graph)
+    text = (_spread(data, 0) if 3 * len(graph.nodes) > LINE else _layout(data)) + "\n"
     try:
         text.encode()
     except UnicodeEncodeError:  # half a surrogate pair, pasted from somewhere: UTF-8 cannot hold it, an escape can
@@ -304,6 +305,11 @@ def _layout(value: Any, indent: int = 0) -> str:
         line = _encode(value)
         if indent + len(line) <= LINE or not value:
             return line
+    return _spread(value, indent)
+
+
+def _spread(value: Any, indent: int) -> str:
+    """JSON of a list or an object with its items on lines of their own."""
     pad = " " * (indent + 1)
     if isinstance(value, dict):
         entries = cast("dict[str, Any]", value).items()

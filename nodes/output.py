@@ -29,7 +29,11 @@ def save_image(ctx: Context, image: Image, filename: str = "denoodle", folder: s
     for pixels in image.pixels:
         data = png.with_texts(images.png(pixels), texts)
         path = _claim(target, filename)
-        write_atomic(path, data)
+        try:
+            write_atomic(path, data)
+        except OSError:
+            path.unlink()
+            raise
         ctx.saved(str(path))
 
 

@@ -133,8 +133,8 @@ def names(document: Document) -> dict[str, str]:
     for dst, src in graph.links.items():
         sockets[src.node].add(dst.socket)
     same: defaultdict[str, list[str]] = defaultdict(list)
-    for id, node in graph.nodes.items():
-        same[node.title or document.type_of(id).title].append(id)
+    for id in graph.nodes:
+        same[document.title_of(id)].append(id)
     found: dict[str, str] = {}
     for title, ids in same.items():
         ways = Counter(frozenset(sockets[id]) for id in ids)

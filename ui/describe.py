@@ -12,11 +12,6 @@ from ui.scope import Scope
 from ui.text import duration, label, value_text
 
 
-def title(scope: Scope, id: str) -> str:
-    """What people call the node."""
-    return scope.graph.nodes[id].title or scope.type_of(id).title
-
-
 def state(run: NodeRun, mode: str) -> str:
     """How the node is: "muted", "running, step 3 of 20", "failed: sentence", "done in 1.2 s", or nothing."""
     if mode != "on":
@@ -53,7 +48,7 @@ def input_text(scope: Scope, id: str, spec: Input) -> str:
     """ "Latent: from Noise, latent", "Steps: 20", "Model: not linked, takes Model"."""
     source = scope.graph.links.get(Port(id, spec.name))
     if source is not None:
-        return f"{label(spec.name)}: from {title(scope, source.node)}, {label(source.socket).lower()}"
+        return f"{label(spec.name)}: from {scope.title_of(source.node)}, {label(source.socket).lower()}"
     value = scope.graph.nodes[id].params.get(spec.name, spec.default)
     if spec.editable and value is not REQUIRED:
         return f"{label(spec.name)}: {value_text(spec, value)}"
@@ -64,7 +59,7 @@ def input_text(scope: Scope, id: str, spec: Input) -> str:
 def output_text(scope: Scope, id: str, output: Output) -> str:
     """ "Latent: to Denoise, latent and VAE decode, latent", or "Latent: to nothing"."""
     takers = [
-        f"{title(scope, dst.node)}, {label(dst.socket).lower()}"
+        f"{scope.title_of(dst.node)}, {label(dst.socket).lower()}"
         for dst in takers_of(scope.graph, Port(id, output.name))
     ]
     return f"{label(output.name)}: to {' and '.join(takers) or 'nothing'}"

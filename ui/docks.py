@@ -86,17 +86,18 @@ class Docks(QObject):
             stack.setCurrentWidget(panel)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        focus = QApplication.focusWidget()
-        if event.type() == QEvent.Type.Hide and watched is not self._window and _inside(focus, watched):
+        if event.type() not in PLACED:
+            return False
+        if event.type() == QEvent.Type.Hide and watched is not self._window and _has_focus(watched):
             # Or else it would go to any field of another panel, which the next key would change.
             self._window.centralWidget().setFocus()
-        if event.type() in PLACED:
-            self.placed.emit()
+        self.placed.emit()
         return False
 
 
-def _inside(widget: QWidget | None, outer: QObject) -> bool:
-    return widget is not None and isinstance(outer, QWidget) and outer.isAncestorOf(widget)
+def _has_focus(dock: QObject) -> bool:
+    focus = QApplication.focusWidget()
+    return focus is not None and isinstance(dock, QWidget) and dock.isAncestorOf(focus)
 
 
 class _TitleBar(QWidget):

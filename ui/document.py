@@ -16,6 +16,7 @@ from nodegraph.group_type import document_types
 from nodegraph.node import REQUIRED, Input, NodeType, Output
 from nodegraph.registry import Registry
 from nodegraph.types import type_of
+from ui.journal import UNTITLED
 
 
 class GraphEdit(QUndoCommand):
@@ -53,7 +54,7 @@ class Document(QObject):
         self.registry = registry
         self.graph = graph or Graph()
         self.path: Path | None = None
-        self.working_title = "Untitled"  # until there is a file
+        self.working_title = UNTITLED  # until there is a file
         self._groups_of = self.graph.groups
         self._types = document_types(self.graph.groups, registry)
         self.undo_stack = QUndoStack(self)
@@ -77,8 +78,8 @@ class Document(QObject):
             self.undo_stack.push(GraphEdit(self, text, after, merge))
 
     def set_param(self, node: str, name: str, value: Any, *, merge: Hashable | None = None) -> None:
-        title = self.graph.nodes[node].title or self.type_of(node).title
-        self.edit(f"Set {name.replace('_', ' ')} of {title}", edits.set_param, node, name, value, merge=merge)
+        text = f"Set {name.replace('_', ' ')} of {self.title_of(node)}"
+        self.edit(text, edits.set_param, node, name, value, merge=merge)
 
     def show_graph(self, graph: Graph) -> None:
         before, self.graph = self.graph, graph
@@ -98,6 +99,10 @@ class Document(QObject):
     def type_of(self, id: str) -> NodeType:
         """The node's type; for a type that is not installed, what its links and parameters let one guess."""
         return self.declared(self.graph.nodes[id].type) or guessed_type(self.graph, id)
+
+    def title_of(self, id: str) -> str:
+        """What people call the node."""
+        return self.graph.nodes[id].title or self.type_of(id).title
 
     def input(self, port: Port) -> Input | None:
         return self.type_of(port.node).input(port.socket)

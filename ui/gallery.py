@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,12 +41,14 @@ class Gallery(QObject):
     added = Signal(object)  # Made
     changed = Signal(str)  # path of one that is starred, or not any more
     removed = Signal(str)  # path
+    troubled = Signal(str)  # why it could not be kept, as a sentence; it goes on in memory
 
     def __init__(self, file: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._file = file
         self.pictures: dict[str, Made] = {}
-        self._read()
+        with suppress(OSError):  # what cannot be read or tidied up now: the next picture says why
+            self._read()
 
     def take(self, event: Event) -> None:
         """Remember the pictures that the engine says it wrote."""
@@ -78,15 +81,15 @@ class Gallery(QObject):
         self.removed.emit(path)
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        with open(self._file, "ab") as file:
-            file.write(_line(record))
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with open(self._file, "ab") as file:
+                file.write(_line(record))
+        except OSError as error:
+            self.troubled.emit(f"The list of pictures could not be kept: {error.strerror}")
 
     def _read(self) -> None:
-        try:
-            data = self._file.read_bytes()
-        except FileNotFoundError:
-            return
+        data = self._file.read_bytes()
         if data and not data.endswith(b"\n"):  # a crash cut the last line short: it must not swallow the next one
             with open(self._file, "ab") as file:
                 file.write(b"\n")

@@ -6,9 +6,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from PySide6.QtCore import QUrl
+from PySide6.QtGui import QTextCursor
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QMessageBox, QTextBrowser, QVBoxLayout, QWidget
 
-from ui.theme import dialog_size
+from ui.theme import dialog_size, scaled
 
 GUIDE = Path(__file__).parents[1] / "docs" / "guide.md"
 
@@ -21,10 +22,12 @@ class GuideDialog(QDialog):
         self.setWindowTitle("User guide")
         self.page = QTextBrowser(openExternalLinks=True)
         self.page.setAccessibleName("User guide")
+        self.page.sourceChanged.connect(self._space)
         self.page.setSource(QUrl.fromLocalFile(str(GUIDE)))
         buttons = QDialogButtonBox()
         back = buttons.addButton("Back", QDialogButtonBox.ButtonRole.ActionRole)
         back.setEnabled(False)
+        back.setAutoDefault(False)
         back.clicked.connect(self.page.backward)
         self.page.backwardAvailable.connect(back.setEnabled)
         buttons.addButton(QDialogButtonBox.StandardButton.Close)
@@ -34,6 +37,15 @@ class GuideDialog(QDialog):
         column.addWidget(self.page)
         column.addWidget(buttons)
         self.resize(dialog_size(860, 720))
+
+    def _space(self) -> None:
+        """Some room between the paragraphs: Qt's Markdown leaves none."""
+        block = self.page.document().begin()
+        while block.isValid():
+            form = block.blockFormat()
+            form.setBottomMargin(scaled(6))
+            QTextCursor(block).setBlockFormat(form)
+            block = block.next()
 
 
 def show_about(parent: QWidget) -> None:

@@ -45,9 +45,6 @@ class History:
         os.utime(file, None if time is None else (time, time))
         self._trim()
 
-    def holds(self, text: bytes) -> bool:
-        return self._file(text).exists()
-
     def versions(self) -> tuple[Version, ...]:
         """Newest first."""
         files = sorted(self.folder.glob("*.json"), key=lambda file: file.stat().st_mtime_ns, reverse=True)

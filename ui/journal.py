@@ -20,6 +20,7 @@ from nodegraph.graph import Graph, Port, diff
 MAX_BYTES = 1 << 20
 """A journal that grew by this much is started over with the graph as it is."""
 
+UNTITLED = "Untitled"
 READ_BYTES = workflow.MAX_BYTES + 2 * MAX_BYTES
 
 
@@ -27,13 +28,14 @@ class State(NamedTuple):
     """A document at one moment.
 
     path: its file, None when it has none. on_disk: the fingerprint of that file when it was last read or written.
-    dirty: whether there are changes that the file does not hold.
+    dirty: whether there are changes that the file does not hold. title: what it is called without a file.
     """
 
     graph: Graph
     path: Path | None = None
     on_disk: str | None = None
     dirty: bool = False
+    title: str = UNTITLED
 
 
 class Journal:
@@ -79,13 +81,14 @@ def read(path: Path) -> State:
         _replay(last, data["nodes"], links)
     data["links"] = [[src, dst] for dst, src in links.items()]
     file = last["path"]
-    return State(workflow.from_data(data), None if file is None else Path(file), last["on_disk"], last["dirty"])
+    where = None if file is None else Path(file)
+    return State(workflow.from_data(data), where, last["on_disk"], last["dirty"], last.get("title", UNTITLED))
 
 
 def _line(state: State, graph: dict[str, Any]) -> bytes:
     """A record. graph: the whole of it, or its change."""
     path = None if state.path is None else str(state.path)
-    record = {"path": path, "on_disk": state.on_disk, "dirty": state.dirty, **graph}
+    record = {"path": path, "on_disk": state.on_disk, "dirty": state.dirty, "title": state.title, **graph}
     body = json.dumps(record, allow_nan=False).encode()
     return b"%08x %s\n" % (zlib.crc32(body), body)
 

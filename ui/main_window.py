@@ -219,6 +219,7 @@ class MainWindow(QMainWindow):
         self.settings.troubled.connect(self.say)
         self.session.troubled.connect(self.say)
         self.queue.troubled.connect(self.say)
+        self.gallery.troubled.connect(self.say)
         self.engine.happened.connect(self.gallery.take)
         self.gallery_panel.restored.connect(self.open)
         self.queue_panel.opened.connect(self.tabs.new)
@@ -356,13 +357,13 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Opens the file; with Shift, its nodes are added to the graph that is shown, where they are dropped."""
-        path = Path(event.mimeData().urls()[0].toLocalFile())
-        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
-            place = self.canvas.mapFrom(self, event.position())
-            self.tabs.insert(path, self.canvas.view.to_world(place))
-        else:
-            self.open(path)
+        """Opens the files; with Shift, their nodes are added to the graph that is shown, where they are dropped."""
+        for path in (Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()):
+            if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+                place = self.canvas.mapFrom(self, event.position())
+                self.tabs.insert(path, self.canvas.view.to_world(place))
+            else:
+                self.open(path)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if not self.tabs.may_leave_all():

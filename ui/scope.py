@@ -125,8 +125,8 @@ class Scope(QObject):
         self.document.edit(text, whole, merge=merge)
 
     def set_param(self, node: str, name: str, value: Any, *, merge: Hashable | None = None) -> None:
-        title = self.graph.nodes[node].title or self.type_of(node).title
-        self.edit(f"Set {name.replace('_', ' ')} of {title}", edits.set_param, node, name, value, merge=merge)
+        text = f"Set {name.replace('_', ' ')} of {self.title_of(node)}"
+        self.edit(text, edits.set_param, node, name, value, merge=merge)
 
     def known(self, id: str) -> bool:
         """Whether the node's type is installed."""
@@ -143,6 +143,10 @@ class Scope(QObject):
             outside = self.document.declared(GROUP + self._groups[-1].name)
             return wall_type(type, outside) if outside else type
         return type
+
+    def title_of(self, id: str) -> str:
+        """What people call the node."""
+        return self.graph.nodes[id].title or self.type_of(id).title
 
     def input(self, port: Port) -> Input | None:
         return self.type_of(port.node).input(port.socket)

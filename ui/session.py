@@ -20,7 +20,7 @@ from nodegraph.registry import Registry
 from ui import journal
 from ui.document import Document
 from ui.history import History, Version, history_of
-from ui.journal import Journal, State
+from ui.journal import UNTITLED, Journal, State
 from ui.thumbnail import fitted, png_bytes
 from ui.watch import FileWatch
 
@@ -66,6 +66,7 @@ class Session(QObject):
         self._open: list[_Kept] = []
         # Writing waits for the disk, so the window does not do it. One thread: records stay in order.
         self._writer = ThreadPoolExecutor(1, "journal")
+        self._keeping: Future[None] | None = None  # of the newest version
         self._pause = QTimer(self, interval=JOURNAL_PAUSE, singleShot=True)
         self._pause.timeout.connect(self.write)
         self._watch = FileWatch(self)
@@ -89,7 +90,7 @@ class Session(QObject):
 
     # Opening and closing ------------------------------------------------------------------------------
 
-    def new(self, graph: Graph | None = None, title: str = "Untitled") -> Document:
+    def new(self, graph: Graph | None = None, title: str = UNTITLED) -> Document:
         """A document without a file, empty or with a graph such as a template's. title: until it is saved."""
         document = Document(self.registry, graph, self)
         document.working_title = self._unused(title)
@@ -184,6 +185,8 @@ class Session(QObject):
 
     def versions(self, document: Document) -> tuple[Version, ...]:
         """What was saved as the document's file, newest first."""
+        if self._keeping:
+            self._keeping.exception()  # waits
         return self._history(document.path).versions() if document.path else ()
 
     def show_version(self, document: Document, version: Version) -> None:
@@ -195,14 +198,23 @@ class Session(QObject):
         return history_of(self.folder / "versions", path)
 
     def _keep_version(self, path: Path, thumbnail: QImage | None) -> None:
-        """Keep what is in a file now."""
+        """Keep what is in a file now: have the thread that writes do it."""
         try:
             text, saved = path.read_bytes(), path.stat().st_mtime
-            self._history(path).keep(text, png_bytes(fitted(thumbnail, THUMBNAIL)) if thumbnail else b"", saved)
         except FileNotFoundError:
             return  # saved for the first time
         except OSError as error:
             self.troubled.emit(f"The version history of {path.name} could not be kept: {error}")
+            return
+
+        def keep() -> None:
+            picture = png_bytes(fitted(thumbnail, THUMBNAIL)) if thumbnail else b""
+            try:
+                self._history(path).keep(text, picture, saved)
+            except OSError as error:
+                self._failed.emit(f"The version history of {path.name} could not be kept: {error}")
+
+        self._keeping = self._writer.submit(keep)
 
     # Journals -----------------------------------------------------------------------------------------
 
@@ -211,7 +223,7 @@ class Session(QObject):
         for kept in self._open:
             document = kept.document
             on_disk = self._watch.known(document.path) if document.path else None
-            state = State(document.graph, document.path, on_disk, document.dirty)
+            state = State(document.graph, document.path, on_disk, document.dirty, document.working_title)
             if state != kept.written:
                 kept.written = state
                 self._writer.submit(kept.journal.write, state).add_done_callback(self._wrote)
@@ -265,7 +277,7 @@ class Session(QObject):
     def _reopen(self, state: State, path: Path, lock: QLockFile) -> Document:
         document = Document(self.registry, _saved(state), self)
         document.path = state.path
-        document.working_title = self._unused(document.working_title)
+        document.working_title = self._unused(state.title)
         document.edit("Recover unsaved changes", lambda _: state.graph)
         if state.path:
             self._watch.expect(state.path, state.on_disk)

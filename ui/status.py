@@ -77,8 +77,8 @@ class StatusBar(QStatusBar):
         if not runs.running:
             return runs.outcome
         for id, run in runs.nodes.items():
-            if run.state == "running" and (node := workspace.document.graph.nodes.get(id)):
-                title = node.title or workspace.document.type_of(id).title
+            if run.state == "running" and id in workspace.document.graph.nodes:
+                title = workspace.document.title_of(id)
                 step = f"{title}: {min(run.done + 1, run.calls)} of {run.calls}" if run.calls > 1 else title
                 return " · ".join(filter(None, (step, _left(runs.seconds_left(id), "left"))))
         return "Preparing"

@@ -13,6 +13,7 @@ from nodegraph.graph import Graph
 from ui.canvas.commands import insert_file
 from ui.document import Document
 from ui.editors import finish_typing
+from ui.journal import UNTITLED
 from ui.paths import ask_target
 from ui.session import Session
 from ui.templates import FOLDERS, TemplatePicker, templates
@@ -154,7 +155,7 @@ class Tabs(QTabWidget):
 
     # Files --------------------------------------------------------------------------------------------
 
-    def new(self, graph: Graph | None = None, title: str = "Untitled") -> bool:
+    def new(self, graph: Graph | None = None, title: str = UNTITLED) -> bool:
         """Show a document without a file; say what is wrong when it could not be kept safe. Whether it is shown."""
         try:
             document = self.session.new(graph, title)

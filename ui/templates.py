@@ -139,7 +139,8 @@ class TemplatePicker(QDialog):
         shown = [row for row, template in enumerate(self._templates) if template.matches(words)]
         for row in range(self.grid.count()):
             self.grid.item(row).setHidden(row not in shown)
-        self.grid.setCurrentRow(shown[0] if shown else -1)
+        named = [row for row in shown if all(word in self._templates[row].title.lower() for word in words)]
+        self.grid.setCurrentRow(next(iter((*named, *shown)), -1))
         self._show_doc()
 
     def _show_doc(self) -> None:

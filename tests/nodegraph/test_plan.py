@@ -589,6 +589,7 @@ def edited(graph, edit):
 def test_whatever_was_edited_the_plan_is_that_of_the_graph(edits, targets):
     planner, graph = Planner(REGISTRY), everything()
     planner.plan(graph, targets)
+    first = graph
     for edit in edits:
         graph, before = edited(graph, edit), graph
         planner.prepare(graph, 0.0)
@@ -602,6 +603,7 @@ def test_whatever_was_edited_the_plan_is_that_of_the_graph(edits, targets):
         for key, call in again.calls.items():
             assert {ref.key for arg in call.args.values() for ref in refs(arg)} <= done
             done.add(key)
+    assert planner.plan(first, targets).keys == plan(first, REGISTRY, targets).keys  # over all edits at once
 
 
 def test_a_plan_can_be_made_in_small_pieces():
@@ -619,6 +621,14 @@ def test_a_zone_that_gets_its_first_round_is_planned_with_all_it_takes():
     planner.plan(graph, ["end"])
     edited = set_param(graph, "begin", "count", 2)
     assert planner.plan(edited, ["end"]) == plan(edited, REGISTRY, ["end"])
+
+
+def test_going_back_over_a_setting_and_a_new_node_at_once_gives_the_keys_of_before():
+    planner, graph = Planner(REGISTRY), zone(3)
+    more = extend(graph, {"other": "toy.box"})
+    planner.plan(more)
+    planner.plan(set_param(more, "box", "value", 9.0))
+    assert planner.plan(graph).keys == plan(graph, REGISTRY).keys
 
 
 def test_going_back_to_an_earlier_setting_gives_its_keys():

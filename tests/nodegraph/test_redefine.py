@@ -63,6 +63,12 @@ def test_instances_in_other_groups_change_too():
     assert keys(after) == keys(nested)
 
 
+def test_the_name_of_a_shipped_group_that_is_used_is_taken():
+    both = add_node(instance(), "shipped", Node(GROUP + "Denoise"))
+    with pytest.raises(ValueError, match="already a group 'Denoise'"):
+        redefine(both, TWICE, "Denoise", INPUTS, OUTPUTS)
+
+
 def test_a_group_that_ships_becomes_the_documents_own():
     shipped = Graph({"twice": Node(GROUP + "Twice")})
     after = redefine(shipped, TWICE, "Double", INPUTS, OUTPUTS)

@@ -1,5 +1,6 @@
 """Saved pictures carry their workflow, and nothing is ever overwritten."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from nodegraph import png
 from nodegraph.node import Context
 from nodegraph.types import Picture
+from nodes import output
 from nodes.image import load
 from nodes.output import preview, save_image
 from nodes.types import Image
@@ -53,6 +55,16 @@ def test_every_picture_of_a_batch_gets_the_next_number(tmp_path: Path):
     save_image(ctx, image(2), "cat")
     save_image(ctx, image(), "cat")
     assert [path.name for path in ctx.paths] == ["cat_00001.png", "cat_00002.png", "cat_00003.png"]
+
+
+def test_a_full_disk_leaves_no_empty_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(output, "write_atomic", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_image(Recorder(tmp_path), image())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_overwritten(tmp_path: Path):

@@ -1,7 +1,7 @@
 """The table of actions: menus, keys that can be changed, and the search."""
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMenu
@@ -36,6 +36,13 @@ def test_own_keys_go_before_the_preset_and_the_preset_before_the_default(monkeyp
     actions = [Action(f"a.{name}", name, nothing, "Ctrl+A") for name in ("one", "two", "three")]
     assert bound(actions, "Other", {"a.two": "F9"}) == {"a.one": "F1", "a.two": "F9", "a.three": "Ctrl+A"}
     assert bound(actions, "no such preset", {})["a.one"] == "Ctrl+A"
+
+
+def test_a_dialog_that_was_closed_is_gone(window):
+    window.edit_keys()
+    window.findChild(KeysDialog).reject()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert window.findChild(KeysDialog) is None
 
 
 def test_a_conflict_names_the_others():

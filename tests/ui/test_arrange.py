@@ -64,3 +64,40 @@ def test_arranging_keeps_framed_nodes_in_their_frame(canvas):
     canvas.select(())
     arrange.arrange(canvas)
     assert canvas.scene.with_members({"frame"}) == {"frame", "left", "right"}
+
+
+def put_into_the_wire_to_show(canvas, hand) -> None:
+    nodes = {**canvas.document.graph.nodes, "new": Node("toy.step", pos=(320, 400))}
+    canvas.document.edit("New", lambda graph: Graph(nodes, graph.links))
+    wire = canvas.scene.links[Port("show", "box")]
+    canvas.select({"new"})
+    hand.drag(hand.header("new"), hand.header("new") + (wire.a + wire.b) / 2 - canvas.scene.nodes["new"].rect.center())
+
+
+def test_a_node_put_into_a_wire_gets_room(canvas, hand, qtbot):
+    before = canvas.document.graph
+    put_into_the_wire_to_show(canvas, hand)
+    assert canvas.document.graph.links[Port("show", "box")].node == "new"
+    rects = {id: canvas.scene.nodes[id].rect for id in ("sum", "new", "show")}
+    assert rects["sum"].right() < rects["new"].left()
+    assert rects["new"].right() < rects["show"].left()
+    assert canvas.document.graph.nodes["left"] == before.nodes["left"]
+    qtbot.waitUntil(lambda: not canvas.carried())
+    canvas.document.undo_stack.undo()
+    assert canvas.document.graph.nodes["show"] == before.nodes["show"]
+
+
+def test_a_frame_goes_along_with_what_makes_room(canvas, hand):
+    canvas.select({"show"})
+    commands.frame(canvas)
+    put_into_the_wire_to_show(canvas, hand)
+    assert canvas.scene.with_members({"frame"}) == {"frame", "show"}
+
+
+def test_a_frame_around_a_part_of_what_makes_room_grows(canvas, hand):
+    canvas.select({"sum", "show"})
+    commands.frame(canvas)
+    before = canvas.scene.with_members({"frame"})
+    put_into_the_wire_to_show(canvas, hand)
+    assert canvas.scene.with_members({"frame"}) == before | {"new"}
+    assert canvas.scene.nodes["frame"].rect.right() > canvas.scene.nodes["show"].rect.right()

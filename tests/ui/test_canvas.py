@@ -4,7 +4,7 @@ import random
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QColor, QWheelEvent
+from PySide6.QtGui import QColor, QInputDevice, QNativeGestureEvent, QPointingDevice, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -188,6 +188,13 @@ def test_the_middle_button_or_space_pans(canvas, hand, button):
     assert not canvas.selection
 
 
+def test_space_that_was_let_go_in_another_place_pans_no_more(canvas, hand):
+    QTest.keyPress(canvas, Qt.Key.Key_Space)
+    canvas.clearFocus()
+    hand.drag(EMPTY, EMPTY + QPointF(30, -20))
+    assert (canvas.view.x, canvas.view.y) == (100, 100)
+
+
 def test_the_wheel_zooms_at_the_pointer(canvas):
     at = QPointF(400, 300)
     before = canvas.view.to_world(at)
@@ -201,6 +208,36 @@ def wheel(canvas, at: QPointF, delta: int) -> QWheelEvent:
     none, buttons = Qt.KeyboardModifier.NoModifier, Qt.MouseButton.NoButton
     place = canvas.mapToGlobal(at)
     return QWheelEvent(at, place, QPoint(), QPoint(0, delta), buttons, none, Qt.ScrollPhase.NoScrollPhase, False)
+
+
+@pytest.fixture
+def touchpad() -> QPointingDevice:
+    kind, pointer = QInputDevice.DeviceType.TouchPad, QPointingDevice.PointerType.Finger
+    return QPointingDevice("touchpad", 7, kind, pointer, QInputDevice.Capability.PixelScroll, 2, 1)
+
+
+def test_two_fingers_on_a_touchpad_pan_and_with_ctrl_zoom(canvas, touchpad):
+    def scroll(by: QPoint, keys: Qt.KeyboardModifier) -> None:
+        at, none = QPointF(300, 200), Qt.MouseButton.NoButton
+        phase, source = Qt.ScrollPhase.ScrollUpdate, Qt.MouseEventSource.MouseEventNotSynthesized
+        event = QWheelEvent(at, canvas.mapToGlobal(at), by, by, none, keys, phase, False, source, touchpad)
+        QApplication.sendEvent(canvas, event)
+
+    before = canvas.view
+    scroll(QPoint(-30, 12), Qt.KeyboardModifier.NoModifier)
+    assert canvas.view == before.panned(-30, 12)
+    scroll(QPoint(0, 120), Qt.KeyboardModifier.ControlModifier)
+    assert canvas.view.scale > before.scale
+
+
+def test_fingers_that_part_on_a_touchpad_zoom_between_them(canvas, touchpad):
+    at, before = QPointF(300, 200), canvas.view
+    zoom = Qt.NativeGestureType.ZoomNativeGesture
+    event = QNativeGestureEvent(zoom, touchpad, 2, at, at, canvas.mapToGlobal(at), 0.25, QPointF())
+    QApplication.sendEvent(canvas, event)
+    assert canvas.view.scale == pytest.approx(before.scale * 1.25)
+    moved = canvas.view.to_screen(before.to_world(at)) - at
+    assert moved.manhattanLength() <= 2  # the offset is whole pixels
 
 
 def test_fit_shows_everything(canvas):

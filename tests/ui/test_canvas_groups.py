@@ -51,6 +51,17 @@ def test_ungrouping_brings_the_nodes_back_and_selects_them(canvas, group):
     assert canvas.document.graph.links[Port("show", "box")] == Port("sum", "box")
 
 
+def test_several_groups_are_taken_apart_in_one_step(canvas):
+    for id in ("left", "right"):
+        canvas.select({id})
+        commands.group(canvas)
+    before = canvas.document.undo_stack.count()
+    canvas.select({"group", "group_2"})
+    commands.ungroup(canvas)
+    assert canvas.document.undo_stack.count() == before + 1
+    assert canvas.selection == {"left", "right"}
+
+
 def test_tab_enters_the_selected_group_and_escape_leaves_it(canvas, group, shows_document):
     tab(canvas)
     assert canvas.scope.path == (group,)

@@ -40,6 +40,15 @@ def names(gallery: Gallery) -> list[str]:
     return [Path(path).name for path in gallery.pictures]
 
 
+def test_a_list_that_cannot_be_kept_is_told_and_shown_nevertheless(qtbot, tmp_path: Path):
+    (tmp_path / "gallery.jsonl").mkdir()
+    gallery = Gallery(tmp_path / "gallery.jsonl")
+    with qtbot.waitSignal(gallery.troubled) as told:
+        gallery.add(picture(tmp_path, "one.png"))
+    assert told.args == ["The list of pictures could not be kept: Is a directory"]
+    assert names(gallery) == ["one.png"]
+
+
 def test_pictures_stars_and_removals_are_there_again_at_the_next_start(gallery: Gallery):
     one, two, _ = gallery.pictures
     gallery.star(two, True)

@@ -247,9 +247,9 @@ def test_selecting_a_node_shows_its_parameters(window, qtbot):
     assert window.inspector.node == "settings"
 
 
-def dropped(window: MainWindow, path: Path, keys=Qt.KeyboardModifier.NoModifier) -> None:
+def dropped(window: MainWindow, *paths: Path, keys=Qt.KeyboardModifier.NoModifier) -> None:
     data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(path))])
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
     args = (data, Qt.MouseButton.LeftButton, keys)
     place = window.rect().center()
     QApplication.sendEvent(window, QDragEnterEvent(place, Qt.DropAction.CopyAction, *args))
@@ -264,10 +264,18 @@ def test_a_workflow_dropped_on_the_window_is_opened(window, registry, tmp_path):
     assert window.windowTitle() == "other[*] — Denoodle"
 
 
+def test_every_file_that_is_dropped_is_opened(window, registry, tmp_path):
+    paths = [tmp_path / "one.json", tmp_path / "two.json"]
+    for path in paths:
+        Document(registry, Graph({"only": Node("toy.box")})).save(path)
+    dropped(window, *paths)
+    assert [workspace.document.path for workspace in window.tabs.workspaces][-2:] == paths
+
+
 def test_a_workflow_dropped_with_shift_is_put_into_the_graph_under_the_pointer(window, registry, tmp_path):
     before = window.document.graph
     Document(registry, Graph({"left": Node("toy.box", {"value": 7.0})})).save(tmp_path / "part.json")
-    dropped(window, tmp_path / "part.json", Qt.KeyboardModifier.ShiftModifier)
+    dropped(window, tmp_path / "part.json", keys=Qt.KeyboardModifier.ShiftModifier)
     (added,) = window.canvas.selection
     node = window.document.graph.nodes[added]
     assert node.params == {"value": 7.0}
@@ -279,7 +287,7 @@ def test_a_workflow_dropped_with_shift_is_put_into_the_graph_under_the_pointer(w
 
 def test_a_workflow_dropped_with_shift_is_added_to_the_graph(window, registry, graph, tmp_path):
     Document(registry, Graph({"only": Node("toy.box")})).save(tmp_path / "other.json")
-    dropped(window, tmp_path / "other.json", Qt.KeyboardModifier.ShiftModifier)
+    dropped(window, tmp_path / "other.json", keys=Qt.KeyboardModifier.ShiftModifier)
     assert window.document.graph.nodes.keys() == {*graph.nodes, "only"}
     assert window.canvas.selection == {"only"}
     window.document.undo_stack.undo()

@@ -185,6 +185,20 @@ def test_a_theme_is_shown_at_once(canvas, pixel, qapp):
     assert light.lightness() > dark.lightness() + 100
 
 
+def test_the_minimap_takes_another_theme_by_itself(canvas, qapp, qtbot):
+    canvas.minimap.show_map(True)
+
+    def ground() -> int:
+        return canvas.minimap.grab().toImage().pixelColor(4, 4).lightness()
+
+    dark = ground()
+    theme.apply(qapp, theme.LIGHT)
+    try:
+        qtbot.waitUntil(lambda: ground() > dark + 100)
+    finally:
+        theme.apply(qapp, theme.DARK)
+
+
 def test_far_out_rows_are_left_out_and_titles_stay(canvas):
     near, far = READABLE * 1.02, READABLE * 0.98
     ink = {}

@@ -53,6 +53,12 @@ def test_a_node_is_done_after_its_last_call(runs: RunState):
     assert runs.of("denoise").seconds == 1.0
 
 
+def test_what_waits_for_a_run_that_is_asked_for_is_said(runs: RunState):
+    begin(runs, call("k", "sum"))
+    runs.take(Idle(1, 0, 1.0, waiting=1))
+    assert runs.outcome.endswith("the rest waits for Run")
+
+
 def test_a_result_from_the_cache_is_told_apart(runs: RunState):
     begin(runs, call("k", "sum"))
     runs.take(Finished("sum", "k", (), 0.0, cached=True))

@@ -110,10 +110,10 @@ def test_an_empty_document_that_nobody_has_touched_does_not_come_back(start: Cal
 
 def test_a_document_from_a_template_comes_back_though_nobody_has_edited_it(start: Callable[[], Session], graph: Graph):
     session = start()
-    session.new(graph)
+    session.new(graph, "Sums")
     crash(session)
     (restored,) = start().restore()
-    assert (restored.graph, restored.dirty) == (graph, False)
+    assert (restored.graph, restored.dirty, restored.name) == (graph, False, "Sums")
 
 
 def test_documents_without_a_file_are_told_apart_by_their_names(session: Session, graph: Graph):

@@ -23,8 +23,8 @@ TOPICS = {
     ),
     "window": (
         "The editor",
-        "1600 × 1000, raster painting, offscreen, 1.5 links a node; CPU milliseconds of the window's thread, "
-        "median (95 %).",
+        "1600 × 1000, raster painting, offscreen, 1.5 links a node; CPU milliseconds of the window's thread: of frames "
+        "the median (95 %), of what else a person does the longest stretch until all that comes of it is done.",
     ),
     "sampling": (
         "Denoising",

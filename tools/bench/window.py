@@ -19,6 +19,8 @@ from PySide6.QtWidgets import QApplication
 
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.node import Range, node
+from nodegraph.registry import Registry, discover
+from tools.bench.acts import acts
 from tools.bench.pulse import gaps
 from ui import theme
 from ui.canvas.canvas import Canvas
@@ -76,6 +78,11 @@ TARGETS = {
     "drag, ": "3 ms",
     "build": "70 ms at 1,000 nodes",
     "memory": "60 MB",
+    "number dragged, scale": "3 ms",
+    "nodes: open the": "16 ms",
+    "type a letter": "16 ms",
+    "nodes: open": "",
+    "nodes: ": "30 ms",
 }
 
 
@@ -87,6 +94,8 @@ def rows() -> Iterator[dict[str, Any]]:
     for count in SIZES:
         for what, value in canvas(count):
             yield _row(f"{count:,} nodes: {what}", value)
+    for what, value in acts(*large()):
+        yield _row(f"{SIZES[-1]:,} nodes: {what}", value)
     for what, value in gaps():
         yield _row(f"longest gap, {what}", value)
 
@@ -154,6 +163,11 @@ def sheet(count: int) -> Graph:
     links = {Port(f"n{i}", "a"): Port(f"n{i - 1}", "value") for i in range(1, count)}
     links |= {Port(f"n{i}", "b"): Port(f"n{i - side - 1}", "value") for i in range(side + 1, count, 2)}
     return Graph(nodes, links)
+
+
+def large() -> tuple[Registry, Graph]:
+    """The largest sheet, and the types it takes."""
+    return {**discover("nodes"), blend.node_type.id: blend.node_type}, sheet(SIZES[-1])
 
 
 def settle(app: QApplication) -> None:

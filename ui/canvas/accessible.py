@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QAccessibleWidget
 
 from nodegraph.graph import Port
 from ui.canvas.canvas import Canvas
-from ui.describe import input_text, output_text, state, title
+from ui.describe import input_text, output_text, state
 
 SOCKET = 8.0  # half the side of what counts as a socket's place, in world units
 
@@ -118,7 +118,7 @@ class NodePart(_Part):
         scope = self.canvas.scene.scope
         if kind == QAccessible.Text.Name:
             words = state(self.canvas.scene.nodes[self.id].run, scope.graph.nodes[self.id].mode)
-            return f"{title(scope, self.id)}, {words}" if words else title(scope, self.id)
+            return ", ".join(filter(None, (scope.title_of(self.id), words)))
         return scope.type_of(self.id).doc if kind == QAccessible.Text.Description else ""
 
     def _keys(self) -> list[tuple[str, bool]]:

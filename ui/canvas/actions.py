@@ -7,9 +7,10 @@ from functools import partial
 
 from ui.actions import Action
 from ui.canvas import arrange, commands
-from ui.canvas.canvas import NOTCH, Canvas
+from ui.canvas.canvas import Canvas
 from ui.canvas.connect import open_connections
 from ui.canvas.row_actions import edit_first_row, fold_selected
+from ui.canvas.view import NOTCH
 from ui.canvas.walk import Direction, walk
 
 SIDES: Mapping[Direction, tuple[int, int]] = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}

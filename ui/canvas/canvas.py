@@ -11,9 +11,9 @@ from PySide6.QtGui import (
     QHelpEvent,
     QKeyEvent,
     QMouseEvent,
+    QNativeGestureEvent,
     QPainter,
     QPaintEvent,
-    QPointingDevice,
     QResizeEvent,
     QWheelEvent,
 )
@@ -34,13 +34,11 @@ from ui.canvas.palette import Palette
 from ui.canvas.scene import Scene
 from ui.canvas.tiles import Tiles
 from ui.canvas.tips import tip_at
-from ui.canvas.view import View, fitted, opened
+from ui.canvas.view import View, fitted, opened, pinched, wheeled
 from ui.document import Document
 from ui.run_state import RunState
 from ui.scope import Scope
 from ui.theme import color, colors
-
-NOTCH = 1.2  # zoom factor of one wheel notch
 
 
 class Canvas(QWidget):
@@ -237,12 +235,7 @@ class Canvas(QWidget):
             self.view = self.view.panned(grown.width() / 2, grown.height() / 2)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """A touchpad pans, a wheel zooms at the pointer; Ctrl zooms with either."""
-        touchpad = event.device().type() == QPointingDevice.DeviceType.TouchPad and not event.pixelDelta().isNull()
-        if touchpad and not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
-            self.show_view(self.view.panned(event.pixelDelta().x(), event.pixelDelta().y()))
-        else:
-            self.show_view(self.view.zoomed(NOTCH ** (event.angleDelta().y() / 120), event.position()))
+        self.show_view(wheeled(self.view, event))
 
     def show_editor(self, editor: LiveEditor | None) -> None:
         """There is at most one editor over the canvas: another takes its place."""
@@ -376,6 +369,9 @@ class Canvas(QWidget):
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
             QToolTip.showText(event.globalPos(), self.tip_at(QPointF(event.pos())), self)
+            return True
+        if isinstance(event, QNativeGestureEvent):
+            self.show_view(pinched(self.view, event))
             return True
         if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride and self._takes(event):
             event.accept()

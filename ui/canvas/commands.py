@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -140,10 +141,16 @@ def group(canvas: Canvas) -> None:
 
 def ungroup(canvas: Canvas) -> None:
     """Put the bodies of the selected groups in their place."""
-    for id in [id for id in canvas.selection if canvas.scope.can_enter(id)]:
-        definition = canvas.scope.type_of(id).group
+    chosen = {id: canvas.scope.type_of(id).group for id in canvas.selection if canvas.scope.can_enter(id)}
+
+    def change(graph: Graph) -> Graph:
+        for id, definition in chosen.items():
+            graph = grouping.ungroup(graph, id, definition)
+        return graph
+
+    if chosen:
         before = set(canvas.scope.graph.nodes)
-        canvas.scope.edit("Ungroup", grouping.ungroup, id, definition)
+        canvas.scope.edit("Ungroup", change)
         canvas.select(set(canvas.scope.graph.nodes) - before)
 
 
@@ -224,14 +231,20 @@ def add(canvas: Canvas, text: str, stem: str, node: Node) -> str:
 
 
 def swap(canvas: Canvas) -> None:
-    """Exchange the wires of the first two linked inputs of one type."""
-    for id in canvas.selection:
-        item = canvas.scene.nodes[id]
+    """Exchange the wires of the first two linked inputs of one type, on each node."""
+    pairs: list[tuple[Port, Port]] = []
+    for item in map(canvas.scene.nodes.__getitem__, canvas.selection):
         linked = [i for i in item.type.inputs if i.name in item.linked]
-        pairs = [(a, b) for n, a in enumerate(linked) for b in linked[n + 1 :] if a.type == b.type]
-        if pairs:
-            a, b = pairs[0]
-            canvas.scope.edit("Swap inputs", edits.swap_inputs, Port(id, a.name), Port(id, b.name))
+        alike = ((a, b) for n, a in enumerate(linked) for b in linked[n + 1 :] if a.type == b.type)
+        pairs += [(Port(item.id, a.name), Port(item.id, b.name)) for a, b in islice(alike, 1)]
+
+    def change(graph: Graph) -> Graph:
+        for a, b in pairs:
+            graph = edits.swap_inputs(graph, a, b)
+        return graph
+
+    if pairs:
+        canvas.scope.edit("Swap inputs", change)
 
 
 def detach(canvas: Canvas) -> None:

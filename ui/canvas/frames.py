@@ -17,6 +17,7 @@ from ui.theme import color, colors, font, mixed
 
 NOTE_PAD = 10.0
 MAX_NOTES = 256  # rendered notes kept
+LONGEST = 20_000  # letters of a note that are rendered
 
 
 def paint_frames(painter: QPainter, items: Iterable[NodeItem], selected: Collection[str], scale: float) -> None:
@@ -103,7 +104,7 @@ def note_document(text: str, width: float) -> QTextDocument:
     made = QTextDocument()
     made.setDefaultFont(font(13))
     made.setDocumentMargin(0)
-    made.setMarkdown(text)
+    made.setMarkdown(text[:LONGEST])
     made.setIndentWidth(20)
     _lighten(made)
     made.setTextWidth(width)

@@ -18,6 +18,7 @@ from nodegraph.node import Input, Output
 from nodegraph.reach import downstream, upstream
 from nodegraph.types import accepts
 from ui.canvas.figures import GRIP, LEAST
+from ui.canvas.room import make_room
 from ui.canvas.scene import LinkItem, NodeItem
 from ui.canvas.shape import touches
 from ui.theme import color, colors
@@ -210,12 +211,17 @@ class Move(Gesture):
         to = {id: (round(nodes[id].pos[0] + by.x()), round(nodes[id].pos[1] + by.y())) for id in self.ids}
         text = "Move node" if len(to) == 1 else f"Move {len(to)} nodes"
         self.canvas.scope.edit("Insert into wire" if self.wire else text, self._moved, to)
+        if self.wire is not None:
+            seen = {id: QPointF(*(to.get(id) or node.pos)) for id, node in nodes.items()}
+            items = self.canvas.scene.nodes
+            self.canvas.glide({id: at for id, at in seen.items() if items[id].pos != at})
 
     def _moved(self, graph: Graph, to: dict[str, tuple[float, float]]) -> Graph:
         graph = move_nodes(graph, to)
         if self.wire is None:
             return graph
-        return insert_on_link(graph, self.held, self.wire.dst, self._entry, self._exit)
+        graph = insert_on_link(graph, self.held, self.wire.dst, self._entry, self._exit)
+        return make_room(self.canvas.scene, graph, self.wire.src.node, self.held, self.wire.dst.node)
 
     def paint(self, painter: QPainter) -> None:
         if self.wire is not None:

@@ -21,6 +21,7 @@ def advance(text: str, size: int) -> float:
 @lru_cache(maxsize=8192)
 def elided(text: str, width: float, *, size: int = 13, strong: bool = False) -> str:
     """The text, cut with an ellipsis so that it fits."""
+    text = text[: max(round(width), 0) + 1]  # no letter is narrower than one unit
     return QFontMetricsF(font(size, strong=strong)).elidedText(text, Qt.TextElideMode.ElideRight, width)
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from PySide6.QtCore import QPointF, QRectF
-from PySide6.QtGui import QBrush, QPainter, QPen
+from PySide6.QtGui import QPainter, QPen
 
 from nodegraph.node import Input
 from nodegraph.types import ListOf, is_plain, style
@@ -54,13 +54,6 @@ def paint_sockets(painter: QPainter, item: NodeItem) -> None:
         else:
             painter.setBrush(hollow)
             _draw_open(painter, spec, center, shape.socket)
-
-
-def paint_socket(painter: QPainter, tp: Any, center: QPointF, radius: float) -> None:
-    """One filled socket of this type, for other views than a node. radius: of a disc."""
-    painter.setPen(QPen(color(colors().canvas), 1.5))
-    painter.setBrush(QBrush(color(inked(tint_of(tp)))))
-    _draw(painter, form_of(tp), center, radius)
 
 
 def _draw_open(painter: QPainter, spec: Input, center: QPointF, radius: float) -> None:

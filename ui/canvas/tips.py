@@ -15,6 +15,7 @@ from ui.canvas.view import View
 from ui.scope import Scope
 from ui.text import label, number
 
+LONGEST = 2000  # letters of a text that is shown
 SEED_TIPS: dict[SeedMode, str] = {
     "fixed": "the seed stays as it is",
     "increment": "the seed grows by one before each run",
@@ -55,7 +56,7 @@ def row_tip(item: NodeItem, row: Row, spec: Input, place: QPointF) -> str:
         limits = spec.get(Range)
         between = f"{number(limits.min)} to {number(limits.max)} {limits.unit}".strip() + "\n" if limits else ""
         return f"{between}Drag sideways: Ctrl is finer, Shift coarser. Double-click to type"
-    return str(value) if spec.type is str and value else f"{label(spec.name)}: {type_name(spec.type)}"
+    return str(value)[:LONGEST] if spec.type is str and value else f"{label(spec.name)}: {type_name(spec.type)}"
 
 
 def _about(item: NodeItem) -> str:

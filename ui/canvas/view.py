@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPointF, QRectF, QSizeF
+from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
+from PySide6.QtGui import QNativeGestureEvent, QPointingDevice, QWheelEvent
 
+NOTCH = 1.2  # zoom factor of one wheel notch
 MIN_SCALE, MAX_SCALE = 0.03, 3.0
 LEGIBLE = 0.85  # the scale from which a note is read with ease
 
@@ -61,3 +63,18 @@ def opened(world: QRectF, notes: Sequence[QPointF], size: QSizeF, margin: float 
         return whole
     corner = min(notes, key=lambda at: at.x() + at.y()) * LEGIBLE
     return View(LEGIBLE, round(margin - corner.x()), round(margin - corner.y()))
+
+
+def wheeled(view: View, event: QWheelEvent) -> View:
+    """A touchpad pans, a wheel zooms at the pointer; Ctrl zooms with either."""
+    touchpad = event.device().type() == QPointingDevice.DeviceType.TouchPad and not event.pixelDelta().isNull()
+    if touchpad and not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+        return view.panned(event.pixelDelta().x(), event.pixelDelta().y())
+    return view.zoomed(NOTCH ** (event.angleDelta().y() / 120), event.position())
+
+
+def pinched(view: View, event: QNativeGestureEvent) -> View:
+    """Two fingers that come together or part zoom between them."""
+    if event.gestureType() != Qt.NativeGestureType.ZoomNativeGesture:
+        return view
+    return view.zoomed(1 + event.value(), event.position())

@@ -69,7 +69,7 @@ class Inspector(QScrollArea):
         graph = self.document.graph
         # What can be typed comes first, links after it.
         inputs = sorted(type.inputs, key=lambda i: not i.editable or Port(id, i.name) in graph.links)
-        title, about = graph.nodes[id].title or type.title, f"{type.id}  ·  {id}"
+        title, about = self.document.title_of(id), f"{type.id}  ·  {id}"
         if self._serves(type, inputs):
             self._title.setText(title)
             self._about.setText(about)

@@ -84,7 +84,7 @@ class MemoryPanel(QWidget):
             case Idle():
                 self._ask()
             case Gone():
-                self._show(Memory((), {}, 0, 0, 0, 0))
+                self._show(Memory((), {}, 0, 0, 0))
             case _:
                 pass
 
@@ -133,8 +133,7 @@ class MemoryPanel(QWidget):
         return item
 
     def _title(self, node: str) -> str:
-        shown = self.document.graph.nodes.get(node)
-        return (shown.title or self.document.type_of(node).title) if shown else node
+        return self.document.title_of(node) if node in self.document.graph.nodes else node
 
 
 def users(plan: Plan, models: Sequence[Holding]) -> dict[str, list[str]]:

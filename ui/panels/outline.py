@@ -6,7 +6,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QLineEdit, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from nodegraph.graph import Diff
-from ui.describe import input_text, output_text, state, title
+from ui.describe import input_text, output_text, state
 from ui.run_state import RunState
 from ui.scope import Scope
 
@@ -78,7 +78,7 @@ class Outline(QWidget):
 
     def _name(self, id: str, item: QTreeWidgetItem) -> None:
         words = state(self.runs.of(self.scope.prefix + id), self.scope.graph.nodes[id].mode)
-        item.setText(0, f"{title(self.scope, id)}, {words}" if words else title(self.scope, id))
+        item.setText(0, ", ".join(filter(None, (self.scope.title_of(id), words))))
         item.setToolTip(0, f"{self.scope.type_of(id).id}  ·  {id}")
 
     def _open(self, item: QTreeWidgetItem) -> None:

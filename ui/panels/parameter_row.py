@@ -131,9 +131,8 @@ class ParameterRow(QWidget):
 
     def _show_about(self, links: list[Port], same: bool) -> None:
         """Beside the name: where the value comes from, or its limits."""
-        graph = self.document.graph
         if links:
-            titles = {graph.nodes[source.node].title or self.document.type_of(source.node).title for source in links}
+            titles = {self.document.title_of(source.node) for source in links}
             self.about.setText(f"from {', '.join(sorted(titles))}")
             self.about.setToolTip(", ".join(f"{source.node}: {label(source.socket)}" for source in links))
             return
@@ -164,8 +163,7 @@ class ParameterRow(QWidget):
 
     @property
     def _words(self) -> str:
-        node = self.document.graph.nodes[self.node]
-        whose = f"{len(self.nodes)} nodes" if self.nodes[1:] else node.title or self.document.type_of(self.node).title
+        whose = f"{len(self.nodes)} nodes" if self.nodes[1:] else self.document.title_of(self.node)
         return f"{self.spec.name.replace('_', ' ')} of {whose}"
 
     def _edit(self, text: str, change: Any, *args: Any, merge: Any = None) -> None:

@@ -249,8 +249,7 @@ class Preview(QWidget):
             return "   ·   ".join(f"{name}: {f'{mark}, ' if mark else ''}{when(r)}" for name, mark, r in sides)
         if self.node is None or self.view.a is None:
             return ""
-        shown = self.document.graph.nodes.get(self.node)
-        title = (shown.title or self.document.type_of(self.node).title) if shown else self.node
+        title = self.document.title_of(self.node) if self.node in self.document.graph.nodes else self.node
         parts = [title, f"{self.view.a.width()} × {self.view.a.height()}"]
         run = self.runs.of(self.node)
         if self.chosen:

@@ -74,5 +74,5 @@ class Problems(QListWidget):
         item.setData(Qt.ItemDataRole.UserRole, node)
 
     def _title(self, node: str) -> str:
-        shown = self.document.graph.nodes.get(owner(node))
-        return (shown.title or self.document.type_of(owner(node)).title) if shown else node or "The engine"
+        top = owner(node)
+        return self.document.title_of(top) if top in self.document.graph.nodes else node or "The engine"
