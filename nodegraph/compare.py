@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -49,15 +50,15 @@ def counterparts(before: Graph, after: Graph) -> dict[str, str]:
 
     One of the same type and title, or else of the same type.
     """
-    gone = [id for id in before.nodes if id not in after.nodes]
-    new = [id for id in after.nodes if id not in before.nodes]
     found: dict[str, str] = {}
     for alike in (_type_and_title, _type):
-        for id in gone:
-            kind = alike(before.nodes[id])
-            other = next((n for n in new if n not in found.values() and alike(after.nodes[n]) == kind), None)
-            if id not in found and other is not None:
-                found[id] = other
+        taken, free = {*found.values()}, defaultdict[object, list[str]](list)
+        for id in reversed([*after.nodes]):
+            if id not in before.nodes and id not in taken:
+                free[alike(after.nodes[id])].append(id)
+        for id, node in before.nodes.items():
+            if id not in after.nodes and id not in found and free[alike(node)]:
+                found[id] = free[alike(node)].pop()
     return found
 
 

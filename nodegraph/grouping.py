@@ -76,7 +76,9 @@ def ungroup(graph: Graph, id: str, group: Group | None = None) -> Graph:
     opened = _Opened(graph, id, group, names, walls)
     nodes = {outer: opened.with_values(inner, nodes[outer]) for inner, outer in names.items()}
     result = replace(graph, nodes=_in_place(graph.nodes, {id}, nodes), links=opened.links())
-    return result if uses(result, instance.type) else replace(result, groups={n: g for n, g in graph.groups.items() if n != name})
+    if uses(result, instance.type):
+        return result
+    return replace(result, groups={other: definition for other, definition in graph.groups.items() if other != name})
 
 
 class _Opened:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QGridLayout,
     QLabel,
-    QListWidget,
     QListWidgetItem,
     QTreeWidget,
     QTreeWidgetItem,
@@ -21,6 +19,7 @@ from PySide6.QtWidgets import (
 from nodegraph.app_view import App, shows_picture
 from nodegraph.graph import Port
 from ui.document import Document
+from ui.order_list import OrderList
 from ui.text import label
 from ui.theme import dialog_size
 
@@ -41,7 +40,7 @@ class ChooseDialog(QDialog):
         self.tree.setHeaderHidden(True)
         self.tree.setAccessibleName("Parameters and pictures")
         self.tree.setToolTip("What is ticked is in the form")
-        self.order = OrderList()
+        self.order = OrderList("Order of the form")
         for id in document.graph.nodes:
             self._add(id, app)
         for shown in (*app.inputs, *app.outputs):
@@ -97,27 +96,6 @@ class ChooseDialog(QDialog):
         shown = self._shown()
         inputs = tuple(entry for entry in shown if isinstance(entry, Port))
         return App(inputs, tuple(entry for entry in shown if not isinstance(entry, Port)))
-
-
-class OrderList(QListWidget):
-    """Rows that are dragged, or moved with Alt+Up and Alt+Down."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setDragDropMode(QListWidget.DragDropMode.InternalMove)
-        self.setAccessibleName("Order of the form")
-        self.setToolTip("Drag a row to its place, or press Alt+Up and Alt+Down")
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        step = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}.get(Qt.Key(event.key()))
-        if step is None or not event.modifiers() & Qt.KeyboardModifier.AltModifier:
-            super().keyPressEvent(event)
-            return
-        row = self.currentRow()
-        if row >= 0 and 0 <= row + step < self.count():
-            with QSignalBlocker(self):
-                self.insertItem(row + step, self.takeItem(row))
-                self.setCurrentRow(row + step)
 
 
 def _tick_box(parent: QTreeWidgetItem, text: str, shown: Port | str, on: bool) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from nodegraph.builtin import REPEAT_BEGIN, REPEAT_END, STATES
 from nodegraph.expand import TypeOf, expand
 from nodegraph.graph import Graph, Node, Port, add_node, fresh_id
+from nodegraph.reach import downstream
 from nodegraph.structure import Cycle, structure
 from ui.run_state import owner
 
@@ -213,7 +214,7 @@ def _alike(graph: Graph, part: Graph, id: str, names: Mapping[str, str]) -> Iter
 
 def _vae(graph: Graph, node: str) -> Port:
     """What decodes further on; or else what any node decodes or encodes with."""
-    for ids in ({*_downstream(graph, node)}, graph.nodes.keys()):
+    for ids in (downstream(graph, node), graph.nodes.keys()):
         found = _vaes(graph, ids)
         if found:
             return found[0]
@@ -222,14 +223,3 @@ def _vae(graph: Graph, node: str) -> Port:
 
 def _vaes(graph: Graph, ids: Collection[str]) -> list[Port]:
     return [src for dst, src in graph.links.items() if dst.socket == "vae" and dst.node in ids]
-
-
-def _downstream(graph: Graph, node: str) -> Iterator[str]:
-    todo, seen = [node], set[str]()
-    while todo:
-        id = todo.pop()
-        for dst, src in graph.links.items():
-            if src.node == id and dst.node not in seen:
-                seen.add(dst.node)
-                todo.append(dst.node)
-                yield dst.node

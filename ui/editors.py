@@ -177,7 +177,7 @@ class SeedEditor(NumberField):
         self.roll.clicked.connect(self._rolled)
 
     def _rolled(self) -> None:
-        self.edited.emit(rolled_seed())
+        self._set(rolled_seed())
         self.done.emit()
 
 

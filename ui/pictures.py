@@ -1,17 +1,20 @@
-"""Pictures of results that the engine keeps: of those that no run of this session made, and large ones."""
+"""Pictures that no run of this session showed: of results that the engine keeps, and in full size."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Qt, QThreadPool, Signal
 
 from nodegraph.calls import Call
 from nodegraph.keys import refs
 from nodegraph.messages import Look, Seen, Source
 from nodegraph.plan import Plan
 from nodegraph.types import FULL_SIDE
+from ui.canvas.pixmaps import picture_of, read_image
 from ui.engine import Engine
 from ui.planner import LivePlan
 from ui.run_state import RunState
@@ -25,12 +28,14 @@ class Pictures(QObject):
     before. Nothing is asked for twice between two runs.
     """
 
-    enlarged = Signal(str, object)  # key of a result, and its Picture in full size
+    enlarged = Signal(str, object)  # what it was asked for by, and the Picture in full size
+    _read = Signal(str, object)  # the same, from the other thread
 
     def __init__(self, engine: Engine, plan: LivePlan, runner: Runner, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.engine, self.plan, self.runner = engine, plan, runner
         self._asked: dict[str, str] = {}  # key -> node as the engine calls it
+        self._read.connect(self.enlarged, Qt.ConnectionType.QueuedConnection)
         plan.planned.connect(self._look)
         engine.seen.connect(self._take)
         engine.freed.connect(self._again)
@@ -59,9 +64,19 @@ class Pictures(QObject):
         if sources:
             self.engine.ask(Look(sources))
 
-    def enlarge(self, key: str, source: Source) -> None:
-        """Ask for a picture in full size: `enlarged` brings it."""
-        self.engine.ask(Look({key: source}, FULL_SIDE))
+    def enlarge(self, key: str, source: Source | Path) -> None:
+        """Ask for a picture in full size, of a kept result or in a file: `enlarged` brings it, if it can be had."""
+        if isinstance(source, Path):
+            QThreadPool.globalInstance().start(lambda: self._read_file(key, source))
+        else:
+            self.engine.ask(Look({key: source}, FULL_SIDE))
+
+    def _read_file(self, key: str, path: Path) -> None:
+        """On another thread."""
+        image = read_image(str(path), FULL_SIDE)
+        if not image.isNull():
+            with suppress(RuntimeError):  # the document was closed meanwhile
+                self._read.emit(key, picture_of(image))
 
     def _look(self, plan: Plan) -> None:
         if not self.runner.began:

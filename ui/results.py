@@ -1,12 +1,14 @@
-"""The pictures of finished runs, each with the graph that made it: for going back, and for comparing."""
+"""Pictures that were made, each with the graph that made it: for going back, and for comparing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from nodegraph import workflow
 from nodegraph.graph import Graph
 from nodegraph.messages import Source
 from nodegraph.types import Picture
@@ -27,11 +29,24 @@ class Result:
     picture: Picture
     graph: Graph
     made: datetime | None = None
-    source: Source | None = None
+    source: Source | Path | None = None
+
+    @property
+    def file(self) -> Path | None:
+        """Of one that was read from a file."""
+        return self.source if isinstance(self.source, Path) else None
+
+
+def result_in(path: Path, node: str, made: float, picture: Picture) -> Result:
+    """What is in a file that the program wrote. made: seconds since 1970. picture: of it, of any size.
+
+    Raises ValueError when it holds no workflow.
+    """
+    return Result(node, picture, workflow.load(path), datetime.fromtimestamp(made), path)
 
 
 class Results(QObject):
-    """One for each run that came to its end with another picture than the one before. newest: the last of `kept`.
+    """One for each run that came to its end with a picture that was not there yet, oldest first.
 
     What is kept of a document that was opened counts as its first.
     """
@@ -51,6 +66,10 @@ class Results(QObject):
     def newest(self) -> Result | None:
         return self.kept[-1] if self.kept else None
 
+    def showing(self, picture: Picture | None) -> Result | None:
+        """The one with this picture."""
+        return next((result for result in reversed(self.kept) if result.picture == picture), None)
+
     def _pictured(self, node: str) -> None:
         self._node = node
         if not self._runner.began and node in self._runner.targets():
@@ -58,18 +77,20 @@ class Results(QObject):
 
     def _keep(self) -> None:
         graph = self._runner.finished
-        if graph and graph is not self._seen and not self._runs.running and not self._runner.held:
+        if graph is None or graph is self._seen:
+            return
+        if self._runs.running:
+            self._seen = graph  # its picture, if it was of any use, has been kept: what comes now is another run's
+        elif not self._runner.held:
             self._seen = graph  # what is shown from now on may be of other settings
             self._add(graph, datetime.now())
 
     def _add(self, graph: Graph, made: datetime | None) -> None:
-        """Unless it is out of date, or the newest already."""
+        """Unless it is out of date, or there already."""
         if self._node is None:
             return
-        run, newest = self._runs.of(self._node), self.newest
-        if run.picture is None or run.stale or run.state not in ("done", "cached"):
-            return
-        if newest and (newest.node, newest.picture) == (self._node, run.picture):
+        run = self._runs.of(self._node)
+        if run.picture is None or run.stale or run.state not in ("done", "cached") or self.showing(run.picture):
             return
         source = self._pictures.source(self._runs.picture_key(self._node))
         self.kept.append(Result(self._node, run.picture, graph, made, source))

@@ -7,13 +7,11 @@ from collections.abc import Iterable
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QDialog,
     QDialogButtonBox,
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QListWidget,
     QListWidgetItem,
     QPushButton,
     QVBoxLayout,
@@ -22,19 +20,18 @@ from PySide6.QtWidgets import (
 
 from nodegraph.graph import Group
 from nodegraph.redefine import Names
+from ui.order_list import OrderList
 from ui.text import label
 from ui.theme import scaled
 
 NAME = Qt.ItemDataRole.UserRole  # what a socket was called before
 
 
-class SocketList(QListWidget):
-    """Sockets in their order: typed over, dragged, taken away. F2 renames, Alt and arrows move, Delete removes."""
+class SocketList(OrderList):
+    """Sockets in their order: typed over, dragged, taken away. F2 renames, Delete removes."""
 
     def __init__(self, title: str, names: Iterable[str]) -> None:
-        super().__init__()
-        self.setAccessibleName(title)
-        self.setDragDropMode(QAbstractItemView.DragDropMode.InternalMove)
+        super().__init__(title)
         for name in names:
             item = QListWidgetItem(label(name), self)
             item.setData(NAME, name)
@@ -50,20 +47,11 @@ class SocketList(QListWidget):
             found[before] = before if text == label(before) else text.replace(" ", "_")
         return found
 
-    def move_current(self, by: int) -> None:
-        row = self.currentRow()
-        if row >= 0 and 0 <= row + by < self.count():
-            self.insertItem(row + by, self.takeItem(row))
-            self.setCurrentRow(row + by)
-
     def remove_current(self) -> None:
         self.takeItem(self.currentRow())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        steps = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
-        if event.key() in steps and event.modifiers() & Qt.KeyboardModifier.AltModifier:
-            self.move_current(steps[Qt.Key(event.key())])
-        elif event.key() == Qt.Key.Key_Delete:
+        if event.key() == Qt.Key.Key_Delete:
             self.remove_current()
         else:
             super().keyPressEvent(event)

@@ -1,9 +1,9 @@
-"""Pictures of results as Qt paints them."""
+"""Pictures as Qt paints them."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QImage, QPixmap
+from PySide6.QtGui import QImage, QImageReader, QPixmap
 
 from nodegraph.types import Picture
 
@@ -26,3 +26,20 @@ def thumbnail(picture: Picture, width: float) -> QPixmap:
 def pixmap(picture: Picture) -> QPixmap:
     image = QImage(picture.rgb, picture.width, picture.height, 3 * picture.width, QImage.Format.Format_RGB888)
     return QPixmap.fromImage(image)
+
+
+def picture_of(image: QImage) -> Picture:
+    """The same as data."""
+    plain = image.convertToFormat(QImage.Format.Format_RGB888)
+    across = 3 * plain.width()
+    rows, line = memoryview(plain.constBits()), plain.bytesPerLine()  # a line may have bytes to spare at its end
+    rgb = b"".join(rows[start : start + across] for start in range(0, line * plain.height(), line))
+    return Picture(plain.width(), plain.height(), rgb)
+
+
+def read_image(path: str, max_side: int) -> QImage:
+    """The picture in a file, no larger than max_side; a null image when it cannot be read."""
+    reader = QImageReader(path)
+    if max((size := reader.size()).width(), size.height()) > max_side:
+        reader.setScaledSize(size.scaled(max_side, max_side, Qt.AspectRatioMode.KeepAspectRatio))
+    return reader.read()

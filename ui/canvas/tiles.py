@@ -53,12 +53,12 @@ class Tiles:
 
     def invalidate(self, world: QRectF) -> None:
         """This part looks different now; it is shown as it was until it is painted again."""
-        pixels = View(self._scale).rect_to_screen(world).adjusted(-1, -1, 1, 1)
-        left, top = floor(pixels.left() / TILE), floor(pixels.top() / TILE)
-        right, bottom = floor(pixels.right() / TILE), floor(pixels.bottom() / TILE)
+        left, top = world.left() * self._scale - 1, world.top() * self._scale - 1
+        right, bottom = world.right() * self._scale + 1, world.bottom() * self._scale + 1
         for (i, j), tile in self._tiles.items():
-            if left <= i <= right and top <= j <= bottom:
-                here = pixels.translated(-i * TILE, -j * TILE) & QRectF(WHOLE)
+            x, y = i * TILE, j * TILE
+            if left < x + TILE and x < right and top < y + TILE and y < bottom:
+                here = QRectF(QPointF(left - x, top - y), QPointF(right - x, bottom - y)) & QRectF(WHOLE)
                 tile.outdated = tile.outdated.united(here.toAlignedRect())
 
     def clear(self) -> None:

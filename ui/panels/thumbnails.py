@@ -6,7 +6,9 @@ from collections import OrderedDict
 from contextlib import suppress
 
 from PySide6.QtCore import QObject, Qt, QThreadPool, Signal
-from PySide6.QtGui import QImage, QImageReader, QPixmap
+from PySide6.QtGui import QImage, QPixmap
+
+from ui.canvas.pixmaps import read_image
 
 SIDE = 192  # pixels
 MAX_KEPT = 600
@@ -37,14 +39,17 @@ class Thumbnails(QObject):
             self._pool.start(lambda: self._make(path))
         return None
 
+    def at_once(self, path: str) -> QPixmap | None:
+        """None when the file cannot be read."""
+        if path not in self._kept:
+            self._keep(path, read_image(path, SIDE))
+        return self._kept[path]
+
     def unreadable(self, path: str) -> bool:
         return path in self._kept and self._kept[path] is None
 
     def _make(self, path: str) -> None:
-        reader = QImageReader(path)
-        if (size := reader.size()).width() > SIDE or size.height() > SIDE:
-            reader.setScaledSize(size.scaled(SIDE, SIDE, Qt.AspectRatioMode.KeepAspectRatio))
-        image = reader.read()
+        image = read_image(path, SIDE)
         with suppress(RuntimeError):  # the panel was closed meanwhile
             self._made.emit(path, image)
 
