@@ -157,11 +157,13 @@ class Engine:
         )
 
     def look(self, key: str, source: Source, max_side: int) -> Seen | None:
-        """What a result looks like, under the name of `key`; None when it is not kept, or cannot be shown."""
+        """What a result looks like, under the name of `key`; None when it is not kept."""
         result, output = source
-        preview = own_preview(self.cache.get(result) or (), output)
-        picture = preview(max_side) if preview else None
-        return Seen(key, picture, max_side) if picture else None
+        outputs = self.cache.get(result)
+        if outputs is None:
+            return None
+        preview = own_preview(outputs, output)
+        return Seen(key, preview(max_side) if preview else None, max_side)
 
     def memory(self) -> Memory:
         models: tuple[Holding, ...] = self._package.models() if hasattr(self._package, "models") else ()

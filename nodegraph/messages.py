@@ -117,10 +117,13 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a result looks like that is kept: an answer to Look. There is none for what is not kept."""
+    """What a result looks like that is kept: an answer to Look. There is none for what is not kept.
+
+    picture: None when it cannot show itself.
+    """
 
     key: str
-    picture: Picture
+    picture: Picture | None
     max_side: int
 
 

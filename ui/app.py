@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QMessageBox
 
 from nodegraph import workflow
 from nodegraph.engine import Settings as EngineSettings
@@ -38,7 +38,7 @@ def run_editor(registry: Registry, path: str | None = None, package: str = "node
     theme.install(app)
     accessible.install()
     settings = Settings(settings_folder() / SETTINGS)
-    session = Session(registry, state_folder())
+    session = _session(registry, app)
     window = MainWindow(registry, EngineSettings(package), settings, session)
     window.restore()
     if path:
@@ -58,3 +58,13 @@ def run_editor(registry: Registry, path: str | None = None, package: str = "node
 
     QTimer.singleShot(0, start)
     return app.exec()
+
+
+def _session(registry: Registry, app: QApplication) -> Session:
+    """Raises ValueError when nothing can be kept; said on the screen too, for who has no terminal."""
+    try:
+        return Session(registry, state_folder())
+    except ValueError as error:
+        if app.platformName() != "offscreen":
+            QMessageBox.critical(None, "Denoodle cannot start", f"{error}.")
+        raise

@@ -59,6 +59,8 @@ class Pictures(QObject):
         for call in calls:
             if call.key in self._asked or self.runs.knows_picture(call.key):
                 continue
+            if not can_show(call) and self.runs.of(call.node).state != "idle":
+                continue  # there is nothing to be told of it
             if source := source_of(call, among):
                 self._asked[call.key], sources[call.key] = call.node, source
         if sources:
@@ -94,24 +96,24 @@ class Pictures(QObject):
 
     def _take(self, seen: Seen) -> None:
         if seen.max_side == FULL_SIDE:
-            self.enlarged.emit(seen.key, seen.picture)
+            if seen.picture is not None:
+                self.enlarged.emit(seen.key, seen.picture)
         elif node := self._asked.get(seen.key):
             self.runs.see(node, seen.key, seen.picture)
 
 
 def source_of(call: Call, calls: Mapping[str, Call]) -> Source | None:
-    """Where the picture of a call comes from: its result, or the first that a sink is given. None: it has none.
+    """Where the picture of a call comes from: its result, or the first that a sink is given; None when there is none.
 
     calls: by key; the call and those it takes from are among them.
     """
     if not call.type.is_sink:
-        shown = call.type.output_index.get(call.type.shows)
-        return (call.key, shown) if any(_can_show(output.type) for output in call.type.outputs) else None
+        return call.key, call.type.output_index.get(call.type.shows)
     ref = next((ref for arg in call.args.values() for ref in refs(arg)), None)
     made = calls.get(ref.key) if ref else None
     return (ref.key, made.type.output_index[ref.output]) if ref and made else None
 
 
-def _can_show(type: Any) -> bool:
-    """Whether values of a socket type may be able to show themselves."""
-    return type is Any or hasattr(type, "preview")
+def can_show(call: Call) -> bool:
+    """Whether what the call makes, or is given, may be able to show itself."""
+    return call.type.is_sink or any(out.type is Any or hasattr(out.type, "preview") for out in call.type.outputs)

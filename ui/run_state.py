@@ -183,9 +183,10 @@ class RunState(QObject):
                 return
         self.progressed.emit()
 
-    def see(self, node: str, key: str, picture: Picture) -> None:
-        """What a kept result looks like, that no run had to say. node: one that has it, in some round."""
-        self._records.learn(key, picture=picture)
+    def see(self, node: str, key: str, picture: Picture | None) -> None:
+        """A result is kept, and looks like this; no run had to say so. node: one that has it, in some round."""
+        if picture is not None:
+            self._records.learn(key, picture=picture)
         self.changed.emit(node)
         for known in [id for id, planned in self._planned.items() if planned == key]:
             self._keys[known] = key
@@ -193,7 +194,8 @@ class RunState(QObject):
                 inner = (id for id in self._planned if _counts_for(place, id)) if place != known else ()
                 whole = self.of(place).state == "idle" and all(self._keys.get(id) == self._planned[id] for id in inner)
                 self._set(place, stale=False, state="cached" if whole else self.of(place).state)
-            self._show(known, picture, key)
+            if picture is not None:
+                self._show(known, picture, key)
 
     def _started(self, event: m.Started) -> None:
         self._at, self._since, self._part = self._place.get(event.key, self._at), time.monotonic(), 0.0

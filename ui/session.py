@@ -311,9 +311,10 @@ class Session(QObject):
 
     def _read_recent(self) -> tuple[Path, ...]:
         try:
-            return tuple(Path(text) for text in json.loads((self.folder / "recent.json").read_bytes()))
+            said = json.loads((self.folder / "recent.json").read_bytes())
         except (OSError, ValueError):
             return ()
+        return tuple(Path(text) for text in said if isinstance(text, str)) if isinstance(said, list) else ()
 
     def _set_recent(self, paths: tuple[Path, ...]) -> None:
         self.recent = paths

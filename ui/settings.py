@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -64,7 +65,9 @@ def read(path: Path) -> Preferences:
 def _fits(default: Any, value: Any) -> bool:
     if isinstance(default, Mapping):
         return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
-    return type(value) is type(default) or (type(default) is float and type(value) is int)
+    if isinstance(default, float):
+        return type(value) in (int, float) and math.isfinite(value)
+    return type(value) is type(default)
 
 
 class Settings(QObject):

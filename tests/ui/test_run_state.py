@@ -202,3 +202,9 @@ def test_pictures_of_steps_are_bounded(runs: RunState, monkeypatch):
     for i in range(10):
         runs.take(Finished("denoise/step", f"step {i}", (i,), 0.5, False, picture(i)))
     assert [step.picture is not None for step in runs.steps("denoise/step")] == [False] * 7 + [True] * 3
+
+
+def test_a_kept_result_that_cannot_show_itself_counts_as_cached(runs: RunState):
+    runs.compare({"prompt": "k"})
+    runs.see("prompt", "k", None)
+    assert (runs.of("prompt").state, runs.of("prompt").picture) == ("cached", None)

@@ -1,6 +1,7 @@
 """Nothing lost: open documents, their journals, their versions, and files that others change."""
 
 import os
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -160,10 +161,13 @@ def test_an_edit_is_on_the_disk_by_itself(session: Session, qtbot, tmp_path: Pat
     qtbot.waitUntil(lambda: any(b"findme" in file.read_bytes() for file in journals.glob("*.journal")))
 
 
-def test_a_journal_that_cannot_be_read_is_kept_and_told(start: Callable[[], Session], qtbot, tmp_path: Path):
+@pytest.mark.parametrize("content", [b"00000000 {}\n", b"%08x {}\n" % zlib.crc32(b"{}")])
+def test_a_journal_that_cannot_be_read_is_kept_and_told(
+    start: Callable[[], Session], qtbot, tmp_path: Path, content: bytes
+):
     session = start()
     bad = tmp_path / "state" / "journals" / "bad.journal"
-    bad.write_bytes(b"00000000 {}\n")
+    bad.write_bytes(content)
     with qtbot.waitSignal(session.troubled) as told:
         assert session.restore() == ()
     assert "could not be recovered" in told.args[0]
@@ -231,6 +235,13 @@ def test_opening_and_saving_is_remembered_newest_first(start: Callable[[], Sessi
     document = session.open(file)
     session.save(document, tmp_path / "other.json")
     assert start().recent == (tmp_path / "other.json", file)
+
+
+@pytest.mark.parametrize("text", ["null", "[1]", "{", '"one"', "[[]]"])
+def test_a_list_of_recent_files_that_makes_no_sense_is_none(start: Callable[[], Session], text: str):
+    folder = start().folder
+    (folder / "recent.json").write_text(text)
+    assert start().recent == ()
 
 
 def test_a_recent_file_that_is_gone_is_forgotten(session: Session, file: Path):

@@ -18,7 +18,7 @@ def test_the_file_of_another_version_keeps_what_both_know(tmp_path):
 
 
 def test_a_file_that_cannot_be_read_is_put_aside_with_a_sentence(tmp_path):
-    for text in ("{", "[1]", '{"text_scale": "large"}', '{"keys": {"file.new": 3}}'):
+    for text in ("{", "[1]", '{"text_scale": "large"}', '{"text_scale": NaN}', '{"keys": {"file.new": 3}}'):
         path = tmp_path / "settings.json"
         path.write_text(text)
         settings = Settings(path)
