@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
+from nodegraph.app_view import App, app_of, set_app
 from nodegraph.builtin import GROUP_INPUT, GROUP_OUTPUT
 from nodegraph.expand import GROUP
 from nodegraph.graph import Graph, Group, Node, Port
@@ -16,7 +17,7 @@ Names = Mapping[str, str]
 
 
 def redefine(graph: Graph, group: Group, name: str, inputs: Names, outputs: Names) -> Graph:
-    """Rename a group and rename, reorder and take away its sockets, with the wires and values that they had.
+    """Rename a group and rename, reorder and take away its sockets, with their wires, values and app view.
 
     group: the definition; one that ships becomes the document's own. Raises ValueError when a name is missing or taken.
     """
@@ -40,7 +41,18 @@ def redefine(graph: Graph, group: Group, name: str, inputs: Names, outputs: Name
         return _with_instances(body, type, GROUP + name, inputs, outputs)
 
     groups = {known: replace(other, graph=changed(other.graph)) for known, other in others.items()}
-    return replace(changed(graph), groups={**groups, name: own})
+    after = replace(changed(graph), groups={**groups, name: own})
+    return _with_app(after, {id for id, node in graph.nodes.items() if node.type == type}, inputs)
+
+
+def _with_app(graph: Graph, instances: Collection[str], inputs: Names) -> Graph:
+    """The graph with an app view that knows the sockets of these nodes by their new names."""
+    app = app_of(graph)
+    if app == App():
+        return graph
+    kept = [port for port in app.inputs if port.node not in instances or port.socket in inputs]
+    ports = (Port(p.node, inputs[p.socket]) if p.node in instances else p for p in kept)
+    return set_app(graph, replace(app, inputs=tuple(ports)))
 
 
 def _check(names: Names) -> None:

@@ -43,15 +43,16 @@ def run_editor(registry: Registry, path: str | None = None, package: str = "node
     window.restore()
     if path:
         window.open(Path(path))
-    if window.workspace.pristine:
+    fresh = window.workspace.pristine
+    if fresh:
         window.tabs.new(workflow.load(DEFAULT_GRAPH), "Text to image")
     window.show()
     GarbageCollector(app)
 
     def start() -> None:
         window.start()
-        # The tour speaks of the default graph, and not of a stranger's.
-        if not settings.now.toured and (path is None or Path(path).resolve() == DEFAULT_GRAPH):
+        # The tour speaks of the default graph, and not of another.
+        if not settings.now.toured and (fresh or (path and Path(path).resolve() == DEFAULT_GRAPH)):
             take_tour(window)
         if autorun:
             window.runner.run()

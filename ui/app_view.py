@@ -208,3 +208,4 @@ class AppView(QWidget):
         dialog = ChooseDialog(self.document, self.app, self)
         if dialog.exec():
             self.document.edit("Choose the app view", set_app, dialog.app())
+        dialog.deleteLater()

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from nodegraph.client import EngineClient
 from nodegraph.engine import Settings
 from nodegraph.graph import Graph
-from nodegraph.messages import Began, Event, Free, Gone, Idle, Look, Ready, Report, Run, Seen
+from nodegraph.messages import Began, Event, Finished, Free, Gone, Idle, Look, Ready, Report, Run, Seen, Started
 
 PATIENCE_MS = 3000
 """How long Stop waits for the engine to react before the process is ended and started again."""
@@ -50,7 +50,7 @@ class Engine(QObject):
         self._post.arrived.connect(self._take, Qt.ConnectionType.QueuedConnection)
         self._client = client = EngineClient(settings, self._post.put)
         self.destroyed.connect(lambda: client.close())  # with a window that nobody closed
-        self._stopping = False
+        self._stopping = self._working = False  # whether Stop was pressed; whether a node is at work
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
         self._patience.timeout.connect(self._client.restart)
 
@@ -82,8 +82,8 @@ class Engine(QObject):
         """
         if self._receivers.get(self._ticket) == receiver and not self._stopping:
             self._stopping = True
-            if self.ready:
-                self._patience.start()  # else when it is: a process that starts is not stuck
+            if self._working:
+                self._patience.start()
             self._ticket += 1
             self._receivers[self._ticket] = receiver
             self._client.run(Run(Graph(), ticket=self._ticket))
@@ -106,13 +106,13 @@ class Engine(QObject):
 
     def _take(self, event: Event) -> None:
         self.happened.emit(event)
+        if isinstance(event, Started | Finished):
+            self._node_works(isinstance(event, Started))
         match event:
             case Began():
                 self._begin(event.ticket)
             case Ready():
                 self.ready, self.environment = True, event.environment
-                if self._stopping:
-                    self._patience.start()
                 self.unclaimed.emit(event)
             case Seen():
                 self.seen.emit(event)
@@ -140,6 +140,12 @@ class Engine(QObject):
             self._be_patient()
             self.freed.emit()
 
+    def _node_works(self, working: bool) -> None:
+        """Only a node may be stuck: without one the process is starting or planning, and answers in the end."""
+        self._working = working
+        if working and self._stopping:
+            self._patience.start()
+
     def _be_patient(self) -> None:
         """Nothing is to be stopped, or it has been."""
         self._stopping = False
@@ -147,6 +153,7 @@ class Engine(QObject):
 
     def _gone(self, event: Gone) -> None:
         self._be_patient()
+        self._working = False
         receivers, self._receivers = self._receivers, {}
         again, self.ready = self.ready, False
         guilty = receivers.get(self._begun, self.unclaimed.emit)

@@ -70,11 +70,19 @@ class Journal:
 
 
 def read(path: Path) -> State:
-    """The last state in a journal. Raises ValueError when not even its first record is whole, OSError."""
+    """The last state in a journal. Raises ValueError when not even its first record can be read, OSError."""
     records = _records(read_limited(path, READ_BYTES))
     first = next(records, None)
     if first is None:
         raise ValueError(f"{path} is damaged: its first record is not whole")
+    try:
+        return _last(first, records)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is not a journal of this version of the program") from error
+
+
+def _last(first: dict[str, Any], records: Iterable[dict[str, Any]]) -> State:
+    """What the first record says, and what changed since."""
     data, last = first["graph"], first
     links = {Port(*dst): src for src, dst in data["links"]}
     for last in records:
@@ -82,7 +90,7 @@ def read(path: Path) -> State:
     data["links"] = [[src, dst] for dst, src in links.items()]
     file = last["path"]
     where = None if file is None else Path(file)
-    return State(workflow.from_data(data), where, last["on_disk"], last["dirty"], last.get("title", UNTITLED))
+    return State(workflow.from_data(data), where, last["on_disk"], last["dirty"], last["title"])
 
 
 def _line(state: State, graph: dict[str, Any]) -> bytes:

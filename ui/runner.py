@@ -34,7 +34,8 @@ class Runner(QObject):
     that whole pictures are seen; the last one is in full.
     """
 
-    state_changed = Signal()  # running or not
+    started = Signal()  # by hand or live, not by the queue
+    state_changed = Signal()  # running or not, or whether a slider is held
 
     def __init__(
         self,
@@ -141,6 +142,7 @@ class Runner(QObject):
         self._held = on
         if not on and self.plan.ready:
             self._follow()
+        self.state_changed.emit()
 
     def _planned(self) -> None:
         if self.runs.running and self._running is not None:
@@ -172,6 +174,7 @@ class Runner(QObject):
 
     def _start(self, graph: Graph, targets: tuple[str, ...], *, effects: bool) -> None:
         if targets:
+            self.started.emit()
             self._begin(graph, targets)
             self.engine.run(graph, targets, self._receive, effects=effects)
             self.state_changed.emit()

@@ -268,7 +268,11 @@ class Session(QObject):
                 self.troubled.emit(f"A document could not be recovered: {error}")
             lock.unlock()
             return None
-        if state.path is None and not state.dirty and not state.graph.nodes:  # nobody has ever touched it
+        # Two windows had the file: it is that of the first, and what the other made of it a document without one.
+        twin = state.path is not None and self.find(state.path) is not None
+        if twin and state.path:
+            state = state._replace(path=None, title=state.path.stem)
+        if state.path is None and not state.dirty and (twin or not state.graph.nodes):  # nothing would be missed
             path.unlink()
             lock.unlock()
             return None

@@ -6,6 +6,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,8 @@ class Settings(QObject):
             self.now = read(path)
         except ValueError as error:
             self.complaint = str(error)
-            path.replace(path.with_suffix(".unreadable"))
+            with suppress(OSError):  # where nothing can be written, it stays as it is
+                path.replace(path.with_suffix(".unreadable"))
 
     def change(self, **fields: Any) -> None:
         """Replace some of the preferences."""

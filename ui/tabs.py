@@ -169,6 +169,7 @@ class Tabs(QTabWidget):
         """Start from a workflow that comes with the program."""
         picker = TemplatePicker(templates(PROGRAM / folder for folder in FOLDERS), self)
         picker.exec()
+        picker.deleteLater()
         if picker.chosen:
             self.new(picker.chosen.graph, picker.chosen.title)
 

@@ -164,6 +164,7 @@ QComboBox QAbstractItemView, QListWidget { background: $field; border: 1px solid
 QListWidget { border: 0; background: $panel; }
 QListWidget::item { padding: 5px 8px; border-radius: 5px; }
 QListWidget::item:selected, QComboBox QAbstractItemView::item:selected { background: $selected; }
+QListWidget#strip::item:selected { border: 1px solid $accent; }
 QAbstractItemView { background: $panel; border: 0; outline: 0; selection-background-color: $selected;
     selection-color: $text; }
 QTreeView::item, QUndoView::item { padding: 4px 5px; }
@@ -187,6 +188,7 @@ QSlider::handle:horizontal { background: $text; width: 12px; height: 12px; margi
 QSlider::handle:horizontal:disabled { background: $faint; }
 QPushButton { background: $raised; border: 1px solid $border; border-radius: 6px; padding: 5px 14px; }
 QPushButton:hover { background: $selected; }
+QPushButton:checked { color: $accent; border-color: $accent; }
 QPushButton:disabled { color: $faint; background: transparent; }
 QPushButton:default { border-color: $accent; }
 #run { background: $accent; color: $on_accent; font-weight: 600; padding: 5px 18px; }

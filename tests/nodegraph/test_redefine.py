@@ -2,8 +2,9 @@
 
 import pytest
 
+from nodegraph.app_view import App, app_of, set_app
 from nodegraph.expand import GROUP
-from nodegraph.graph import Graph, Node, add_node
+from nodegraph.graph import Graph, Node, Port, add_node
 from nodegraph.grouping import make_group
 from nodegraph.plan import plan
 from nodegraph.redefine import redefine
@@ -53,6 +54,15 @@ def test_a_socket_that_goes_takes_its_wires_and_values_along():
     assert not any(src.node == "in" for src in after.groups["Twice"].graph.links.values())
     assert not any(dst.node == "twice" for dst in after.links)
     assert not after.nodes["twice"].params
+
+
+def test_the_app_view_shows_a_renamed_socket_and_leaves_out_one_that_goes():
+    _, *rest = TWICE.inputs
+    shown = App(tuple(Port("twice", name) for name in TWICE.inputs), ("twice",))
+    names = {name: f"{name}_in" for name in rest}
+    after = redefine(set_app(instance(), shown), TWICE, "Twice", names, OUTPUTS)
+    assert app_of(after) == App(tuple(Port("twice", name) for name in names.values()), ("twice",))
+    assert "app" not in redefine(instance(), TWICE, "Twice", names, OUTPUTS).extra
 
 
 def test_instances_in_other_groups_change_too():

@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QMenu
+from PySide6.QtWidgets import QApplication, QDialog, QMenu
 
 from nodegraph.engine import Settings as EngineSettings
 from ui.action_search import ActionSearch, search
@@ -13,6 +13,7 @@ from ui.keys import PRESETS, bound, conflicts
 from ui.keys_dialog import KeysDialog
 from ui.main_window import MainWindow
 from ui.settings import Settings
+from ui.templates import TemplatePicker
 
 
 @pytest.fixture
@@ -38,11 +39,14 @@ def test_own_keys_go_before_the_preset_and_the_preset_before_the_default(monkeyp
     assert bound(actions, "no such preset", {})["a.one"] == "Ctrl+A"
 
 
-def test_a_dialog_that_was_closed_is_gone(window):
-    window.edit_keys()
-    window.findChild(KeysDialog).reject()
+@pytest.mark.parametrize("id", ["edit.keys", "help.guide", "file.template"])
+def test_a_dialog_that_was_closed_is_gone(window, monkeypatch, id):
+    monkeypatch.setattr(TemplatePicker, "exec", lambda picker: picker.reject())
+    window.actions_by_id[id].trigger()
+    for dialog in window.findChildren(QDialog):
+        dialog.reject()
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    assert window.findChild(KeysDialog) is None
+    assert not window.findChildren(QDialog)
 
 
 def test_a_conflict_names_the_others():

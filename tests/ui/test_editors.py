@@ -181,6 +181,16 @@ def test_rolling_gives_another_seed_each_time(inspector, params):
     assert len(seeds) == 3
 
 
+def test_a_rolled_seed_takes_the_place_of_what_is_being_typed(inspector, params):
+    editor = inspector.rows["seed"].editor
+    editor.roll.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # as buttons are on some platforms
+    editor.box.setFocus()
+    editor.box.selectAll()
+    QTest.keyClicks(editor.box, "12")
+    QTest.mouseClick(editor.roll, Qt.MouseButton.LeftButton)
+    assert editor.box.text() == str(params()["seed"]) != "12"
+
+
 def test_undo_is_shown(inspector, document):
     document.set_param("settings", "text", "a dog")
     document.undo_stack.undo()

@@ -9,7 +9,7 @@ import shiboken6
 from PySide6.QtCore import QObject
 
 from nodegraph.engine import Settings
-from nodegraph.messages import Event
+from nodegraph.messages import Event, Gone
 from tests.ui.engines import LONG, slow
 from ui.engine import Engine
 
@@ -51,15 +51,17 @@ def test_a_closed_engine_stays_closed(engine: Engine, qtbot):
     assert (heard, engine.pid, threads()) == ([], None, [])
 
 
-def test_stop_waits_for_an_engine_that_is_still_starting(owner: QObject, qtbot, monkeypatch):
+def test_stop_waits_for_an_engine_that_has_not_come_to_a_node_yet(owner: QObject, qtbot, monkeypatch):
     monkeypatch.setattr("ui.engine.PATIENCE_MS", 50)
     heard: list[Event] = []
     engine = Engine(Settings("tests.toy_nodes", cache=None), owner)
     engine.happened.connect(heard.append)
     engine.start()
-    os.kill(engine.pid or 0, signal.SIGSTOP)  # it takes its time
     engine.run(slow(1), ("save",), heard.append)
+    os.kill(engine.pid or 0, signal.SIGSTOP)  # it takes its time
     engine.stop(heard.append)
     qtbot.wait(200)
     assert not heard
     os.kill(engine.pid or 0, signal.SIGCONT)
+    qtbot.waitUntil(lambda: not engine.running, timeout=LONG)
+    assert not [event for event in heard if isinstance(event, Gone)]

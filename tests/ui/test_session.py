@@ -101,6 +101,22 @@ def test_a_saved_document_comes_back_without_unsaved_changes(start: Callable[[],
     assert not restored.dirty
 
 
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_file_that_two_windows_had_open_comes_back_as_one_document_with_that_file(
+    start: Callable[[], Session], file: Path, changed: bool
+):
+    first, second = start(), start()
+    edited(first.open(file))
+    document = second.open(file)
+    if changed:
+        edited(document)
+    crash(first)
+    crash(second)
+    restored = start().restore()
+    assert [document.path for document in restored if document.path] == [file]
+    assert len(restored) == 1 + changed
+
+
 def test_an_empty_document_that_nobody_has_touched_does_not_come_back(start: Callable[[], Session], tmp_path: Path):
     session = start()
     session.new()

@@ -167,6 +167,7 @@ def edit_group(canvas: Canvas) -> None:
         sockets = {"inputs": dialog.inputs.names, "outputs": dialog.outputs.names}
         edit = partial(canvas.document.edit, "Change group", partial(change, **sockets))
         tried(canvas, "The group was not changed", edit)
+    dialog.deleteLater()
 
 
 def rename_selected(canvas: Canvas) -> None:
