@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,20 +20,31 @@ from nodegraph.messages import Event, Saved
 COMPACT_AT = 1000
 """Lines that say nothing any more, before the file is written anew when it is read."""
 
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+PARAMETER = re.compile(rf"(\w+): ({NUMBER.pattern})(?![\w.])")
+"""As Save image writes it: "seed: 14"."""
+
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A picture. made: seconds since 1970. text: what the file says of prompt, seed and the other parameters."""
+    """A picture. made: seconds since 1970. text: what the file says of prompt, seed and the other parameters.
+
+    node: that wrote it, as the engine calls it.
+    """
 
     path: str
     made: float
     text: str = ""
     starred: bool = False
+    node: str = ""
 
-    def matches(self, words: Iterable[str]) -> bool:
-        """Whether every word (in lower case) is in its name or its parameters."""
+    def matches(self, words: Sequence[str]) -> bool:
+        """Whether every word is in its name or its parameters; a number after a parameter's name is its value."""
         hay = f"{Path(self.path).name}\n{self.text}".lower()
-        return all(word in hay for word in words)
+        return all(
+            _is_value(hay, before, word) if NUMBER.fullmatch(word) else word in hay
+            for before, word in zip(("", *words), words, strict=False)
+        )
 
 
 class Gallery(QObject):
@@ -53,18 +65,21 @@ class Gallery(QObject):
     def take(self, event: Event) -> None:
         """Remember the pictures that the engine says it wrote."""
         if isinstance(event, Saved):
-            self.add(Path(event.path))
+            self.add(Path(event.path), event.node)
 
-    def add(self, path: Path) -> None:
+    def add(self, path: Path, node: str = "") -> None:
         """What is not a PNG is left out, and what is known already."""
         path = path.absolute()
-        if str(path) in self.pictures:
-            return
         try:
             text = png.read_texts(path).get(png.PARAMETERS, "")
         except (OSError, ValueError):
             return
-        made = Made(str(path), time.time(), text)
+        known = self.pictures.get(str(path))
+        if known and known.text == text:
+            return
+        if known:
+            self.remove(known.path)  # it was deleted, and its name given to another
+        made = Made(str(path), time.time(), text, node=node)
         self.pictures[made.path] = made
         self._write({"add": asdict(made)})
         self.added.emit(made)
@@ -105,7 +120,8 @@ class Gallery(QObject):
             match json.loads(line):
                 case {"add": {"path": str(path), "made": float() | int() as made, **rest}}:
                     self.pictures.pop(path, None)
-                    self.pictures[path] = Made(path, made, str(rest.get("text", "")), bool(rest.get("starred")))
+                    text, node = (str(rest.get(name, "")) for name in ("text", "node"))
+                    self.pictures[path] = Made(path, made, text, bool(rest.get("starred")), node)
                 case {"star": str(path), "on": bool(on)} if path in self.pictures:
                     self.pictures[path] = replace(self.pictures[path], starred=on)
                 case {"remove": str(path)}:
@@ -114,6 +130,20 @@ class Gallery(QObject):
                     pass
         except ValueError:
             return
+
+
+def words_of(search: str) -> tuple[str, ...]:
+    """What `Made.matches` looks for; "seed:14" and "seed = 14" are the same."""
+    return tuple(re.sub("[:=]", " ", search.lower()).split())
+
+
+def _is_value(hay: str, name: str, number: str) -> bool:
+    """Whether a parameter has this value, its name being such as "scale" for guidance_scale.
+
+    Without a parameter of that name, whether the number is there at all.
+    """
+    values = [value for of, value in PARAMETER.findall(hay) if name in (of, *of.split("_"))]
+    return float(number) in map(float, values) if values else number in hay
 
 
 def _line(record: Mapping[str, Any]) -> bytes:

@@ -223,9 +223,9 @@ class MainWindow(QMainWindow):
         self.engine.happened.connect(self.gallery.take)
         self.gallery_panel.restored.connect(self.open)
         self.gallery_panel.failed.connect(self.say)
-        self.gallery_panel.looked_at.connect(lambda result: self.preview.show_result(result))
-        self.gallery_panel.pinned.connect(lambda side, result: self.preview.pin(side, result))
-        self.gallery_panel.compared.connect(lambda a, b: self.preview.compare_two(a, b))
+        self.gallery_panel.looked_at.connect(lambda result: self._preview_in_view().show_result(result))
+        self.gallery_panel.pinned.connect(lambda side, result: self._preview_in_view().pin(side, result))
+        self.gallery_panel.compared.connect(lambda a, b: self._preview_in_view().compare_two(a, b))
         self.queue_panel.opened.connect(self.tabs.new)
         self.docks.placed.connect(self._layout_pause.start)
         self._layout_pause.timeout.connect(self._keep_layout)
@@ -244,6 +244,10 @@ class MainWindow(QMainWindow):
         workspace.show_app(self.actions_by_id["view.app"].isChecked())
         self._show_file()
         self._show_run()
+
+    def _preview_in_view(self) -> Preview:
+        self.docks.show("Preview")
+        return self.preview
 
     def _show_file(self) -> None:
         self.setWindowTitle(f"{self.document.name}[*] — Denoodle")

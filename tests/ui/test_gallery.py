@@ -6,20 +6,26 @@ import pytest
 from PySide6.QtCore import QBuffer, QPoint, Qt
 from PySide6.QtGui import QDrag, QImage
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QPushButton
 
-from nodegraph import png
+from nodegraph import png, workflow
+from nodegraph.engine import Settings as EngineSettings
+from nodegraph.graph import Graph, set_param
 from nodegraph.messages import Saved
-from ui.gallery import COMPACT_AT, Gallery
+from ui.gallery import COMPACT_AT, Gallery, Made, words_of
+from ui.main_window import MainWindow
 from ui.panels.gallery import GalleryPanel
+from ui.session import Session
 
 
-def picture(folder: Path, name: str, parameters: str = "") -> Path:
-    image = QImage(48, 32, QImage.Format.Format_RGB888)
+def picture(folder: Path, name: str, parameters: str = "", graph: Graph | None = None, side: int = 32) -> Path:
+    image = QImage(side + side // 2, side, QImage.Format.Format_RGB888)
     image.fill(Qt.GlobalColor.darkCyan)
     buffer = QBuffer()
     image.save(buffer, "PNG")  # type: ignore[call-overload]
     path = folder / name
-    path.write_bytes(png.with_texts(buffer.data().data(), {png.PARAMETERS: parameters}))
+    texts = {png.PARAMETERS: parameters, png.KEYWORD: workflow.dumps(graph or Graph())}
+    path.write_bytes(png.with_texts(buffer.data().data(), texts))
     return path
 
 
@@ -38,6 +44,14 @@ def again(gallery: Gallery) -> Gallery:
 
 def names(gallery: Gallery) -> list[str]:
     return [Path(path).name for path in gallery.pictures]
+
+
+def test_another_picture_under_the_name_of_a_deleted_one_takes_its_place(gallery: Gallery, tmp_path: Path):
+    one = next(iter(gallery.pictures))
+    gallery.take(Saved("save", str(picture(tmp_path, "one.png", "text: a green fox"))))
+    assert names(gallery) == ["two.png", "three.png", "one.png"]
+    assert gallery.pictures[one].text == "text: a green fox"
+    assert again(gallery).pictures == gallery.pictures
 
 
 def test_a_list_that_cannot_be_kept_is_told_and_shown_nevertheless(qtbot, tmp_path: Path):
@@ -106,8 +120,12 @@ def place(panel: GalleryPanel, row: int) -> QPoint:
     return panel.tiles.visualRect(panel.shown.index(row)).center()
 
 
-def click(panel: GalleryPanel, row: int) -> None:
-    QTest.mouseClick(panel.tiles.viewport(), Qt.MouseButton.LeftButton, pos=place(panel, row))
+def click(panel: GalleryPanel, row: int, keys=Qt.KeyboardModifier.NoModifier) -> None:
+    QTest.mouseClick(panel.tiles.viewport(), Qt.MouseButton.LeftButton, keys, place(panel, row))
+
+
+def button(panel: GalleryPanel, text: str) -> QPushButton:
+    return next(found for found in panel.findChildren(QPushButton) if found.text() == text)
 
 
 def test_the_newest_picture_comes_first(panel: GalleryPanel, tmp_path: Path):
@@ -127,11 +145,44 @@ def test_search_finds_every_word_in_prompts_parameters_and_names(panel: GalleryP
     assert panel.hint.text() == "No picture matches."
 
 
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("seed 14", True),
+        ("seed: 14", True),
+        ("seed 1", False),
+        ("seed 20", False),
+        ("steps 20 seed 14 fox", True),
+        ("scale 7.50", True),
+        ("guidance_scale 7", False),
+        ("14 mushroom", False),
+        ("00014", True),
+        ("fox 3", True),  # no parameter has this name
+        ("fox 8", False),
+    ],
+)
+def test_a_name_with_a_number_is_the_value_of_that_parameter(search: str, found: bool):
+    text = "noise (latent.noise) seed: 14\nscheduler (x) steps: 20, guidance_scale: 7.5\nprompt (t) text: 3 foxes"
+    assert Made("/pictures/denoodle_00014.png", 0.0, text).matches(words_of(search)) == found
+
+
 def test_s_stars_and_the_star_button_shows_those_alone(panel: GalleryPanel):
     click(panel, 1)
     QTest.keyClick(panel.tiles, Qt.Key.Key_S)
     QTest.mouseClick(panel.starred, Qt.MouseButton.LeftButton)
     assert shown(panel) == ["two.png"]
+
+
+def test_a_starred_picture_shows_its_star_and_the_button_says_what_it_will_do(panel: GalleryPanel, qtbot):
+    qtbot.waitUntil(lambda: panel.shown.index(1).data(Qt.ItemDataRole.DecorationRole) is not None)
+    click(panel, 1)
+    plain = panel.tiles.grab().toImage()
+    QTest.mouseClick(button(panel, "Star"), Qt.MouseButton.LeftButton)
+    cell = panel.tiles.visualRect(panel.shown.index(1))
+    picture_of = cell.adjusted(0, 0, 0, -30)  # its name is below
+    assert panel.tiles.grab().toImage().copy(picture_of) != plain.copy(picture_of)
+    QTest.mouseClick(button(panel, "Unstar"), Qt.MouseButton.LeftButton)
+    assert panel.tiles.grab().toImage().copy(cell) == plain.copy(cell)
 
 
 def test_delete_takes_a_picture_off_the_list(panel: GalleryPanel):
@@ -168,3 +219,75 @@ def test_thumbnails_come_when_they_are_made_and_a_missing_file_says_so(panel: Ga
     qtbot.addWidget(other)
     other.show()
     qtbot.waitUntil(lambda: other.shown.thumbnails.unreadable(next(iter(panel.gallery.pictures))))
+
+
+@pytest.fixture
+def window(qtbot, registry, graph: Graph, tmp_path: Path) -> MainWindow:
+    """As at the next start: three pictures of earlier, and a document that made none of them. No engine is started."""
+    state = tmp_path / "state"
+    gallery = Gallery(state / "gallery.jsonl")
+    for value in (5.0, 6.0, 7.0):
+        made = set_param(graph, "left", "value", value)
+        gallery.take(Saved("show", str(picture(tmp_path, f"made_{value:g}.png", graph=made, side=600))))
+    engine = EngineSettings("tests.toy_nodes", cache=None, out_dir=str(tmp_path))
+    window = MainWindow(registry, engine, session=Session(registry, state))
+    qtbot.addWidget(window)
+    window.tabs.show_document(window.session.new(graph))
+    window.resize(1440, 900)
+    window.show()
+    window.docks.show("Gallery")
+    qtbot.waitExposed(window.gallery_panel)
+    return window
+
+
+def what_differs(window: MainWindow) -> list[tuple[str, str, str]]:
+    return window.preview.comparison.found
+
+
+def test_a_click_shows_a_picture_of_earlier_in_full_size_with_its_name(window: MainWindow, qtbot):
+    panel, preview = window.gallery_panel, window.preview
+    assert not panel.tiles.verticalScrollBar().isVisible()
+    window.docks.hide("Preview")
+    click(panel, 1)
+    assert preview.isVisible()
+    assert preview.view.a is not None
+    qtbot.waitUntil(lambda: preview.view.a.width() == 900)
+    assert preview.caption.text().startswith("made_6.png  ·  900 × 600  ·  made at ")
+    QTest.keyClick(panel.tiles, Qt.Key.Key_Right)
+    assert preview.caption.text().startswith("made_5.png")
+
+
+def test_two_pictures_of_earlier_are_compared_with_what_differs(window: MainWindow, qtbot):
+    panel, preview = window.gallery_panel, window.preview
+    click(panel, 2)
+    assert not button(panel, "Compare the two").isEnabled()
+    click(panel, 0, Qt.KeyboardModifier.ControlModifier)
+    QTest.mouseClick(button(panel, "Compare the two"), Qt.MouseButton.LeftButton)
+    assert preview.comparing
+    assert what_differs(window) == [("Box: value", "7", "5")]
+    qtbot.waitUntil(lambda: preview.view.a.width() == preview.view.b.width() == 900)
+    QTest.keyClick(preview.mode, Qt.Key.Key_Home)
+    assert preview.caption.text().startswith("made_5.png")
+
+
+def test_the_menu_of_a_picture_pins_it(window: MainWindow):
+    panel = window.gallery_panel
+    for row, text in ((0, "This is A"), (1, "This is B")):
+        click(panel, row)
+        next(act for act in panel.tiles.actions() if act.text() == text).trigger()
+    assert what_differs(window) == [("Box: value", "7", "6")]
+    assert [window.preview.buttons[side].isChecked() for side in ("a", "b")] == [True, True]
+
+
+def test_the_graph_of_a_picture_opens_under_its_name(window: MainWindow):
+    click(window.gallery_panel, 0)
+    QTest.mouseClick(button(window.gallery_panel, "Restore this graph"), Qt.MouseButton.LeftButton)
+    assert window.document.name == "made_7"
+    assert window.document.graph.nodes["left"].params["value"] == 7.0
+
+
+def test_a_picture_that_is_gone_is_said_to_be(window: MainWindow):
+    path = next(iter(window.gallery.pictures))
+    Path(path).unlink()
+    click(window.gallery_panel, 2)
+    assert Path(path).name in window.status_bar.text.text()

@@ -23,7 +23,7 @@ from ui.queue import Queue
 from ui.results import Result, Results
 from ui.runner import Runner
 
-NOW = datetime(2026, 3, 1, 10, 42, 5)
+NOW = datetime.now().replace(hour=10, minute=42, second=5)
 RED, BLUE = (220, 30, 30), (30, 30, 220)
 
 
@@ -165,6 +165,7 @@ def click(preview: Preview, index: int) -> None:
 def test_two_results_are_pinned_and_compared_with_what_differs(preview):
     click(preview, 0)
     QTest.mouseClick(preview.buttons["a"], Qt.MouseButton.LeftButton)
+    assert preview.buttons["a"].isChecked()
     assert not preview.comparing
     click(preview, 1)
     QTest.mouseClick(preview.buttons["b"], Qt.MouseButton.LeftButton)
@@ -232,9 +233,43 @@ def test_the_picture_is_copied(preview):
     assert QGuiApplication.clipboard().image().pixelColor(3, 3).red() == 220
 
 
-def test_an_earlier_result_is_shown_until_a_run_makes_a_new_picture(preview, runs):
+def test_an_earlier_result_stays_while_the_queue_runs_until_something_is_run_by_hand(preview, runs):
     click(preview, 0)
     assert "made at 10:42:05" in preview.caption.text()
     runs._set("show", picture=picture((1, 2, 3)))
     runs.pictured.emit("show")
+    assert "made at 10:42:05" in preview.caption.text()
+    preview.pictures.runner.started.emit()
+    runs.pictured.emit("show")
     assert "made at" not in preview.caption.text()
+
+
+def test_the_strip_marks_what_is_shown_and_brings_it_into_view(preview, runs):
+    graph = preview.document.graph
+    results = [Result("show", picture((step, 0, 0)), set_param(graph, "left", "value", step)) for step in range(30)]
+    preview.results.kept = results
+    for shown in (29, 0, 12):
+        runs._set("show", picture=results[shown].picture)
+        runs.pictured.emit("show")
+        preview.results.changed.emit()
+        assert [index.row() for index in preview.strip.selectedIndexes()] == [shown]
+        place = preview.strip.visualItemRect(preview.strip.item(shown))
+        assert preview.strip.viewport().rect().contains(place.adjusted(1, 1, -1, -1))
+    runs._set("show", picture=picture(BLUE))
+    runs.pictured.emit("show")
+    assert preview.strip.selectedIndexes() == []
+    assert not preview.buttons["a"].isEnabled()  # it is no result yet
+
+
+def test_the_menu_of_the_strip_pins_the_result_under_the_pointer(preview):
+    click(preview, 1)
+    at = preview.strip.visualItemRect(preview.strip.item(0)).center()
+    QTest.mouseClick(preview.strip.viewport(), Qt.MouseButton.RightButton, pos=at)
+    preview.strip.actions()[0].trigger()
+    assert preview.pins["a"] is preview.results.kept[0]
+
+
+def test_a_result_is_never_compared_with_itself(preview):
+    preview.compare("slider")
+    click(preview, 0)  # which was A
+    assert [preview.pins["a"], preview.pins["b"]] == preview.results.kept[::-1]

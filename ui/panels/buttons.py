@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QPushButton
 
 
@@ -13,4 +14,16 @@ def small_button(text: str, act: Callable[[], object], tip: str) -> QPushButton:
     button.setToolTip(tip)
     button.setObjectName("small")
     button.clicked.connect(lambda: act())
+    return button
+
+
+def action_button(action: QAction) -> QPushButton:
+    """Does what the action does, and can be pressed when that can be done."""
+    button = small_button(action.text(), action.trigger, action.toolTip())
+
+    def follow() -> None:
+        button.setText(action.text())
+        button.setEnabled(action.isEnabled())
+
+    action.changed.connect(follow)
     return button

@@ -1,8 +1,8 @@
-"""Every picture that was made, newest first: look for one, keep it, drag it out, get its graph back."""
+"""Every picture that was made, newest first: look for one, look at it, compare two, drag it out, get its graph back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from PySide6.QtCore import (
     QUrl,
     Signal,
 )
-from PySide6.QtGui import QDesktopServices, QDrag, QKeyEvent, QPainter
+from PySide6.QtGui import QAction, QDesktopServices, QDrag, QKeyEvent, QPainter
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -31,15 +31,18 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ui.gallery import Gallery, Made
-from ui.panels.buttons import small_button
+from ui.canvas.pixmaps import picture_of
+from ui.gallery import Gallery, Made, words_of
+from ui.panels.buttons import action_button, small_button
+from ui.panels.picture_view import Side
 from ui.panels.thumbnails import Thumbnails
+from ui.results import Result, result_in
 from ui.theme import color, colors, panel_font, scaled
 
 PATH = Qt.ItemDataRole.UserRole
 STARRED = Qt.ItemDataRole.UserRole + 1
 GONE = Qt.ItemDataRole.UserRole + 2
-SIDE, GAP = 116, 10
+SIDE, GAP = 96, 10  # pixels
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -60,7 +63,7 @@ class Shown(QAbstractListModel):
 
     def search(self, text: str, starred_only: bool) -> None:
         self.beginResetModel()
-        self._words, self._starred_only = tuple(text.lower().split()), starred_only
+        self._words, self._starred_only = words_of(text), starred_only
         self._paths = [made.path for made in reversed(self.gallery.pictures.values()) if self._fits(made)]
         self.endResetModel()
 
@@ -74,6 +77,7 @@ class Shown(QAbstractListModel):
             self.endInsertRows()
 
     def _remove(self, path: str) -> None:
+        self.thumbnails.forget(path)
         if path in self._paths:
             row = self._paths.index(path)
             self.beginRemoveRows(QModelIndex(), row, row)
@@ -118,7 +122,7 @@ class Tile(QStyledItemDelegate):
     """A picture with its name below and a star when it has one."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        return QSize(scaled(SIDE) + GAP, scaled(SIDE) + scaled(20) + GAP)
+        return QSize(SIDE + GAP, SIDE + scaled(20) + GAP)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         painter.save()
@@ -131,7 +135,7 @@ class Tile(QStyledItemDelegate):
             painter.drawRoundedRect(cell, 6, 6)
         place = cell.adjusted(4, 4, -4, -scaled(20))
         picture = index.data(Qt.ItemDataRole.DecorationRole)
-        painter.setFont(panel_font(12))
+        painter.setFont(panel_font(11))
         painter.setPen(color(theme.dim))
         if picture is not None:
             size = picture.size().scaled(place.size().toSize(), Qt.AspectRatioMode.KeepAspectRatio)
@@ -141,15 +145,31 @@ class Tile(QStyledItemDelegate):
         elif index.data(GONE):
             painter.drawText(place, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, "The file is gone")
         foot = QRectF(cell.x() + 4, cell.bottom() - scaled(20), cell.width() - 8, scaled(20))
-        star = "★ " if index.data(STARRED) else ""
-        painter.setPen(color(theme.accent if star else theme.dim))
-        name = painter.fontMetrics().elidedText(star + index.data(), Qt.TextElideMode.ElideMiddle, int(foot.width()))
+        name = painter.fontMetrics().elidedText(
+            Path(index.data()).stem, Qt.TextElideMode.ElideMiddle, int(foot.width())
+        )
         painter.drawText(foot, Qt.AlignmentFlag.AlignCenter, name)
+        if index.data(STARRED):
+            self._paint_star(painter, place)
         painter.restore()
+
+    def _paint_star(self, painter: QPainter, place: QRectF) -> None:
+        """In a corner of the picture, on a ground of its own: it is seen on any."""
+        side = scaled(20)
+        badge = QRectF(place.right() - side, place.top(), side, side)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(color(colors().panel, 220))
+        painter.drawEllipse(badge)
+        painter.setPen(color(colors().accent))
+        painter.setFont(panel_font(13))
+        painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, "★")
 
 
 class Tiles(QListView):
-    """S stars, Enter gets the graph back, Delete takes off the list; a drag hands out the files."""
+    """S stars, Enter gets the graph back, Delete takes off the list; a drag hands out the files.
+
+    To go to a picture with the arrow keys is as good as a click.
+    """
 
     starring = Signal()
     removing = Signal()
@@ -177,7 +197,10 @@ class Tiles(QListView):
             case Qt.Key.Key_Return | Qt.Key.Key_Enter if self.currentIndex().isValid():
                 self.activated.emit(self.currentIndex())
             case _:
+                before = QPersistentModelIndex(self.currentIndex())
                 super().keyPressEvent(event)
+                if self.currentIndex() != before:
+                    self.clicked.emit(self.currentIndex())
 
     def startDrag(self, actions: Qt.DropAction) -> None:
         drag = QDrag(self)
@@ -189,13 +212,18 @@ class Tiles(QListView):
 
 
 class GalleryPanel(QWidget):
+    looked_at = Signal(object)  # the Result that is to be shown
+    pinned = Signal(str, object)  # side, and the Result that is A or B from now on
+    compared = Signal(object, object)  # two Results
     restored = Signal(Path)  # the picture whose graph is to be shown
+    failed = Signal(str)  # why a picture cannot be shown, as a sentence
 
     def __init__(self, gallery: Gallery, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.gallery = gallery
         self.field = QLineEdit(placeholderText="Search prompts and parameters", clearButtonEnabled=True)
         self.field.setAccessibleName("Search pictures")
+        self.field.setToolTip('Words of the prompt, the parameters or the name; "seed 14" is that very seed')
         self.starred = small_button("★", self._search, "Show starred pictures alone")
         self.starred.setCheckable(True)
         self.starred.setAccessibleName("Starred alone")
@@ -204,20 +232,38 @@ class GalleryPanel(QWidget):
         self.tiles.setModel(self.shown)
         self.hint = QLabel(alignment=Qt.AlignmentFlag.AlignCenter)
         self.hint.setObjectName("dim")
-        self.restore = small_button("Restore this graph", self._restore, "Open the graph that made it (Enter)")
-        self.star = small_button("Star", self._star, "Star or unstar what is selected (S)")
-        self.folder = small_button("Open folder", self._open_folder, "Show the file where it lies")
-        self.remove = small_button("Remove", self._remove, "Take it off this list; the file stays (Delete)")
+        self.acts = self._make_actions()
         self._lay_out()
         self._connect()
         self.setFocusProxy(self.tiles)
         self._show()
 
+    def _make_actions(self) -> dict[str, QAction]:
+        """What can be done with the pictures that are selected: their menu."""
+        table: tuple[tuple[str, str, Callable[[], None], str], ...] = (
+            ("show", "Show", self._look, "Look at it in the preview"),
+            ("a", "This is A", lambda: self._pin("a"), "Compare it with another, which is B"),
+            ("b", "This is B", lambda: self._pin("b"), "Compare it with another, which is A"),
+            ("compare", "Compare the two", self._compare, "Compare the two that are selected"),
+            ("star", "Star", self._star, "Star or unstar what is selected (S)"),
+            ("restore", "Restore this graph", self._restore, "Open the graph that made it (Enter)"),
+            ("folder", "Open folder", self._open_folder, "Show the file where it lies"),
+            ("remove", "Remove", self._remove, "Take it off this list; the file stays (Delete)"),
+        )
+        made: dict[str, QAction] = {}
+        for name, text, act, tip in table:
+            made[name] = QAction(text, self.tiles, toolTip=tip)
+            made[name].triggered.connect(lambda _=False, act=act: act())
+        self.tiles.addActions(list(made.values()))
+        self.tiles.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        return made
+
     def _lay_out(self) -> None:
         head = QHBoxLayout()
         head.addWidget(self.field, 1)
-        for button in (self.starred, self.restore, self.star, self.folder, self.remove):
-            head.addWidget(button)
+        head.addWidget(self.starred)
+        for name in ("compare", "star", "restore", "folder", "remove"):
+            head.addWidget(action_button(self.acts[name]))
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 4, 10, 8)
         column.addLayout(head)
@@ -226,10 +272,12 @@ class GalleryPanel(QWidget):
 
     def _connect(self) -> None:
         self.field.textChanged.connect(self._search)
+        self.tiles.clicked.connect(self._look)
         self.tiles.activated.connect(lambda index: self.restored.emit(Path(index.data(PATH))))
         self.tiles.starring.connect(self._star)
         self.tiles.removing.connect(self._remove)
         self.tiles.selectionModel().selectionChanged.connect(self._show)
+        self.gallery.changed.connect(self._show)
         for signal in (self.shown.modelReset, self.shown.rowsInserted, self.shown.rowsRemoved):
             signal.connect(self._show)
 
@@ -238,13 +286,50 @@ class GalleryPanel(QWidget):
 
     def _show(self) -> None:
         chosen, any_shown = self.tiles.chosen(), self.shown.rowCount() > 0
-        for button in (self.restore, self.folder):
-            button.setEnabled(len(chosen) == 1)
-        for button in (self.star, self.remove):
-            button.setEnabled(bool(chosen))
+        for name, action in self.acts.items():
+            fits = {"compare": len(chosen) == 2, "star": bool(chosen), "remove": bool(chosen)}
+            action.setEnabled(fits.get(name, len(chosen) == 1))
+        self.acts["star"].setText("Unstar" if chosen and self._all_starred(chosen) else "Star")
         self.hint.setText("No picture matches." if self.gallery.pictures else "Pictures that you save appear here.")
         self.hint.setVisible(not any_shown)
         self.tiles.setVisible(any_shown)
+
+    def _all_starred(self, paths: Iterable[str]) -> bool:
+        return all(self.gallery.pictures[path].starred for path in paths)
+
+    # Looking at pictures ------------------------------------------------------------------------------
+
+    def _results(self, indexes: Iterable[QModelIndex]) -> list[Result]:
+        """Nothing, and a sentence why, when a file cannot be read."""
+        try:
+            return [self._result(index.data(PATH)) for index in indexes]
+        except ValueError as error:
+            self.failed.emit(str(error))
+            return []
+
+    def _result(self, path: str) -> Result:
+        made, small = self.gallery.pictures[path], self.shown.thumbnails.at_once(path)
+        if small is None:
+            raise ValueError(f"{path} is gone, or no picture any more")
+        return result_in(Path(path), made.node, made.made, picture_of(small.toImage()))
+
+    def _look(self) -> None:
+        """Show the picture that was gone to, unless that took it out of the selection."""
+        current = self.tiles.currentIndex()
+        if current in self.tiles.selectedIndexes():
+            for result in self._results([current]):
+                self.looked_at.emit(result)
+
+    def _pin(self, side: Side) -> None:
+        for result in self._results(self.tiles.selectedIndexes()):
+            self.pinned.emit(side, result)
+
+    def _compare(self) -> None:
+        """The first of the list is A."""
+        if results := self._results(sorted(self.tiles.selectedIndexes())):
+            self.compared.emit(*results)
+
+    # Keeping them -------------------------------------------------------------------------------------
 
     def _restore(self) -> None:
         self.restored.emit(Path(self.tiles.chosen()[0]))
@@ -252,7 +337,7 @@ class GalleryPanel(QWidget):
     def _star(self) -> None:
         """All of them are starred, or else none any more."""
         chosen = self.tiles.chosen()
-        on = not all(self.gallery.pictures[path].starred for path in chosen)
+        on = not self._all_starred(chosen)
         for path in chosen:
             self.gallery.star(path, on)
 

@@ -8,6 +8,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
+from nodegraph.types import PREVIEW_SIDE
 from ui.theme import color, colors, panel_font
 
 Mode = Literal["single", "slider", "side"]
@@ -57,7 +58,7 @@ class PictureView(QWidget):
         small = self.a if side == "a" else self.b
         if small is not None:
             actual = self.zoom == self._actual_zoom() != 1.0
-            self.small[side] = small
+            self.small[side] = small if _side(small) >= min(PREVIEW_SIDE, _side(picture)) else _reduced(picture)
             setattr(self, side, picture)
             if actual:
                 self.show_actual()
@@ -212,3 +213,12 @@ class PictureView(QWidget):
     def _put_line(self, split: float) -> None:
         self.split = min(max(split, 0.0), 1.0)
         self.update()
+
+
+def _side(picture: QPixmap) -> int:
+    return max(picture.width(), picture.height())
+
+
+def _reduced(picture: QPixmap) -> QPixmap:
+    size = picture.size().scaled(PREVIEW_SIDE, PREVIEW_SIDE, Qt.AspectRatioMode.KeepAspectRatio)
+    return picture.scaled(size, mode=Qt.TransformationMode.SmoothTransformation)

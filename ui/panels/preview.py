@@ -1,11 +1,12 @@
-"""The newest picture, large: live while a run goes on, the result after it; and any two results side by side."""
+"""The newest picture, large: live while a run goes on, the result after it; any other result, and any two compared."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
-from PySide6.QtCore import QSignalBlocker, QSize, Qt
+from PySide6.QtCore import QItemSelectionModel, QSignalBlocker, QSize, Qt
 from PySide6.QtGui import QAction, QGuiApplication, QImage, QPixmap
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -42,9 +43,10 @@ ICON = 46  # pixels, before the user's scale
 
 
 class Preview(QWidget):
-    """Follows what is computed, until another result is chosen from the strip below.
+    """Follows what is computed, until another result is chosen: one of the strip below, or of the gallery.
 
-    node: whose picture is shown. pins: the results that are compared.
+    That stays, whatever the queue makes, until something is run by hand or edited. node: whose picture is shown.
+    pins: the results that are compared.
     """
 
     def __init__(
@@ -57,10 +59,11 @@ class Preview(QWidget):
     ) -> None:
         super().__init__(parent)
         self.document, self.runs, self.results, self.pictures = document, runs, results, pictures
-        self._unsharp: dict[Side, Source] = {}  # what is shown smaller than it is
+        self._unsharp: dict[Side, Source | Path] = {}  # what is shown smaller than it is
         self._awaited: dict[str, Side] = {}  # where the full size goes, by what was asked for
         self.node: str | None = None
-        self.chosen: Result | None = None  # from the strip; None while the newest picture is shown
+        self.chosen: Result | None = None  # of the strip or the gallery; None while the newest picture is shown
+        self._follows = True  # whether the next picture may take its place
         self.pins: dict[Side, Result | None] = {"a": None, "b": None}
         self.view = PictureView()
         self.comparison = Comparison(document.registry)
@@ -81,6 +84,8 @@ class Preview(QWidget):
         }
         self._lay_out()
         self._connect()
+        for side in ("a", "b"):
+            self.buttons[side].setCheckable(True)
         self._show()
 
     def _make_strip(self) -> QListWidget:
@@ -91,13 +96,14 @@ class Preview(QWidget):
         strip.setMovement(QListView.Movement.Static)
         strip.setIconSize(QSize(scaled(ICON), scaled(ICON)))
         strip.setGridSize(QSize(scaled(ICON) + 12, scaled(ICON) + 12))
-        strip.setFixedHeight(scaled(ICON) + 26)
+        strip.setFixedHeight(scaled(ICON) + 28)
         strip.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         strip.setAccessibleName("Earlier results")
+        strip.setObjectName("strip")
         strip.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         for text, act in (
-            ("This is A", lambda: self.pin("a")),
-            ("This is B", lambda: self.pin("b")),
+            ("This is A", lambda: self.pin("a", self._pointed())),
+            ("This is B", lambda: self.pin("b", self._pointed())),
             ("Restore the graph that made it", self.restore),
         ):
             action = QAction(text, strip)
@@ -121,7 +127,10 @@ class Preview(QWidget):
         column.addWidget(self.view, 1)
         column.addWidget(self.caption)
         column.addWidget(self.strip)
-        column.addWidget(self.comparison)
+        below = QHBoxLayout()
+        below.setContentsMargins(8, 0, 8, 0)
+        below.addWidget(self.comparison)
+        column.addLayout(below)
 
     def _connect(self) -> None:
         self.runs.pictured.connect(self._pictured)
@@ -132,6 +141,8 @@ class Preview(QWidget):
         self.mode.activated.connect(lambda index: self.compare(list(MODES)[index]))
         self.runs.progressed.connect(self._ask)
         self.pictures.enlarged.connect(self._sharpen)
+        self.pictures.runner.started.connect(self._follow)
+        self.document.changed.connect(self._follow)
 
     # What is shown ------------------------------------------------------------------------------------
 
@@ -148,9 +159,19 @@ class Preview(QWidget):
     def comparing(self) -> bool:
         return self.view.mode != "single"
 
+    @property
+    def result(self) -> Result | None:
+        """What is shown, B when two are compared; None for a picture that is not done."""
+        if self.comparing:
+            return self.pins["b"]
+        return self.chosen or self.results.showing(self.runs.of(self.node).picture if self.node else None)
+
+    def _follow(self) -> None:
+        self._follows = True
+
     def _pictured(self, node: str) -> None:
         """Follow a run wherever it is; else what comes of an edit counts in the end, not half way there."""
-        if self.runs.running or self.node in (None, node) or not self._half_way(node):
+        if self._follows and (self.runs.running or self.node in (None, node) or not self._half_way(node)):
             self.show_node(node)
 
     def _half_way(self, node: str) -> bool:
@@ -160,7 +181,7 @@ class Preview(QWidget):
         """Show the picture of this node; nothing changes when it has none, or while two results are compared."""
         picture = self.runs.of(node).picture
         if picture is not None and not self.comparing:
-            self.node, self.chosen = node, None
+            self.node, self.chosen, self._follows = node, None, True
             self.view.show_one(pixmap(picture))
             key = self.runs.picture_key(node)
             self._enlarge({"a": (picture, self.pictures.source(key) if key and _shrunken(picture) else None)})
@@ -168,9 +189,9 @@ class Preview(QWidget):
 
     def show_result(self, result: Result) -> None:
         """Show a result in place of the newest; while two are compared, it is B."""
-        self.chosen = result
+        self.chosen, self._follows = result, result is self.results.newest
         if self.comparing:
-            self.pin("b")
+            self.pin("b", result)
             return
         self.node = result.node
         self._show_result(result)
@@ -180,61 +201,89 @@ class Preview(QWidget):
         self.view.show_one(pixmap(result.picture))
         self._enlarge({"a": (result.picture, result.source)})
 
-    def _enlarge(self, shown: Mapping[Side, tuple[Picture, Source | None]]) -> None:
+    def _enlarge(self, shown: Mapping[Side, tuple[Picture, Source | Path | None]]) -> None:
         """Ask for the full size of what is shown."""
-        self._unsharp = {side: source for side, (picture, source) in shown.items() if source and _shrunken(picture)}
+        self._unsharp = {
+            side: source
+            for side, (picture, source) in shown.items()
+            if isinstance(source, Path) or (source and _shrunken(picture))
+        }
         self._awaited = {}
         self._ask()
 
     def _ask(self) -> None:
-        """Not while a run goes on: another picture is about to come."""
-        if self._unsharp and not self.runs.running:
-            self._awaited = {f"{side} {source}": side for side, source in self._unsharp.items()}
-            for side, source in self._unsharp.items():
+        """The engine not while a run goes on: another picture is about to come."""
+        for side, source in list(self._unsharp.items()):
+            if isinstance(source, Path) or not self.runs.running:
+                del self._unsharp[side]
+                self._awaited[f"{side} {source}"] = side
                 self.pictures.enlarge(f"{side} {source}", source)
-            self._unsharp = {}
 
     def _sharpen(self, key: str, picture: Picture) -> None:
         if side := self._awaited.pop(key, None):
             self.view.sharpen(side, pixmap(picture))
             self._show_caption()
 
-    def pin(self, side: Side) -> None:
-        """The result that is shown is A or B from now on; with both, they are compared."""
-        self.pins[side] = self.chosen or self.results.newest
+    def pin(self, side: Side, result: Result | None = None) -> None:
+        """A result, or else the one that is shown, is A or B from now on; with both, they are compared."""
+        other: Side = "b" if side == "a" else "a"
+        result = result or self.result
+        if result is None:
+            return
+        if self.pins[other] == result:
+            self.pins[other] = self.pins[side]  # it changes sides: nothing is compared with itself
+        self.pins[side] = result
         if all(self.pins.values()):
             self.compare(self.view.mode if self.comparing else "slider")
         self._show()
 
+    def compare_two(self, a: Result, b: Result) -> None:
+        self.pins = {"a": a, "b": b}
+        self.compare(self.view.mode if self.comparing else "slider")
+
     def compare(self, mode: Mode) -> None:
-        """Where nothing was pinned, the two newest results are compared."""
-        kept = self.results.kept
-        if mode == "single" or len(kept) < 2:
-            self.pins = {"a": None, "b": None}
-            newest = self.chosen or self.results.newest
-            if newest:
-                self._show_result(newest)
-            else:
-                self.view.show_one(self.view.b or self.view.a)
+        """Where nothing was pinned, what is shown is compared with the newest other result."""
+        pair = self._pair()
+        if mode == "single" or pair is None:
+            self._show_one()
         else:
-            b = self.pins["b"] = self.pins["b"] or self.chosen or kept[-1]
-            others = [result for result in kept if result is not b]
-            a = self.pins["a"] = self.pins["a"] or others[-1]
+            a, b = pair
+            self.pins = {"a": a, "b": b}
             self.node = b.node
             self.view.show_two(pixmap(a.picture), pixmap(b.picture), mode)
             self._enlarge({"a": (a.picture, a.source), "b": (b.picture, b.source)})
             self.comparison.show_results(a, b)
         self._show()
 
+    def _pair(self) -> tuple[Result, Result] | None:
+        """What can be compared: A and B, whatever is not pinned being what is shown or the newest."""
+        known = [result for result in (self.result, *reversed(self.results.kept)) if result]
+        a, b = self.pins["a"], self.pins["b"]
+        b = b or next((result for result in known if result != a), None)
+        a = a or next((result for result in known if result != b), None)
+        return (a, b) if a and b else None
+
+    def _show_one(self) -> None:
+        """End comparing: B stays."""
+        self.chosen = self.pins["b"] if self.comparing else self.chosen
+        self.pins = {"a": None, "b": None}
+        if shown := self.chosen or self.results.newest:
+            self.node = shown.node
+            self._show_result(shown)
+        else:
+            self.view.show_one(self.view.b or self.view.a)
+
     def _show(self) -> None:
         with QSignalBlocker(self.mode):
             self.mode.setCurrentText(MODES[self.view.mode])
-        several = len(self.results.kept) > 1
-        self.mode.setEnabled(several)
-        self.strip.setVisible(several)
+        self.mode.setEnabled(self._pair() is not None)
+        self.strip.setVisible(len(self.results.kept) > 1)
         self.comparison.setVisible(self.comparing)
         for name, button in self.buttons.items():
-            button.setEnabled(several if name in ("a", "b") else self.pixmap is not None)
+            button.setEnabled((self.result if name in self.pins else self.pixmap) is not None)
+        for side, pinned in self.pins.items():
+            self.buttons[side].setChecked(pinned is not None)
+        self._mark()
         self._show_caption()
 
     def _show_caption(self) -> None:
@@ -249,8 +298,7 @@ class Preview(QWidget):
             return "   ·   ".join(f"{name}: {f'{mark}, ' if mark else ''}{when(r)}" for name, mark, r in sides)
         if self.node is None or self.view.a is None:
             return ""
-        title = self.document.title_of(self.node) if self.node in self.document.graph.nodes else self.node
-        parts = [title, f"{self.view.a.width()} × {self.view.a.height()}"]
+        parts = [self._title(self.node), f"{self.view.a.width()} × {self.view.a.height()}"]
         run = self.runs.of(self.node)
         if self.chosen:
             parts.append(f"made {when(self.chosen)}")
@@ -259,6 +307,12 @@ class Preview(QWidget):
         elif run.stale:
             parts.append("of earlier settings")
         return "  ·  ".join(parts)
+
+    def _title(self, node: str) -> str:
+        """Of the file, or else of the node whose picture is shown."""
+        if self.chosen and self.chosen.file:
+            return self.chosen.file.name
+        return self.document.title_of(node) if node in self.document.graph.nodes else node
 
     # Results ------------------------------------------------------------------------------------------
 
@@ -269,17 +323,27 @@ class Preview(QWidget):
             item.setData(Qt.ItemDataRole.UserRole, result)
             about = summary(result.graph, self.document.declared)
             item.setToolTip("\n".join(filter(None, (f"Made {when(result)}", about))))
-        self.strip.scrollToBottom()
         self._show()
+
+    def _mark(self) -> None:
+        """Which of the strip is shown; while none is, the newest is in view."""
+        kept, shown = self.results.kept, self.result
+        index = next((index for index, result in enumerate(kept) if result is shown), -1)
+        select = QItemSelectionModel.SelectionFlag.ClearAndSelect
+        self.strip.setCurrentRow(index, select)
+        self.strip.scrollToItem(self.strip.item(index if index >= 0 else len(kept) - 1))
+
+    def _pointed(self) -> Result | None:
+        """That of the strip whose menu is open."""
+        item = self.strip.currentItem()
+        return item.data(Qt.ItemDataRole.UserRole) if item else None
 
     def _take(self, item: QListWidgetItem) -> None:
         self.show_result(item.data(Qt.ItemDataRole.UserRole))
 
     def restore(self) -> None:
         """Show the graph that made the chosen result; one step that can be undone."""
-        item = self.strip.currentItem()
-        if item is not None:
-            result: Result = item.data(Qt.ItemDataRole.UserRole)
+        if result := self._pointed():
             self.document.edit(f"Restore what was made {when(result)}", lambda _: result.graph)
 
     # The picture as a file ----------------------------------------------------------------------------
@@ -304,19 +368,19 @@ class Preview(QWidget):
 
     def _graph(self) -> Graph:
         """What made the picture that is shown."""
-        result = self.pins["b"] if self.comparing else self.chosen
-        if result is None and self.node and self.runs.of(self.node).stale:
-            result = self.results.newest  # the document has gone on since
-        return result.graph if result else self.document.graph
+        of_document = self.node and not self.comparing and not self.chosen and not self.runs.of(self.node).stale
+        return self.document.graph if of_document or not self.result else self.result.graph
 
 
 def when(result: Result) -> str:
-    """ "at 14:32:05"."""
-    return f"at {result.made:%H:%M:%S}" if result.made else "earlier"
+    """ "at 14:32:05", or "20 Nov 2026, 14:32" for one of another day."""
+    if result.made is None:
+        return "earlier"
+    return f"{result.made:at %H:%M:%S}" if result.made.date() == date.today() else f"{result.made:%d %b %Y, %H:%M}"
 
 
 def _shrunken(picture: Picture) -> bool:
-    """Whether it may be smaller than what it shows."""
+    """Whether the engine may have made it smaller than what it shows."""
     return max(picture.width, picture.height) >= PREVIEW_SIDE
 
 

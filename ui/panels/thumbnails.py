@@ -45,6 +45,10 @@ class Thumbnails(QObject):
             self._keep(path, read_image(path, SIDE))
         return self._kept[path]
 
+    def forget(self, path: str) -> None:
+        """There is another picture under this name, or none that anybody looks for."""
+        self._kept.pop(path, None)
+
     def unreadable(self, path: str) -> bool:
         return path in self._kept and self._kept[path] is None
 
