@@ -84,7 +84,7 @@ class _Run:
         self.roots = {key: None for target in targets for key in self.plan.roots(target)}
         order, found = self._missing()
         waiting = len(self.absent)
-        num_results = self.plan.num_results - waiting
+        num_results = (self._needed() if self.plan.problems else self.plan.num_results) - waiting
         cached = num_results - sum(1 for call in order if call.type.outputs)
         self.emit(Planned(num_results, cached))
         self.uses.update(ref.key for call in order for ref in self.takes[call.key])
@@ -95,6 +95,15 @@ class _Run:
         del found
         run, stopped = self._compute(order, stop)
         return Idle(run, cached, time.perf_counter() - start, stopped, waiting)
+
+    def _needed(self) -> int:
+        """How many results the targets take: fewer than are planned where a problem is in the way of one."""
+        todo, seen = list(self.roots), set(self.roots)
+        while todo:
+            fresh = {ref.key for ref in call_refs(self.plan.calls[todo.pop()])} - seen
+            seen |= fresh
+            todo += fresh
+        return sum(1 for key in seen if self.plan.calls[key].type.outputs)
 
     def _missing(self) -> tuple[list[Call], dict[str, tuple[Any, ...]]]:
         """The calls to run, each after what it takes; and the cached results where the search ended."""

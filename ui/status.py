@@ -55,6 +55,8 @@ class StatusBar(QStatusBar):
         if self.workspace is None:
             return
         runs, count = self.workspace.runs, self.workspace.problems.count()
+        if runs.running:
+            self._said = ""
         self.problems.setVisible(count > 0)
         self.problems.setText("1 problem" if count == 1 else f"{count} problems")
         self.bar.setVisible(runs.running)

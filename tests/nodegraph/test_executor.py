@@ -55,6 +55,13 @@ def test_going_back_to_an_earlier_setting_computes_nothing():
     assert run(zone(3), "end", cache=cache)[0].run == 0
 
 
+def test_what_a_problem_keeps_from_running_does_not_count_as_cached():
+    graph = build({"box": "toy.box", "sum": "toy.add", "show": "toy.show"}, "box.box > sum.a", "sum.box > show.box")
+    idle, events = run(graph, "show", cache=Cache(1 << 20))
+    assert (idle.run, idle.cached) == (0, 0)
+    assert events[0] == Planned(0, 0)
+
+
 def test_a_stopped_run_goes_on_where_it_stopped():
     cache = Cache(1 << 20)
     calls = itertools.count()

@@ -289,6 +289,23 @@ def test_the_round_of_a_zone_is_chosen_on_its_frame(canvas, hand, zone):
     assert canvas.document.undo_stack.count() == 0
 
 
+def test_two_quick_clicks_are_two_rounds(canvas, hand, zone):
+    pictured(canvas)
+    canvas.grab()
+    before = canvas.scene.zones[0].picker.center() - QPointF(40, 0)
+    hand.click(before)
+    QTest.mouseDClick(canvas, Qt.MouseButton.LeftButton, pos=hand.at(before))
+    assert canvas.findChild(Palette) is None
+    assert canvas.scene.zones[0].picked_text == "1 / 3"
+
+
+def test_the_round_that_is_looked_at_is_never_beyond_the_last(canvas, hand, zone):
+    pictured(canvas)
+    canvas.scene.rounds.picked["begin"] = 7
+    canvas.scene.look_at_round(canvas.scene.zones[0], 0)
+    assert canvas.scene.zones[0].picked_text == "3 / 3"
+
+
 def test_leaving_a_group_selects_it_where_it_was_seen(canvas, group):
     before = canvas.view
     tab(canvas)

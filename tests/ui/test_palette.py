@@ -139,3 +139,13 @@ def test_the_begin_of_a_zone_comes_with_its_end(canvas):
     assert len(canvas.scene.zones) == 1
     canvas.document.undo_stack.undo()
     assert canvas.document.graph == before
+
+
+def test_nodes_added_at_one_place_lie_below_each_other(canvas):
+    for _ in range(3):
+        palette = canvas.open_palette(QPointF(600, 500))
+        QTest.keyClicks(palette.box, "add")
+        QTest.keyClick(palette.box, Qt.Key.Key_Return)
+    added = [canvas.scene.nodes[id].rect for id in ("add", "add_2", "add_3") if id in canvas.scene.nodes]
+    assert len(added) == 3
+    assert not any(a.intersects(b) for a in added for b in added if a is not b)

@@ -496,3 +496,10 @@ def test_escape_leaves_alone_what_else_was_done_meanwhile(canvas, hand, row, par
     canvas.document.set_param("settings", "count", 9)
     press_key(canvas, Qt.Key.Key_Escape)
     assert params()["count"] == 9
+
+
+def test_the_editor_shows_what_an_undo_brings_back(canvas, row, double_click):
+    canvas.document.set_param("settings", "count", 8)
+    double_click(row("count"))
+    canvas.document.undo_stack.undo()
+    assert canvas.editor.box.text() == "3"

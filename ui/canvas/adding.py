@@ -12,6 +12,7 @@ from nodegraph.builtin import BEGIN_OF, GROUP_INPUT, GROUP_OUTPUT, VARIABLE_GET
 from nodegraph.edits import variables
 from nodegraph.expand import GROUP
 from nodegraph.graph import Graph, Node, Port, add_node, connect, fresh_id
+from nodegraph.layout import NODE_GAP
 from nodegraph.node import NodeType
 from nodegraph.types import accepts
 from ui.canvas.palette import Offer, Palette
@@ -62,7 +63,7 @@ def add(canvas: Canvas, offer: Offer, world: QPointF, port: Port | None = None, 
     id = fresh_id(scope.graph, type.id.rsplit(".", 1)[-1].rsplit(":", 1)[-1].lower().replace(" ", "_"))
 
     # The socket that is linked comes to lie at the pointer, or nearly so.
-    place = world if port is None else world - QPointF(0 if from_output else WIDTH, HEADER)
+    place = _free(canvas, world if port is None else world - QPointF(0 if from_output else WIDTH, HEADER))
 
     end = next((end for end, begin in BEGIN_OF.items() if begin == type.id), "")
     added = {id, fresh_id(scope.graph, end.rsplit(".", 1)[-1])} if end else {id}
@@ -80,6 +81,16 @@ def add(canvas: Canvas, offer: Offer, world: QPointF, port: Port | None = None, 
     scope.edit(f"Add {offer.title}", change)
     canvas.recent[:] = [type.id, *(recent for recent in canvas.recent if recent != type.id)][:8]
     canvas.select(added)
+
+
+def _free(canvas: Canvas, place: QPointF) -> QPointF:
+    """The first place from here downwards at which the header of a new node covers no other node."""
+    while True:
+        header = QRectF(place.x(), place.y(), WIDTH, HEADER)
+        covered = [i.rect for i in canvas.scene.nodes_in(header) if i.figure == "node" and i.rect.intersects(header)]
+        if not covered:
+            return place
+        place = QPointF(place.x(), max(rect.bottom() for rect in covered) + NODE_GAP)
 
 
 def mate(scope: Scope, type: NodeType, port: Port, *, from_output: bool) -> tuple[int, str]:

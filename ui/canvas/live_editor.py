@@ -32,7 +32,7 @@ _NONE: Any = object()  # nothing is pending
 
 class LiveEditor(QFrame):
     """Text is an edit as it is typed, and all of it one step; a number when it is whole: with Enter, Tab or elsewhere.
-    Escape brings back what was.
+    Escape brings back what was. value: what the document has now.
 
     In a paragraph Enter begins a line; Ctrl+Enter commits and, as the window's shortcut, runs.
     place: where it belongs, in world units; None when that is gone. commit: makes the edit; equal tokens in a row are
@@ -43,16 +43,16 @@ class LiveEditor(QFrame):
         self,
         canvas: Canvas,
         spec: Input,
-        value: Any,
+        value: Callable[[], Any],
         place: Callable[[], QRectF | None],
         commit: Callable[[Any, Hashable], None],
         go_on: Callable[[int], object] = lambda _: None,
     ) -> None:
         super().__init__(canvas)
         self.canvas, self.spec = canvas, spec
-        self._place, self._commit, self._go_on = place, commit, go_on
+        self._value, self._place, self._commit, self._go_on = value, place, commit, go_on
         self._pending = _NONE
-        self._over = False
+        self._over = self._writing = False
         self._begin()
         self.inner = make_inline_editor(spec)
         layout = QVBoxLayout(self)
@@ -62,12 +62,12 @@ class LiveEditor(QFrame):
         self.error = QLabel(canvas)
         self.error.setObjectName("complaint")
         self.error.hide()
-        self.inner.show_value(value)
+        self.inner.show_value(value())
         self.inner.typed.connect(self._typed)
         self.inner.edited.connect(self._write)
         for widget in (self.inner, *self.inner.findChildren(QWidget)):
             widget.installEventFilter(self)
-        canvas.scope.changed.connect(self.follow)
+        canvas.scope.changed.connect(self._changed)
         canvas.show_editor(self)
         self.follow()
         self.show()
@@ -109,6 +109,12 @@ class LiveEditor(QFrame):
         self._token = object()
         self._before = self._after = self.canvas.scope.graph
 
+    def _changed(self) -> None:
+        """The document has changed, by what is typed here or by something else, such as an undo."""
+        self.follow()
+        if not self._writing and not self._over:
+            self.inner.show_value(self._value())
+
     def _typed(self, value: Any) -> None:
         self._pending = value
         self.error.hide()
@@ -119,7 +125,9 @@ class LiveEditor(QFrame):
         self._pending = _NONE
         self.error.hide()
         if self.spec.complaint(value) is None:
+            self._writing = True
             self._commit(value, self._token)
+            self._writing = False
             self._after = self.canvas.scope.graph
 
     def commit(self) -> bool:

@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 
 def open_note(canvas: Canvas, id: str) -> LiveEditor:
     """Edit the text of a note as Markdown, in its place."""
-    node, type = canvas.scope.graph.nodes[id], canvas.scope.type_of(id)
-    spec = type.input_by_name["text"]
+    spec = canvas.scope.type_of(id).input_by_name["text"]
 
     def place() -> QRectF | None:
         item = canvas.scene.nodes.get(id)
         return item.rect if item else None
 
-    text = str(node.params.get("text", spec.default))
+    def text() -> str:
+        return str(canvas.scope.graph.nodes[id].params.get("text", spec.default))
+
     return LiveEditor(canvas, spec, text, place, partial(_write, canvas, id))
 
 

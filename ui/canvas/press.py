@@ -98,6 +98,8 @@ def _pressed_node(canvas: Canvas, at: QPointF, item: NodeItem, keys: Qt.Keyboard
 def double_clicked(canvas: Canvas, at: QPointF) -> bool:
     """Whether a double click did something; else it counts as one more press."""
     world = canvas.view.to_world(at)
+    if canvas.scene.zone_at(world):
+        return False  # two rounds on
     item = canvas.scene.node_at(world)
     if item is None:
         link = canvas.scene.link_at(world, REACH / 2 / max(canvas.view.scale, 0.5))

@@ -102,7 +102,7 @@ def open_row(canvas: Canvas, id: str, name: str) -> LiveEditor | None:
     return LiveEditor(
         canvas,
         spec,
-        value_of(canvas, id, spec),
+        lambda: value_of(canvas, id, spec),
         place,
         commit=lambda value, token: canvas.scope.set_param(id, name, value, merge=token),
         go_on=lambda step: _open_next(canvas, id, name, step),
@@ -137,7 +137,7 @@ def rename(canvas: Canvas, id: str) -> LiveEditor:
         named = title.strip() not in ("", type.title)
         edit_node(canvas, "Rename node", id, title=title.strip() if named else None, merge=token)
 
-    return LiveEditor(canvas, Input("title", str, ""), canvas.scene.nodes[id].title, place, commit)
+    return LiveEditor(canvas, Input("title", str, ""), lambda: canvas.scene.nodes[id].title, place, commit)
 
 
 def fold(canvas: Canvas, ids: Collection[str]) -> None:

@@ -48,7 +48,7 @@ class ZoneItem:
 
     @property
     def picked_text(self) -> str:
-        return f"{self.rounds if self.round is None else self.round + 1} / {self.rounds}"
+        return f"{self.rounds if self.round is None else min(self.round + 1, self.rounds)} / {self.rounds}"
 
     def step_at(self, point: QPointF) -> int:
         """What a click there does: -1 for the round before, 1 for the next, 0 for neither."""
