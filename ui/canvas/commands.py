@@ -161,12 +161,8 @@ def edit_group(canvas: Canvas) -> None:
     if definition is None:
         canvas.refused.emit("There is no group to change: select one, or go into it.")
         return
-    dialog = GroupDialog(definition, canvas)
-    if dialog.exec():
-        change = partial(redefine, group=definition, name=dialog.name.text().strip())
-        sockets = {"inputs": dialog.inputs.names, "outputs": dialog.outputs.names}
-        edit = partial(canvas.document.edit, "Change group", partial(change, **sockets))
-        tried(canvas, "The group was not changed", edit)
+    dialog = GroupDialog(definition, partial(canvas.document.edit, "Change group", redefine, definition), canvas)
+    dialog.exec()
     dialog.deleteLater()
 
 

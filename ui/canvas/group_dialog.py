@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
@@ -58,14 +58,18 @@ class SocketList(OrderList):
 
 
 class GroupDialog(QDialog):
-    """name, inputs, outputs: the fields."""
+    """name, inputs, outputs: the fields. change: takes what they say; raises ValueError, and then it can be mended."""
 
-    def __init__(self, group: Group, parent: QWidget) -> None:
+    def __init__(self, group: Group, change: Callable[[str, Names, Names], object], parent: QWidget) -> None:
         super().__init__(parent)
+        self._change = change
         self.setWindowTitle("Name and sockets of the group")
         self.name = QLineEdit(group.name)
         self.name.setAccessibleName("Name of the group")
         self.inputs, self.outputs = SocketList("Inputs", group.inputs), SocketList("Outputs", group.outputs)
+        self.error = QLabel(wordWrap=True)
+        self.error.setObjectName("error")
+        self.error.hide()
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
@@ -79,8 +83,18 @@ class GroupDialog(QDialog):
         layout.addWidget(self.name)
         layout.addLayout(sides)
         layout.addWidget(about)
+        layout.addWidget(self.error)
         layout.addWidget(buttons)
         self.resize(scaled(560), scaled(400))
+
+    def accept(self) -> None:
+        try:
+            self._change(self.name.text().strip(), self.inputs.names, self.outputs.names)
+        except ValueError as error:
+            self.error.setText(f"{error}.")
+            self.error.show()
+            return
+        super().accept()
 
 
 def _side(title: str, sockets: SocketList) -> QWidget:
