@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from PySide6.QtCore import QEvent, QObject, QPointF, QRectF
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QApplication
@@ -15,7 +17,7 @@ from nodegraph.messages import Failed, Finished, Planned, Progress, Started
 from nodegraph.types import ListOf, Picture, socket_type
 from ui import theme
 from ui.canvas.paint import BAR, READABLE
-from ui.canvas.shape import HEADER, WIDTH, touches
+from ui.canvas.shape import HEADER, WIDTH, touches, wire
 from ui.canvas.sockets import form_of
 from ui.canvas.view import View
 from ui.main_window import MainWindow
@@ -265,3 +267,10 @@ def test_events_of_a_run_that_come_together_are_painted_together(qtbot, registry
         window.runs.take(Finished("left", f"key {part}", (), 0.1, cached=False))
     assert paints.count == 0
     qtbot.waitUntil(lambda: paints.count > 0)
+
+
+@given(st.floats(-1e7, 1e7), st.floats(-1e7, 1e7))
+@example(-3000.0, -978.8238396507762)  # 80 before it is, by rounding, more than 80 before it
+def test_a_wire_of_any_length_leads_from_its_output_to_its_input(left: float, right: float):
+    points = wire(QPointF(left, 0), QPointF(right, 50))
+    assert (points[0].x(), points[-1].x()) == pytest.approx((left, right))

@@ -195,7 +195,11 @@ def reach(a: QPointF, b: QPointF) -> float:
 def wire(a: QPointF, b: QPointF) -> list[QPointF]:
     """Points along the wire from output `a` to input `b`: level as long as it can, and a turn in the last TURN."""
     if b.x() - a.x() > TURN:
-        return [a, *wire(QPointF(b.x() - TURN, a.y()), b)]
+        return [a, *_turn(QPointF(b.x() - TURN, a.y()), b)]
+    return _turn(a, b)
+
+
+def _turn(a: QPointF, b: QPointF) -> list[QPointF]:
     x0, y0, x3, y3 = a.x(), a.y(), b.x(), b.y()
     far = reach(a, b)
     x1, x2 = x0 + far, x3 - far
