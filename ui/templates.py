@@ -117,7 +117,7 @@ class TemplatePicker(QDialog):
         layout.addWidget(self.search)
         layout.addLayout(body, 1)
         layout.addWidget(self.buttons)
-        self.resize(3 * COLUMN + self.doc.width() + 70, 680)
+        self.resize(theme.dialog_size(1092, 680))
 
     def _connect(self) -> None:
         self.search.textChanged.connect(self._filter)

@@ -199,6 +199,9 @@ class Tour(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest) and self.index >= 0:
             self.place()
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Escape:
+            self.end()  # it comes to the window when nothing else had a use for it
+            return True
         return False
 
     def _focus_changed(self) -> None:

@@ -35,6 +35,7 @@ def folder(graph: Graph, tmp_path: Path) -> Path:
 def picker(qtbot, folder: Path) -> TemplatePicker:
     made = TemplatePicker(templates([folder]))
     qtbot.addWidget(made)
+    made.resize(1100, 700)  # three columns
     made.show()
     qtbot.waitExposed(made)
     return made

@@ -118,6 +118,13 @@ def test_the_tour_can_be_left_at_once(qtbot, tour: Tour):
         QTest.keyClick(tour.card, Qt.Key.Key_Escape)
 
 
+def test_escape_anywhere_in_the_window_leaves_the_tour(qtbot, tour: Tour):
+    elsewhere = QWidget(tour.host)
+    elsewhere.show()
+    with qtbot.waitSignal(tour.ended):
+        QTest.keyClick(elsewhere, Qt.Key.Key_Escape)
+
+
 def test_the_tour_can_be_left_when_its_document_is_closed(qtbot, tour: Tour, document: Document, runs: RunState):
     shiboken6.delete(document)
     shiboken6.delete(runs)
