@@ -1,7 +1,7 @@
 """Finding node types by typing."""
 
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -143,9 +143,10 @@ def test_the_begin_of_a_zone_comes_with_its_end(canvas):
 
 def test_nodes_added_at_one_place_lie_below_each_other(canvas):
     for _ in range(3):
-        palette = canvas.open_palette(QPointF(600, 500))
+        palette = canvas.open_palette(QPointF(600, 600))
         QTest.keyClicks(palette.box, "add")
         QTest.keyClick(palette.box, Qt.Key.Key_Return)
     added = [canvas.scene.nodes[id].rect for id in ("add", "add_2", "add_3") if id in canvas.scene.nodes]
     assert len(added) == 3
     assert not any(a.intersects(b) for a in added for b in added if a is not b)
+    assert QRectF(canvas.rect()).contains(canvas.view.rect_to_screen(added[-1]))  # the view has followed

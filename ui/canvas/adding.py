@@ -81,6 +81,8 @@ def add(canvas: Canvas, offer: Offer, world: QPointF, port: Port | None = None, 
     scope.edit(f"Add {offer.title}", change)
     canvas.recent[:] = [type.id, *(recent for recent in canvas.recent if recent != type.id)][:8]
     canvas.select(added)
+    if not canvas.view.rect_to_world(QRectF(canvas.rect())).contains(place):
+        canvas.reveal(*added)
 
 
 def _free(canvas: Canvas, place: QPointF) -> QPointF:
