@@ -345,7 +345,8 @@ class MainWindow(QMainWindow):
         for document in documents:
             self.tabs.show_document(document)
         if changed := [document.name for document in documents if document.dirty]:
-            self.say(f"The unsaved changes are back: {', '.join(changed)}. Undo goes back to what was saved.")
+            undo = " Undo goes back to what was saved." if any(d.path for d in documents if d.dirty) else ""
+            self.say(f"The unsaved changes are back: {', '.join(changed)}.{undo}")
         try:
             self.queue.restore()
         except ValueError as error:

@@ -133,7 +133,6 @@ QToolBar { background: $panel; border: 0; border-bottom: 1px solid $seam; paddin
 QToolBar::separator { background: $border; width: 1px; margin: 5px 6px; }
 QToolButton { background: transparent; border: 1px solid transparent; border-radius: 6px; padding: 5px 11px; }
 QToolButton:hover { background: $raised; }
-QFileDialog QToolButton { padding: 4px; }
 QToolButton:pressed, QToolButton:checked { background: $raised; border-color: $border; }
 QToolButton:checked { color: $accent; border-color: $accent; }
 QToolButton:disabled { color: $faint; }

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 
-from PySide6.QtCore import QItemSelectionModel, QSignalBlocker, QSize, Qt
-from PySide6.QtGui import QAction, QGuiApplication, QImage, QPixmap
+from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtGui import QGuiApplication, QImage, QPixmap
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
-    QListView,
-    QListWidget,
-    QListWidgetItem,
     QMessageBox,
     QVBoxLayout,
     QWidget,
@@ -25,21 +21,19 @@ from nodegraph.graph import Graph
 from nodegraph.messages import Source
 from nodegraph.types import PREVIEW_SIDE, Picture
 from ui.canvas.pixmaps import pixmap
-from ui.describe import summary
 from ui.document import Document
 from ui.fields import ComboBox
 from ui.panels.buttons import small_button
 from ui.panels.comparison import Comparison
 from ui.panels.picture_view import Mode, PictureView, Side
+from ui.panels.strip import Strip, when
 from ui.paths import ask_target
 from ui.pictures import Pictures
 from ui.results import Result, Results
 from ui.run_state import RunState
-from ui.theme import scaled
-from ui.thumbnail import icon, png_bytes
+from ui.thumbnail import png_bytes
 
 MODES: dict[Mode, str] = {"single": "One picture", "slider": "Slider", "side": "Side by side"}
-ICON = 46  # pixels, before the user's scale
 
 
 class Preview(QWidget):
@@ -69,7 +63,7 @@ class Preview(QWidget):
         self.comparison = Comparison(document.registry)
         self.caption = QLabel(alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
         self.caption.setObjectName("small")
-        self.strip = self._make_strip()
+        self.strip = Strip(document)
         self.mode = ComboBox()
         self.mode.addItems(list(MODES.values()))
         self.mode.setToolTip("Show one picture, or compare two results")
@@ -87,29 +81,6 @@ class Preview(QWidget):
         for side in ("a", "b"):
             self.buttons[side].setCheckable(True)
         self._show()
-
-    def _make_strip(self) -> QListWidget:
-        strip = QListWidget()
-        strip.setViewMode(QListView.ViewMode.IconMode)
-        strip.setFlow(QListView.Flow.LeftToRight)
-        strip.setWrapping(False)
-        strip.setMovement(QListView.Movement.Static)
-        strip.setIconSize(QSize(scaled(ICON), scaled(ICON)))
-        strip.setGridSize(QSize(scaled(ICON) + 12, scaled(ICON) + 12))
-        strip.setFixedHeight(scaled(ICON) + 28)
-        strip.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        strip.setAccessibleName("Earlier results")
-        strip.setObjectName("strip")
-        strip.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
-        for text, act in (
-            ("This is A", lambda: self.pin("a", self._pointed())),
-            ("This is B", lambda: self.pin("b", self._pointed())),
-            ("Restore the graph that made it", self.restore),
-        ):
-            action = QAction(text, strip)
-            action.triggered.connect(act)
-            strip.addAction(action)
-        return strip
 
     def _lay_out(self) -> None:
         bar = QHBoxLayout()
@@ -136,8 +107,9 @@ class Preview(QWidget):
         self.runs.pictured.connect(self._pictured)
         self.runs.changed.connect(lambda node: self._show_caption() if node == self.node else None)
         self.results.changed.connect(self._fill_strip)
-        self.strip.itemClicked.connect(self._take)
-        self.strip.itemActivated.connect(self._take)
+        self.strip.taken.connect(self.show_result)
+        self.strip.pinned.connect(self.pin)
+        self.strip.restored.connect(self.restore)
         self.mode.activated.connect(lambda index: self.compare(list(MODES)[index]))
         self.runs.progressed.connect(self._ask)
         self.pictures.enlarged.connect(self._sharpen)
@@ -283,7 +255,7 @@ class Preview(QWidget):
             button.setEnabled((self.result if name in self.pins else self.pixmap) is not None)
         for side, pinned in self.pins.items():
             self.buttons[side].setChecked(pinned is not None)
-        self._mark()
+        self.strip.mark(self.result)
         self._show_caption()
 
     def _show_caption(self) -> None:
@@ -317,34 +289,12 @@ class Preview(QWidget):
     # Results ------------------------------------------------------------------------------------------
 
     def _fill_strip(self) -> None:
-        self.strip.clear()
-        for result in self.results.kept:
-            item = QListWidgetItem(icon(pixmap(result.picture).toImage(), self.strip.iconSize()), "", self.strip)
-            item.setData(Qt.ItemDataRole.UserRole, result)
-            about = summary(result.graph, self.document.declared)
-            item.setToolTip("\n".join(filter(None, (f"Made {when(result)}", about))))
+        self.strip.show_results(self.results.kept)
         self._show()
 
-    def _mark(self) -> None:
-        """Which of the strip is shown; while none is, the newest is in view."""
-        kept, shown = self.results.kept, self.result
-        index = next((index for index, result in enumerate(kept) if result is shown), -1)
-        select = QItemSelectionModel.SelectionFlag.ClearAndSelect
-        self.strip.setCurrentRow(index, select)
-        self.strip.scrollToItem(self.strip.item(index if index >= 0 else len(kept) - 1))
-
-    def _pointed(self) -> Result | None:
-        """That of the strip whose menu is open."""
-        item = self.strip.currentItem()
-        return item.data(Qt.ItemDataRole.UserRole) if item else None
-
-    def _take(self, item: QListWidgetItem) -> None:
-        self.show_result(item.data(Qt.ItemDataRole.UserRole))
-
-    def restore(self) -> None:
-        """Show the graph that made the chosen result; one step that can be undone."""
-        if result := self._pointed():
-            self.document.edit(f"Restore what was made {when(result)}", lambda _: result.graph)
+    def restore(self, result: Result) -> None:
+        """Show the graph that made a result; one step that can be undone."""
+        self.document.edit(f"Restore what was made {when(result)}", lambda _: result.graph)
 
     # The picture as a file ----------------------------------------------------------------------------
 
@@ -370,13 +320,6 @@ class Preview(QWidget):
         """What made the picture that is shown."""
         of_document = self.node and not self.comparing and not self.chosen and not self.runs.of(self.node).stale
         return self.document.graph if of_document or not self.result else self.result.graph
-
-
-def when(result: Result) -> str:
-    """ "at 14:32:05", or "20 Nov 2026, 14:32" for one of another day."""
-    if result.made is None:
-        return "earlier"
-    return f"{result.made:at %H:%M:%S}" if result.made.date() == date.today() else f"{result.made:%d %b %Y, %H:%M}"
 
 
 def _shrunken(picture: Picture) -> bool:
