@@ -219,3 +219,46 @@ class JsonCodec:
 
     def load(self, path: Path) -> tuple[Any, ...]:
         return tuple(Box(value) for value in json.loads(path.read_text()))
+
+
+def several_states():
+    links = ["begin.state > note.box", "begin.state_2 > note.history", "note.bag > end.next_2"]
+    return extend(zone(3), {"note": "toy.remember"}, *links)
+
+
+def nested():
+    return build(
+        {
+            "box": "toy.box",
+            "outer": ("repeat.begin", {"count": 3}),
+            "inner": ("repeat.begin", {"count": 2}),
+            "step": "toy.step",
+            "inner_end": "repeat.end",
+            "outer_end": "repeat.end",
+        },
+        "box.box > outer.initial",
+        "outer.state > inner.initial",
+        "inner.state > step.box",
+        "outer.index > step.amount",
+        "step.box > inner_end.next",
+        "inner.zone > inner_end.zone",
+        "inner_end.value > outer_end.next",
+        "outer.zone > outer_end.zone",
+    )
+
+
+def for_each():
+    return build(
+        {
+            "list": ("plain.countdown", {"count": 2}),
+            "begin": "foreach.begin",
+            "box": "toy.box",
+            "end": "foreach.end",
+            "total": "toy.total",
+        },
+        "list.value > begin.items",
+        "begin.item > box.value",
+        "begin.zone > end.zone",
+        "box.box > end.result",
+        "end.results > total.boxes",
+    )

@@ -125,6 +125,34 @@ def hand(canvas: Canvas) -> Hand:
 
 
 @pytest.fixture
+def row(canvas):
+    """The world position of a parameter's row on a node. across: 0 at its left end, 1 at its right."""
+
+    def place(name: str, across: float = 0.4, node: str = "settings") -> QPointF:
+        item = canvas.scene.nodes[node]
+        rect = next(r.rect for r in item.shape.rows if r.input and r.input.name == name)
+        return item.pos + QPointF(rect.left() + across * rect.width(), rect.top() + 12)
+
+    return place
+
+
+@pytest.fixture
+def params(canvas):
+    return lambda: canvas.document.graph.nodes["settings"].params
+
+
+@pytest.fixture
+def double_click(canvas, hand):
+    """As a person does: two presses and two releases."""
+
+    def act(world: QPointF) -> None:
+        hand.click(world)
+        QTest.mouseDClick(canvas, Qt.MouseButton.LeftButton, pos=hand.at(world))
+
+    return act
+
+
+@pytest.fixture
 def shows_document(canvas: Canvas) -> Callable[[], bool]:
     """Whether the canvas shows exactly the document."""
 
