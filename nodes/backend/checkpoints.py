@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
+from nodes.backend import shards
 from nodes.backend.headers import Shapes, shapes
 from nodes.types import ControlNet, Lora, Model, NoiseSchedule, Prediction, TextEncoder, Vae, Weights
 
@@ -132,25 +133,16 @@ def config(place: Path, part: Part) -> dict[str, Any]:
 
 
 def weight_files(place: Path, part: Part) -> tuple[Path, ...]:
-    """The .safetensors files of one part. Raises ValueError when there are none."""
+    """The .safetensors files of one part. Raises ValueError when there are none, or not all."""
     if place.is_file():
         return (place,)
     folder = place if part == "controlnet" else place / part
-    stem = "model" if part == "text_encoder" else "diffusion_pytorch_model"
-    for ending in ("", ".fp16"):
-        whole = folder / f"{stem}{ending}.safetensors"
-        if whole.is_file():
-            return (whole,)
-    shards = tuple(sorted(folder.glob(f"{stem}-*-of-*.safetensors")))
-    if not shards:
-        raise ValueError(f"there are no weights in {folder}: {stem}.safetensors is missing")
-    return shards
+    return shards.weight_files(folder, "model" if part == "text_encoder" else "diffusion_pytorch_model")
 
 
 def weights(place: Path, part: Part) -> Weights:
     files = weight_files(place, part)
-    for file in files:
-        shapes(file)
+    shards.all_shapes(files)
     return Weights(str(place), " ".join(map(_fingerprint, files)))
 
 

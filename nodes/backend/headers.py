@@ -1,29 +1,45 @@
 """The table of contents of a .safetensors file, read without torch.
 
-Format: 8 bytes little-endian length, a JSON object {name: {dtype, shape, data_offsets}}, then the data
-(https://github.com/huggingface/safetensors, "Format").
+Format: 8 bytes little-endian length, a JSON object {name: {dtype, shape, data_offsets}}, then the data: every byte of
+it belongs to exactly one tensor (https://github.com/huggingface/safetensors, "Format").
 """
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from nodes.backend.strict_json import parse_object, quoted
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-MAX_HEADER = 100_000_000  # bytes: the format's own limit
+MAX_HEADER = 10_000_000
+"""Bytes. Real ones are below 2 MB; the format's own limit, 100 MB, would be gigabytes as Python objects."""
+
+MAX_DIMS = 16
+MAX_ELEMENTS = 1 << 60
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}
+BYTES |= {"F8_E4M3FNUZ": 1, "F8_E5M2FNUZ": 1, "F8_E8M0": 1, "C64": 8}
 BYTES |= {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1}
 PICKLES = {".ckpt", ".pt", ".pth", ".bin", ".pkl"}
+
+
+class _Tensor(NamedTuple):
+    """An entry of the table. begin, end: bytes of the data."""
+
+    begin: int
+    end: int
+    name: str
+    shape: tuple[int, ...]
 
 
 def shapes(path: Path) -> Shapes:
     """The shape of every tensor in the file, by name.
 
-    Raises ValueError, with a sentence naming the file, when it is missing, not a safetensors file, or cut short.
+    Raises ValueError, with a sentence naming the file, when it is missing, not a safetensors file, cut short or
+    damaged.
     """
     if path.suffix.lower() in PICKLES:
         raise ValueError(f"{path} is a pickle, which can run any program when it is read; use its .safetensors version")
@@ -37,23 +53,67 @@ def shapes(path: Path) -> Shapes:
 def _shapes(path: Path, size: int, mtime_ns: int) -> Shapes:
     """mtime_ns: only so that a changed file is read again."""
     text = _json_text(path, size)
-    data_start = 8 + len(text)
-    tensors: dict[str, tuple[int, ...]] = {}
     try:
-        entries = json.loads(text)
-        entries.pop("__metadata__", None)
-        for name, entry in entries.items():
-            tensors[name] = tuple(entry["shape"])
-            begin, end = entry["data_offsets"]
-            entries[name] = begin, end, math.prod(tensors[name]) * BYTES[entry["dtype"]]
-    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
-        raise ValueError(f"{path} is not a safetensors file: its list of tensors cannot be read") from None
-    for name, (begin, end, needed) in entries.items():
-        if data_start + end > size:
-            raise ValueError(f"{path} is cut short: {name} ends at byte {data_start + end}, the file has {size}")
-        if begin < 0 or end - begin != needed:
-            raise ValueError(f"{path} is damaged: {name} does not have the {needed} bytes that its shape needs")
-    return tensors
+        entries = parse_object(text)
+    except ValueError as error:
+        raise ValueError(f"{path} is not a safetensors file: its list of tensors cannot be read, it {error}") from None
+    try:
+        _check_metadata(entries.pop("__metadata__", {}))
+        tensors = [_tensor(name, entry) for name, entry in entries.items()]
+        _check_layout(tensors)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    end = 8 + len(text) + max((tensor.end for tensor in tensors), default=0)
+    if end > size:
+        last = max(tensors)
+        raise ValueError(f"{path} is cut short: {quoted(last.name)} ends at byte {end}, the file has {size}")
+    if end < size:
+        raise ValueError(f"{path} is damaged: its tensors end at byte {end}, the file has {size}")
+    return {tensor.name: tensor.shape for tensor in tensors}
+
+
+def _check_metadata(metadata: Any) -> None:
+    if not isinstance(metadata, dict):
+        raise ValueError("its __metadata__ is no object")
+    for name, value in cast("dict[str, Any]", metadata).items():
+        if not isinstance(value, str):
+            raise ValueError(f"{quoted(name)} in its __metadata__ is {quoted(value)}; only text can stand there")
+
+
+def _tensor(name: str, entry: Any) -> _Tensor:
+    """Raises ValueError when the entry contradicts itself."""
+    match entry:
+        case {"dtype": dtype, "shape": list() as shape, "data_offsets": [begin, end], **rest} if not rest:
+            pass
+        case _:
+            raise ValueError(f"{quoted(name)} is not described by dtype, shape and two data_offsets")
+    if not (isinstance(dtype, str) and dtype in BYTES):
+        raise ValueError(f"{quoted(name)} has dtype {quoted(dtype)}, which is none of {', '.join(BYTES)}")
+    sides = tuple(cast("list[Any]", shape))
+    if len(sides) > MAX_DIMS or not all(type(side) is int and side >= 0 for side in sides):
+        raise ValueError(f"{quoted(name)} has shape {quoted(shape)}; it must be up to {MAX_DIMS} whole numbers from 0")
+    if type(begin) is not int or type(end) is not int or not 0 <= begin <= end:
+        raise ValueError(
+            f"{quoted(name)} has data_offsets {quoted([begin, end])}; they must be whole numbers that rise"
+        )
+    elements = 1
+    for side in sides:
+        elements *= side
+        if elements > MAX_ELEMENTS:
+            raise ValueError(f"{quoted(name)} has shape {quoted(shape)}, more than any file can hold")
+    if end - begin != elements * BYTES[dtype]:
+        raise ValueError(f"{quoted(name)} does not have the {elements * BYTES[dtype]} bytes that its shape needs")
+    return _Tensor(begin, end, name, sides)
+
+
+def _check_layout(tensors: list[_Tensor]) -> None:
+    """Raises ValueError unless each byte, from the first, is one tensor's."""
+    end, before = 0, "the header"
+    for tensor in sorted(tensors):
+        if tensor.begin != end:
+            what = "overlap" if tensor.begin < end else "have a gap between them"
+            raise ValueError(f"{quoted(before)} and {quoted(tensor.name)} {what}")
+        end, before = tensor.end, tensor.name
 
 
 def _json_text(path: Path, size: int) -> bytes:
@@ -65,8 +125,14 @@ def _json_text(path: Path, size: int) -> bytes:
                 "use a real .safetensors file"
             )
         length = int.from_bytes(start, "little")
-        if len(start) < 8 or length > MAX_HEADER:
-            raise ValueError(f"{path} is not a safetensors file")
-        if 8 + length > size:
-            raise ValueError(f"{path} is cut short: its list of tensors ends at byte {8 + length}, the file has {size}")
+        if len(start) < 8 or 8 + length > size:
+            _refuse_length(path, start, length, size)
+        if length > MAX_HEADER:
+            raise ValueError(f"{path} has a list of tensors of {length:,} bytes; {MAX_HEADER:,} is the most")
         return file.read(length)
+
+
+def _refuse_length(path: Path, start: bytes, length: int, size: int) -> None:
+    if len(start) < 8 or length > MAX_HEADER:
+        raise ValueError(f"{path} is not a safetensors file")
+    raise ValueError(f"{path} is cut short: its list of tensors ends at byte {8 + length}, the file has {size}")
