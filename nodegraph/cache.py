@@ -41,6 +41,13 @@ class Cache:
         if self.disk:
             self.disk.store(key, values, seconds)
 
+    def forget(self, key: str) -> None:
+        """Delete a result that is not what it should be, on disk as well."""
+        if entry := self._entries.pop(key, None):
+            self.used -= entry[1]
+        if self.disk:
+            self.disk.forget(key)
+
     def size(self, key: str) -> int:
         """Bytes that a result takes up in memory; 0 when it is not there."""
         entry = self._entries.get(key)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import threading
-import time
 import zlib
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from nodegraph.files import pending, remove_leftovers
+
 SUFFIX = ".result"
 PENDING = 32
-ABANDONED_SECONDS = 3600.0
+LEARN_SHARE = 1 / 16
+"""Of the limit: after writing so much, a process looks again at what the others wrote."""
 
 
 class Codec(Protocol):
@@ -34,6 +37,8 @@ class Entry(NamedTuple):
 class DiskCache:
     """A folder bounded in bytes, least recently used first out. A damaged entry is a miss, never an error.
 
+    Any number of processes may share it; one that may not write there reads.
+
     A file is named by its key and a checksum of what is in it. Writing happens in a thread of its own, so it holds
     up nothing: when results come faster than the disk takes them, the older ones are left out. worth_seconds: results
     that took less to compute are not written. Raises ValueError when the folder cannot be used.
@@ -42,6 +47,7 @@ class DiskCache:
     def __init__(self, folder: Path, limit_bytes: int, codec: Codec, worth_seconds: float = 0.002) -> None:
         self.folder, self.limit_bytes, self.worth_seconds = Path(folder), limit_bytes, worth_seconds
         self.used = 0
+        self._written = 0  # bytes, since the folder was last looked at
         self._codec = codec
         self._entries: OrderedDict[str, Entry] = OrderedDict()
         self._pending: OrderedDict[str, tuple[Any, ...]] = OrderedDict()
@@ -50,7 +56,8 @@ class DiskCache:
         self._closed = False
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._scan()
+            remove_leftovers(self.folder)
+            self._learn()
         except OSError as error:
             raise ValueError(f"cannot keep results in {self.folder}: {error.strerror or error}") from error
 
@@ -68,10 +75,14 @@ class DiskCache:
             if _checksum(entry.path) != _named_checksum(entry.path):
                 raise ValueError("the file is damaged")
             values = self._codec.load(entry.path)
-            os.utime(entry.path)
+        except (OSError, MemoryError):  # another process deleted it, or it cannot be read now: it may be whole
+            self._forget(key)
+            return None
         except Exception:  # whatever is wrong with a file, the result can be computed again
             self._remove(key)
             return None
+        with contextlib.suppress(OSError):  # it may be read but not written
+            os.utime(entry.path)
         return values
 
     def store(self, key: str, values: tuple[Any, ...], seconds: float) -> None:
@@ -98,10 +109,16 @@ class DiskCache:
     def clear(self) -> None:
         """Delete every file."""
         self.flush()
+        with contextlib.suppress(OSError):
+            self._learn()
         with self._changed:
             keys = list(self._entries)
         for key in keys:
             self._remove(key)
+
+    def forget(self, key: str) -> None:
+        """Delete one, which is not what it should be."""
+        self._remove(key)
 
     def flush(self) -> None:
         """Wait until everything is written."""
@@ -116,19 +133,27 @@ class DiskCache:
         if self._writer:
             self._writer.join()
 
-    def _scan(self) -> None:
-        """Learn what is there, oldest first; what a killed process left half-written goes."""
+    def _learn(self) -> None:
+        """Take note of what is there, oldest first. Raises OSError when the folder cannot be read."""
         found: list[tuple[float, Path, int]] = []
         with os.scandir(self.folder) as files:
             for file in files:
-                status = file.stat()
-                if file.name.endswith(SUFFIX):
-                    found.append((status.st_mtime, Path(file.path), status.st_size))
-                elif file.name.endswith(".tmp") and time.time() - status.st_mtime > ABANDONED_SECONDS:
-                    os.unlink(file.path)
+                if not file.name.endswith(SUFFIX):
+                    continue
+                with contextlib.suppress(OSError):  # another process deleted it since it was listed
+                    status = file.stat(follow_symlinks=False)
+                    if stat.S_ISREG(status.st_mode):
+                        found.append((status.st_mtime, Path(file.path), status.st_size))
+        entries: OrderedDict[str, Entry] = OrderedDict()
         for _, path, size in sorted(found):
-            self._entries[path.name.partition("-")[0]] = Entry(path, size)
-            self.used += size
+            key = path.name.partition("-")[0]
+            if older := entries.pop(key, None):  # equal inputs gave other bits, as on another machine
+                with contextlib.suppress(OSError):
+                    older.path.unlink()
+            entries[key] = Entry(path, size)
+        with self._changed:
+            self._entries, self._written = entries, 0
+            self.used = sum(entry.size for entry in entries.values())
 
     def _write_pending(self) -> None:
         while True:
@@ -141,25 +166,29 @@ class DiskCache:
             with self._changed:
                 self._pending.pop(key, None)
                 if entry:
+                    self._forget(key)  # which another process may have written meanwhile
                     self._entries[key] = entry
                     self.used += entry.size
                 self._changed.notify_all()
-            self._make_room()
+            if entry:
+                self._make_room(entry.size)
 
     def _write(self, key: str, values: tuple[Any, ...]) -> Entry | None:
-        temporary = self.folder / f"{key}.{os.getpid()}.tmp"
         try:
-            self._codec.save(values, temporary)
-            path = self.folder / f"{key}-{_checksum(temporary)}{SUFFIX}"
-            size = temporary.stat().st_size
-            os.replace(temporary, path)
+            with pending(self.folder / f"{key}{SUFFIX}") as hidden:
+                self._codec.save(values, hidden)
+                path = self.folder / f"{key}-{_checksum(hidden)}{SUFFIX}"
+                size = hidden.stat().st_size
+                os.replace(hidden, path)
         except Exception:  # a full disk, no memory for a copy, a value without a form in a file: computed again
-            with contextlib.suppress(OSError):
-                temporary.unlink()
             return None
         return Entry(path, size)
 
-    def _make_room(self) -> None:
+    def _make_room(self, written: int) -> None:
+        self._written += written
+        if self._written > LEARN_SHARE * self.limit_bytes:
+            with contextlib.suppress(OSError):
+                self._learn()
         while True:
             with self._changed:
                 if self.used <= self.limit_bytes or not self._entries:
@@ -168,13 +197,16 @@ class DiskCache:
             self._remove(oldest)
 
     def _remove(self, key: str) -> None:
+        if entry := self._forget(key):
+            with contextlib.suppress(OSError):
+                entry.path.unlink()
+
+    def _forget(self, key: str) -> Entry | None:
+        """What it was; the file stays."""
         with self._changed:
             entry = self._entries.pop(key, None)
-            if entry is None:
-                return
-            self.used -= entry.size
-        with contextlib.suppress(OSError):
-            entry.path.unlink()
+            self.used -= entry.size if entry else 0
+            return entry
 
 
 def _checksum(path: Path) -> str:

@@ -22,6 +22,7 @@ from pathlib import Path
 from nodegraph import workflow
 from nodegraph.cache import Cache, DiskCache
 from nodegraph.executor import execute, own_preview
+from nodegraph.files import remove_leftovers
 from nodegraph.graph import Graph
 from nodegraph.messages import (
     Began,
@@ -120,6 +121,7 @@ class Engine:
         """Get ready to compute. Takes seconds (torch and more are imported), and planning does without."""
         if hasattr(self._package, "configure"):
             self._package.configure(self._settings.device)
+        remove_leftovers(Path(self._settings.out_dir), deep=True)
         # What the libraries made at import stays for good; each of the collector's full passes over it takes 0.4 s.
         gc.collect()
         gc.freeze()

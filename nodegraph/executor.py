@@ -14,9 +14,9 @@ from nodegraph.calls import as_outputs
 from nodegraph.failure import explain
 from nodegraph.keys import Ref, refs
 from nodegraph.messages import Event, Failed, Finished, Idle, Planned, Progress, Saved, Started
-from nodegraph.node import Cancelled, Context
+from nodegraph.node import Cancelled, Context, NodeType
 from nodegraph.plan import Call, Plan
-from nodegraph.types import Picture, Previewable
+from nodegraph.types import Picture, Previewable, accepts, type_of
 
 EVENT_SECONDS = 1 / 30
 """Progress reports and previews closer together than this are left out: nobody sees them."""
@@ -119,7 +119,7 @@ class _Run:
             elif key in entered:
                 order.append(self.plan.calls[stack.pop()])
                 done.add(key)
-            elif (values := self.cache.get(key)) is not None:
+            elif (values := self._kept(self.plan.calls[key])) is not None:
                 found[stack.pop()] = values
                 done.add(key)
             elif self.plan.calls[key].type.on_request and not self.sinks.effects:
@@ -130,6 +130,14 @@ class _Run:
                 self.takes[key] = call_refs(self.plan.calls[key])
                 stack += [ref.key for ref in self.takes[key] if ref.key not in done]
         return order, found
+
+    def _kept(self, call: Call) -> tuple[Any, ...] | None:
+        """The outputs of a call when the cache has them. Another type is a damaged entry."""
+        values = self.cache.get(call.key)
+        if values is None or _fit(values, call.type):
+            return values
+        self.cache.forget(call.key)
+        return None
 
     def _compute(self, order: Iterable[Call], stop: Callable[[], bool]) -> tuple[int, bool]:
         """How many results were computed, and whether it ended early."""
@@ -247,6 +255,11 @@ class _CallContext(Context):
     def saved(self, path: str) -> None:
         self._run.sinks.written.setdefault(self._call.key, []).append(path)
         self._run.emit(Saved(self._call.node, path))
+
+
+def _fit(values: tuple[Any, ...], type: NodeType) -> bool:
+    pairs = zip(type.outputs, values, strict=False)
+    return len(values) == len(type.outputs) and all(accepts(out.type, type_of(value)) for out, value in pairs)
 
 
 def own_preview(values: tuple[Any, ...], output: int | None = None) -> Callable[..., Picture | None] | None:

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
+import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from glob import escape
+from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+if sys.platform != "win32":
+    import fcntl
+
 T = TypeVar("T")
 
+HIDDEN = ".denoodle.tmp"
+"""How the name of a file ends that is still being written; it begins with a dot."""
+
 LEFTOVER_AGE = 3600.0
-"""Seconds after which nobody is still writing a temporary file."""
+"""Seconds after which nobody is still writing a hidden file, where locks cannot tell."""
+
+MAX_FOLDERS = 10_000
+"""That are looked through for left-overs."""
 
 MOST_ASIDE = 9
 """Damaged files of one name that are kept."""
@@ -91,26 +104,127 @@ def _where(aside: Path | None) -> str:
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Replace a file: a reader, or a crash at any moment, finds either the old bytes or all the new ones."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+    with pending(path) as hidden:
+        _fill(hidden, data)
         if path.exists():
-            shutil.copymode(path, temporary)
-        os.replace(temporary, path)
+            shutil.copymode(path, hidden)
+        os.replace(hidden, path)
         _sync_folder(path.parent)
+
+
+def write_new(path: Path, data: bytes) -> bool:
+    """Make a file that is not there yet: whole, or not at all. False when the name is taken, or being taken.
+
+    Of many processes that ask for one name, one gets it, and nobody ever sees a file without its bytes. Raises OSError.
+    """
+    try:
+        with pending(path, claim=True) as hidden:
+            if os.path.lexists(path):
+                return False
+            _fill(hidden, data)
+            _move_to_free_name(hidden, path)
+            _sync_folder(path.parent)
+    except FileExistsError:
+        return False
+    return True
+
+
+@contextmanager
+def pending(path: Path, *, claim: bool = False) -> Generator[Path]:
+    """An empty hidden file beside `path`, to fill and to rename; what is left of it afterwards is deleted.
+
+    While this process lives the file is locked, so `remove_leftovers` knows it from those of killed ones. claim: the
+    hidden name follows from that of `path`, so one process at a time has it; FileExistsError tells the others.
+    """
+    tag = blake2b(os.fsencode(path.name), digest_size=8).hexdigest() if claim else secrets.token_hex(8)
+    hidden = path.with_name(f".{_short(path.name)}.{tag}{HIDDEN}")
+    handle, made = _open_locked(hidden)
+    try:
+        yield hidden
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(made, hidden.lstat()):  # or it was renamed, and another process has the hidden name now
+                hidden.unlink()
+        if handle is not None:
+            os.close(handle)
 
 
-def remove_leftovers(folder: Path, name: str = "") -> None:
-    """Delete what killed processes left of `write_atomic`, for files whose name begins with `name`."""
-    for file in folder.glob(f".{escape(name)}*.tmp"):
-        with suppress(FileNotFoundError):  # another process cleans up as well
-            if time.time() - file.stat().st_mtime > LEFTOVER_AGE:
-                file.unlink()
+def remove_leftovers(folder: Path, name: str = "", *, deep: bool = False) -> None:
+    """Delete the hidden files of processes that were killed, for files whose name begins with `name`.
+
+    deep: in the folders inside as well, without going through links.
+    """
+    if not deep:
+        places = [folder]
+    else:
+        places = [Path(place) for place, _, _ in islice(os.walk(folder), MAX_FOLDERS)]
+    for place in places:
+        for hidden in place.glob(f".{escape(_short(name))}*{HIDDEN}"):
+            with suppress(OSError):  # another process cleans up as well, or it may not be deleted
+                _remove_abandoned(hidden)
+
+
+def _short(name: str) -> str:
+    """So much of a name that the hidden one is no longer than file systems allow (255 bytes)."""
+    return os.fsencode(name)[:120].decode(errors="ignore")
+
+
+def _fill(path: Path, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _move_to_free_name(hidden: Path, path: Path) -> None:
+    """Raises FileExistsError when there is something of that name."""
+    if sys.platform == "win32":
+        os.rename(hidden, path)  # which never replaces there
+        return
+    try:
+        os.link(hidden, path)
+    except FileExistsError:
+        raise
+    except OSError:  # no hard links on this disk (exFAT, some network folders): the claim keeps this program's off
+        os.rename(hidden, path)
+
+
+def _open_locked(hidden: Path) -> tuple[int | None, os.stat_result]:
+    """Make the file and lock it until it is closed, or this process ends. No handle where there are no such locks."""
+    while True:
+        handle = os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
+        if sys.platform == "win32":
+            made = os.fstat(handle)
+            os.close(handle)  # an open file could not be renamed
+            return None, made
+        with suppress(OSError):  # a disk without locks: there, age decides
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if (made := os.fstat(handle)).st_nlink:
+            return handle, made
+        os.close(handle)  # it was taken for a left-over between the two steps
+
+
+def _remove_abandoned(hidden: Path) -> None:
+    """Leaves alone what somebody is still writing. Raises OSError when it cannot be deleted."""
+    old = time.time() - hidden.lstat().st_mtime > LEFTOVER_AGE
+    if sys.platform == "win32":
+        if old:
+            hidden.unlink()
+        return
+    handle = os.open(hidden, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        except OSError:  # a disk without locks
+            if not old:
+                return
+        # Whoever holds the lock of the file that has the name may delete it: the name may have passed on meanwhile.
+        if os.path.samestat(os.fstat(handle), hidden.lstat()):
+            hidden.unlink()
+    finally:
+        os.close(handle)
 
 
 def _sync_folder(folder: Path) -> None:

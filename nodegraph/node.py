@@ -53,6 +53,13 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """A condition of its own. complaint: says what is wrong with a value, the parameter's name first; None: nothing."""
+
+    complaint: Callable[[Any], str | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Multiline:
     """The text is a paragraph; give it room."""
 
@@ -109,12 +116,12 @@ class Input:
             return f"{self.name} must be a finite number, got {_shown(value)}"
         if not self.meta:
             return None
-        limits, choice = self.get(Range), self.get(Choice)
+        limits, choice, check = self.get(Range), self.get(Choice), self.get(Check)
         if limits and not limits.min <= value <= limits.max:
             return f"{self.name} must be between {limits.min:g} and {limits.max:g}, got {_shown(value)}"
         if choice and value not in choice.options:
             return f"{self.name} must be one of {', '.join(choice.options)}; got {_shown(value)}"
-        return None
+        return check.complaint(value) if check else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,38 +3,59 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from itertools import count
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
 from nodegraph import png
-from nodegraph.files import write_atomic
-from nodegraph.node import Context, node
+from nodegraph.files import write_new
+from nodegraph.node import Check, Context, node
 from nodes.types import Image
 
-FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\ud800-\udfff]')
+"""What some file system does not take, or no program can write: the last are halves of a pair, which mean nothing."""
+
+MAX_NAME = 200
+"""Bytes of a name, as UTF-8: file systems take 255, and a number and an ending are added."""
+
+
+def name_complaint(filename: str) -> str | None:
+    if not filename.strip() or FORBIDDEN.search(filename) or filename.startswith("."):
+        return f"filename must be a plain name without / \\ : * ? and the like, got {filename[:MAX_NAME]!r}"
+    if len(filename.encode()) > MAX_NAME:
+        return f"filename must be no longer than {MAX_NAME} bytes, got {len(filename.encode())}"
+    return None
+
+
+def folder_complaint(folder: str) -> str | None:
+    """A workflow from somebody else must not write wherever it likes."""
+    parts = PurePosixPath(folder.replace("\\", "/"))
+    if parts.is_absolute() or ".." in parts.parts or any(FORBIDDEN.search(part) for part in parts.parts):
+        return f"folder must be inside the output folder, got {folder[:MAX_NAME]!r}"
+    if any(len(part.encode()) > MAX_NAME for part in parts.parts):
+        return f"folder must have no name longer than {MAX_NAME} bytes, got {folder[:MAX_NAME]!r}"
+    return None
+
+
+FileName = Annotated[str, Check(name_complaint)]
+Folder = Annotated[str, Check(folder_complaint)]
 
 
 @node("output.save_image", title="Save image", aliases=("write", "PNG", "file"))
-def save_image(ctx: Context, image: Image, filename: str = "denoodle", folder: str = "") -> None:
+def save_image(ctx: Context, image: Image, filename: FileName = "denoodle", folder: Folder = "") -> None:
     """Write each picture as filename_00001.png, filename_00002.png, ...; nothing is ever overwritten.
 
     folder: inside the output folder. The workflow is stored in the file: open the picture to get it back.
     """
     from nodes.backend import images
 
-    target = output_folder(ctx.out_dir, folder)
     check_name(filename)
+    target = output_folder(ctx.out_dir, folder)
     texts = {png.KEYWORD: ctx.workflow, png.PARAMETERS: parameters(ctx.workflow)} if ctx.workflow else {}
     for pixels in image.pixels:
-        data = png.with_texts(images.png(pixels), texts)
-        path = _claim(target, filename)
-        try:
-            write_atomic(path, data)
-        except OSError:
-            path.unlink()
-            raise
-        ctx.saved(str(path))
+        ctx.saved(str(write_numbered(target, filename, png.with_texts(images.png(pixels), texts))))
 
 
 @node("output.preview", aliases=("show", "view"))
@@ -51,35 +72,29 @@ def parameters(workflow: str) -> str:
 
 
 def output_folder(out_dir: str, folder: str) -> Path:
-    """Created when missing. Raises ValueError when the folder would lead out of the output folder.
-
-    A workflow from somebody else must not write wherever it likes.
-    """
-    parts = PurePosixPath(folder.replace("\\", "/"))
-    if parts.is_absolute() or ".." in parts.parts or any(FORBIDDEN.search(part) for part in parts.parts):
-        raise ValueError(f"folder must be inside the output folder, got {folder!r}")
-    target = Path(out_dir).joinpath(*parts.parts)
-    target.mkdir(parents=True, exist_ok=True)
-    if not target.resolve().is_relative_to(Path(out_dir).resolve()):
+    """Created when missing. Raises ValueError, and makes nothing, when it would lead out of the output folder."""
+    if complaint := folder_complaint(folder):
+        raise ValueError(complaint)
+    target = Path(out_dir).joinpath(folder.replace("\\", "/"))
+    try:
+        inside = target.resolve().is_relative_to(Path(out_dir).resolve())
+    except (OSError, RuntimeError) as error:  # links in a circle
+        raise ValueError(f"folder {folder!r} of the output folder cannot be used: {error}") from error
+    if not inside:
         raise ValueError(f"folder must be inside the output folder; {folder!r} is a link that leads out of it")
+    target.mkdir(parents=True, exist_ok=True)
     return target
 
 
 def check_name(filename: str) -> None:
-    if not filename.strip() or FORBIDDEN.search(filename) or filename.startswith("."):
-        raise ValueError(f"filename must be a plain name without / \\ : * ? and the like, got {filename!r}")
+    """Raises ValueError when it is no plain name."""
+    if complaint := name_complaint(filename):
+        raise ValueError(complaint)
 
 
-def _claim(folder: Path, filename: str) -> Path:
-    """An empty file of the next free number: made in one go, so two programs never take the same."""
-    taken = re.compile(re.escape(filename) + r"_(\d+)\.png")
-    numbers = [int(match[1]) for entry in folder.iterdir() if (match := taken.fullmatch(entry.name))]
-    number = max(numbers, default=0)
-    while True:
-        number += 1
-        path = folder / f"{filename}_{number:05d}.png"
-        try:
-            path.touch(exist_ok=False)
-        except FileExistsError:
-            continue
-        return path
+def write_numbered(folder: Path, filename: str, data: bytes) -> Path:
+    """Write a picture under the next free number. However many processes write, each gets numbers of its own."""
+    taken = re.compile(re.escape(filename) + r"_([0-9]+)\.png")
+    highest = max((int(match[1]) for name in os.listdir(folder) if (match := taken.fullmatch(name))), default=0)
+    paths = (folder / f"{filename}_{number:05d}.png" for number in count(highest + 1))
+    return next(path for path in paths if write_new(path, data))

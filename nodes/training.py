@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 from nodegraph.files import write_atomic
 from nodegraph.node import Context, File, Multiline, Range, node
 from nodes.latent import SeedNumber
-from nodes.output import check_name, output_folder
+from nodes.output import FileName, check_name, output_folder
 from nodes.types import Image, Model, TextEncoder, Vae
 
 FOLDER = "loras"  # inside the output folder
@@ -42,7 +42,7 @@ def train_lora(
     seed: SeedNumber = 0,
     sample_prompts: Annotated[str, Multiline()] = "",
     sample_every: Annotated[int, Range(1, 100_000)] = 100,
-    filename: str = "lora",
+    filename: FileName = "lora",
 ) -> Trained:
     """Teach a model a style or a subject, from a folder of pictures with captions. Hu et al. 2021 (arXiv:2106.09685).
 

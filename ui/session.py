@@ -74,7 +74,8 @@ class Session(QObject):
         self._failed.connect(self.troubled)
         try:
             self._journals.mkdir(parents=True, exist_ok=True)
-            remove_leftovers(self._journals)
+            for place in (self.folder, self._journals):
+                remove_leftovers(place)
         except OSError as error:
             raise ValueError(
                 f"{folder} cannot be used: {error.strerror}; set DENOODLE_STATE to another folder"

@@ -9,7 +9,7 @@ import json
 import math
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import safetensors.torch
 import torch
@@ -47,6 +47,31 @@ def load(path: Path) -> tuple[Any, ...]:
         raise ValueError(f"{path} is not a stored result") from error
 
 
+def _make(cls: Any, content: dict[str, Any]) -> Any:
+    """Raises ValueError when the fields are not those of the class, or of other types."""
+    hints = get_type_hints(cls, vars(types) | {"Tensor": Tensor})
+    wrong = hints.keys() ^ content.keys() or {name for name in hints if not _fits(content[name], hints[name])}
+    if wrong:
+        raise ValueError(f"{cls.__name__} does not have such {', '.join(sorted(wrong))}")
+    return cls(**content)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of an annotated type, of those that the classes use."""
+    options = get_args(hint)
+    if hint is Any:
+        return True
+    if get_origin(hint) is Literal:
+        return isinstance(value, str) and value in options
+    if get_origin(hint) is tuple:  # tuple[X, ...]
+        return isinstance(value, tuple) and all(_fits(item, options[0]) for item in value)
+    if options:  # X | None
+        return any(_fits(value, option) for option in options)
+    if hint in (int, float):
+        return isinstance(value, int | hint) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
 def _encode(value: Any, tensors: dict[str, Tensor]) -> Any:
     """A JSON tree; every tensor goes into `tensors` and leaves its name."""
     match value:
@@ -77,7 +102,7 @@ def _decode(tree: Any, tensors: dict[str, Tensor]) -> Any:
         case {"tensor": name}:
             return tensors[name]
         case {"class": name, "fields": content}:
-            return CLASSES[name](**{key: _decode(item, tensors) for key, item in content.items()})
+            return _make(CLASSES[name], {key: _decode(item, tensors) for key, item in content.items()})
         case None | bool() | int() | float() | str():
             return tree
         case _:

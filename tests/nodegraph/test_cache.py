@@ -1,6 +1,9 @@
 """What the caches promise: bounded memory, results that survive a restart, and damage that is only a miss."""
 
+import errno
 import os
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Any
 import pytest
 
 from nodegraph.cache import Cache, DiskCache, nbytes
+from nodegraph.files import HIDDEN
 from tests.nodegraph.toys import Box, JsonCodec
 
 
@@ -203,10 +207,9 @@ def test_writing_holds_up_nothing_and_drops_the_oldest_when_it_cannot_keep_up(tm
     assert "1" not in cache
 
 
-def test_a_file_half_written_long_ago_is_cleared_away(tmp_path):
-    left = tmp_path / "a.123.tmp"
+def test_a_file_half_written_by_a_killed_process_is_cleared_away(tmp_path):
+    left = tmp_path / f".a.123{HIDDEN}"
     left.write_text("half")
-    os.utime(left, (1, 1))
     disk(tmp_path)
     assert not left.exists()
 
@@ -221,3 +224,94 @@ def test_a_folder_that_cannot_be_used_is_refused_with_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="cannot keep results in"):
         disk(tmp_path / "file")
+
+
+# --- several processes, one folder ---
+
+
+def test_a_link_that_leads_nowhere_is_passed_over(tmp_path):
+    for name in ("a-00000000.result", f".b.7{HIDDEN}"):
+        (tmp_path / name).symlink_to(tmp_path / "gone")
+    assert disk(tmp_path).count == 0
+
+
+def test_a_file_that_goes_while_the_folder_is_read_is_passed_over(tmp_path, monkeypatch):
+    store(disk(tmp_path), "a", 1.0)
+    listed = os.scandir
+
+    class Late:
+        """Of a folder that another process is at work in: what is listed is gone when it is looked at."""
+
+        def __init__(self, folder):
+            self.entries = list(listed(folder))
+            for entry in self.entries:
+                os.unlink(entry.path)
+
+        def __enter__(self):
+            return iter(self.entries)
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr(os, "scandir", Late)
+    assert disk(tmp_path).count == 0
+
+
+@pytest.fixture
+def no_writing(tmp_path, monkeypatch) -> Path:
+    """A folder that may be read alone; also for a superuser, whom modes do not stop."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    for name in ("utime", "unlink", "replace", "open"):
+        monkeypatch.setattr(os, name, refuse)
+    return tmp_path
+
+
+def test_a_cache_that_may_be_read_but_not_written_is_used_for_reading(tmp_path, request):
+    store(disk(tmp_path), "a", 1.0)
+    cache = disk(request.getfixturevalue("no_writing"), limit=1)
+    for _ in range(2):
+        assert cache.load("a") == (Box(1.0),)
+    store(cache, "b", 2.0)
+    assert ("a" in cache, "b" in cache) == (True, False)
+
+
+def test_two_files_for_one_key_count_as_one_result_and_the_older_goes(tmp_path):
+    store(disk(tmp_path), "a", 1.0)
+    (first,) = tmp_path.iterdir()
+    os.utime(first, (1, 1))
+    other = disk(tmp_path / "other")
+    store(other, "a", 2.0)  # the same inputs, other bits: another machine, say
+    (second,) = (tmp_path / "other").iterdir()
+    second = second.rename(tmp_path / second.name)
+    cache = disk(tmp_path)
+    assert cache.load("a") == (Box(2.0),)
+    assert (cache.used, first.exists(), second.exists()) == (second.stat().st_size, False, True)
+
+
+def test_what_other_processes_write_counts_towards_the_limit(tmp_path):
+    size = len("[1.0]")
+    one, other = disk(tmp_path, limit=32 * size), disk(tmp_path, limit=32 * size)
+    for number in range(32):
+        store(one, f"one{number}", 1.0)
+        store(other, f"other{number}", 1.0)
+    one.close()
+    other.close()
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= (32 + 2 * 2) * size
+
+
+def test_light_processes_on_one_folder_neither_refuse_nor_read_wrongly(tmp_path):
+    done = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.nodegraph.sharers", str(tmp_path / "cache"), str(seed)],
+            cwd=Path(__file__).parents[2],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for seed in range(4)
+    ]
+    assert [process.communicate(timeout=300)[0] for process in done] == [""] * 4
+    assert not [path.name for path in (tmp_path / "cache").iterdir() if path.name.endswith(HIDDEN)]

@@ -11,6 +11,7 @@ import pytest
 
 from nodegraph.client import EngineClient
 from nodegraph.engine import Settings
+from nodegraph.files import HIDDEN
 from nodegraph.graph import Graph, Node, Port, add_node, connect, set_param
 from nodegraph.messages import (
     Began,
@@ -117,6 +118,16 @@ def test_a_sink_gets_the_workflow_and_says_what_it_wrote(editor: Editor):
     text = Path(saved.path).read_text()
     assert text.startswith("3.0\n")
     assert '"toy.save"' in text
+
+
+def test_what_killed_processes_left_between_the_pictures_is_gone_when_an_engine_starts(
+    settings: Settings, request: pytest.FixtureRequest
+):
+    left = Path(settings.out_dir) / "cats" / f".cat_00001.png.7{HIDDEN}"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    request.getfixturevalue("editor").run(chain(), "box")
+    assert not left.exists()
 
 
 def test_what_was_written_already_is_not_written_again_while_it_is_there(editor: Editor):
@@ -332,6 +343,7 @@ def test_the_engine_ends_when_the_editor_is_gone(tmp_path: Path):
 import os, queue
 from nodegraph.client import EngineClient
 from nodegraph.engine import Settings
+from nodegraph.files import HIDDEN
 from nodegraph.graph import Graph, Node
 from nodegraph.messages import Run
 if __name__ == "__main__":

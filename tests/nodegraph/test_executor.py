@@ -13,7 +13,7 @@ from nodegraph.messages import Failed, Finished, Idle, Planned, Progress, Saved,
 from nodegraph.node import REQUIRED, Context, node
 from nodegraph.plan import plan
 from nodegraph.types import Picture, socket_type
-from tests.nodegraph.toys import REGISTRY, Box, Halves, JsonCodec, build, extend, run, schedule, zone
+from tests.nodegraph.toys import REGISTRY, Bag, Box, Halves, JsonCodec, build, extend, run, schedule, zone
 
 
 def started(events):
@@ -87,6 +87,16 @@ def test_only_what_the_targets_need_is_run():
     graph = extend(zone(3), {"other": "toy.show"}, "box.box > other.box")
     _, events = run(graph, "other")
     assert started(events) == [("box", ()), ("other", ())]
+
+
+@pytest.mark.parametrize("put", [(), (1.0,), ("text",), (Box(1.0), Box(1.0)), (Bag(),)])
+def test_a_result_of_another_type_than_the_node_makes_is_computed_again(tmp_path, put):
+    graph = build({"box": "toy.box"})
+    key = plan(graph, REGISTRY, ["box"]).keys["box"]
+    cache = Cache(1 << 20, DiskCache(tmp_path, 1 << 20, JsonCodec()))
+    cache.put(key, put, 0.0)
+    assert run(graph, "box", cache=cache)[0].run == 1
+    assert cache.get(key) == (Box(1.0),)
 
 
 def test_a_result_lost_from_the_cache_is_computed_again():

@@ -1,6 +1,5 @@
 import json
 import math
-import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodegraph import workflow
+from nodegraph.files import HIDDEN, pending
 from nodegraph.graph import Graph, Group, Node, Port
 from nodegraph.node import REQUIRED
 from nodegraph.workflow import MIGRATIONS, WorkflowError
@@ -142,13 +142,12 @@ def test_saving_keeps_the_version_before(tmp_path: Path):
 
 def test_saving_removes_what_killed_processes_left_of_the_same_file(tmp_path: Path):
     path = tmp_path / "w[1].json"
-    left, busy, other = (tmp_path / name for name in (".w[1].json.7.tmp", ".w[1].json.bak.8.tmp", ".other.json.7.tmp"))
-    for file in (left, busy, other):
-        file.write_bytes(b"half")
+    left, other = (tmp_path / f".{name}.7{HIDDEN}" for name in ("w[1].json", "other.json"))
     for file in (left, other):
-        os.utime(file, (0, 0))
-    workflow.save(Graph(), path)
-    assert sorted(tmp_path.iterdir()) == sorted([path, busy, other])
+        file.write_bytes(b"half")
+    with pending(tmp_path / "w[1].json.bak") as busy:
+        workflow.save(Graph(), path)
+        assert sorted(tmp_path.iterdir()) == sorted([path, busy, other])
 
 
 def test_a_graph_that_cannot_be_written_leaves_the_file_as_it_was(tmp_path: Path):

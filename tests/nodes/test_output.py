@@ -2,15 +2,18 @@
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
 from nodegraph import png
+from nodegraph.graph import Graph, Node, Port, connect
 from nodegraph.node import Context
+from nodegraph.plan import plan
+from nodegraph.registry import discover
 from nodegraph.types import Picture
-from nodes import output
 from nodes.image import load
 from nodes.output import preview, save_image
 from nodes.types import Image
@@ -58,10 +61,10 @@ def test_every_picture_of_a_batch_gets_the_next_number(tmp_path: Path):
 
 
 def test_a_full_disk_leaves_no_empty_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def full(path: Path, data: bytes) -> None:
+    def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(output, "write_atomic", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         save_image(Recorder(tmp_path), image())
     assert list(tmp_path.iterdir()) == []
@@ -100,10 +103,40 @@ def test_a_link_that_leads_outside_is_refused(tmp_path: Path):
         save_image(Recorder(tmp_path / "out"), image(), folder="link")
 
 
-@pytest.mark.parametrize("filename", ["", "../x", "a/b", "a\\b", "x\0", ".hidden", "a:b"])
+@pytest.mark.parametrize("folder", ["link/cats/black", "dangling", "dangling/cats", "circle/cats"])
+def test_no_folder_is_made_behind_a_link_that_leads_outside(tmp_path: Path, folder: str):
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    out.mkdir()
+    elsewhere.mkdir()
+    (out / "link").symlink_to(elsewhere)
+    (out / "dangling").symlink_to(tmp_path / "gone")
+    (out / "circle").symlink_to(out / "circle")
+    with pytest.raises(ValueError, match=r"output folder"):
+        save_image(Recorder(out), image(), folder=folder)
+    assert sorted(tmp_path.rglob("*")) == sorted([out, elsewhere, *(out / n for n in ("link", "dangling", "circle"))])
+
+
+def test_a_link_inside_the_output_folder_is_followed(tmp_path: Path):
+    (tmp_path / "cats").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "cats")
+    save_image(Recorder(tmp_path), image(), folder="link/black")
+    assert (tmp_path / "cats" / "black" / "denoodle_00001.png").exists()
+
+
+@pytest.mark.parametrize("filename", ["", "../x", "a/b", "a\\b", "x\0", ".hidden", "a:b", "half \ud83c", "byte \udcff"])
 def test_a_filename_that_is_a_path_is_refused(tmp_path: Path, filename: str):
     with pytest.raises(ValueError, match="filename must be a plain name"):
         save_image(Recorder(tmp_path), image(), filename)
+
+
+@pytest.mark.parametrize(
+    ("param", "value"), [("filename", "a/b"), ("filename", "x" * 201), ("filename", "half \ud83c"), ("folder", "../x")]
+)
+def test_a_name_that_cannot_be_used_is_found_before_anything_is_computed(param: str, value: str):
+    graph = Graph({"grey": Node("image.grey"), "save": Node("output.save_image", {param: value})})
+    graph = connect(graph, Port("grey", "image"), Port("save", "image"))
+    problems = plan(graph, discover("nodes"), ("save",)).problems
+    assert [(p.node, p.socket) for p in problems] == [("save", param)]
 
 
 def test_a_preview_shows_the_picture(tmp_path: Path):

@@ -110,6 +110,9 @@ def test_a_file_cut_short_is_an_error_that_names_it(cut: int, tmp_path: Path):
         storage.load(path)
 
 
+SCHEDULE = '{"class": "NoiseSchedule", "fields": {"kind": %s, "beta_start": %s, "beta_end": 1, "num_timesteps": %s}}'
+
+
 @pytest.mark.parametrize(
     "tree",
     [
@@ -118,6 +121,16 @@ def test_a_file_cut_short_is_an_error_that_names_it(cut: int, tmp_path: Path):
         '{"tensor": "9"}',
         '{"class": ["Latent"], "fields": {}}',
         "[1]",
+        '{"class": "Latent", "fields": {"samples": "text", "factor": 8, "vae": null}}',
+        '{"class": "Image", "fields": {"pixels": 1}}',
+        '{"class": "Image", "fields": {}}',
+        '{"class": "Vae", "fields": {"weights": {"class": "Weights", "fields": {"path": 1, "fingerprint": ""}},'
+        ' "latent_channels": 4, "factor": 8, "native_size": 64}}',
+        SCHEDULE % ('"other"', "0", "9"),
+        SCHEDULE % ('"linear"', "0", "true"),
+        SCHEDULE % ('"linear"', '"0"', "9"),
+        '{"class": "History", "fields":'
+        ' {"denoised": {"tuple": [1]}, "sigmas": {"tuple": []}, "samples": {"tuple": []}}}',
         "[" * 100_000,
         "not JSON",
     ],

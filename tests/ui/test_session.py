@@ -9,6 +9,7 @@ import pytest
 from PySide6.QtGui import QColor, QImage
 
 from nodegraph import png, workflow
+from nodegraph.files import HIDDEN
 from nodegraph.graph import Graph, Node, add_node
 from nodegraph.registry import Registry
 from ui.document import Document
@@ -203,6 +204,16 @@ def test_a_journal_that_cannot_be_written_is_told(session: Session, qtbot, tmp_p
     document.edit("Add", add_node, "y", Node("toy.box"))
     session.flush()
     assert any(b'"x"' in file.read_bytes() for file in journals.glob("*.journal"))
+
+
+def test_what_killed_processes_left_in_the_state_is_gone_at_the_next_start(start: Callable[[], Session]):
+    session = start()
+    left = [session.folder / f".settings.json.7{HIDDEN}", session.folder / "journals" / f".a.journal.7{HIDDEN}"]
+    for file in left:
+        file.touch()
+    crash(session)
+    start()
+    assert not any(file.exists() for file in left)
 
 
 def test_a_folder_that_cannot_be_used_is_named(registry: Registry, tmp_path: Path):

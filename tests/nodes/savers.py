@@ -1,0 +1,91 @@
+"""Processes that save pictures as fast as they can, and are killed; what they leave, as JSON. Imports no torch.
+
+python -m tests.nodes.savers FOLDER KILLS SEED
+"""
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from nodegraph import png
+from nodegraph.files import remove_leftovers
+from nodes.output import write_numbered
+from tests.nodegraph.test_png import HEADER, PIXELS, chunk
+
+AT_ONCE = 4
+SWEEP_EVERY = 10  # kills
+
+
+def picture(who: str) -> bytes:
+    """Of some size between 1 and 30 KB; who: decides every byte."""
+    chance = random.Random(who)
+    body = chunk(b"junk", chance.randbytes(chance.randrange(1000, 30_000)))
+    return png.with_texts(HEADER + body + PIXELS, {"who": who})
+
+
+def save_for_ever(folder: Path, log: int, name: str) -> None:
+    for number in range(1_000_000):
+        who = f"{name}-{number}"
+        path = write_numbered(folder, "cat", picture(who))
+        os.write(log, json.dumps([path.name, who]).encode() + b"\n")
+
+
+def start(folder: Path, log: int, name: str) -> int:
+    child = os.fork()
+    if child:
+        return child
+    try:
+        save_for_ever(folder, log, name)
+    finally:
+        os._exit(1)
+
+
+def kill_many(folder: Path, kills: int, chance: random.Random) -> int:
+    """How many ended by themselves, which none should."""
+    log = os.open(folder.with_suffix(".log"), os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+    children = [start(folder, log, f"first{i}") for i in range(AT_ONCE)]
+    troubled = 0
+    for count in range(kills):
+        time.sleep(chance.uniform(0, 0.01))
+        place = chance.randrange(AT_ONCE)
+        os.kill(children[place], signal.SIGKILL)
+        _, status = os.waitpid(children[place], 0)
+        troubled += status != signal.SIGKILL
+        children[place] = start(folder, log, f"next{count}")
+        if count % SWEEP_EVERY == 0:
+            remove_leftovers(folder)
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    return troubled
+
+
+def summary(folder: Path) -> dict[str, int]:
+    """What the folder holds, beside what was promised to the processes before they were killed."""
+    told = [json.loads(line) for line in folder.with_suffix(".log").read_bytes().splitlines()]
+    hidden = sum(path.name.startswith(".") for path in folder.iterdir())
+    remove_leftovers(folder)
+    found = {path.name: path.read_bytes() for path in folder.iterdir()}
+    who = {name: png.read_texts(folder / name).get("who", "") for name, data in found.items() if data}
+    return {
+        "saved": len(told),
+        "visible": len(found),
+        "empty": sum(not data for data in found.values()),
+        "broken": sum(picture(who.get(name, "")) != data for name, data in found.items()),
+        "lost": sum(who.get(name) != told_who for name, told_who in told),
+        "doubled": sum(count > 1 for count in Counter(who.values()).values()),
+        "left by kills": hidden,
+        "left after cleaning": sum(name.startswith(".") for name in found),
+    }
+
+
+if __name__ == "__main__":
+    place, chance = Path(sys.argv[1]), random.Random(int(sys.argv[3]))
+    place.mkdir(parents=True)
+    ended = kill_many(place, int(sys.argv[2]), chance)
+    print(json.dumps(summary(place) | {"ended by themselves": ended}))
