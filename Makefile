@@ -14,12 +14,15 @@ run: $(VENV)/.installed system
 		$(BIN)/python main.py run $(STARTER); \
 	fi
 
-# The tests make no use of a display, of the network, or of a second thread: the same bits everywhere.
+# The tests make no use of a display, of the network, or of a second thread: the same bits everywhere. They run in a
+# process for each core, of which each takes a gigabyte. ARGS="-n 0 tests/ui/test_queue.py" runs one file in one process.
+PYTEST := QT_QPA_PLATFORM=offscreen OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal
+
 test: $(VENV)/.installed-dev system
-	QT_QPA_PLATFORM=offscreen OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" $(ARGS)
+	$(PYTEST) -m "not slow and not gpu" $(ARGS)
 
 test-all: $(VENV)/.installed-dev system
-	QT_QPA_PLATFORM=offscreen OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

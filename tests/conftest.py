@@ -1,6 +1,7 @@
 """Set before anything imports torch, Qt or a hub library."""
 
 import os
+from collections.abc import Iterator
 
 # Two OpenMP threads beside another process on two cores wait for each other: 17 s instead of 0.3 s. One thread also
 # gives the same bits everywhere.
@@ -9,8 +10,18 @@ os.environ["QT_QPA_PLATFORM"] = "offscreen"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 
+import pytest
 from hypothesis import settings
 
 # No time limit on an example: a busy machine is not a failure.
 settings.register_profile("denoodle", deadline=None)
 settings.load_profile("denoodle")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Results, settings and journals of what the tests start: in a folder of this process, never those of the user."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("CACHE", "CONFIG", "STATE"):
+            patch.setenv(f"DENOODLE_{name}", str(tmp_path_factory.mktemp(name.lower())))
+        yield
