@@ -9,16 +9,20 @@ import pytest
 from PIL import Image
 
 from tools.starter import artwork, compose
-from tools.starter.concepts import BACKGROUNDS, CONCEPTS, HUES, PACKS
-from tools.starter.scene import Scene, Thing, captions, held_out, is_held_out, plural
+from tools.starter.concepts import BACKGROUNDS, CONCEPTS, HUES, PACKS, SCENERIES
+from tools.starter.scene import Scene, Thing, captions, gradient_colours, held_out, is_held_out, plural
 
 CONCEPT = {concept.word: concept for concept in CONCEPTS}
 
 
 def scene_of(*words: str, background: str = "blue", pack: int = 0, **details) -> Scene:
     """A scene of the named things, a colour before the noun."""
-    things = (word.split() for word in words)
-    return Scene(tuple(Thing(CONCEPT[noun], *colour) for *colour, noun in things), PACKS[pack], background, **details)
+
+    def thing(phrase: str) -> Thing:
+        colour, _, noun = phrase.partition(" ")
+        return Thing(CONCEPT[phrase]) if phrase in CONCEPT else Thing(CONCEPT[noun], colour)
+
+    return Scene(tuple(map(thing, words)), PACKS[pack], background, **details)
 
 
 def test_a_composition_depends_on_its_seed_and_index_alone(sprites):
@@ -50,6 +54,10 @@ def test_every_caption_names_the_things_and_their_colours():
         (scene_of("red apple", count=3), "three red apples on a blue background"),
         (scene_of("umbrella", size="big"), "a big umbrella on a blue background"),
         (scene_of("fox", size="small", position="left"), "a small fox on the left, blue background"),
+        (scene_of("cat", background="beach"), "a cat on a beach"),
+        (scene_of("cat", background="sea", position="left"), "a cat on the left, under water"),
+        (scene_of("cat", background="red and blue gradient"), "a cat on a red and blue gradient"),
+        (scene_of("cat", background="orange and red gradient"), "a cat on an orange and red gradient"),
     ],
 )
 def test_the_commonest_caption_is_a_full_sentence(scene, caption):
@@ -89,11 +97,15 @@ def test_two_things_are_held_out_in_either_order():
             assert held_out(scene_of(first, second)) == held_out(scene_of(second, first))
 
 
-def test_the_corner_has_the_colour_that_the_caption_names(sprites):
+def test_the_corners_have_the_colours_that_the_caption_names(sprites):
     for index in range(40):
         picture = compose.compose(sprites, 0, index)
-        corner = picture.pixels[0, 0].astype(int)
-        assert np.abs(corner - BACKGROUNDS[picture.scene.background]).max() <= compose.BACKGROUND_NOISE
+        background = picture.scene.background
+        if background in SCENERIES:
+            continue
+        upper, lower = gradient_colours(background) or (background, background)
+        for corner, colour in ((picture.pixels[0, 0], upper), (picture.pixels[-1, -1], lower)):
+            assert np.abs(corner.astype(int) - BACKGROUNDS[colour]).max() <= compose.BACKGROUND_NOISE + 1
 
 
 def test_a_thing_is_never_painted_in_the_colour_of_its_background(sprites):
@@ -104,7 +116,7 @@ def test_a_thing_is_never_painted_in_the_colour_of_its_background(sprites):
 
 
 def covered(sprites, scene: Scene) -> np.ndarray:
-    """Which pixels differ from the background, [64, 64]."""
+    """Which pixels differ from the background, [128, 128]."""
     pixels = compose.draw(sprites, scene, np.random.default_rng(0)).astype(int)
     return np.abs(pixels - pixels[0, 0]).max(-1) > 60
 
@@ -112,10 +124,10 @@ def covered(sprites, scene: Scene) -> np.ndarray:
 def test_things_stand_where_the_caption_says(sprites):
     # Not every plain shape of these tests fills its square, so halves are compared.
     for position, half in (
-        ("left", np.s_[:, :32]),
-        ("right", np.s_[:, 32:]),
-        ("top", np.s_[:32]),
-        ("bottom", np.s_[32:]),
+        ("left", np.s_[:, :64]),
+        ("right", np.s_[:, 64:]),
+        ("top", np.s_[:64]),
+        ("bottom", np.s_[64:]),
     ):
         mask = covered(sprites, scene_of("cat", position=position))
         assert mask[half].sum() > 0.8 * mask.sum() > 0
@@ -127,7 +139,7 @@ def test_several_things_are_as_many_as_the_caption_says(sprites):
     areas = [covered(sprites, scene_of("cat", count=count)).sum() for count in (2, 3, 4)]
     assert areas[0] / 2 == pytest.approx(areas[1] / 3, rel=0.2) == pytest.approx(areas[2] / 4, rel=0.2)
     assert areas[2] > 1.8 * areas[0]
-    quarters = [covered(sprites, scene_of("cat", count=4))[y : y + 32, x : x + 32] for x in (0, 32) for y in (0, 32)]
+    quarters = [covered(sprites, scene_of("cat", count=4))[y : y + 64, x : x + 64] for x in (0, 64) for y in (0, 64)]
     assert min(quarter.sum() for quarter in quarters) > 0.8 * areas[2] / 4
 
 

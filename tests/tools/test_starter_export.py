@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionMod
 from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
-from tools.starter import autoencoder, denoiser, export, report, text
+from tools.starter import autoencoder, denoiser, export, pixel, report, text
 from tools.starter.checkpoint import save_tensors
 from tools.starter.concepts import CONCEPTS
 from tools.starter.stages import Run
@@ -25,7 +26,7 @@ def exported(tmp_path_factory):
     export.export(
         folder,
         denoiser.build_unet(channels=(16, 16)),
-        autoencoder.build_autoencoder(channels=(16, 16, 16)),
+        autoencoder.build_autoencoder(channels=(16, 16, 16, 16)),
         text.build_text_encoder(vocabulary),
         text.build_tokenizer(vocabulary),
         vocabulary,
@@ -37,7 +38,7 @@ def test_the_stock_pipeline_draws_with_it(exported):
     pipeline = report.load_pipeline(exported)
     assert isinstance(pipeline, StableDiffusionPipeline)
     images = report.generate(pipeline, ["a cat on a blue background"], num_steps=2)
-    assert images.shape == (1, 3, 64, 64)
+    assert images.shape == (1, 3, 128, 128)
     assert torch.isfinite(images).all()
 
 
@@ -70,15 +71,28 @@ def test_exporting_again_keeps_other_files(exported):
 def test_an_exported_model_can_be_trained_further(exported, tmp_path):
     vocabulary = text.learn_vocabulary(text.word_weights([]), 300)
     export.adopt(exported, tmp_path, vocabulary)
-    denoiser.build_unet(channels=(16, 16)).load_state_dict(load_file(tmp_path / "start.safetensors"))
-    autoencoder.build_autoencoder(channels=(16, 16, 16)).load_state_dict(load_file(tmp_path / "vae.safetensors"))
+    denoiser.build_unet(channels=(16, 16)).load_state_dict(load_file(tmp_path / "start_denoiser.safetensors"))
+    autoencoder.build_autoencoder(channels=(16, 16, 16, 16)).load_state_dict(load_file(tmp_path / "vae.safetensors"))
     text.build_text_encoder(vocabulary).load_state_dict(load_file(tmp_path / "text_encoder.safetensors"))
+    assert {path.stem for path in tmp_path.glob("*.done")} == {"autoencoder", "decoder", "text"}
+
+
+def test_the_parts_beside_a_model_can_be_trained_further(exported, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(exported, model)
+    export.export_network(model / "pixel" / "unet", pixel.build_unet())
+    export.adopt(model, tmp_path, text.learn_vocabulary(text.word_weights([]), 300))
+    run = Run(tmp_path, torch.device("cpu"))
+    started, exported_one = run.begin(pixel.build_unet(), "pixel"), pixel.build_unet().half().float()
+    assert torch.equal(started.conv_in.weight, exported_one.conv_in.weight)
 
 
 def test_a_model_of_other_words_lends_its_text_encoder_as_a_start(exported, tmp_path):
     export.adopt(exported, tmp_path, text.learn_vocabulary(text.word_weights(["giraffe"]), 301))
     assert not (tmp_path / "text_encoder.safetensors").exists()
-    assert "cat</w>" in json.loads((tmp_path / "start_vocabulary.json").read_text())
+    assert not (tmp_path / "text.done").exists()
+    known = json.loads((tmp_path / "start_vocabulary.json").read_text())
+    assert known == text.learn_vocabulary(text.word_weights([]), 300).numbers
     assert (tmp_path / "start_text.safetensors").is_file()
 
 
@@ -94,7 +108,7 @@ def test_the_report_measures_every_part_of_a_model(exported, sprites, tmp_path, 
     few = {name: sprite for name, sprite in sprites.items() if name.rpartition("/")[2] in icons}
     for name in ("sprites", "held_out"):
         save_tensors(tmp_path / f"{name}.safetensors", few)
-    for name in ("SINGLES", "COLOURED", "STYLED", "PAIRS", "SEVERAL", "PLACED", "SWEPT_SINGLES", "SWEPT_PAIRS"):
+    for name in ("SINGLES", "RICH", "COLOURED", "STYLED", "PAIRS", "SEVERAL", "PLACED", "SWEPT_SINGLES", "SWEPT_PAIRS"):
         monkeypatch.setattr(report, name, 2)
     for name, value in (("NUM_STEPS", 1), ("STEPS_SWEEP", (1,)), ("GUIDANCE_SWEEP", (3.0,)), ("SPEED_REPEATS", 1)):
         monkeypatch.setattr(report, name, value)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tools.starter import arrangement, compose, measure, prompts, sheets
+from tools.starter import arrangement, backdrops, compose, measure, prompts, sheets
 from tools.starter.checkpoint import save_tensors
 from tools.starter.concepts import BACKGROUNDS, CONCEPTS, HUES, PACKS
 from tools.starter.report import Subject, backgrounds_of
@@ -28,7 +28,7 @@ def drawings(few):
 
 
 def pictures_of(sprites, scenes: list[Scene]) -> torch.Tensor:
-    """Right pictures of the scenes, [scenes, 3, 64, 64] in [0, 1]."""
+    """Right pictures of the scenes, [scenes, 3, 128, 128] in [0, 1]."""
     drawn = [compose.draw(sprites, scene, np.random.default_rng(index)) for index, scene in enumerate(scenes)]
     return compose.to_tensor(drawn) / 2 + 0.5
 
@@ -73,9 +73,14 @@ def test_nouns_colours_and_packs_of_right_pictures_are_recognised(few, drawings)
 
 
 def test_a_border_of_a_named_colour_is_recognised():
-    images = measure.named_colours()[:, :, None, None].expand(-1, -1, 64, 64).clone()
-    images[:, :, 20:40, 20:40] = 0.5
+    images = measure.named_colours()[:, :, None, None].expand(-1, -1, 128, 128).clone()
+    images[:, :, 20:100, 20:100] = 0.5
     assert torch.equal(measure.background_guesses(images), torch.arange(len(BACKGROUNDS)))
+
+
+def test_every_gradient_and_scenery_is_recognised_behind_a_thing(few):
+    scenes = [Scene((Thing(FEW[0]),), PACKS[0], name) for name in backdrops.all_backdrops()]
+    assert backdrops.guesses(pictures_of(few, scenes)) == list(backdrops.all_backdrops())
 
 
 @pytest.mark.parametrize("expected", arrangement.ARRANGEMENTS, ids=str)
@@ -107,7 +112,7 @@ def test_the_sheet_has_48_different_prompts_of_every_kind(tmp_path):
     texts = prompts.sheet_prompts()
     assert len(set(texts)) == 48
     assert {word for text in texts for word in text.split()} >= {"and", "three", "small", "style"}
-    rows = {"one": torch.zeros(48, 3, 64, 64)}
+    rows = {"one": torch.zeros(48, 3, 128, 128)}
     sheets.contact_sheet(texts, rows, tmp_path / "sheet.png")
     height = 4 * (sheets.HEADER + sheets.CELL)
     with Image.open(tmp_path / "sheet.png") as sheet:

@@ -13,21 +13,25 @@ from nodes.types import Weights
 from tools.starter import (
     autoencoder,
     control,
-    control_stage,
+    crowd,
     denoiser,
     export,
     few_step,
+    gpu,
     lora,
     parts_report,
     pixel,
+    poses,
+    stock,
     text,
 )
 from tools.starter.concepts import CONCEPTS, INK_PACK, PACKS
+from tools.starter.crowd import Shelf
+from tools.starter.examples import Batches, Embedder, Examples
 from tools.starter.loop import Recipe, Training
 from tools.starter.progress import Budget
 from tools.starter.scene import Scene, Thing
 from tools.starter.stages import Run
-from tools.starter.style_lora import draw_scene
 
 RECIPE = Recipe(learning_rate=5e-2, decay_from=0.5, ema_decay=0.9)
 
@@ -48,8 +52,8 @@ def batch():
 
 
 def square(left: int) -> torch.Tensor:
-    """A white square on black, [1, 3, 64, 64]."""
-    picture = torch.zeros(1, 3, 64, 64)
+    """A white square on black, [1, 3, 128, 128]."""
+    picture = torch.zeros(1, 3, 128, 128)
     picture[:, :, 20:40, left : left + 20] = 1
     return picture
 
@@ -75,14 +79,14 @@ def test_a_controlnet_learns_to_follow_its_edges(unet, batch, tmp_path):
     noisy, timesteps, embeds, edges = batch
     unet.requires_grad_(False)
     controlnet = control.build_controlnet(unet)
-    wanted = torch.nn.functional.max_pool2d(edges, 16).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    wanted = torch.nn.functional.max_pool2d(edges, 32).repeat_interleave(4, 2).repeat_interleave(4, 3)
     training = Training("test", controlnet, RECIPE, tmp_path / "control.pt")
 
-    def loss_at(step: int) -> torch.Tensor:
+    def loss_of(edges: torch.Tensor) -> torch.Tensor:
         predicted = control.Controlled(unet, controlnet, edges)(noisy, timesteps, embeds).sample
         return (predicted - wanted).square().mean()
 
-    training.run(loss_at, Budget(steps=20))
+    training.run(lambda step: (edges,), loss_of, Budget(steps=20))
     assert training.losses[-1] < 0.7 * training.losses[0]
 
 
@@ -94,18 +98,11 @@ def test_edges_within_two_pixels_agree_and_others_do_not():
     assert control.edge_f1(torch.zeros_like(edges[0]), edges[0]) == 0
 
 
-def test_edges_and_latents_travel_together():
-    latents, edges = torch.randn(2, 4, 16, 16), (torch.rand(2, 1, 64, 64) > 0.5).float()
-    again = control_stage.unpack(control_stage.pack(latents, edges))
-    assert torch.equal(again[0], latents)
-    assert torch.equal(again[1], edges)
-
-
 def test_a_posed_thing_stays_in_the_picture(sprites):
     scene = Scene((Thing(CONCEPTS[0]),), PACKS[0], "white")
     places = set()
     for seed in range(20):
-        picture = control_stage.pose(sprites, scene, np.random.default_rng(seed))
+        picture = poses.pose(sprites, scene, np.random.default_rng(seed))
         inked = np.argwhere(picture[..., 1] < 200)
         assert len(inked) > 50
         places.add(tuple(inked.mean(0).round().astype(int)))
@@ -147,7 +144,7 @@ def test_the_stock_pipeline_reads_both_layouts(unet, tmp_path):
 
 def test_a_pairs_noise_is_the_one_its_picture_started_from(unet):
     embeds = torch.zeros(1, text.CONTEXT, text.WIDTH)
-    start = few_step.noise_of(5, torch.Size((4, 16, 16)))
+    start = denoiser.noise_of(5, unet)
     scheduler = denoiser.build_scheduler()
     scheduler.set_timesteps(1)
     with torch.inference_mode():
@@ -156,39 +153,125 @@ def test_a_pairs_noise_is_the_one_its_picture_started_from(unet):
     assert torch.allclose(denoiser.sample(unet, embeds, embeds[0], 1.0, [5], num_steps=1), once, atol=1e-5)
 
 
-def test_the_prompt_of_a_pair_never_changes(tmp_path):
-    run = Run(tmp_path, torch.device("cpu"))
-    assert [few_step.prompt_of(run, i) for i in range(9)] == [few_step.prompt_of(run, i) for i in range(9)]
-    assert len({few_step.prompt_of(run, i) for i in range(9)}) > 5
+def test_the_captions_of_pairs_never_change():
+    told = torch.arange(20 * 11 * 2).reshape(20, 11, 2)
+    drawn = few_step.draw_tokens(told, 9)
+    assert torch.equal(drawn, few_step.draw_tokens(told, 9))
+    assert len(drawn.unique(dim=0)) > 5
 
 
-def test_a_student_that_knows_its_pairs_needs_one_step(unet, batch):
-    latents, _, embeds, _ = batch
-    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(1))
-    scheduler = denoiser.build_scheduler()
+def test_what_the_student_learns_leads_from_every_mixture_of_a_pair_to_its_picture(embedder):
+    generator = torch.Generator().manual_seed(1)
+    noises, latents = torch.randn(2, 1, 4, 16, 16, generator=generator)
+    batches = few_step.PairBatches(embedder, torch.zeros(1, text.CONTEXT), noises, latents, 8)
+    mixed, timesteps, velocity, _ = batches(3)
+    signal = batches.scheduler.alphas_cumprod[timesteps][:, None, None, None]
+    assert torch.allclose(
+        signal.sqrt() * mixed - (1 - signal).sqrt() * velocity, latents.expand(8, 4, 16, 16), atol=1e-4
+    )
+    assert len(timesteps.unique()) > 3
 
-    class Oracle:
-        def __call__(self, mixed, timesteps, encoder_hidden_states):
-            return type("Output", (), {"sample": scheduler.get_velocity(latents, noise, timesteps)})
 
-    draws = torch.tensor([[0.1, 0.5], [0.9, 0.5]])
-    assert few_step.reflow_loss(Oracle(), scheduler, latents, noise, embeds, draws) == 0
-    assert few_step.reflow_loss(unet, scheduler, latents, noise, embeds, draws) > 0
+@pytest.fixture
+def embedder():
+    """An untrained text encoder."""
+    vocabulary = text.learn_vocabulary({"cat": 1}, 4)
+    return Embedder(text.build_text_encoder(vocabulary), torch.zeros(text.CONTEXT, dtype=torch.int16))
+
+
+def numbered_shelf(count: int, ready: int) -> Shelf:
+    """Pictures of one gray each, their numbers; every third one shows one thing."""
+    shelf = Shelf(
+        "numbers",
+        count,
+        lambda index: {
+            "pixels": np.full((128, 128, 3), index, np.uint8),
+            "tokens": np.full((11, text.CONTEXT), index % 9, np.int16),
+            "alone": np.array(index % 3 == 0),
+        },
+    )
+    shelf.allocate()
+    shelf.fill(0, ready)
+    shelf.ready = ready
+    return shelf
+
+
+def gray(pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The picture's number as its latents, and again as what stands beside them."""
+    number = pixels[:, :1, 0, 0].float()
+    return number[:, :, None, None].expand(-1, 4, 16, 16), number + 0.5
+
+
+def test_training_begins_with_the_pictures_that_are_drawn_and_takes_in_the_rest(tmp_path):
+    run, shelf = Run(tmp_path, torch.device("cpu")), numbered_shelf(40, ready=10)
+    examples = Examples(run, shelf, gray)
+    examples.extend(8)
+    assert examples.count == 8
+    examples.extend(8)
+    assert examples.count == 10
+    shelf.fill(10, 40)
+    shelf.ready = 40
+    examples.extend(100)
+    assert examples.rows[0][:, 0, 0, 0].tolist() == list(range(40))
+
+
+def test_pictures_that_do_not_count_are_left_out(tmp_path):
+    examples = Examples(Run(tmp_path, torch.device("cpu")), numbered_shelf(12, ready=12), gray, only="alone")
+    examples.extend(12)
+    assert examples.rows[0][: examples.count, 0, 0, 0].tolist() == [0, 3, 6, 9]
+
+
+def test_what_stands_beside_a_picture_comes_with_it(tmp_path, embedder):
+    examples = Examples(Run(tmp_path, torch.device("cpu")), numbered_shelf(12, ready=12), gray)
+    batches = Batches(examples, embedder, 4, seed=3, ahead=2)
+    for step in range(4):
+        noisy, timesteps, velocity, _, beside = batches(step)
+        signal = batches.alphas_cumprod[timesteps][:, None, None, None]
+        clean = signal.sqrt() * noisy - (1 - signal).sqrt() * velocity
+        assert torch.allclose(clean[:, 0, 0, 0], beside[:, 0] - 0.5, atol=1e-3)
+
+
+def test_workers_fill_every_shelf_with_the_rows_of_their_numbers():
+    shelves = [Shelf(name, 150, lambda index: {"row": np.array([index, index**2])}) for name in ("one", "two")]
+    crowd.start(shelves, workers=2)
+    for shelf in shelves:
+        assert shelf.take("row").tolist() == [[index, index**2] for index in range(150)]
+
+
+def test_a_low_rank_adapter_goes_on_from_a_file_of_it(unet, tmp_path):
+    trained = lora.add_adapter(copy.deepcopy(unet), rank=2)
+    for parameter in trained.parameters():
+        if parameter.requires_grad:
+            parameter.data = torch.full_like(parameter, 0.25)
+    lora.save_diffusers(tmp_path / "start.safetensors", lora.adapter_layers(trained))
+    again = lora.add_adapter(unet, rank=2)
+    lora.begin(again, tmp_path / "start.safetensors")
+    for name, layer in lora.adapter_layers(trained).items():
+        assert torch.equal(lora.adapter_layers(again)[name], layer)
+
+
+def test_normalisation_in_bfloat16_is_that_of_float32():
+    network = torch.nn.Sequential(torch.nn.GroupNorm(4, 16))
+    torch.nn.init.normal_(network[0].weight)
+    features = torch.randn(2, 16, 8, 8)
+    usual = network(features)
+    network[0].__class__ = gpu.HalfNorm
+    assert torch.equal(network(features), usual)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = network(features.bfloat16())
+    assert half.dtype == torch.bfloat16
+    assert torch.allclose(half.float(), usual, atol=0.05)
 
 
 def test_ink_scenes_show_black_on_something_else(tmp_path):
     run = Run(tmp_path, torch.device("cpu"))
-    scenes = [draw_scene(run, np.random.default_rng(seed)) for seed in range(50)]
+    scenes = [stock.draw_ink_scene(run, np.random.default_rng(seed)) for seed in range(50)]
     assert {scene.pack for scene in scenes} == {INK_PACK}
-    assert all(scene.background != "black" for scene in scenes)
+    assert not any(word in scene.background for scene in scenes for word in ("black", "night", "space"))
     assert not any(thing.colour for scene in scenes for thing in scene.things)
 
 
-def test_pixel_scenes_show_one_thing_and_the_model_is_small(tmp_path):
-    run = Run(tmp_path, torch.device("cpu"))
-    for seed in range(30):
-        scene = pixel.draw_scene(run, np.random.default_rng(seed))
-        assert len(scene.things) * scene.count == 1
+def test_the_pixel_model_is_small():
     unet = pixel.build_unet()
     assert sum(parameter.numel() for parameter in unet.parameters()) * 2 < 1.5e6
     embeds = torch.zeros(2, text.CONTEXT, text.WIDTH)
@@ -204,7 +287,7 @@ def test_a_network_of_its_own_is_read_back_by_its_stock_class(unet, tmp_path):
 
 
 def test_ink_is_black_among_what_is_drawn():
-    pictures = torch.ones(2, 3, 64, 64)
+    pictures = torch.ones(2, 3, 128, 128)
     pictures[:, :, 20:40, 20:30] = 0.05
     assert parts_report.ink_share(pictures) == 1
     pictures[:, 0, 20:40, 20:30] = 0.9

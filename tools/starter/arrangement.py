@@ -38,7 +38,7 @@ ARRANGEMENTS = (
 
 
 def spots(arrangement: Arrangement) -> list[measure.Spot]:
-    """The places of an arrangement's things in a picture at half its size."""
+    """The places of an arrangement's things in a picture at a quarter of its size."""
     where = compose.layout(arrangement.count, arrangement.size, arrangement.position)
     sides = np.linspace(*where.sides, SIDES_TRIED) / SCALE
     slack = -(-where.jitter // SCALE)
@@ -63,7 +63,7 @@ def drawings_of(sprites: compose.Sprites, thing: Thing) -> list[Image.Image]:
 
 
 def recognise(images: Tensor, scenes: list[Scene], sprites: compose.Sprites) -> list[Arrangement]:
-    """The best arrangement of each scene's noun in its picture; images: [pictures, 3, 64, 64] in [0, 1]."""
+    """The best arrangement of each scene's noun in its picture; images: [pictures, 3, 128, 128] in [0, 1]."""
     found = []
     for image, scene in zip(torch.nn.functional.avg_pool2d(images, SCALE), scenes, strict=True):
         drawn = drawings_of(sprites, scene.things[0])

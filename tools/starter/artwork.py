@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tools.starter.concepts import NAMING_PACK, Pack
 
-SPRITE_SIZE = 128  # pixels; twice the model's pictures, so that every drawing is scaled down
+SPRITE_SIZE = 160  # pixels; more than the model's pictures, so that every drawing is scaled down
 
 Icons = dict[str, str | bytes]  # icon name -> SVG document, or a picture file
 

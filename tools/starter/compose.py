@@ -1,6 +1,6 @@
-"""Draws training pictures: things on a named background, a function of (seed, index) alone."""
+"""Draws training pictures: things on a background, a function of (seed, index) alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,16 +15,19 @@ from tools.starter.concepts import (
     PACKS,
     POSITIONS,
     RGB,
+    SCENERIES,
     SIZES,
     Concept,
     Pack,
 )
-from tools.starter.scene import Scene, Thing, held_out
+from tools.starter.scene import Scene, Thing, gradient, gradient_colours, held_out
+from tools.starter.scenery import draw_scenery
 
-IMAGE_SIZE = 64
+IMAGE_SIZE = 128
 RECOLOUR_PROBABILITY = 0.3
 BACKGROUND_NOISE = 6  # grey levels by which a named background varies
 KINDS = {"one": 0.4, "several": 0.2, "two": 0.3, "placed": 0.1}  # kind of scene -> probability
+GRADIENT_SHARE, SCENERY_SHARE = 0.12, 0.18  # of the backgrounds
 
 Sprites = dict[str, Tensor]  # "package/icon" -> uint8 [height, width, 4]
 
@@ -38,22 +41,22 @@ class Layout:
     sides: tuple[int, int]
 
 
-MIDDLE = (32, 32)
-SIDES = {None: (42, 54), "small": (20, 28), "big": (58, 64)}
-JITTERS = {None: 4, "small": 6, "big": 0}
+MIDDLE = (64, 64)
+SIDES = {None: (84, 108), "small": (40, 56), "big": (116, 128)}
+JITTERS = {None: 8, "small": 12, "big": 0}
 # A picture has no room for a middle-sized thing at its edge.
-PLACED_SIDES = {None: (28, 34), "small": (20, 26)}
-PLACES = {"left": (18, 32), "right": (46, 32), "top": (32, 18), "bottom": (32, 46)}
+PLACED_SIDES = {None: (56, 68), "small": (40, 52)}
+PLACES = {"left": (36, 64), "right": (92, 64), "top": (64, 36), "bottom": (64, 92)}
 SEVERAL = {
-    2: Layout(((16, 32), (48, 32)), 2, (25, 29)),
-    3: Layout(((32, 17), (16, 47), (48, 47)), 1, (25, 29)),
-    4: Layout(((16, 16), (48, 16), (16, 48), (48, 48)), 1, (25, 29)),
+    2: Layout(((32, 64), (96, 64)), 4, (50, 58)),
+    3: Layout(((64, 34), (32, 94), (96, 94)), 2, (50, 58)),
+    4: Layout(((32, 32), (96, 32), (32, 96), (96, 96)), 2, (50, 58)),
 }
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A scene and its pixels, uint8 [64, 64, 3]."""
+    """A scene and its pixels, uint8 [128, 128, 3]."""
 
     scene: Scene
     pixels: np.ndarray
@@ -67,13 +70,32 @@ def sprite_of(sprites: Sprites, pack: Pack, concept: Concept) -> Image.Image:
 def draw_scene(rng: np.random.Generator, concepts: tuple[Concept, ...] = CONCEPTS) -> Scene:
     """A random scene that is not held out."""
     kinds, probabilities = list(KINDS), list(KINDS.values())
-    while held_out(scene := draw_scene_of(kinds[rng.choice(len(kinds), p=probabilities)], rng, concepts)):
-        pass
+    while True:
+        scene = vary_background(draw_scene_of(kinds[rng.choice(len(kinds), p=probabilities)], rng, concepts), rng)
+        if not held_out(scene):
+            return scene
+
+
+def vary_background(scene: Scene, rng: np.random.Generator) -> Scene:
+    """The scene as it is, or before a gradient or a scenery instead of its one colour."""
+    drawn = rng.random()
+    if drawn < GRADIENT_SHARE:
+        return replace(scene, background=draw_gradient(scene, rng))
+    if drawn < GRADIENT_SHARE + SCENERY_SHARE:
+        return replace(scene, background=list(SCENERIES)[rng.integers(len(SCENERIES))])
     return scene
 
 
+def draw_gradient(scene: Scene, rng: np.random.Generator) -> str:
+    """From the scene's background to another colour, or the other way round; no thing has that other colour."""
+    taken = {scene.background, *(thing.colour for thing in scene.things)}
+    colours = [colour for colour in BACKGROUNDS if colour not in taken]
+    pair = (scene.background, colours[rng.integers(len(colours))])
+    return gradient(*(pair if rng.random() < 0.5 else pair[::-1]))
+
+
 def draw_scene_of(kind: str, rng: np.random.Generator, concepts: tuple[Concept, ...] = CONCEPTS) -> Scene:
-    """A random scene of one of KINDS, held out or not; a recoloured thing never has the background's colour."""
+    """A random scene of one of KINDS on one colour, held out or not; a recoloured thing never has that colour."""
     pack = PACKS[rng.integers(len(PACKS))]
     background = list(BACKGROUNDS)[rng.integers(len(BACKGROUNDS))]
     numbers = rng.choice(len(concepts), 2 if kind == "two" else 1, replace=False)
@@ -132,9 +154,8 @@ def paste(canvas: Image.Image, sprite: Image.Image, centre: tuple[int, int], sid
     canvas.paste(small, (centre[0] - width // 2, centre[1] - height // 2), small)
 
 
-def arrange(sprites: list[Image.Image], background: RGB, where: Layout, rng: np.random.Generator) -> np.ndarray:
+def arrange(sprites: list[Image.Image], canvas: Image.Image, where: Layout, rng: np.random.Generator) -> np.ndarray:
     """The sprites in turn at the layout's centres, all of one random size, each a little off its centre."""
-    canvas = Image.new("RGB", (IMAGE_SIZE, IMAGE_SIZE), background)
     side = int(rng.integers(where.sides[0], where.sides[1] + 1))
     for index, centre in enumerate(where.centres):
         left, top = (int(place + rng.integers(-where.jitter, where.jitter + 1)) for place in centre)
@@ -149,14 +170,31 @@ def shade(background: RGB, rng: np.random.Generator) -> RGB:
     return red, green, blue
 
 
+def plain(colour: RGB) -> Image.Image:
+    """A canvas of one colour."""
+    return Image.new("RGB", (IMAGE_SIZE, IMAGE_SIZE), colour)
+
+
+def backdrop(background: str, rng: np.random.Generator) -> Image.Image:
+    """The canvas that a scene's things are drawn on."""
+    if background in SCENERIES:
+        return draw_scenery(background, IMAGE_SIZE, rng)
+    colours = gradient_colours(background)
+    if colours is None:
+        return plain(shade(BACKGROUNDS[background], rng))
+    upper, lower = (np.array(shade(BACKGROUNDS[colour], rng)) for colour in colours)
+    rows = upper + (lower - upper) * np.linspace(0, 1, IMAGE_SIZE)[:, None]
+    return Image.fromarray(np.repeat(rows.round().astype(np.uint8)[:, None], IMAGE_SIZE, axis=1))
+
+
 def draw(sprites: Sprites, scene: Scene, rng: np.random.Generator) -> np.ndarray:
-    """The scene's pixels, uint8 [64, 64, 3]."""
+    """The scene's pixels, uint8 [128, 128, 3]."""
     drawn = [sprite_of(sprites, scene.pack, thing.concept) for thing in scene.things]
     painted = [
         recolour(sprite, thing.colour) if thing.colour else sprite
         for sprite, thing in zip(drawn, scene.things, strict=True)
     ]
-    return arrange(painted, shade(BACKGROUNDS[scene.background], rng), layout_of(scene), rng)
+    return arrange(painted, backdrop(scene.background, rng), layout_of(scene), rng)
 
 
 def compose(sprites: Sprites, seed: int, index: int, concepts: tuple[Concept, ...] = CONCEPTS) -> Picture:
@@ -174,13 +212,13 @@ def compose_any(sprites: Sprites, seed: int, index: int) -> np.ndarray:
     if rng.random() < RECOLOUR_PROBABILITY:
         sprite = recolour(sprite, list(HUES)[rng.integers(len(HUES))])
     if rng.random() < 0.5:
-        background = shade(list(BACKGROUNDS.values())[rng.integers(len(BACKGROUNDS))], rng)
+        canvas = backdrop(draw_scene(rng).background, rng)
     else:
         red, green, blue = rng.integers(0, 256, 3).tolist()
-        background = (red, green, blue)
-    return arrange([sprite], background, layout(1), rng)
+        canvas = plain((red, green, blue))
+    return arrange([sprite], canvas, layout(1), rng)
 
 
 def to_tensor(pixels: list[np.ndarray]) -> Tensor:
-    """uint8 pictures [64, 64, 3] as one float batch [batch, 3, 64, 64] in [-1, 1]."""
+    """uint8 pictures [128, 128, 3] as one float batch [batch, 3, 128, 128] in [-1, 1]."""
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float().div(127.5).sub(1).contiguous()

@@ -11,7 +11,7 @@ from nodes.backend import images
 
 LOW, HIGH = 0.05, 0.15  # thresholds of the node Canny edges, as it comes
 TOLERANCE = 2  # pixels by which an edge may be off and still counts as found
-EMBEDDING_CHANNELS = (8, 16, 32)  # each but the first halves the side: 64 pixels to 16
+EMBEDDING_CHANNELS = (8, 16, 32, 64)  # each but the first halves the side: 128 pixels to 16
 COPIED = (
     "in_channels",
     "block_out_channels",
@@ -45,14 +45,14 @@ def _shared(unet: UNet2DConditionModel, controlnet: ControlNetModel) -> dict[str
 
 
 def edges(pictures: Tensor) -> Tensor:
-    """What the node Canny edges makes of pictures [pictures, 3, 64, 64] in [0, 1]: 0 or 1, [pictures, 1, 64, 64]."""
+    """What Canny edges makes of pictures [pictures, 3, 128, 128] in [0, 1]: 0 or 1, [pictures, 1, 128, 128]."""
     return images.canny(pictures, LOW, HIGH)[:, :1]
 
 
 class Controlled:
-    """A denoiser that follows edges: called as the denoiser is, so that training and sampling need not know.
+    """A denoiser that follows edges: called as the denoiser is, so that training need not know.
 
-    edges: [pictures, 1, 64, 64]. A batch may hold every picture several times over, one after the other.
+    edges: [pictures, 1, 128, 128].
     """
 
     def __init__(self, unet: UNet2DConditionModel, controlnet: ControlNetModel, edges: Tensor) -> None:
@@ -60,8 +60,7 @@ class Controlled:
         self.hint = edges.expand(-1, 3, -1, -1)
 
     def __call__(self, noisy: Tensor, timesteps: Tensor, encoder_hidden_states: Tensor) -> SimpleNamespace:
-        hint = self.hint.repeat(len(noisy) // len(self.hint), 1, 1, 1)
-        down, mid = self.controlnet(noisy, timesteps, encoder_hidden_states, hint, return_dict=False)
+        down, mid = self.controlnet(noisy, timesteps, encoder_hidden_states, self.hint, return_dict=False)
         predicted = self.unet(
             noisy,
             timesteps,

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
@@ -54,20 +55,32 @@ def build_scheduler() -> DDIMScheduler:
 def draw_timesteps(alphas_cumprod: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Timesteps [count] whose log-SNR is normal, mixed with uniform ones."""
     log_snr = torch.log(alphas_cumprod / (1 - alphas_cumprod))  # falls with the timestep
-    wanted = torch.randn(count, generator=generator) * LOG_SNR_DEVIATION + LOG_SNR_MEAN
+    device = alphas_cumprod.device
+    wanted = torch.randn(count, generator=generator, device=device) * LOG_SNR_DEVIATION + LOG_SNR_MEAN
     by_log_snr = torch.searchsorted(-log_snr, -wanted).clamp(max=len(alphas_cumprod) - 1)
-    uniform = torch.randint(0, len(alphas_cumprod), (count,), generator=generator)
-    return torch.where(torch.rand(count, generator=generator) < UNIFORM_SHARE, uniform, by_log_snr)
+    uniform = torch.randint(0, len(alphas_cumprod), (count,), generator=generator, device=device)
+    return torch.where(torch.rand(count, generator=generator, device=device) < UNIFORM_SHARE, uniform, by_log_snr)
+
+
+@dataclass(frozen=True)
+class Noised:
+    """Examples of denoising: what the denoiser is given at which timestep, and the v that it should find."""
+
+    noisy: Tensor
+    timesteps: Tensor
+    velocity: Tensor
+
+
+def add_noise(latents: Tensor, noise: Tensor, timesteps: Tensor, scheduler: DDIMScheduler) -> Noised:
+    """v = sqrt(a) noise - sqrt(1 - a) x0 (Salimans & Ho 2022, arXiv:2202.00512, app. D)."""
+    noisy = scheduler.add_noise(latents, noise, timesteps)
+    return Noised(noisy, timesteps, scheduler.get_velocity(latents, noise, timesteps))
 
 
 def velocity_loss(
-    unet: UNet2DConditionModel, scheduler: DDIMScheduler, latents: Tensor, embeds: Tensor, generator: torch.Generator
+    unet: UNet2DConditionModel, noisy: Tensor, timesteps: Tensor, velocity: Tensor, embeds: Tensor
 ) -> Tensor:
-    """Mean squared error of v = sqrt(a) noise - sqrt(1 - a) x0 (Salimans & Ho 2022, arXiv:2202.00512, app. D)."""
-    noise = torch.randn(latents.shape, generator=generator).to(latents.device)
-    timesteps = draw_timesteps(scheduler.alphas_cumprod.cpu(), len(latents), generator).to(latents.device)
-    noisy = scheduler.add_noise(latents, noise, timesteps)
-    velocity = scheduler.get_velocity(latents, noise, timesteps)
+    """Mean squared error of v."""
     predicted = unet(noisy, timesteps, encoder_hidden_states=embeds).sample
     return functional.mse_loss(predicted.float(), velocity)
 
@@ -79,6 +92,12 @@ def averaged(unet: UNet2DConditionModel, ema: dict[str, Tensor]) -> UNet2DCondit
         for name, parameter in twin.named_parameters():
             parameter.copy_(ema[name])
     return twin
+
+
+def noise_of(seed: int, unet: UNet2DConditionModel) -> Tensor:
+    """What denoising starts from, [channels, size, size], drawn on the CPU so that it is the same everywhere."""
+    shape = (unet.config.in_channels, unet.config.sample_size, unet.config.sample_size)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 @torch.inference_mode()
@@ -96,9 +115,7 @@ def sample(
     """
     scheduler = build_scheduler()
     scheduler.set_timesteps(num_steps, device=embeds.device)
-    shape = (unet.config.in_channels, unet.config.sample_size, unet.config.sample_size)
-    noises = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-    latents = torch.stack(noises).to(embeds.device)
+    latents = torch.stack([noise_of(seed, unet) for seed in seeds]).to(embeds.device)
     both = torch.cat([embeds, empty.expand_as(embeds)])
     for timestep in scheduler.timesteps:
         positive, negative = unet(torch.cat([latents, latents]), timestep, encoder_hidden_states=both).sample.chunk(2)

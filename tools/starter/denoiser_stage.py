@@ -1,27 +1,21 @@
-"""The denoiser's stages of a training run: latents of all compositions, embeddings of all captions, training."""
+"""The denoiser's stage of a training run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor
-from transformers import CLIPTextModel, CLIPTokenizer
 
-from tools.starter import autoencoder, compose, denoiser, text
-from tools.starter.checkpoint import load_tensors, save_tensors
+from tools.starter import autoencoder, denoiser, gpu, text
+from tools.starter.examples import Batches, Embedder, Examples, latents_of
 from tools.starter.loop import Recipe, Training
-from tools.starter.progress import Budget, ProgressLine
-from tools.starter.scene import Scene, captions
-from tools.starter.stages import PICTURE_SEED, Run, load_autoencoder, load_sprites, save_sheet
+from tools.starter.progress import Budget
+from tools.starter.stages import Run, load_autoencoder, save_sheet
+from tools.starter.stock import Stock
 from tools.starter.text_stage import load_text
 
-PICTURES = 24_000
-ENCODE_BATCH = 64
 DENOISER_SEED = 5
-DENOISER_BATCH = 32
 DENOISER_RECIPE = Recipe(learning_rate=1e-3, decay_from=0.5, ema_decay=0.999)
 SHEET_SECONDS = 600
 SHEET_PROMPTS = (
@@ -39,73 +33,25 @@ SHEET_PROMPTS = (
     "a small fox on the left, green background",
     "a big strawberry on a gray background",
     "a rocket at the top, 3d style",
+    "a penguin in the snow",
+    "a unicorn on a purple and pink gradient",
 )
 
 
-@dataclass(frozen=True)
-class Examples:
-    """Everything the denoiser learns from: float16 latents [pictures, 4, 16, 16], their scenes, the caption's reader.
-
-    Captions are embedded as they are drawn: those of all scenes together would take gigabytes.
-    """
-
-    latents: Tensor
-    scenes: list[Scene]
-    tokenizer: CLIPTokenizer
-    text_encoder: CLIPTextModel
-
-
-def encode_pictures(run: Run) -> None:
-    """latents.safetensors: the latents of all compositions, computed once."""
-    if run.file("latents.safetensors").is_file():
-        return
-    vae, sprites = load_autoencoder(run), load_sprites(run)
-    line, latents = ProgressLine("latents"), []
-    for first in range(0, PICTURES, ENCODE_BATCH):
-        pictures = [compose.compose(sprites, PICTURE_SEED, first + i, run.concepts).pixels for i in range(ENCODE_BATCH)]
-        latents.append(autoencoder.encode(vae, compose.to_tensor(pictures).to(run.device)).half().cpu())
-        line.update((first + ENCODE_BATCH) / PICTURES)
-    save_tensors(run.file("latents.safetensors"), {"latents": torch.cat(latents)})
-
-
-def load_examples(run: Run) -> Examples:
-    """The cached latents and the scenes that they show."""
-    latents = load_tensors(run.file("latents.safetensors"))["latents"].to(run.device)
-    rngs = (np.random.default_rng((PICTURE_SEED, index)) for index in range(len(latents)))
-    return Examples(latents, [compose.draw_scene(rng, run.concepts) for rng in rngs], *load_text(run))
-
-
-def draw_batch(examples: Examples, step: int, batch_size: int) -> tuple[Tensor, Tensor, torch.Generator]:
-    """Latents and embeddings of one step, and the generator for its noise; a function of the step."""
-    generator = torch.Generator().manual_seed(DENOISER_SEED * 1_000_003 + step)
-    pictures = torch.randint(0, len(examples.latents), (batch_size,), generator=generator)
-    wordings = torch.rand(batch_size, generator=generator)
-    said = torch.rand(batch_size, generator=generator) > denoiser.UNCONDITIONAL_PROBABILITY
-    texts = []
-    for picture, wording, spoken in zip(pictures.tolist(), wordings.tolist(), said.tolist(), strict=True):
-        sentences = captions(examples.scenes[picture])
-        texts.append(sentences[int(wording * len(sentences))] if spoken else "")
-    embeds = text.embed(examples.tokenizer, examples.text_encoder, texts)
-    return examples.latents[pictures.to(examples.latents.device)].float(), embeds.clone(), generator
-
-
 def train_denoiser(
-    run: Run, budget: Budget, batch_size: int, on_sheet: Callable[[UNet2DConditionModel], None]
-) -> UNet2DConditionModel:
-    """unet.pt (the training), unet.png (a sheet every five minutes); the denoiser with averaged weights."""
-    examples = load_examples(run)
-    unet, scheduler = denoiser.build_unet(), denoiser.build_scheduler()
-    if run.file("start.safetensors").is_file():
-        unet.load_state_dict(load_tensors(run.file("start.safetensors")))
-    unet.to(run.device)
+    run: Run, stock: Stock, budget: Budget, export_model: Callable[[UNet2DConditionModel], None]
+) -> None:
+    """unet.pt (the training), unet.png (a sheet); both and the exported model anew every ten minutes and at the end."""
+    examples = Examples(run, stock.pictures, latents_of(run))
+    batches = Batches(examples, Embedder.of(run), run.sizes.batch, DENOISER_SEED, run.sizes.ahead)
+    unet = run.begin(denoiser.build_unet(), "denoiser")
     training = Training("denoiser", unet, DENOISER_RECIPE, run.file("unet.pt"))
     training.restore()
     sheet_at = training.seconds + SHEET_SECONDS
 
-    def loss_at(step: int) -> Tensor:
-        latents, embeds, generator = draw_batch(examples, step, batch_size)
+    def loss_of(noisy: Tensor, timesteps: Tensor, velocity: Tensor, embeds: Tensor) -> Tensor:
         with run.autocast():
-            return denoiser.velocity_loss(unet, scheduler, latents, embeds, generator)
+            return denoiser.velocity_loss(unet, noisy, timesteps, velocity, embeds)
 
     def on_checkpoint() -> None:
         nonlocal sheet_at
@@ -114,16 +60,15 @@ def train_denoiser(
         sheet_at = training.seconds + SHEET_SECONDS
         twin = denoiser.averaged(unet, training.ema)
         draw_sheet(run, twin)
-        on_sheet(twin)
+        export_model(twin)
 
-    training.run(loss_at, budget, on_checkpoint)
-    return denoiser.averaged(unet, training.ema)
+    training.run(batches, loss_of, budget, on_checkpoint)
 
 
 def load_denoiser(run: Run, model: Path) -> UNet2DConditionModel:
     """The denoiser of an exported model, as others will run it, frozen."""
     unet = UNet2DConditionModel.from_pretrained(str(model / "unet"), dtype=torch.float32, local_files_only=True)
-    return unet.to(run.device).eval().requires_grad_(False)
+    return gpu.place(unet, run.device).eval().requires_grad_(False)
 
 
 def draw_sheet(run: Run, unet: UNet2DConditionModel) -> None:

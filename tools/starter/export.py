@@ -13,6 +13,14 @@ from tools.starter import denoiser, text
 from tools.starter.checkpoint import load_json, load_tensors, save_json, save_tensors
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+# What training can start from: its name in a work folder, its file in a model.
+STARTS = {
+    "denoiser": "unet/diffusion_pytorch_model.safetensors",
+    "control": "controlnet/diffusion_pytorch_model.safetensors",
+    "pixel": "pixel/unet/diffusion_pytorch_model.safetensors",
+    "ink": "lora/ink.safetensors",
+    "few_step": "lora/few_step.safetensors",
+}
 
 
 def export(
@@ -61,21 +69,29 @@ def export_network(folder: Path, network: UNet2DConditionModel | ControlNetModel
 def adopt(folder: Path, work: Path, vocabulary: text.Vocabulary) -> None:
     """Lays an exported model into a work folder, so that training goes on from it without the optimiser's state.
 
-    Writes vae.safetensors and start.safetensors (the denoiser) in float32; text_encoder.safetensors when the model has
-    this vocabulary, else start_text.safetensors and start_vocabulary.json, from which an encoder of it is trained.
+    Writes vae.safetensors, and start_<part>.safetensors of each part that the model has, all in float32;
+    text_encoder.safetensors when the model has this vocabulary, else start_text.safetensors and start_vocabulary.json,
+    from which an encoder of it is trained. What is not trained again is marked as done.
     """
     for part in ("vae", "unet", "text_encoder"):
         if not list((folder / part).glob("*.safetensors")):
             raise ValueError(f"{folder} is no exported model: {part} is missing")
+    work.mkdir(parents=True, exist_ok=True)
     save_tensors(work / "vae.safetensors", _single(folder / "vae/diffusion_pytorch_model.safetensors"))
-    save_tensors(work / "start.safetensors", _single(folder / "unet/diffusion_pytorch_model.safetensors"))
+    for name, file in STARTS.items():
+        if (folder / file).is_file():
+            save_tensors(work / f"start_{name}.safetensors", _single(folder / file))
+    done = ["autoencoder", "decoder"]
     encoder = _single(folder / "text_encoder/model.safetensors", "text_model.")
     known = load_json(folder / "tokenizer/vocab.json")
     if known == vocabulary.numbers:
         save_tensors(work / "text_encoder.safetensors", encoder)
+        done.append("text")
     else:
         save_tensors(work / "start_text.safetensors", encoder)
         save_json(work / "start_vocabulary.json", known)
+    for stage in done:
+        (work / f"{stage}.done").touch()
 
 
 def _single(path: Path, prefix: str = "") -> dict[str, Tensor]:

@@ -8,96 +8,83 @@ Guidance is in the pairs, and so in the student (Meng et al. 2022, arXiv:2210.03
 
 from pathlib import Path
 
-import numpy as np
 import torch
-from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
-from torch.nn import functional
 
-from tools.starter import compose, denoiser, lora, text
-from tools.starter.checkpoint import load_tensors, save_tensors
+from tools.starter import denoiser, lora
 from tools.starter.denoiser_stage import load_denoiser
+from tools.starter.examples import Embedder
 from tools.starter.loop import Recipe, Training
 from tools.starter.progress import Budget, ProgressLine
-from tools.starter.scene import captions
 from tools.starter.stages import Run
-from tools.starter.text_stage import load_text
+from tools.starter.stock import Stock
 
 FEW_STEP_SEED = 9
-PAIRS = 1_024
-PAIR_BATCH = 64
 GUIDANCE_SCALE = 4.0
 TEACHER_STEPS = 16
-FEW_STEP_BATCH = 16
 FEW_STEP_RANK = 16
 LAYERS = (*lora.ATTENTION, *lora.CONVOLUTIONS)
 FEW_STEP_RECIPE = Recipe(learning_rate=2e-3, decay_from=0.3, ema_decay=0.99, weight_decay=0.0)
 START_SHARE = 0.3  # of the samples that are pure noise, where the student has furthest to go
 
 
-def prompt_of(run: Run, index: int) -> str:
-    """The caption of pair number `index`."""
-    rng = np.random.default_rng((FEW_STEP_SEED, index))
-    sentences = captions(compose.draw_scene(rng, run.concepts))
-    return sentences[rng.integers(len(sentences))]
+def draw_tokens(told: Tensor, count: int) -> Tensor:
+    """One caption each of `count` training pictures, [count, 32]; told: all, [pictures, captions, 32]."""
+    generator = torch.Generator().manual_seed(FEW_STEP_SEED)
+    pictures = torch.randint(0, len(told), (count,), generator=generator)
+    wordings = torch.randint(0, told.shape[1], (count,), generator=generator)
+    return told[pictures, wordings]
 
 
-def noise_of(index: int, shape: torch.Size) -> Tensor:
-    """The noise of pair number `index`: what `denoiser.sample` starts from at that seed."""
-    return torch.randn(shape, generator=torch.Generator().manual_seed(index))
-
-
-def make_pairs(run: Run, model: Path) -> None:
-    """pairs.safetensors: the teacher's latents, float16 [pairs, 4, 16, 16]; a run that was stopped goes on."""
-    file = run.file("pairs.safetensors")
-    made = [load_tensors(file)["latents"]] if file.is_file() else []
-    count = sum(map(len, made))
-    if count >= PAIRS:
-        return
-    unet, line = load_denoiser(run, model), ProgressLine("pairs")
-    tokenizer, text_encoder = load_text(run)
-    for first in range(count, PAIRS, PAIR_BATCH):
-        numbers = range(first, first + PAIR_BATCH)
-        embeds = text.embed(tokenizer, text_encoder, ["", *(prompt_of(run, index) for index in numbers)])
+def make_pairs(run: Run, model: Path, embedder: Embedder, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Noises, and what the guided denoiser makes of them for the captions; both [pairs, 4, 16, 16]."""
+    unet, line, made = load_denoiser(run, model), ProgressLine("pairs"), []
+    empty = embedder.embed(embedder.empty[None])[0]
+    for first in range(0, len(tokens), run.sizes.pair_batch):
+        embeds = embedder.embed(tokens[first : first + run.sizes.pair_batch])
         with run.autocast():
-            latents = denoiser.sample(unet, embeds[1:], embeds[0], GUIDANCE_SCALE, numbers, TEACHER_STEPS)
-        made.append(latents.half().cpu())
-        save_tensors(file, {"latents": torch.cat(made)})
-        line.update((first + PAIR_BATCH) / PAIRS)
+            seeds = range(first, first + len(embeds))
+            made.append(denoiser.sample(unet, embeds, empty, GUIDANCE_SCALE, seeds, TEACHER_STEPS))
+        line.update((first + len(embeds)) / len(tokens))
+    latents = torch.cat(made).float().clone()
+    noises = torch.stack([denoiser.noise_of(seed, unet) for seed in range(len(tokens))])
+    return noises.to(run.device), latents
 
 
-def reflow_loss(
-    unet: UNet2DConditionModel, scheduler: DDIMScheduler, latents: Tensor, noise: Tensor, embeds: Tensor, draws: Tensor
-) -> Tensor:
-    """Mean squared error of v on mixtures of pairs; draws [pairs, 2] in [0, 1) choose the timesteps."""
-    last = denoiser.TRAIN_TIMESTEPS - 1
-    timesteps = torch.where(draws[:, 0] < START_SHARE, last, (draws[:, 1] * denoiser.TRAIN_TIMESTEPS).long())
-    mixed = scheduler.add_noise(latents, noise, timesteps)
-    velocity = scheduler.get_velocity(latents, noise, timesteps)
-    return functional.mse_loss(unet(mixed, timesteps, encoder_hidden_states=embeds).sample.float(), velocity)
+class PairBatches:
+    """Batches of mixtures by step: noisy latents, timesteps, v and embeddings."""
+
+    def __init__(self, embedder: Embedder, tokens: Tensor, noises: Tensor, latents: Tensor, batch_size: int) -> None:
+        self.embedder, self.tokens, self.noises, self.latents = embedder, tokens, noises, latents
+        self.batch_size, self.scheduler = batch_size, denoiser.build_scheduler()
+
+    def __call__(self, step: int) -> tuple[Tensor, ...]:
+        device = self.latents.device
+        generator = torch.Generator(device).manual_seed(FEW_STEP_SEED * 1_000_003 + step)
+        choose = {"generator": generator, "device": device}
+        pairs = torch.randint(0, len(self.latents), (self.batch_size,), **choose)
+        anywhere = torch.randint(0, denoiser.TRAIN_TIMESTEPS, (self.batch_size,), **choose)
+        at_start = torch.rand(self.batch_size, **choose) < START_SHARE
+        timesteps = torch.where(at_start, denoiser.TRAIN_TIMESTEPS - 1, anywhere)
+        noised = denoiser.add_noise(self.latents[pairs], self.noises[pairs], timesteps, self.scheduler)
+        return noised.noisy, noised.timesteps, noised.velocity, self.embedder.embed(self.tokens[pairs])
 
 
-def train_few_step(run: Run, model: Path, budget: Budget) -> UNet2DConditionModel:
+def train_few_step(run: Run, stock: Stock, model: Path, budget: Budget) -> None:
     """few_step.pt (the training); model/lora/few_step.safetensors."""
-    make_pairs(run, model)
-    made = load_tensors(run.file("pairs.safetensors"))["latents"]
-    tokenizer, text_encoder = load_text(run)
+    embedder = Embedder.of(run)
+    tokens = draw_tokens(stock.pictures.take("tokens"), run.sizes.pairs).to(run.device)
+    noises, latents = make_pairs(run, model, embedder, tokens)
+    batches = PairBatches(embedder, tokens, noises, latents, run.sizes.batch // 2)
     unet = lora.add_adapter(load_denoiser(run, model), FEW_STEP_RANK, LAYERS)
-    scheduler = denoiser.build_scheduler()
+    lora.begin(unet, run.file("start_few_step.safetensors"))
     training = Training("few steps", unet, FEW_STEP_RECIPE, run.file("few_step.pt"))
     training.restore()
 
-    def loss_at(step: int) -> Tensor:
-        generator = torch.Generator().manual_seed(FEW_STEP_SEED * 1_000_003 + step)
-        pairs = torch.randint(0, len(made), (FEW_STEP_BATCH,), generator=generator).tolist()
-        draws = torch.rand(FEW_STEP_BATCH, 2, generator=generator).to(run.device)
-        latents = made[pairs].float().to(run.device)
-        noise = torch.stack([noise_of(pair, latents.shape[1:]) for pair in pairs]).to(run.device)
-        embeds = text.embed(tokenizer, text_encoder, [prompt_of(run, pair) for pair in pairs]).clone()
+    def loss_of(noisy: Tensor, timesteps: Tensor, velocity: Tensor, embeds: Tensor) -> Tensor:
         with run.autocast():
-            return reflow_loss(unet, scheduler, latents, noise, embeds, draws)
+            return denoiser.velocity_loss(unet, noisy, timesteps, velocity, embeds)
 
-    training.run(loss_at, budget)
+    training.run(batches, loss_of, budget)
     training.load_ema()
     lora.save_diffusers(model / "lora" / "few_step.safetensors", lora.adapter_layers(unet))
-    return unet

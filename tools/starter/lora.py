@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from diffusers import UNet2DConditionModel
 from peft import LoraConfig
-from peft.utils import get_peft_model_state_dict
+from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor
 
-from tools.starter.checkpoint import save_tensors
+from tools.starter.checkpoint import load_tensors, save_tensors
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 CONVOLUTIONS = ("conv1", "conv2")
@@ -26,6 +26,13 @@ def add_adapter(unet: UNet2DConditionModel, rank: int, layers: tuple[str, ...] =
         torch.random.manual_seed(0)
         unet.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=list(layers)))
     return unet
+
+
+def begin(unet: UNet2DConditionModel, start: Path) -> None:
+    """Gives the adapter the weights of a file in this module's diffusers layout, if there is one."""
+    if start.is_file():
+        layers = {name.removeprefix("unet."): tensor.float() for name, tensor in load_tensors(start).items()}
+        set_peft_model_state_dict(unet, layers)
 
 
 def adapter_layers(unet: UNet2DConditionModel) -> Layers:

@@ -7,6 +7,7 @@ comparison sees only where lightness changes, and by how much relative to the re
 colour.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from tools.starter.compose import Sprites, paste, recolour
 from tools.starter.concepts import BACKGROUNDS, HUES, Concept
 
 SIZE = 32
-BORDER = 3  # pixels at 64x64
+BORDER = 6  # pixels at 128x128
 LIGHTNESS = torch.tensor([0.299, 0.587, 0.114])
 COLOURS = (None, *HUES)  # a drawing's own colours first
 
@@ -33,8 +34,8 @@ class Spot:
     slack: int
 
 
-WHOLE = Spot((16, 16), (21, 23, 25, 27), 2)  # a picture at half its size, one thing in the middle
-PART = Spot((16, 16), (25, 27, 29), 2)  # 32x32 pixels of a picture around one of several things
+WHOLE = Spot((16, 16), (21, 23, 25, 27), 2)  # a picture at a quarter of its size, one thing in the middle
+PART = Spot((16, 16), (25, 27, 29), 2)  # 64x64 pixels around one of several things, at half their size
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ class Drawings:
         """All drawings on one colour [3], as [drawings, 3, 32, 32] in [0, 1]."""
         return self.premultiplied + (1 - self.opacity) * background[:, None, None]
 
+    def to(self, device: torch.device) -> "Drawings":
+        """The same on a device."""
+        tensors = (each.to(device) for each in (self.rgba, self.concept, self.colour, self.pack))
+        return Drawings(*tensors, self.packs)
+
     def where(self, mask: Tensor) -> "Drawings":
         """Those of a mask [drawings]."""
         return Drawings(self.rgba[mask], self.concept[mask], self.colour[mask], self.pack[mask], self.packs)
@@ -88,14 +94,21 @@ def place_drawings(
         spot = Spot(spot.centre, (spot.sides[len(spot.sides) // 2],), 0)
     words = {concept.icon: index for index, concept in enumerate(concepts)}
     packs = tuple(dict.fromkeys(name.rpartition("/")[0] for name in sprites))
-    placed, labels = [], []
-    for name, pixels in sprites.items():
+    kinds, labels = [], []
+    for name in sprites:
         pack, _, icon = name.rpartition("/")
-        sprite = Image.fromarray(pixels.numpy())
         for number, colour in enumerate(COLOURS if concepts[words[icon]].recolourable else COLOURS[:1]):
-            placed.append(placements(recolour(sprite, colour) if colour else sprite, spot))
-            labels += [(words[icon], number, packs.index(pack))] * len(placed[-1])
-    return Drawings(torch.from_numpy(np.concatenate(placed)), *torch.tensor(labels).unbind(1), packs)
+            kinds.append((name, colour))
+            labels.append((words[icon], number, packs.index(pack)))
+
+    def place(kind: tuple[str, str | None]) -> np.ndarray:
+        sprite = Image.fromarray(sprites[kind[0]].numpy())
+        return placements(recolour(sprite, kind[1]) if kind[1] else sprite, spot)
+
+    with ThreadPoolExecutor() as pool:  # Pillow and numpy do most of it without the interpreter's lock
+        placed = torch.from_numpy(np.concatenate(list(pool.map(place, kinds))))
+    repeated = torch.tensor(labels).repeat_interleave(len(placed) // len(labels), 0)
+    return Drawings(placed, *repeated.unbind(1), packs)
 
 
 def named_colours() -> Tensor:
@@ -103,11 +116,16 @@ def named_colours() -> Tensor:
     return torch.tensor(list(BACKGROUNDS.values())).float() / 255
 
 
-def border_colour(images: Tensor) -> Tensor:
-    """Median colour [pictures, 3] of the outermost pixels of images [pictures, 3, 64, 64]."""
+def border(images: Tensor) -> Tensor:
+    """The outermost pixels of images [pictures, 3, height, width], [pictures, 3, pixels]."""
     inner = torch.zeros(images.shape[-2:], dtype=torch.bool)
     inner[BORDER:-BORDER, BORDER:-BORDER] = True
-    return images[:, :, ~inner].median(-1).values
+    return images[:, :, ~inner]
+
+
+def border_colour(images: Tensor) -> Tensor:
+    """Median colour [pictures, 3] of the outermost pixels of images."""
+    return border(images).median(-1).values
 
 
 def background_guesses(images: Tensor) -> Tensor:
@@ -137,7 +155,7 @@ def colour_distances(images: Tensor, backgrounds: Tensor, drawings: Drawings) ->
 
 def outline_distances(images: Tensor, backgrounds: Tensor, drawings: Drawings) -> Tensor:
     """1 - cosine [pictures, drawings] between the magnitudes of the lightness gradient."""
-    distances = torch.empty(len(images), len(drawings.rgba))
+    distances = images.new_empty(len(images), len(drawings.rgba))
     for background in backgrounds.unique(dim=0):
         rows = (backgrounds == background).all(1)
         distances[rows] = 1 - outlines(images[rows]) @ outlines(drawings.on(background)).T
@@ -146,7 +164,7 @@ def outline_distances(images: Tensor, backgrounds: Tensor, drawings: Drawings) -
 
 def outlines(images: Tensor) -> Tensor:
     """Magnitude of the lightness gradient of [n, 3, 32, 32], flat and of unit length."""
-    lightness = (images * LIGHTNESS[:, None, None]).sum(1)
+    lightness = (images * LIGHTNESS.to(images.device)[:, None, None]).sum(1)
     across = lightness.diff(dim=2)[:, :-1]
     down = lightness.diff(dim=1)[:, :, :-1]
     magnitude = (across.square() + down.square()).sqrt().flatten(1)
@@ -204,10 +222,12 @@ def rank_of(distances: Tensor, wanted: Tensor) -> Tensor:
 def retrieve(images: Tensor, wanted: Tensor, backgrounds: Tensor, drawings: Drawings) -> Retrieval:
     """Looks square pictures [pictures, 3, 32 * n, 32 * n] in [0, 1] up among the drawings.
 
-    wanted: the concept's number in each picture; backgrounds: the number of its named background.
+    wanted: the concept's number in each picture; backgrounds: the number of its named background. The comparison is
+    made where the drawings are; its result is on the CPU.
     """
-    small = torch.nn.functional.avg_pool2d(images, images.shape[-1] // SIZE)
-    colours = named_colours()[backgrounds]
+    device = drawings.rgba.device
+    small = torch.nn.functional.avg_pool2d(images, images.shape[-1] // SIZE).to(device)
+    colours = named_colours()[backgrounds].to(device)
     shape = (len(COLOURS), len(drawings.packs))
     by_colour, by_outline = [], []
     for concept in range(int(drawings.concept.max()) + 1):
@@ -215,11 +235,11 @@ def retrieve(images: Tensor, wanted: Tensor, backgrounds: Tensor, drawings: Draw
         by_colour.append(_nearest(colour_distances(small, colours, all_colours), all_colours, shape))
         own = all_colours.where(all_colours.colour == 0)
         by_outline.append(_nearest(outline_distances(small, colours, own), own, (1, shape[1])))
-    return Retrieval(wanted, torch.stack(by_colour, 1), torch.stack(by_outline, 1), drawings.packs)
+    return Retrieval(wanted, torch.stack(by_colour, 1).cpu(), torch.stack(by_outline, 1).cpu(), drawings.packs)
 
 
 def _nearest(distances: Tensor, drawings: Drawings, shape: tuple[int, int]) -> Tensor:
     """The least of the distances [pictures, drawings] in each group, [pictures, colours, packs]."""
     groups = (drawings.colour * shape[1] + drawings.pack).expand_as(distances)
-    nearest = torch.full((len(distances), shape[0] * shape[1]), torch.inf)
+    nearest = distances.new_full((len(distances), shape[0] * shape[1]), torch.inf)
     return nearest.scatter_reduce(1, groups, distances, "amin").unflatten(1, shape)

@@ -13,7 +13,7 @@ from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, Stable
 from torch import Tensor
 from torch.nn import functional
 
-from tools.starter import compose, control, control_stage, denoiser, few_step, measure, pixel, text
+from tools.starter import compose, control, denoiser, few_step, measure, pixel, poses, text
 from tools.starter.checkpoint import load_tensors
 from tools.starter.prompts import prompt
 from tools.starter.report import BATCH, GUIDANCE_SCALE, NUM_STEPS, Figures, Subject, backgrounds_of, generate, share
@@ -28,16 +28,16 @@ DARK, GRAY = 0.3, 0.12  # ink: the brightest channel at most, and the channels' 
 
 
 def save_sheet(subject: Subject, name: str, scenes: list[Scene], rows: dict[str, Tensor]) -> None:
-    """The first pictures of each row beside the model, as <name>.png."""
-    shown = {label: functional.interpolate(pictures[:COLUMNS], size=(64, 64)) for label, pictures in rows.items()}
-    contact_sheet([prompt(scene) for scene in scenes[:COLUMNS]], shown, subject.folder / f"{name}.png")
+    """The first pictures of each row beside the model, as <name>.webp."""
+    shown = {label: functional.interpolate(pictures[:COLUMNS], size=(128, 128)) for label, pictures in rows.items()}
+    contact_sheet([prompt(scene) for scene in scenes[:COLUMNS]], shown, subject.folder / f"{name}.webp")
 
 
 def edge_control(subject: Subject) -> Figures:
     """Edge F1 of pictures in poses that no prompt tells, with the ControlNet and without it."""
     scenes = subject.scenes("one", PICTURES)
     rngs = [np.random.default_rng((POSE_SEED, index)) for index in range(PICTURES)]
-    posed = [control_stage.pose(subject.sprites, scene, rng) for scene, rng in zip(scenes, rngs, strict=True)]
+    posed = [poses.pose(subject.sprites, scene, rng) for scene, rng in zip(scenes, rngs, strict=True)]
     given = control.edges(compose.to_tensor(posed) / 2 + 0.5)
     followed, free = draw_controlled(subject, scenes, given), subject.draw(scenes)
     rows = {"edges": given.expand(-1, 3, -1, -1), "with": followed, "without": free}
@@ -52,11 +52,12 @@ def edge_control(subject: Subject) -> Figures:
 
 
 def draw_controlled(subject: Subject, scenes: list[Scene], edges: Tensor) -> Tensor:
-    """Pictures of scenes that follow edges [scenes, 1, 64, 64]; scene number i has seed i."""
+    """Pictures of scenes that follow edges [scenes, 1, 128, 128]; scene number i has seed i."""
     folder = str(subject.folder / "controlnet")
     controlnet = ControlNetModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
     pipeline = StableDiffusionControlNetPipeline(**subject.pipeline.components, controlnet=controlnet)
     pipeline.set_progress_bar_config(disable=True)
+    pipeline.to(subject.run.device)
     batches = []
     for first in range(0, len(scenes), BATCH):
         batch = [prompt(scene) for scene in scenes[first : first + BATCH]]
@@ -68,7 +69,7 @@ def draw_controlled(subject: Subject, scenes: list[Scene], edges: Tensor) -> Ten
             generator=[torch.Generator().manual_seed(first + i) for i in range(len(batch))],
             output_type="pt",
         )
-        batches.append(output.images.float())
+        batches.append(output.images.float().cpu())
     return torch.cat(batches)
 
 
@@ -126,7 +127,7 @@ def ink_style(subject: Subject) -> Figures:
     scenes = [scene for scene in subject.scenes("one", 2 * PICTURES) if scene.background not in UNFIT][:PICTURES]
     scenes = [replace(scene, things=(Thing(scene.things[0].concept),)) for scene in scenes]
     ink = load_tensors(subject.run.file("ink_sprites.safetensors"))
-    drawings = measure.place_drawings(ink, subject.run.concepts)
+    drawings = measure.place_drawings(ink, subject.run.concepts).to(subject.run.device)
     wanted = torch.tensor([subject.run.concepts.index(scene.things[0].concept) for scene in scenes])
     result: Figures = {"pictures": PICTURES}
     rows = {}
@@ -144,7 +145,7 @@ def ink_style(subject: Subject) -> Figures:
 
 
 def ink_share(images: Tensor) -> float:
-    """Share of black among the pixels that differ from the background; images: [pictures, 3, 64, 64] in [0, 1]."""
+    """Share of black among the pixels that differ from the background; images: [pictures, 3, 128, 128] in [0, 1]."""
     background = measure.border_colour(images)[:, :, None, None]
     thing = (images - background).abs().amax(1) > 0.2
     black = (images.amax(1) < DARK) & (images.amax(1) - images.amin(1) < GRAY)
@@ -157,10 +158,11 @@ def pixel_model(subject: Subject) -> Figures:
     scenes = subject.scenes("one", PICTURES)
     folder = str(subject.folder / "pixel" / "unet")
     unet = UNet2DConditionModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    unet.to(subject.run.device)
     texts = ["", *(prompt(scene) for scene in scenes)]
     embeds = text.embed(subject.pipeline.tokenizer, subject.pipeline.text_encoder, texts)
     drawn = denoiser.sample(unet, embeds[1:], embeds[0], PIXEL_GUIDANCE, range(PICTURES), NUM_STEPS)
-    pixels = (drawn / 2 + 0.5).clamp(0, 1)
+    pixels = (drawn / 2 + 0.5).clamp(0, 1).cpu()
     latents = functional.avg_pool2d(subject.draw(scenes, PIXEL_GUIDANCE), compose.IMAGE_SIZE // pixel.PIXEL_SIZE)
     save_sheet(subject, "pixel", scenes, {"pixels": pixels, "latents,\nshrunk": latents})
     result: Figures = {"pictures": PICTURES}

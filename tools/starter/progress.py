@@ -4,6 +4,7 @@ import math
 import sys
 import time
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -11,23 +12,33 @@ from PIL import Image, ImageDraw
 
 @dataclass(frozen=True)
 class Budget:
-    """The end of a stage: a number of steps, of minutes (over all its runs), or whichever comes first.
+    """The end of a stage: a number of steps, a moment (of time.monotonic), or whichever comes first.
 
-    None means no limit of that kind; one of the two must be set.
+    It is a moment and not a length, so that a stage that begins late does not delay the others. None means no limit of
+    that kind; one of the two must be set.
     """
 
     steps: int | None = None
-    minutes: float | None = None
+    ends_at: float | None = None
 
     def __post_init__(self) -> None:
-        if self.steps is None and self.minutes is None:
-            raise ValueError("a budget needs a number of steps or of minutes")
+        if self.steps is None and self.ends_at is None:
+            raise ValueError("a budget needs a number of steps or a moment at which it ends")
 
     def progress(self, step: int, seconds: float) -> float:
-        """Share of the budget that is spent, 0 to 1."""
+        """Share of the budget that is spent, 0 to 1; seconds: those of training so far, in earlier runs too."""
         by_steps = step / self.steps if self.steps else 0.0
-        by_time = seconds / (self.minutes * 60) if self.minutes else 0.0
+        if self.ends_at is None:
+            return min(1.0, by_steps)
+        left = self.ends_at - time.monotonic()
+        by_time = seconds / (seconds + left) if left > 0 else 1.0
         return min(1.0, max(by_steps, by_time))
+
+
+def moments(shares: dict[str, float], started: float, seconds: float) -> dict[str, float]:
+    """When each stage ends: in their order, after its share of the seconds; the shares need not add up to 1."""
+    ends = accumulate(shares.values())
+    return {stage: started + seconds * end / sum(shares.values()) for stage, end in zip(shares, ends, strict=True)}
 
 
 @dataclass
@@ -56,7 +67,7 @@ class ProgressLine:
 
 
 def plot_losses(losses: list[float], path: Path, title: str, size: tuple[int, int] = (640, 320)) -> None:
-    """The smoothed loss over the steps, on a logarithmic vertical axis, as a PNG."""
+    """The smoothed loss over the training, on a logarithmic vertical axis, as a PNG."""
     if len(losses) < 2:
         return
     width, height = size
@@ -71,7 +82,7 @@ def plot_losses(losses: list[float], path: Path, title: str, size: tuple[int, in
         for i, mean in enumerate(means)
     ]
     draw.line(points, fill=(44, 110, 222), width=2)
-    draw.text((40, 4), f"{title}: {len(losses)} steps, last {means[-1]:.4f}", fill="black")
+    draw.text((40, 4), f"{title}: {means[-1]:.4f} at the end", fill="black")
     draw.text((2, 20), f"{math.exp(high):.3f}", fill="black")
     draw.text((2, height - 30), f"{math.exp(low):.3f}", fill="black")
     picture.save(path)

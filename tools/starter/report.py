@@ -13,9 +13,9 @@ import torch
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
-from tools.starter import arrangement, autoencoder, compose, measure, prompts
+from tools.starter import arrangement, autoencoder, backdrops, compose, measure, prompts
 from tools.starter.checkpoint import load_tensors
-from tools.starter.concepts import BACKGROUNDS, HELD_OUT_PACK, HUES
+from tools.starter.concepts import BACKGROUNDS, HELD_OUT_PACK, HUES, SCENERIES
 from tools.starter.scene import Scene
 from tools.starter.sheets import contact_sheet, grid
 from tools.starter.stages import WHITENING_SEED, Run, load_sprites
@@ -25,7 +25,8 @@ Figures = dict[str, float]
 NUM_STEPS = 25
 GUIDANCE_SCALE = 5.0
 BATCH = 32
-SINGLES, COLOURED, STYLED, PAIRS, SEVERAL, PLACED = 200, 100, 60, 100, 60, 60  # prompts
+CPU = torch.device("cpu")
+SINGLES, RICH, COLOURED, STYLED, PAIRS, SEVERAL, PLACED = 220, 100, 100, 60, 100, 60, 60  # prompts
 SWEPT_SINGLES, SWEPT_PAIRS = 100, 50
 GUIDANCE_SWEEP = (1.0, 3.0, 5.0, 7.5)
 STEPS_SWEEP = (1, 2, 4, 8, 20)
@@ -34,11 +35,11 @@ SPEED_THREADS = 2
 SPEED_REPEATS = 5
 
 
-def load_pipeline(folder: Path) -> StableDiffusionPipeline:
-    """The exported model in float32, without its progress bar."""
+def load_pipeline(folder: Path, device: torch.device = CPU) -> StableDiffusionPipeline:
+    """The exported model in float32 on a device, without its progress bar."""
     pipeline = StableDiffusionPipeline.from_pretrained(str(folder), dtype=torch.float32, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline
+    return pipeline.to(device)
 
 
 def generate(
@@ -47,7 +48,7 @@ def generate(
     guidance_scale: float = GUIDANCE_SCALE,
     num_steps: int = NUM_STEPS,
 ) -> Tensor:
-    """Pictures [texts, 3, 64, 64] in [0, 1]; text number i has seed i."""
+    """Pictures [texts, 3, 128, 128] in [0, 1] on the CPU; text number i has seed i."""
     batches = []
     for first in range(0, len(texts), BATCH):
         batch = list(texts[first : first + BATCH])
@@ -55,7 +56,7 @@ def generate(
         output = pipeline(
             batch, guidance_scale=guidance_scale, num_inference_steps=num_steps, generator=seeds, output_type="pt"
         )
-        batches.append(output.images.float())
+        batches.append(output.images.float().cpu())
     return torch.cat(batches)
 
 
@@ -69,7 +70,7 @@ class Subject:
     @cached_property
     def pipeline(self) -> StableDiffusionPipeline:
         """The model."""
-        return load_pipeline(self.folder)
+        return load_pipeline(self.folder, self.run.device)
 
     @cached_property
     def sprites(self) -> compose.Sprites:
@@ -79,16 +80,16 @@ class Subject:
     @cached_property
     def drawings(self) -> measure.Drawings:
         """Those drawings, one in a picture."""
-        return measure.place_drawings(self.sprites, self.run.concepts)
+        return measure.place_drawings(self.sprites, self.run.concepts).to(self.run.device)
 
     @cached_property
     def parts(self) -> measure.Drawings:
         """Those drawings, one of several in a picture."""
-        return measure.place_drawings(self.sprites, self.run.concepts, measure.PART)
+        return measure.place_drawings(self.sprites, self.run.concepts, measure.PART).to(self.run.device)
 
-    def scenes(self, kind: str, count: int, coloured: bool = False) -> list[Scene]:
+    def scenes(self, kind: str, count: int, coloured: bool = False, rich: bool = False) -> list[Scene]:
         """Held-out scenes."""
-        return prompts.held_out_scenes(kind, count, self.run.concepts, coloured)
+        return prompts.held_out_scenes(kind, count, self.run.concepts, coloured, rich=rich)
 
     def draw(self, scenes: list[Scene], guidance_scale: float = GUIDANCE_SCALE, num_steps: int = NUM_STEPS) -> Tensor:
         """The model's pictures of scenes."""
@@ -100,7 +101,7 @@ class Subject:
 
     def halves(self, images: Tensor, scenes: list[Scene]) -> tuple[Tensor, Tensor]:
         """Nouns nearest to what stands on the left and on the right of pictures of two things, [pictures] each."""
-        side = measure.SIZE
+        side = compose.IMAGE_SIZE // 2
         found = []
         for number, (x, y) in enumerate(compose.SEVERAL[2].centres):
             left, top = x - side // 2, y - side // 2
@@ -143,6 +144,17 @@ def single_objects(subject: Subject) -> Figures:
     grid(images, 20).save(subject.run.file("report.png"))
     right = measure.background_guesses(images) == backgrounds_of(scenes)
     return {"pictures": SINGLES, "background": share(right), **subject.retrieve(images, scenes).figures()}
+
+
+def rich_backgrounds(subject: Subject) -> Figures:
+    """One thing before a gradient or a scenery; all pictures go into the work folder as report_backgrounds.png."""
+    scenes = subject.scenes("one", RICH, rich=True)
+    images = subject.draw(scenes)
+    grid(images, 20).save(subject.run.file("report_backgrounds.png"))
+    named = [scene.background for scene in scenes]
+    right = torch.tensor([found == name for found, name in zip(backdrops.guesses(images), named, strict=True)])
+    scenery = torch.tensor([name in SCENERIES for name in named])
+    return {"pictures": RICH, "gradient": share(right[~scenery]), "scenery": share(right[scenery])}
 
 
 def colour_words(subject: Subject) -> Figures:
@@ -245,9 +257,8 @@ def reconstruction(subject: Subject) -> Figures:
     foreign = [compose.compose_any(held_out, WHITENING_SEED, i) for i in range(128)]
     result = {}
     for name, pixels in (("psnr_trained_drawings", trained), (f"psnr_{HELD_OUT_PACK.title.lower()}", foreign)):
-        images = compose.to_tensor(pixels)
-        decoded = autoencoder.decode(subject.pipeline.vae, autoencoder.encode(subject.pipeline.vae, images))
-        result[name] = autoencoder.psnr(images, decoded)
+        images, vae = compose.to_tensor(pixels).to(subject.run.device), subject.pipeline.vae
+        result[name] = autoencoder.psnr(images, autoencoder.decode(vae, autoencoder.encode(vae, images)))
     return result
 
 
@@ -258,25 +269,26 @@ def repeatability(subject: Subject) -> Figures:
 
 
 def speed(subject: Subject) -> Figures:
-    """Milliseconds on two threads: a guided step, and 20 steps with text and decoding; medians."""
-    threads = torch.get_num_threads()
+    """Milliseconds on two threads of a processor: a guided step, and 20 steps with text and decoding; medians."""
+    threads, pipeline = torch.get_num_threads(), load_pipeline(subject.folder)
     torch.set_num_threads(SPEED_THREADS)
     try:
-        seconds = {count: [_seconds(subject, count) for _ in range(SPEED_REPEATS)] for count in (10, 20)}
+        seconds = {count: [_seconds(pipeline, count) for _ in range(SPEED_REPEATS)] for count in (10, 20)}
     finally:
         torch.set_num_threads(threads)
     ten, twenty = (float(torch.tensor(seconds[count]).median()) for count in (10, 20))
     return {"guided_step_ms": (twenty - ten) * 100, "twenty_steps_and_decoding_ms": twenty * 1000}
 
 
-def _seconds(subject: Subject, num_steps: int) -> float:
+def _seconds(pipeline: StableDiffusionPipeline, num_steps: int) -> float:
     started = time.monotonic()
-    generate(subject.pipeline, ["a cat on a blue background"], num_steps=num_steps)
+    generate(pipeline, ["a cat on a blue background"], num_steps=num_steps)
     return time.monotonic() - started
 
 
 PARTS: dict[str, Callable[[Subject], Figures]] = {
     "single_objects": single_objects,
+    "rich_backgrounds": rich_backgrounds,
     "colour_words": colour_words,
     "style_words": style_words,
     "two_objects": two_objects,

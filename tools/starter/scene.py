@@ -4,10 +4,19 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tools.starter.concepts import NUMBERS, POSITIONS, Concept, Pack
+from tools.starter.concepts import NUMBERS, POSITIONS, SCENERIES, Concept, Pack
 
 HELD_OUT_SHARE = 8  # one combination of words in so many is kept for measuring
-IRREGULAR_PLURALS = {"fish": "fish", "snowman": "snowmen"}
+ARTICLES = {"unicorn": "a", "ufo": "a", "hourglass": "an"}  # by sound, not by letter
+IRREGULAR_PLURALS = {
+    "fish": "fish",
+    "sheep": "sheep",
+    "deer": "deer",
+    "snowman": "snowmen",
+    "mouse": "mice",
+    "wolf": "wolves",
+    "leaf": "leaves",
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,8 @@ class Thing:
 class Scene:
     """What one picture shows: one thing, `count` of one thing, or two things side by side, the left one first.
 
-    size and position belong to a single thing; None is the middle size, the middle of the picture.
+    background: a named colour, a scenery, or the words of `gradient`. size and position belong to a single thing; None
+    is the middle size, the middle of the picture.
     """
 
     things: tuple[Thing, ...]
@@ -40,7 +50,9 @@ class Scene:
 
 def with_article(noun_phrase: str) -> str:
     """The phrase after "a" or "an"."""
-    return ("an " if noun_phrase[0] in "aeiou" else "a ") + noun_phrase
+    word = noun_phrase.split()[0]
+    vowel = ARTICLES.get(word, "an" if word[0] in "aeiou" else "a")
+    return f"{vowel} {noun_phrase}"
 
 
 def plural(noun: str) -> str:
@@ -49,7 +61,31 @@ def plural(noun: str) -> str:
         return IRREGULAR_PLURALS[noun]
     if noun.endswith("y") and noun[-2] not in "aeiou":
         return noun[:-1] + "ies"
-    return noun + ("es" if noun[-1] in "sx" else "s")
+    return noun + ("es" if noun[-1] in "sx" or noun[-2:] in ("ch", "sh") else "s")
+
+
+def gradient(upper: str, lower: str) -> str:
+    """The background that goes from one named colour at the top to another one."""
+    return f"{upper} and {lower} gradient"
+
+
+def gradient_colours(background: str) -> tuple[str, str] | None:
+    """The two colours of `gradient`; None for other backgrounds."""
+    match background.split():
+        case [upper, "and", lower, "gradient"]:
+            return upper, lower
+        case _:
+            return None
+
+
+def backdrop_words(background: str) -> tuple[str, str, str]:
+    """A background in words, each to be put behind what stands before it: in full, after a comma, in short."""
+    if background in SCENERIES:
+        where = SCENERIES[background]
+        return f" {where}", f", {where}", f" {where}"
+    if gradient_colours(background):
+        return f" on {with_article(background)}", f", {background} background", f" on {with_article(background)}"
+    return f" on {with_article(background)} background", f", {background} background", f" on {background}"
 
 
 def subject(scene: Scene, style: str | None = None, article: bool = True) -> str:
@@ -65,15 +101,16 @@ def captions(scene: Scene) -> tuple[str, ...]:
     """Eleven sentences that describe the scene, the commonest wording repeated so that a uniform draw favours it."""
     style, place = scene.pack.style, f" {POSITIONS[scene.position]}" if scene.position else ""
     thing, bare, styled = subject(scene) + place, subject(scene, article=False) + place, subject(scene, style) + place
-    behind = f", {scene.background} background"
-    around = behind if place else f" on {with_article(scene.background)} background"
+    around, behind, short = backdrop_words(scene.background)
+    if place:
+        around = short = behind
     return (
         thing + around,
         thing + around,
         thing + around,
         thing + behind,
         bare + behind,
-        bare + (behind if place else f" on {scene.background}"),
+        bare + short,
         styled + around,
         f"{thing}{behind}, {style} style",
         f"{thing}, {style} style",

@@ -7,8 +7,9 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-CELL = 128  # pixels; a picture is shown at double size
+CELL = 128  # pixels; as large as a picture
 COLUMNS = 12
+QUALITY = 85  # of a WebP file: a third of a PNG's size, and no difference that is seen
 HEADER, MARGIN = 66, 60  # pixels above a block and left of it
 LABEL_CHARACTERS = 19  # a line
 
@@ -28,7 +29,7 @@ def grid(pictures: Tensor, columns: int) -> Image.Image:
 
 
 def contact_sheet(prompts: list[str], rows: dict[str, Tensor], path: Path) -> None:
-    """Blocks of twelve prompts (columns) by the labelled rows of pictures [prompts, 3, 64, 64], as a PNG."""
+    """Blocks of twelve prompts (columns) by the labelled rows of pictures [prompts, 3, side, side], as a file."""
     block = HEADER + CELL * len(rows)
     blocks = -(-len(prompts) // COLUMNS)
     sheet = Image.new("RGB", (MARGIN + CELL * COLUMNS, block * blocks), "white")
@@ -43,4 +44,4 @@ def contact_sheet(prompts: list[str], rows: dict[str, Tensor], path: Path) -> No
             draw.multiline_text((4, top + CELL // 2 - 14), label, fill="black", font=font)
             enlarged = torch.nn.functional.interpolate(pictures[first : first + COLUMNS], size=(CELL, CELL))
             sheet.paste(grid(enlarged, len(enlarged)), (MARGIN, top))
-    sheet.save(path, optimize=True)
+    sheet.save(path, quality=QUALITY)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from tools.starter.concepts import BACKGROUNDS, CONCEPTS, HUES, NUMBERS, PACKS, POSITIONS, SIZES
-from tools.starter.scene import Scene, plural
+from tools.starter.concepts import BACKGROUNDS, CONCEPTS, HUES, NUMBERS, PACKS, POSITIONS, SCENERIES, SIZES
+from tools.starter.scene import Scene, backdrop_words, gradient_colours, plural
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 CONTEXT = 32  # tokens, with the start and the end
@@ -23,7 +23,7 @@ WIDTH = 192
 MERGES = 1800
 DISTRACTOR_PROBABILITY = 0.25
 
-GRAMMAR = ("a", "an", "on", "at", "background", "style", "and", "the", "of", "in", "with")
+GRAMMAR = ("a", "an", "on", "at", "background", "style", "and", "the", "of", "in", "with", "gradient")
 
 # Words that pictures ignore, so that a prompt of another habit ("a photo of a cute cat") still names its noun.
 FILLERS = ("photo of", "picture of", "drawing of", "emoji of", "cute", "nice", "beautiful", "simple")
@@ -83,8 +83,8 @@ def word_weights(icon_names: Iterable[str]) -> dict[str, int]:
         weights.update(word for word in name.split("-") if word.isascii() and word.isalpha())
     said = [concept.word for concept in CONCEPTS] + [plural(concept.word) for concept in CONCEPTS]
     said += [*BACKGROUNDS, *HUES, *(pack.style for pack in PACKS), *SIZES, *POSITIONS, *NUMBERS.values()]
-    said += [*GRAMMAR, *" ".join(FILLERS).split()]
-    for word in set(said):
+    said += [*GRAMMAR, *FILLERS, *SCENERIES.values()]
+    for word in set(" ".join(said).split()):
         weights[word] += 10_000
     return dict(weights)
 
@@ -145,7 +145,8 @@ ANSWERS = {
     "number": len(NUMBERS) + 1,
     "size": len(SIZES) + 1,
     "position": len(POSITIONS) + 1,
-    "background": len(BACKGROUNDS) + 1,
+    "background": len(BACKGROUNDS) + len(SCENERIES) + 1,
+    "lower background": len(BACKGROUNDS) + 1,
     "style": len(PACKS) + 1,
 }
 
@@ -154,7 +155,8 @@ def labels(scene: Scene, caption: str) -> tuple[int, ...]:
     """What the caption names, in the order of ANSWERS."""
     words = caption.replace(",", "").split()
     first, second = scene.things[0], scene.things[1] if len(scene.things) > 1 else None
-    background = "background" in words or caption.endswith(f" on {scene.background}")
+    told = any(behind.strip(" ,") in caption for behind in backdrop_words(scene.background))
+    upper, lower = gradient_colours(scene.background) or (scene.background, None)
     return (
         CONCEPTS.index(first.concept),
         _answer(first.colour, HUES),
@@ -163,7 +165,8 @@ def labels(scene: Scene, caption: str) -> tuple[int, ...]:
         _answer(NUMBERS.get(scene.count), NUMBERS.values()),
         _answer(scene.size, SIZES),
         _answer(scene.position, POSITIONS),
-        _answer(scene.background if background else None, BACKGROUNDS),
+        _answer(upper if told else None, (*BACKGROUNDS, *SCENERIES)),
+        _answer(lower if told else None, BACKGROUNDS),
         _answer(scene.pack if scene.pack.style in words else None, PACKS),
     )
 
@@ -192,16 +195,38 @@ class CaptionReader(nn.Module):
             torch.random.manual_seed(0)
             self.heads = nn.ModuleList(nn.Linear(WIDTH, count) for count in ANSWERS.values())
 
-    def forward(self, token_numbers: Tensor, end: int) -> list[Tensor]:
-        """Logits [positions, classes] of each head, at the end token and the padding after it."""
+    def forward(self, token_numbers: Tensor) -> list[Tensor]:
+        """Logits [texts, 32, classes] of each head."""
         hidden = self.text_encoder(token_numbers).last_hidden_state
-        return [head(hidden[token_numbers == end]) for head in self.heads]
+        return [head(hidden) for head in self.heads]
 
     def loss(self, token_numbers: Tensor, classes: Tensor, end: int) -> Tensor:
-        """Sum of the heads' cross entropies; classes: [texts, answers]."""
-        per_position = classes[(token_numbers == end).nonzero()[:, 0]]
-        logits = self(token_numbers, end)
-        return sum(functional.cross_entropy(head, per_position[:, i]) for i, head in enumerate(logits))
+        """Sum of the heads' cross entropies at the end token and the padding after it; classes: [texts, answers]."""
+        read = (token_numbers == end).float()
+        losses = [
+            functional.cross_entropy(logits.mT, classes[:, i, None].expand(-1, CONTEXT), reduction="none")
+            for i, logits in enumerate(self(token_numbers))
+        ]
+        return sum((each * read).sum() for each in losses) / read.sum()
+
+
+class WordTokens:
+    """Token numbers of captions, word by word: the tokenizer splits at spaces, so a word's tokens need it only once."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.tokenizer = build_tokenizer(vocabulary)
+        self.start, self.end = vocabulary.numbers[START], vocabulary.numbers[END]
+        self.known: dict[str, list[int]] = {}
+
+    def row(self, caption: str) -> list[int]:
+        """The 32 numbers that `tokenise` gives."""
+        numbers = [self.start]
+        for word in caption.split():
+            if word not in self.known:
+                self.known[word] = self.tokenizer(word, add_special_tokens=False).input_ids
+            numbers += self.known[word]
+        numbers = numbers[: CONTEXT - 1]
+        return numbers + [self.end] * (CONTEXT - len(numbers))
 
 
 @torch.inference_mode()
