@@ -7,6 +7,7 @@ was running waits then, first in line, and goes on later from the results it had
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -20,12 +21,16 @@ from nodegraph import workflow
 from nodegraph.files import read_limited, write_atomic
 from nodegraph.graph import Graph
 from nodegraph.types import Picture
+from ui.canvas.pixmaps import reduced
 from ui.engine import Engine
 
 JobState = Literal["pending", "running", "done", "failed", "cancelled"]
 
 MAX_OVER = 200
 """Jobs that are over and still listed."""
+
+KEPT_SIDE = 128
+"""Pixels of the picture of a job that does not run: what a row of a list has room for."""
 
 MAX_BYTES = 256 << 20
 
@@ -34,7 +39,8 @@ MAX_BYTES = 256 << 20
 class Job:
     """A graph as it was when it was queued.
 
-    fraction: 0..1 of its results. message: why it failed. saved: the files it wrote. picture: its newest result.
+    fraction: 0..1 of its results. message: why it failed. saved: the files it wrote. picture: its newest result, small
+    when it does not run.
     """
 
     id: int
@@ -62,6 +68,7 @@ class Queue(QObject):
 
     listed = Signal()  # jobs came, went or changed places, or the queue was paused or resumed
     changed = Signal(int)  # id of a job
+    turned = Signal()  # a job waits, runs or is over that did not before
     began = Signal(object)  # Job
     happened = Signal(int, object)  # id of the job that runs, Event
     troubled = Signal(str)  # why it could not be kept, as a sentence; it goes on in memory
@@ -71,7 +78,7 @@ class Queue(QObject):
     def __init__(self, engine: Engine, folder: Path | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.engine = engine
-        self.jobs: list[Job] = []
+        self._jobs: dict[int, Job] = {}  # by id, in their order
         self.paused = False  # no job is started
         self.pausing = False  # the running one still finishes its step
         self.next_id = 1  # of the job that is added next
@@ -81,6 +88,7 @@ class Queue(QObject):
         self._file = folder / "queue.json" if folder else None
         self._lock = QLockFile(str(folder / "queue.lock")) if folder else None
         self._writer = ThreadPoolExecutor(1, "queue")
+        self._unsaved: deque[tuple[Job, ...]] = deque(maxlen=1)  # the newest list that is not on the disk yet
         self._texts: dict[int, str] = {}  # the graphs of jobs as JSON, by id; the writer's own
         if self._lock:
             self._lock.setStaleLockTime(0)  # it does not age: a window may be open for weeks
@@ -91,9 +99,15 @@ class Queue(QObject):
 
     # Reading ------------------------------------------------------------------------------------------
 
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        return tuple(self._jobs.values())
+
     def job(self, id: int) -> Job:
         """Raises ValueError when it is not listed."""
-        return self.jobs[self._index(id)]
+        if id not in self._jobs:
+            raise ValueError(f"there is no job {id} in the queue")
+        return self._jobs[id]
 
     @property
     def running(self) -> Job | None:
@@ -101,13 +115,7 @@ class Queue(QObject):
 
     @property
     def waiting(self) -> int:
-        return sum(job.state == "pending" for job in self.jobs)
-
-    def _index(self, id: int) -> int:
-        index = next((index for index, job in enumerate(self.jobs) if job.id == id), None)
-        if index is None:
-            raise ValueError(f"there is no job {id} in the queue")
-        return index
+        return sum(job.state == "pending" for job in self._jobs.values())
 
     # What a person does -------------------------------------------------------------------------------
 
@@ -115,46 +123,50 @@ class Queue(QObject):
         """Compute these targets when their turn comes."""
         job = Job(self.next_id, title, graph, tuple(targets))
         self.next_id += 1
-        self.jobs.append(job)
+        self._jobs[job.id] = job
         self._relist()
         self._feed()
         return job
 
-    def cancel(self, id: int) -> None:
-        """Do not run it, or stop it. What it computed so far is kept for a later run."""
-        if id == self._running:
-            self._cancelling = True
-            self.engine.stop(self._take)
-        elif not self.job(id).over:
-            self._set(id, state="cancelled")
+    def cancel(self, *ids: int) -> None:
+        """Do not run them, or stop them. What they computed so far is kept for a later run."""
+        for id in ids:
+            if id == self._running:
+                self._cancelling = True
+                self.engine.stop(self._take)
+            elif not self.job(id).over:
+                self._put(id, state="cancelled")
+        self._turn()
 
-    def retry(self, id: int) -> None:
-        """Run a job that is over once more, after those that wait."""
-        job = self.job(id)
-        if job.over:
-            self.jobs.remove(job)
-            self.jobs.append(replace(job, state="pending", fraction=0.0, seconds=0.0, message="", saved=()))
-            self._relist()
-            self._feed()
+    def retry(self, *ids: int) -> None:
+        """Run those that are over once more, after those that wait."""
+        for id in ids:
+            if self.job(id).over:
+                job = self._jobs.pop(id)
+                self._jobs[id] = replace(job, state="pending", fraction=0.0, seconds=0.0, message="", saved=())
+        self._relist()
+        self._feed()
 
-    def remove(self, id: int) -> None:
-        """Take it off the list; a running one is stopped first."""
-        if id == self._running:
-            self._cancelling = False
-            self.engine.forget(self._take)
-            self._take(m.Idle(0, 0, 0.0, stopped=True))  # whoever shows the job hears no more of it
-        self.jobs.remove(self.job(id))
+    def remove(self, *ids: int) -> None:
+        """Take them off the list; a running one is stopped first."""
+        for id in ids:
+            if id == self._running:
+                self._cancelling = False
+                self.engine.forget(self._take)
+                self._take(m.Idle(0, 0, 0.0, stopped=True))  # whoever shows the job hears no more of it
+            self._jobs.pop(self.job(id).id)
         self._relist()
 
     def clear_over(self) -> None:
         """Take off the list what is done, failed or cancelled."""
-        self.jobs = [job for job in self.jobs if not job.over]
+        self._jobs = {id: job for id, job in self._jobs.items() if not job.over}
         self._relist()
 
     def move(self, id: int, to: int) -> None:
         """Put a job at another place of the list."""
-        job = self.jobs.pop(self._index(id))
-        self.jobs.insert(max(to, 0), job)
+        ids = [other for other in self._jobs if other != id]
+        ids.insert(max(to, 0), id)
+        self._jobs = {id: self._jobs[id] for id in ids}
         self._relist()
 
     def pause(self) -> None:
@@ -173,7 +185,7 @@ class Queue(QObject):
         """Start the next job, if it may run now."""
         if self.paused or self._running is not None or self.engine.running:
             return
-        job = next((job for job in self.jobs if job.state == "pending"), None)
+        job = next((job for job in self._jobs.values() if job.state == "pending"), None)
         if job is None:
             return
         self._running, self._cancelling = job.id, False
@@ -205,10 +217,9 @@ class Queue(QObject):
 
     def _take_result(self, id: int, event: m.Finished) -> None:
         self._finished += not event.cached
-        if event.picture is not None:
-            self._set(id, picture=event.picture)
+        job = self.job(id)
         fraction = min(self._finished / self._calls, 1.0) if self._calls else 0.0
-        self._set(id, fraction=fraction, seconds=self.job(id).seconds + event.seconds)
+        self._set(id, fraction=fraction, seconds=job.seconds + event.seconds, picture=event.picture or job.picture)
         if self.pausing and not event.cached:
             self.engine.stop(self._take)
 
@@ -222,20 +233,28 @@ class Queue(QObject):
 
     def _over(self, id: int, state: JobState, **fields: Any) -> None:
         self._running, self._cancelling, self.pausing = None, False, False
-        self._set(id, state=state, **fields)
-        over = [job for job in self.jobs if job.over]
-        for job in over[: max(len(over) - MAX_OVER, 0)]:
-            self.jobs.remove(job)
+        picture = self.job(id).picture
+        self._put(id, state=state, picture=picture and reduced(picture, KEPT_SIDE), **fields)
+        over = [job.id for job in self._jobs.values() if job.over]
+        for old in over[: max(len(over) - MAX_OVER, 0)]:
+            del self._jobs[old]
         self._relist()  # the engine's `freed` starts the next one
 
     def _set(self, id: int, **fields: Any) -> None:
-        index = self._index(id)
-        before, after = self.jobs[index], replace(self.jobs[index], **fields)
-        self.jobs[index] = after
+        before = self.job(id).state
+        self._put(id, **fields)
+        if self.job(id).state != before:
+            self._turn()
+
+    def _put(self, id: int, **fields: Any) -> None:
+        before = self.job(id)
+        after = self._jobs[id] = replace(before, **fields)
         if after != before:
             self.changed.emit(id)
-        if after.state != before.state:
-            self._save()
+
+    def _turn(self) -> None:
+        self.turned.emit()
+        self._save()
 
     def _relist(self) -> None:
         self.listed.emit()
@@ -251,11 +270,11 @@ class Queue(QObject):
         if self._file is None or not self._file.exists():
             return
         try:
-            self.jobs = _read(read_limited(self._file, MAX_BYTES))
+            self._jobs = {job.id: job for job in _read(read_limited(self._file, MAX_BYTES))}
         except (OSError, ValueError, LookupError, TypeError) as error:
             damaged = self._file.replace(self._file.with_suffix(".damaged"))
             raise ValueError(f"the queue of the last time cannot be read and is kept as {damaged}: {error}") from error
-        self.next_id = len(self.jobs) + 1
+        self.next_id = len(self._jobs) + 1
         self.paused = self.waiting > 0
         self.listed.emit()
 
@@ -268,7 +287,13 @@ class Queue(QObject):
     def _save(self) -> None:
         if self._file is not None:
             # A thread of its own: the disk may take longer than a window may stand still.
-            self._writer.submit(_write, self._file, tuple(self.jobs), self._texts).add_done_callback(self._wrote)
+            self._unsaved.append(self.jobs)
+            self._writer.submit(self._write_newest, self._file).add_done_callback(self._wrote)
+
+    def _write_newest(self, file: Path) -> None:
+        """On the other thread: of lists that came while another was written, the last alone."""
+        if self._unsaved:
+            _write(file, self._unsaved.pop(), self._texts)
 
     def _wrote(self, done: Future[None]) -> None:
         if error := done.exception():

@@ -127,7 +127,7 @@ def test_a_removed_job_is_stopped(desk: Desk, qtbot):
     qtbot.waitUntil(lambda: desk.engine.ready, timeout=LONG)
     desk.queue.remove(job.id)
     qtbot.waitUntil(lambda: not desk.engine.running, timeout=LONG)
-    assert desk.queue.jobs == []
+    assert not desk.queue.jobs
 
 
 def test_the_document_of_a_removed_job_is_not_left_running(desk: Desk, qtbot):
@@ -199,7 +199,7 @@ def test_a_damaged_queue_is_kept_aside_and_said(desk: Desk, reopened):
     with pytest.raises(ValueError, match="cannot be read and is kept as"):
         queue.restore()
     assert (desk.folder / "queue.damaged").exists()
-    assert queue.jobs == []
+    assert not queue.jobs
 
 
 def test_a_second_window_of_the_program_keeps_its_hands_off_the_file(desk: Desk, qtbot):

@@ -1,12 +1,19 @@
 """The queue as a person uses it: with the mouse and the keyboard."""
 
-import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtTest import QTest
+from functools import partial
 
+import pytest
+from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from nodegraph.messages import Finished, Idle, Planned
+from nodegraph.types import Picture
+from tests.ui.counting import calls
 from tests.ui.engines import LONG, Desk, slow
 from ui.panels.picture_rows import DETAIL, FRACTION, PICTURE
 from ui.panels.queue import QueuePanel
+from ui.queue import KEPT_SIDE, Queue
 
 
 @pytest.fixture
@@ -24,13 +31,14 @@ def panel(desk: Desk, qtbot) -> QueuePanel:
 
 
 def titles(panel: QueuePanel) -> list[str]:
-    shown = [panel.list.item(row).text() for row in range(panel.list.count())]
+    rows = panel.list.model()
+    shown = [rows.index(row, 0).data() for row in range(rows.rowCount())]
     assert shown == [job.title for job in panel.queue.jobs]
     return shown
 
 
 def middle(panel: QueuePanel, row: int) -> QPoint:
-    return panel.list.visualItemRect(panel.list.item(row)).center()
+    return panel.list.visualRect(panel.list.model().index(row, 0)).center()
 
 
 def click(panel: QueuePanel, row: int, keys=Qt.KeyboardModifier.NoModifier) -> None:
@@ -75,9 +83,9 @@ def test_cancel_retry_and_remove_act_on_what_is_selected(panel: QueuePanel):
 def test_resume_runs_the_jobs_and_each_row_says_how_it_went(panel: QueuePanel, qtbot):
     assert panel.summary.text() == "4 waiting · paused"
     QTest.mouseClick(panel.pause, Qt.MouseButton.LeftButton)
-    assert panel.list.item(0).data(FRACTION) == 0.0
+    assert panel.list.model().index(0, 0).data(FRACTION) == 0.0
     qtbot.waitUntil(lambda: all(job.state == "done" for job in panel.queue.jobs), timeout=LONG)
-    item = panel.list.item(3)
+    item = panel.list.model().index(3, 0)
     assert item.data(DETAIL).startswith("Done in ")
     assert item.data(DETAIL).endswith("box1d.txt")
     assert item.data(PICTURE) is not None
@@ -93,3 +101,85 @@ def test_enter_opens_the_graph_of_a_job(panel: QueuePanel):
     click(panel, 1)
     QTest.keyClick(panel.list, Qt.Key.Key_Return)
     assert opened == [panel.queue.jobs[1].graph]
+
+
+def result(key: str, side: int = 8) -> Finished:
+    return Finished("box", key, (), 0.01, False, Picture(side, side, key[:1].encode() * (3 * side * side)))
+
+
+def over(queue: Queue, count: int) -> QueuePanel:
+    """A panel of jobs that are over, and one that runs."""
+    queue.pause()
+    queue.cancel(*[queue.add(slow(1), ("save",), str(number)).id for number in range(count)])
+    running = queue.add(slow(1), ("save",), "runs")
+    panel = QueuePanel(queue)
+    queue._running = running.id
+    queue._set(running.id, state="running")
+    queue._take(Planned(9, 0))
+    queue._take(result("a"))
+    return panel
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_result_is_the_same_work_over_two_hundred_jobs_as_over_two(desk: Desk, qtbot, shown: bool):
+    work: list[int] = []
+    for count in (2, 200):
+        desk.queue.remove(*[job.id for job in desk.queue.jobs])
+        panel = over(desk.queue, count)
+        qtbot.addWidget(panel)
+        if shown:
+            panel.show()
+            qtbot.waitExposed(panel)
+        QTest.qWait(1)
+        work.append(calls(lambda: desk.queue._take(result("b"))))
+        panel.setParent(None)
+        panel.deleteLater()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert work[0] == work[1]
+
+
+def test_a_panel_that_nobody_sees_does_nothing_and_catches_up_when_it_comes_into_view(desk: Desk, qtbot):
+    panel = over(desk.queue, 3)
+    qtbot.addWidget(panel)
+    rows = panel.list.model()
+    desk.queue.add(slow(1), ("save",), "late")
+    assert rows.rowCount() == 4
+    panel.show()
+    qtbot.waitExposed(panel)
+    assert titles(panel)[-1] == "late"
+
+
+def test_selecting_cancelling_and_removing_many_jobs_takes_time_in_proportion(desk: Desk, qtbot):
+    work: list[int] = []
+    for count in (20, 200):
+        panel = over(desk.queue, 0)
+        qtbot.addWidget(panel)
+        for number in range(count):
+            desk.queue.add(slow(1), ("save",), str(number))
+        panel.show()
+        qtbot.waitExposed(panel)
+        panel.list.setFocus()
+        QTest.keyClick(panel.list, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+        work.append(calls(partial(QTest.mouseClick, panel.cancel, Qt.MouseButton.LeftButton)))
+        work.append(calls(partial(QTest.keyClick, panel.list, Qt.Key.Key_Delete)))
+        assert titles(panel) == []
+        panel.deleteLater()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert work[2] < 12 * work[0]
+    assert work[3] < 12 * work[1]
+
+
+def test_pictures_of_jobs_are_small_once_they_are_over_and_go_with_their_rows(desk: Desk, qtbot):
+    panel = over(desk.queue, 0)
+    qtbot.addWidget(panel)
+    panel.show()
+    qtbot.waitExposed(panel)
+    desk.queue._take(result("c", side=512))
+    desk.queue._take(Idle(1, 0, 1.0))
+    job = desk.queue.jobs[0]
+    assert job.picture is not None
+    assert (job.picture.width, job.picture.height) == (KEPT_SIDE, KEPT_SIDE)
+    assert panel.list.model().index(0, 0).data(PICTURE) is not None
+    assert len(panel.list.rows._pictures) == 1
+    QTest.mouseClick(panel.clear, Qt.MouseButton.LeftButton)
+    assert not panel.list.rows._pictures

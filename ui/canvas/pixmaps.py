@@ -24,8 +24,20 @@ def thumbnail(picture: Picture, width: float) -> QPixmap:
 
 
 def pixmap(picture: Picture) -> QPixmap:
-    image = QImage(picture.rgb, picture.width, picture.height, 3 * picture.width, QImage.Format.Format_RGB888)
-    return QPixmap.fromImage(image)
+    return QPixmap.fromImage(_image(picture))
+
+
+def _image(picture: Picture) -> QImage:
+    """Shares the bytes: it lasts as long as the picture does."""
+    return QImage(picture.rgb, picture.width, picture.height, 3 * picture.width, QImage.Format.Format_RGB888)
+
+
+def reduced(picture: Picture, max_side: int) -> Picture:
+    """The same, no larger than max_side."""
+    if max(picture.width, picture.height) <= max_side:
+        return picture
+    how = Qt.TransformationMode.SmoothTransformation
+    return picture_of(_image(picture).scaled(max_side, max_side, Qt.AspectRatioMode.KeepAspectRatio, how))
 
 
 def picture_of(image: QImage) -> Picture:

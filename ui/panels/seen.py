@@ -1,0 +1,39 @@
+"""Panels that nobody sees do nothing: they catch up when they come into view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QObject, QTimer
+from PySide6.QtWidgets import QWidget
+
+
+def seen(widget: QWidget) -> bool:
+    """Whether some of it is on the screen. Qt calls visible what lies behind another tab of the same dock area."""
+    return widget.isVisible() and not widget.visibleRegion().isEmpty()
+
+
+class WhenSeen(QObject):
+    """What a widget does at once while it is seen; else once when it comes into view, however often it is due."""
+
+    def __init__(self, widget: QWidget, act: Callable[[], object]) -> None:
+        super().__init__(widget)
+        self._widget, self._act = widget, act
+        self._due = False
+        widget.installEventFilter(self)
+
+    def ask(self, *_: object) -> None:
+        """It is due. Takes the arguments of any signal."""
+        if seen(self._widget):
+            self._act()
+        else:
+            self._due = True
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if self._due and event.type() in (QEvent.Type.Show, QEvent.Type.Paint):
+            self._due = False
+            if event.type() == QEvent.Type.Show:
+                self._act()
+            else:
+                QTimer.singleShot(0, self, self._act)  # not while it is being painted
+        return False
