@@ -51,8 +51,9 @@ class Gallery(QObject):
     """Pictures by path, oldest first. file: the index; several windows of the program may add to it."""
 
     added = Signal(object)  # Made
-    changed = Signal(str)  # path of one that is starred, or not any more
-    removed = Signal(str)  # path
+    changed = Signal(object)  # paths of those that are starred, or not any more
+    removing = Signal(object)  # paths of those that are about to go
+    removed = Signal()
     troubled = Signal(str)  # why it could not be kept, as a sentence; it goes on in memory
 
     def __init__(self, file: Path, parent: QObject | None = None) -> None:
@@ -84,22 +85,25 @@ class Gallery(QObject):
         self._write({"add": asdict(made)})
         self.added.emit(made)
 
-    def star(self, path: str, on: bool) -> None:
-        self.pictures[path] = replace(self.pictures[path], starred=on)
-        self._write({"star": path, "on": on})
-        self.changed.emit(path)
+    def star(self, *paths: str, on: bool = True) -> None:
+        for path in paths:
+            self.pictures[path] = replace(self.pictures[path], starred=on)
+        self._write(*({"star": path, "on": on} for path in paths))
+        self.changed.emit(paths)
 
-    def remove(self, path: str) -> None:
-        """Take it off the list; the file stays."""
-        del self.pictures[path]
-        self._write({"remove": path})
-        self.removed.emit(path)
+    def remove(self, *paths: str) -> None:
+        """Take them off the list; the files stay."""
+        self.removing.emit(paths)
+        for path in paths:
+            del self.pictures[path]
+        self._write(*({"remove": path} for path in paths))
+        self.removed.emit()
 
-    def _write(self, record: Mapping[str, Any]) -> None:
+    def _write(self, *records: Mapping[str, Any]) -> None:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with open(self._file, "ab") as file:
-                file.write(_line(record))
+                file.write(b"".join(map(_line, records)))
         except OSError as error:
             self.troubled.emit(f"The list of pictures could not be kept: {error.strerror}")
 

@@ -34,6 +34,8 @@ class Pictures(QObject):
     def __init__(self, engine: Engine, plan: LivePlan, runner: Runner, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.engine, self.plan, self.runner = engine, plan, runner
+        self._pool = QThreadPool(self)
+        self._pool.setMaxThreadCount(1)  # one large picture in memory at a time
         self._asked: dict[str, str] = {}  # key -> node as the engine calls it
         self._read.connect(self.enlarged, Qt.ConnectionType.QueuedConnection)
         plan.planned.connect(self._look)
@@ -69,9 +71,13 @@ class Pictures(QObject):
     def enlarge(self, key: str, source: Source | Path) -> None:
         """Ask for a picture in full size, of a kept result or in a file: `enlarged` brings it, if it can be had."""
         if isinstance(source, Path):
-            QThreadPool.globalInstance().start(lambda: self._read_file(key, source))
+            self._pool.start(lambda: self._read_file(key, source))
         else:
             self.engine.ask(Look({key: source}, FULL_SIDE))
+
+    def give_up(self) -> None:
+        """Nobody waits any more for the files that were asked for."""
+        self._pool.clear()
 
     def _read_file(self, key: str, path: Path) -> None:
         """On another thread."""

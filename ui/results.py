@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Qt, QThreadPool, Signal
 
 from nodegraph import workflow
 from nodegraph.graph import Graph
 from nodegraph.messages import Source
 from nodegraph.types import Picture
+from ui.canvas.pixmaps import picture_of, read_image
+from ui.gallery import Made
 from ui.pictures import Pictures
 from ui.run_state import RunState
 from ui.runner import Runner
@@ -19,6 +23,9 @@ from ui.runner import Runner
 MAX_BYTES = 64 << 20
 MAX_COUNT = 60
 """Of pictures; the oldest go first."""
+
+SMALL_SIDE = 192
+"""Pixels of a picture in a file that is shown until it is there in full size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,60 @@ def result_in(path: Path, node: str, made: float, picture: Picture) -> Result:
     Raises ValueError when it holds no workflow.
     """
     return Result(node, picture, workflow.load(path), datetime.fromtimestamp(made), path)
+
+
+class ResultReader(QObject):
+    """Reads results out of files, beside the window's own work. What was asked for last counts, and nothing before."""
+
+    failed = Signal(str)  # why one cannot be shown, as a sentence
+    _read = Signal(int, object)  # from the other thread: which question it was, and the Results, or why there are none
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._asked = 0
+        self._then: Callable[[list[Result]], object] = _nothing
+        self._pool = QThreadPool(self)
+        self._pool.setMaxThreadCount(1)
+        self._read.connect(self._answer, Qt.ConnectionType.QueuedConnection)
+
+    def read(self, pictures: Sequence[Made], then: Callable[[list[Result]], object]) -> None:
+        """then: is given a result for each of the pictures; not when one cannot be read, or others are asked for."""
+        self._asked += 1
+        self._then = then
+        question = self._asked
+        self._pool.start(lambda: self._work(question, tuple(pictures)))
+
+    def _work(self, question: int, pictures: Sequence[Made]) -> None:
+        """On the other thread."""
+        if question != self._asked:
+            return
+        answer: list[Result] | str
+        try:
+            answer = [_result_of(made) for made in pictures]
+        except ValueError as error:
+            answer = str(error)
+        with suppress(RuntimeError):  # the window was closed meanwhile
+            self._read.emit(question, answer)
+
+    def _answer(self, question: int, answer: list[Result] | str) -> None:
+        if question != self._asked:
+            return
+        if isinstance(answer, str):
+            self.failed.emit(answer)
+        else:
+            self._then(answer)
+
+
+def _nothing(results: list[Result]) -> None:
+    """Nobody waits."""
+
+
+def _result_of(made: Made) -> Result:
+    image = read_image(made.path, SMALL_SIDE)
+    if image.isNull():
+        gone = "is gone" if not Path(made.path).exists() else "cannot be shown: it is damaged, or too large"
+        raise ValueError(f"{made.path} {gone}")
+    return result_in(Path(made.path), made.node, made.made, picture_of(image))
 
 
 class Results(QObject):

@@ -1,5 +1,7 @@
 """The list of every picture that was made, and its panel."""
 
+import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,15 @@ from nodegraph import png, workflow
 from nodegraph.engine import Settings as EngineSettings
 from nodegraph.graph import Graph, set_param
 from nodegraph.messages import Saved
+from tests.ui.counting import calls
+from tests.ui.large_pictures import plain_png
+from ui import pictures, results
+from ui.canvas import pixmaps
 from ui.gallery import COMPACT_AT, Gallery, Made, words_of
 from ui.main_window import MainWindow
+from ui.panels import thumbnails
 from ui.panels.gallery import GalleryPanel
+from ui.panels.gallery_rows import COMPLAINT, PIECE
 from ui.session import Session
 
 
@@ -65,7 +73,7 @@ def test_a_list_that_cannot_be_kept_is_told_and_shown_nevertheless(qtbot, tmp_pa
 
 def test_pictures_stars_and_removals_are_there_again_at_the_next_start(gallery: Gallery):
     one, two, _ = gallery.pictures
-    gallery.star(two, True)
+    gallery.star(two)
     gallery.remove(one)
     assert again(gallery).pictures == gallery.pictures
     assert names(again(gallery)) == ["two.png", "three.png"]
@@ -97,7 +105,7 @@ def test_a_torn_last_line_costs_that_line_and_no_other(gallery: Gallery, tmp_pat
 def test_lines_that_say_nothing_any_more_are_dropped(gallery: Gallery):
     path = next(iter(gallery.pictures))
     for on in [True, False] * COMPACT_AT:
-        gallery.star(path, on)
+        gallery.star(path, on=on)
     assert again(gallery).pictures == gallery.pictures
     assert len(gallery._file.read_bytes().splitlines()) == 3
 
@@ -218,7 +226,7 @@ def test_thumbnails_come_when_they_are_made_and_a_missing_file_says_so(panel: Ga
     other = GalleryPanel(panel.gallery)
     qtbot.addWidget(other)
     other.show()
-    qtbot.waitUntil(lambda: other.shown.thumbnails.unreadable(next(iter(panel.gallery.pictures))))
+    qtbot.waitUntil(lambda: other.shown.index(2).data(COMPLAINT) == "The file is gone")
 
 
 @pytest.fixture
@@ -249,12 +257,11 @@ def test_a_click_shows_a_picture_of_earlier_in_full_size_with_its_name(window: M
     assert not panel.tiles.verticalScrollBar().isVisible()
     window.docks.hide("Preview")
     click(panel, 1)
+    qtbot.waitUntil(lambda: preview.view.a is not None and preview.view.a.width() == 900)
     assert preview.isVisible()
-    assert preview.view.a is not None
-    qtbot.waitUntil(lambda: preview.view.a.width() == 900)
     assert preview.caption.text().startswith("made_6.png  ·  900 × 600  ·  made at ")
     QTest.keyClick(panel.tiles, Qt.Key.Key_Right)
-    assert preview.caption.text().startswith("made_5.png")
+    qtbot.waitUntil(lambda: preview.caption.text().startswith("made_5.png"))
 
 
 def test_two_pictures_of_earlier_are_compared_with_what_differs(window: MainWindow, qtbot):
@@ -263,18 +270,19 @@ def test_two_pictures_of_earlier_are_compared_with_what_differs(window: MainWind
     assert not button(panel, "Compare the two").isEnabled()
     click(panel, 0, Qt.KeyboardModifier.ControlModifier)
     QTest.mouseClick(button(panel, "Compare the two"), Qt.MouseButton.LeftButton)
-    assert preview.comparing
+    qtbot.waitUntil(lambda: preview.comparing)
     assert what_differs(window) == [("Box: value", "7", "5")]
     qtbot.waitUntil(lambda: preview.view.a.width() == preview.view.b.width() == 900)
     QTest.keyClick(preview.mode, Qt.Key.Key_Home)
     assert preview.caption.text().startswith("made_5.png")
 
 
-def test_the_menu_of_a_picture_pins_it(window: MainWindow):
+def test_the_menu_of_a_picture_pins_it(window: MainWindow, qtbot):
     panel = window.gallery_panel
-    for row, text in ((0, "This is A"), (1, "This is B")):
+    for row, side in ((0, "a"), (1, "b")):
         click(panel, row)
-        next(act for act in panel.tiles.actions() if act.text() == text).trigger()
+        next(act for act in panel.tiles.actions() if act.text() == f"This is {side.upper()}").trigger()
+        qtbot.waitUntil(window.preview.buttons[side].isChecked)
     assert what_differs(window) == [("Box: value", "7", "6")]
     assert [window.preview.buttons[side].isChecked() for side in ("a", "b")] == [True, True]
 
@@ -286,8 +294,105 @@ def test_the_graph_of_a_picture_opens_under_its_name(window: MainWindow):
     assert window.document.graph.nodes["left"].params["value"] == 7.0
 
 
-def test_a_picture_that_is_gone_is_said_to_be(window: MainWindow):
+def test_a_picture_that_is_gone_is_said_to_be(window: MainWindow, qtbot):
     path = next(iter(window.gallery.pictures))
     Path(path).unlink()
     click(window.gallery_panel, 2)
-    assert Path(path).name in window.status_bar.text.text()
+    qtbot.waitUntil(lambda: f"{Path(path).name} is gone" in window.status_bar.text.text())
+
+
+def many(panel: GalleryPanel, count: int) -> None:
+    """Pictures of earlier, whose files nobody looks at."""
+    for number in range(count):
+        made = Made(f"/pictures/{number}.png", float(number), f"seed: {number}")
+        panel.gallery.pictures[made.path] = made
+    panel.shown.search("", False)
+
+
+def press(panel: GalleryPanel, key: Qt.Key, keys=Qt.KeyboardModifier.NoModifier) -> None:
+    QTest.keyClick(panel.tiles, key, keys)
+
+
+def test_starring_and_removing_many_pictures_takes_time_in_proportion(panel: GalleryPanel):
+    work: list[int] = []
+    for count in (30, 300):
+        many(panel, count)
+        panel.tiles.setFocus()
+        press(panel, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+        work.append(calls(partial(press, panel, Qt.Key.Key_S)))
+        assert all(made.starred for made in panel.gallery.pictures.values())
+        work.append(calls(partial(press, panel, Qt.Key.Key_Delete)))
+        assert not panel.gallery.pictures
+    assert work[2] < 12 * work[0]
+    assert work[3] < 12 * work[1]
+
+
+def test_pictures_that_are_starred_or_removed_together_are_one_write(panel: GalleryPanel, monkeypatch):
+    press(panel, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    written: list[int] = []
+    monkeypatch.setattr(Gallery, "_write", lambda _, *records: written.append(len(records)))
+    press(panel, Qt.Key.Key_S)
+    press(panel, Qt.Key.Key_Delete)
+    assert written == [3, 3]
+
+
+def test_pictures_here_and_there_in_the_list_are_removed_and_the_rest_stays(panel: GalleryPanel):
+    many(panel, 40)
+    for row in (1, 2, 5, 11):
+        click(panel, row, Qt.KeyboardModifier.ControlModifier)
+    gone = [panel.shown.path(row) for row in (1, 2, 5, 11)]
+    before = [panel.shown.path(row) for row in range(panel.shown.rowCount())]
+    press(panel, Qt.Key.Key_Delete)
+    after = [panel.shown.path(row) for row in range(panel.shown.rowCount())]
+    assert after == [path for path in before if path not in gone]
+    assert [panel.shown.row(path) for path in after] == list(range(len(after)))
+
+
+def test_a_search_among_many_pictures_answers_in_between_and_finds_all(panel: GalleryPanel, qtbot):
+    many(panel, 3 * PIECE)
+    asked = calls(lambda: panel.field.setText("seed"))
+    many(panel, 6 * PIECE)
+    assert calls(lambda: panel.field.setText("seed 1")) < 3 * asked
+    panel.field.setText("seed")
+    assert panel.shown.rowCount() < 6 * PIECE
+    qtbot.waitUntil(lambda: not panel.shown.searching)
+    assert [panel.shown.path(row) for row in range(6 * PIECE)] == [f"/pictures/{n}.png" for n in range(6 * PIECE)][::-1]
+
+
+def test_pictures_that_come_while_nobody_looks_are_listed_when_the_gallery_is_shown(gallery: Gallery, qtbot, tmp_path):
+    hidden = GalleryPanel(gallery)
+    qtbot.addWidget(hidden)
+    for name in ("four", "five"):
+        gallery.add(picture(tmp_path, f"{name}.png"))
+    assert shown(hidden) == ["three.png", "two.png", "one.png"]
+    hidden.show()
+    qtbot.waitExposed(hidden)
+    assert shown(hidden) == ["five.png", "four.png", "three.png", "two.png", "one.png"]
+
+
+def test_a_click_reads_no_picture_on_the_windows_own_thread(window: MainWindow, qtbot, monkeypatch):
+    panel, threads = window.gallery_panel, set[threading.Thread]()
+    read = pixmaps.read_image
+
+    def noted(path: str, max_side: int) -> QImage:
+        threads.add(threading.current_thread())
+        return read(path, max_side)
+
+    for module in (results, thumbnails, pictures):
+        monkeypatch.setattr(module, "read_image", noted)
+    click(panel, 0)
+    qtbot.waitUntil(lambda: window.preview.view.a is not None and window.preview.view.a.width() == 900)
+    assert threads
+    assert threading.main_thread() not in threads
+
+
+@pytest.mark.parametrize("side", [8191, 9000])
+def test_a_picture_of_any_size_has_a_thumbnail(gallery: Gallery, qtbot, tmp_path: Path, side: int):
+    path = tmp_path / "large.png"
+    path.write_bytes(plain_png(side, side))
+    gallery.add(path)
+    panel = GalleryPanel(gallery)
+    qtbot.addWidget(panel)
+    panel.show()
+    qtbot.waitUntil(lambda: panel.shown.index(0).data(Qt.ItemDataRole.DecorationRole) is not None, timeout=30_000)
+    assert panel.shown.index(0).data(Qt.ItemDataRole.DecorationRole).width() == 192

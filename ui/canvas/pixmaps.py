@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage, QImageReader, QPixmap
 
 from nodegraph.types import Picture
+from ui.canvas.strips import read_in_strips
 
 
 def aspect(picture: Picture | None) -> float | None:
@@ -50,7 +53,13 @@ def picture_of(image: QImage) -> Picture:
 
 
 def read_image(path: str, max_side: int) -> QImage:
-    """The picture in a file, no larger than max_side; a null image when it cannot be read."""
+    """The picture in a file, no larger than max_side; a null image when it cannot be read. It takes its time."""
+    try:
+        large = read_in_strips(path, max_side)
+    except (OSError, ValueError, zlib.error):
+        return QImage()
+    if large is not None:
+        return large
     reader = QImageReader(path)
     if max((size := reader.size()).width(), size.height()) > max_side:
         reader.setScaledSize(size.scaled(max_side, max_side, Qt.AspectRatioMode.KeepAspectRatio))

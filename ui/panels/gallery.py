@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import (
-    QAbstractListModel,
-    QMimeData,
-    QModelIndex,
-    QPersistentModelIndex,
-    QRectF,
-    QSize,
-    Qt,
-    QUrl,
-    Signal,
-)
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, QUrl, Signal
 from PySide6.QtGui import QAction, QDesktopServices, QDrag, QKeyEvent, QPainter
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -31,91 +20,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ui.canvas.pixmaps import picture_of
-from ui.gallery import Gallery, Made, words_of
+from ui.gallery import Gallery
 from ui.panels.buttons import action_button, small_button
+from ui.panels.gallery_rows import COMPLAINT, PATH, STARRED, Index, Shown
 from ui.panels.picture_view import Side
-from ui.panels.thumbnails import Thumbnails
-from ui.results import Result, result_in
+from ui.panels.seen import WhenSeen
+from ui.results import Result, ResultReader
 from ui.theme import color, colors, panel_font, scaled
 
-PATH = Qt.ItemDataRole.UserRole
-STARRED = Qt.ItemDataRole.UserRole + 1
-GONE = Qt.ItemDataRole.UserRole + 2
 SIDE, GAP = 96, 10  # pixels
-Index = QModelIndex | QPersistentModelIndex
-
-
-class Shown(QAbstractListModel):
-    """The pictures that match what is searched for, newest first."""
-
-    def __init__(self, gallery: Gallery, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.gallery, self.thumbnails = gallery, Thumbnails(self)
-        self._words: tuple[str, ...] = ()
-        self._starred_only = False
-        self._paths: list[str] = []
-        gallery.added.connect(self._add)
-        gallery.removed.connect(self._remove)
-        gallery.changed.connect(self._touch)
-        self.thumbnails.loaded.connect(self._touch)
-        self.search("", False)
-
-    def search(self, text: str, starred_only: bool) -> None:
-        self.beginResetModel()
-        self._words, self._starred_only = words_of(text), starred_only
-        self._paths = [made.path for made in reversed(self.gallery.pictures.values()) if self._fits(made)]
-        self.endResetModel()
-
-    def _fits(self, made: Made) -> bool:
-        return (made.starred or not self._starred_only) and made.matches(self._words)
-
-    def _add(self, made: Made) -> None:
-        if self._fits(made):
-            self.beginInsertRows(QModelIndex(), 0, 0)
-            self._paths.insert(0, made.path)
-            self.endInsertRows()
-
-    def _remove(self, path: str) -> None:
-        self.thumbnails.forget(path)
-        if path in self._paths:
-            row = self._paths.index(path)
-            self.beginRemoveRows(QModelIndex(), row, row)
-            del self._paths[row]
-            self.endRemoveRows()
-
-    def _touch(self, path: str) -> None:
-        if path in self._paths:
-            index = self.index(self._paths.index(path))
-            self.dataChanged.emit(index, index)
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008  what Qt's own default is
-        return 0 if parent.isValid() else len(self._paths)
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        path = self._paths[index.row()]
-        made = self.gallery.pictures[path]
-        match role:
-            case Qt.ItemDataRole.DisplayRole:
-                return Path(path).name
-            case Qt.ItemDataRole.DecorationRole:
-                return self.thumbnails.get(path)
-            case Qt.ItemDataRole.ToolTipRole:
-                return "\n".join(filter(None, (path, _time(made), made.text)))
-            case Qt.ItemDataRole.AccessibleTextRole:
-                return f"{Path(path).name}, {_time(made)}{', starred' if made.starred else ''}"
-            case _:
-                own = {PATH: path, STARRED: made.starred, GONE: self.thumbnails.unreadable(path)}
-                return own.get(role)  # type: ignore[call-overload]
-
-    def flags(self, index: Index) -> Qt.ItemFlag:
-        return super().flags(index) | Qt.ItemFlag.ItemIsDragEnabled
-
-    def mimeData(self, indexes: Iterable[QModelIndex]) -> QMimeData:  # type: ignore[override]
-        """The files, as other programs take them."""
-        data = QMimeData()
-        data.setUrls([QUrl.fromLocalFile(index.data(PATH)) for index in indexes])
-        return data
 
 
 class Tile(QStyledItemDelegate):
@@ -142,8 +55,8 @@ class Tile(QStyledItemDelegate):
             target = QRectF(0, 0, size.width(), size.height())
             target.moveCenter(place.center())
             painter.drawPixmap(target, picture, QRectF(picture.rect()))
-        elif index.data(GONE):
-            painter.drawText(place, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, "The file is gone")
+        elif complaint := index.data(COMPLAINT):
+            painter.drawText(place, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, complaint)
         foot = QRectF(cell.x() + 4, cell.bottom() - scaled(20), cell.width() - 8, scaled(20))
         name = painter.fontMetrics().elidedText(
             Path(index.data()).stem, Qt.TextElideMode.ElideMiddle, int(foot.width())
@@ -174,8 +87,10 @@ class Tiles(QListView):
     starring = Signal()
     removing = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, rows: Shown) -> None:
         super().__init__()
+        self.rows = rows
+        self.setModel(rows)
         self.setAccessibleName("Gallery")
         self.setViewMode(QListView.ViewMode.IconMode)
         self.setResizeMode(QListView.ResizeMode.Adjust)
@@ -185,8 +100,18 @@ class Tiles(QListView):
         self.setDragEnabled(True)
         self.setItemDelegate(Tile(self))
 
-    def chosen(self) -> list[str]:
-        return [index.data(PATH) for index in self.selectedIndexes()]
+    def _stretches(self) -> Iterator[range]:
+        """Rows that are selected."""
+        selection: Any = self.selectionModel().selection()  # can be iterated, which the stubs do not say
+        return (range(stretch.top(), stretch.bottom() + 1) for stretch in selection)
+
+    def chosen(self) -> Iterator[str]:
+        """Paths of what is selected, one after the other: whoever needs the first alone need not wait for all."""
+        return (self.rows.path(row) for rows in self._stretches() for row in rows)
+
+    def count(self) -> int:
+        """How many are selected."""
+        return sum(map(len, self._stretches()))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         match event.key():
@@ -227,9 +152,9 @@ class GalleryPanel(QWidget):
         self.starred = small_button("★", self._search, "Show starred pictures alone")
         self.starred.setCheckable(True)
         self.starred.setAccessibleName("Starred alone")
-        self.tiles = Tiles()
         self.shown = Shown(gallery, self)
-        self.tiles.setModel(self.shown)
+        self.tiles = Tiles(self.shown)
+        self.reader = ResultReader(self)
         self.hint = QLabel(alignment=Qt.AlignmentFlag.AlignCenter)
         self.hint.setObjectName("dim")
         self.acts = self._make_actions()
@@ -277,20 +202,22 @@ class GalleryPanel(QWidget):
         self.tiles.starring.connect(self._star)
         self.tiles.removing.connect(self._remove)
         self.tiles.selectionModel().selectionChanged.connect(self._show)
-        self.gallery.changed.connect(self._show)
-        for signal in (self.shown.modelReset, self.shown.rowsInserted, self.shown.rowsRemoved):
-            signal.connect(self._show)
+        self.reader.failed.connect(self.failed)
+        show = WhenSeen(self, self._show)
+        for signal in (self.gallery.added, self.gallery.changed, self.gallery.removed, self.shown.searched):
+            signal.connect(show.ask)
 
     def _search(self) -> None:
         self.shown.search(self.field.text(), self.starred.isChecked())
 
     def _show(self) -> None:
-        chosen, any_shown = self.tiles.chosen(), self.shown.rowCount() > 0
+        count, any_shown = self.tiles.count(), self.shown.rowCount() > 0
         for name, action in self.acts.items():
-            fits = {"compare": len(chosen) == 2, "star": bool(chosen), "remove": bool(chosen)}
-            action.setEnabled(fits.get(name, len(chosen) == 1))
-        self.acts["star"].setText("Unstar" if chosen and self._all_starred(chosen) else "Star")
-        self.hint.setText("No picture matches." if self.gallery.pictures else "Pictures that you save appear here.")
+            fits = {"compare": count == 2, "star": count > 0, "remove": count > 0}
+            action.setEnabled(fits.get(name, count == 1))
+        self.acts["star"].setText("Unstar" if count and self._all_starred(self.tiles.chosen()) else "Star")
+        none = "Searching…" if self.shown.searching else "No picture matches."
+        self.hint.setText(none if self.gallery.pictures else "Pictures that you save appear here.")
         self.hint.setVisible(not any_shown)
         self.tiles.setVisible(any_shown)
 
@@ -299,55 +226,34 @@ class GalleryPanel(QWidget):
 
     # Looking at pictures ------------------------------------------------------------------------------
 
-    def _results(self, indexes: Iterable[QModelIndex]) -> list[Result]:
-        """Nothing, and a sentence why, when a file cannot be read."""
-        try:
-            return [self._result(index.data(PATH)) for index in indexes]
-        except ValueError as error:
-            self.failed.emit(str(error))
-            return []
-
-    def _result(self, path: str) -> Result:
-        made, small = self.gallery.pictures[path], self.shown.thumbnails.at_once(path)
-        if small is None:
-            raise ValueError(f"{path} is gone, or no picture any more")
-        return result_in(Path(path), made.node, made.made, picture_of(small.toImage()))
+    def _read(self, indexes: Iterable[QModelIndex], then: Callable[[list[Result]], object]) -> None:
+        self.reader.read([self.gallery.pictures[index.data(PATH)] for index in indexes], then)
 
     def _look(self) -> None:
         """Show the picture that was gone to, unless that took it out of the selection."""
         current = self.tiles.currentIndex()
-        if current in self.tiles.selectedIndexes():
-            for result in self._results([current]):
-                self.looked_at.emit(result)
+        if self.tiles.selectionModel().isSelected(current):
+            self._read([current], lambda results: self.looked_at.emit(results[0]))
 
     def _pin(self, side: Side) -> None:
-        for result in self._results(self.tiles.selectedIndexes()):
-            self.pinned.emit(side, result)
+        self._read(self.tiles.selectedIndexes(), lambda results: self.pinned.emit(side, results[0]))
 
     def _compare(self) -> None:
         """The first of the list is A."""
-        if results := self._results(sorted(self.tiles.selectedIndexes())):
-            self.compared.emit(*results)
+        self._read(sorted(self.tiles.selectedIndexes()), lambda results: self.compared.emit(*results))
 
     # Keeping them -------------------------------------------------------------------------------------
 
     def _restore(self) -> None:
-        self.restored.emit(Path(self.tiles.chosen()[0]))
+        self.restored.emit(Path(next(self.tiles.chosen())))
 
     def _star(self) -> None:
         """All of them are starred, or else none any more."""
-        chosen = self.tiles.chosen()
-        on = not self._all_starred(chosen)
-        for path in chosen:
-            self.gallery.star(path, on)
+        chosen = tuple(self.tiles.chosen())
+        self.gallery.star(*chosen, on=not self._all_starred(chosen))
 
     def _remove(self) -> None:
-        for path in self.tiles.chosen():
-            self.gallery.remove(path)
+        self.gallery.remove(*self.tiles.chosen())
 
     def _open_folder(self) -> None:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(Path(self.tiles.chosen()[0]).parent)))
-
-
-def _time(made: Made) -> str:
-    return datetime.fromtimestamp(made.made).strftime("%d %b %Y, %H:%M")
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(Path(next(self.tiles.chosen())).parent)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from PySide6.QtWidgets import QWidget
 from nodegraph.types import Picture
 from ui.canvas.pixmaps import pixmap
 from ui.panels.picture_rows import DETAIL, FRACTION, HEIGHT, PICTURE, TINT
+from ui.panels.stretches import stretches
 from ui.panels.thumbnails import Thumbnails
 from ui.queue import Job, Queue
 from ui.text import duration
@@ -46,7 +45,7 @@ class JobRows(QAbstractListModel):
         ids = [job.id for job in self.queue.jobs]
         listed = set(ids)
         gone = [row for row, id in enumerate(self._ids) if id not in listed]
-        for first, last in reversed(runs(gone)):
+        for first, last in reversed(stretches(gone)):
             self.beginRemoveRows(QModelIndex(), first, last)
             for id in self._ids[first : last + 1]:
                 self._pictures.pop(id, None)
@@ -108,12 +107,6 @@ class JobRows(QAbstractListModel):
             small = pixmap(job.picture).scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio)
             made = self._pictures[job.id] = (job.picture, small)
         return made[1]
-
-
-def runs(rows: Sequence[int]) -> list[tuple[int, int]]:
-    """First and last of each stretch of rows that follow each other. rows: rising."""
-    stretches = (list(group) for _, group in groupby(enumerate(rows), lambda place: place[1] - place[0]))
-    return [(stretch[0][1], stretch[-1][1]) for stretch in stretches]
 
 
 def detail(job: Job) -> str:

@@ -181,6 +181,7 @@ class Preview(QWidget):
             if isinstance(source, Path) or (source and _shrunken(picture))
         }
         self._awaited = {}
+        self.pictures.give_up()
         self._ask()
 
     def _ask(self) -> None:
