@@ -27,7 +27,7 @@ from nodegraph.node import REQUIRED, Choice, Input, NodeType, Range
 from nodegraph.plan import Planner
 from nodegraph.registry import discover
 from nodegraph.types import type_name
-from terminal import ProgressLine
+from terminal import ProgressLine, take_all_text
 
 OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
@@ -70,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str], package: str = "nodes") -> int:
     """package: where the node types are. Returns the exit code."""
+    take_all_text(sys.stdout, sys.stderr)
     args = parser().parse_args(argv)
     report = Report(getattr(args, "file", ""))
     try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import shutil
 import time
 from collections import Counter
-from typing import TextIO
+from typing import IO, TextIO
 
 from nodegraph.messages import Event, Failed, Finished, Progress, Saved, Started
 from nodegraph.plan import Plan
@@ -13,6 +15,26 @@ from nodegraph.plan import Plan
 BAR = 24
 LOG_INTERVAL = 5.0
 """Seconds between two lines about the same node in a log."""
+
+
+def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:
+    """An error handler: bytes of a file name that are no text come out as they were; the rest as `\\u732b`."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    one = UnicodeEncodeError(error.encoding, error.object, error.start, error.start + 1, error.reason)
+    by_bytes = not error.encoding.startswith(("utf-16", "utf-32"))
+    of_a_name = by_bytes and "\udc80" <= error.object[error.start] <= "\udcff"
+    return codecs.lookup_error("surrogateescape" if of_a_name else "backslashreplace")(one)
+
+
+codecs.register_error("denoodle.escaped", _escaped)
+
+
+def take_all_text(*streams: IO[str] | None) -> None:
+    """From now on no character is an error, whatever the encoding of the terminal or the pipe."""
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="denoodle.escaped")
 
 
 class ProgressLine:

@@ -74,8 +74,9 @@ def test_what_planning_uses_is_free_of_torch(name: str):
 @pytest.mark.parametrize("path", files("nodes/backend"), ids=lambda p: p.name)
 def test_the_backend_knows_neither_graph_nor_window(path: Path):
     assert not {m for m in imports(path, module_level=False) if top(m) in {"ui", "PySide6"}}
-    # Picture is the one value they share: what a preview is made of.
-    assert {m for m in imports(path, module_level=False) if top(m) == "nodegraph"} <= {"nodegraph.types"}
+    # What they share: Picture, which a preview is, and what makes a text fit to be handed on.
+    shared = {"nodegraph.types", "nodegraph.text"}
+    assert {m for m in imports(path, module_level=False) if top(m) == "nodegraph"} <= shared
 
 
 @pytest.mark.parametrize("path", files("ui"), ids=lambda p: p.name)

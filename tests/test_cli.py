@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from nodegraph import png, workflow
 from nodegraph.graph import Graph, Node, Port, connect
 from tests.nodegraph.test_png import PICTURE, chunk
+from tests.nodegraph.test_text import NASTY
 
 ROOT = Path(__file__).parents[1]
 TOYS = "import sys, headless; sys.exit(headless.main(sys.argv[1:], 'tests.toy_nodes'))"
@@ -41,7 +43,9 @@ def toys(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     """The command line with the toy nodes, in a folder of its own."""
     env = os.environ | {"PYTHONPATH": str(ROOT), "DENOODLE_CACHE": str(folder / "cache")}
     command = [sys.executable, "-c", TOYS, *args]
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, errors="replace", timeout=TIMEOUT
+    )
 
 
 def write(folder: Path, text: str | bytes) -> None:
@@ -68,6 +72,18 @@ def test_the_saved_workflow_has_the_parameters_that_were_set(folder: Path):
     toys(folder, "run", "w.json", "--set", "box.value=5")
     _, text = (folder / "output" / "box.txt").read_text().split("\n", 1)
     assert workflow.loads(text).nodes["box"].params == {"value": 5.0}
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_no_character_costs_the_picture_or_the_exit_code(folder: Path, encoding: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    graph = workflow.load(folder / "w.json")
+    notes = {f"note {text}": Node("canvas.note", {"text": text}, title=text) for text in NASTY}
+    workflow.save(replace(graph, nodes={**graph.nodes, **notes}), folder / "w.json")
+    done = toys(folder, "run", "w.json", "--out", "猫 é", "--cache", "猫")
+    assert (done.returncode, done.stderr.count("Traceback")) == (0, 0)
+    assert (folder / "猫 é" / "box.txt").exists()
+    assert toys(folder, "nodes").returncode == toys(folder, "check", "w.json").returncode == 0
 
 
 def test_a_log_gets_plain_lines(folder: Path):

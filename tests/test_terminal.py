@@ -5,8 +5,9 @@ import pytest
 from nodegraph.messages import Failed, Finished, Progress, Started
 from nodegraph.plan import Plan, plan
 from nodegraph.registry import discover
-from terminal import ProgressLine
+from terminal import ProgressLine, take_all_text
 from tests.nodegraph.test_engine import loop
+from tests.nodegraph.test_text import NASTY
 
 
 class Terminal(io.StringIO):
@@ -19,6 +20,23 @@ class Terminal(io.StringIO):
 
     def last(self) -> str:
         return self.getvalue().split("\r")[-1].removesuffix("\x1b[K")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp932", "utf-8", "utf-16"])
+@pytest.mark.parametrize("text", NASTY)
+def test_every_text_can_be_printed_on_every_terminal(encoding: str, text: str):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding)
+    take_all_text(stream, None)
+    print(f"before {text} behind", file=stream, flush=True)
+    assert "before ".encode(encoding) in stream.buffer.getvalue()
+    assert b"d" in stream.buffer.getvalue()[-4:]
+
+
+def test_a_file_name_comes_out_with_the_bytes_it_has():
+    stream = io.TextIOWrapper(io.BytesIO(), "ascii")
+    take_all_text(stream)
+    print("caf\udcc3\udca9 猫", file=stream, end="", flush=True)
+    assert stream.buffer.getvalue() == "café \\u732b".encode()
 
 
 @pytest.fixture

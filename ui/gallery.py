@@ -72,7 +72,7 @@ class Gallery(QObject):
         """What is not a PNG is left out, and what is known already."""
         path = path.absolute()
         try:
-            text = png.read_texts(path).get(png.PARAMETERS, "")
+            text = png.read_text(path, png.PARAMETERS) or ""
         except (OSError, ValueError):
             return
         known = self.pictures.get(str(path))

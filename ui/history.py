@@ -68,7 +68,7 @@ class History:
 
 def history_of(folder: Path, workflow: Path) -> History:
     """folder: where the program keeps the versions of all workflows."""
-    return History(folder / blake2b(str(workflow).encode(), digest_size=8).hexdigest())
+    return History(folder / blake2b(os.fsencode(workflow), digest_size=8).hexdigest())
 
 
 def _picture(file: Path) -> Path:

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nodegraph.text import whole
+
 EMPHASIS = 1.1
 BREAK = "BREAK"
 
@@ -82,7 +84,7 @@ def chunks(prompt: str, tokenizer: Any, context: int) -> tuple[Chunk, ...]:
     """The prompt's tokens in chunks of context - 2, at least one. No word is cut unless it is longer than a chunk."""
     room = context - 2  # the start and the end token
     filled: list[list[tuple[int, float]]] = [[]]
-    for piece in parse(prompt):
+    for piece in parse(whole(prompt)):  # tokenizers refuse half a character
         if piece.text == BREAK:
             filled.append([])
             continue

@@ -71,7 +71,7 @@ def summary(folder: Path) -> dict[str, int]:
     hidden = sum(path.name.startswith(".") for path in folder.iterdir())
     remove_leftovers(folder)
     found = {path.name: path.read_bytes() for path in folder.iterdir()}
-    who = {name: png.read_texts(folder / name).get("who", "") for name, data in found.items() if data}
+    who = {name: png.read_text(folder / name, "who") or "" for name, data in found.items() if data}
     return {
         "saved": len(told),
         "visible": len(found),

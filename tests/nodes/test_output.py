@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nodegraph import png
+from nodegraph import png, workflow
 from nodegraph.graph import Graph, Node, Port, connect
 from nodegraph.node import Context
 from nodegraph.plan import plan
@@ -17,6 +17,7 @@ from nodegraph.types import Picture
 from nodes.image import load
 from nodes.output import preview, save_image
 from nodes.types import Image
+from tests.nodegraph.test_text import NASTY
 
 WORKFLOW = json.dumps({"version": 1, "nodes": {"positive": {"type": "text.encode", "params": {"text": "a café"}}}})
 
@@ -42,15 +43,23 @@ def image(batch: int = 1) -> Image:
 def test_the_workflow_and_its_values_are_in_the_file(tmp_path: Path):
     ctx = Recorder(tmp_path)
     save_image(ctx, image())
-    texts = png.read_texts(ctx.paths[0])
-    assert texts["denoodle"] == WORKFLOW
-    assert texts["parameters"] == "positive (text.encode) text: a café"
+    assert png.read_text(ctx.paths[0], png.KEYWORD) == WORKFLOW
+    assert png.read_text(ctx.paths[0], png.PARAMETERS) == "positive (text.encode) text: a café"
 
 
 def test_the_pixels_are_those_of_the_image(tmp_path: Path):
     ctx = Recorder(tmp_path)
     save_image(ctx, image())
     assert torch.allclose(load(str(ctx.paths[0])).image.pixels, image().pixels, atol=0.5 / 255 + 1e-6)
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_no_character_of_a_workflow_costs_the_picture(tmp_path: Path, text: str):
+    graph = Graph({"note": Node("canvas.note", {"text": text})})
+    ctx = Recorder(tmp_path, workflow.dumps(graph))
+    save_image(ctx, image())
+    assert workflow.load(ctx.paths[0]) == workflow.loads(ctx.workflow)
+    assert (png.read_text(ctx.paths[0], png.PARAMETERS) or "").startswith("note (canvas.note) text: ")
 
 
 def test_every_picture_of_a_batch_gets_the_next_number(tmp_path: Path):

@@ -14,6 +14,7 @@ from nodes.backend import prompt as prompts
 from nodes.backend.prompt import Piece, encode, parse
 from nodes.text import clip_skip
 from nodes.types import TextEncoder, Weights
+from tests.nodegraph.test_text import NASTY
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,11 @@ def test_an_unweighted_prompt_is_encoded_bit_for_bit_as_the_pipeline_does(text: 
 
 def test_a_weight_of_one_changes_nothing(clip: Any):
     assert encode("a (red:1.0) cat", *clip).equal(encode("a red cat", *clip))
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_no_character_of_a_prompt_is_an_error(text: str, clip: Any):
+    assert encode(text, *clip).isfinite().all()
 
 
 def test_weight_moves_a_token_away_from_the_empty_prompt(clip: Any):
