@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from nodegraph.keys import Fingerprint
+from nodegraph.fingerprints import Fingerprint
 from nodegraph.node import NodeType
 
 
@@ -21,7 +22,8 @@ class Problem(NamedTuple):
 class Call(NamedTuple):
     """One thing to compute. iteration: the round of every zone around it, outermost first.
 
-    args: by parameter: plain values, Refs, or tuples of those.
+    args: by parameter: plain values, Refs, or tuples of those. files: what was at the paths among them when the key
+    was made.
     """
 
     key: str
@@ -29,6 +31,7 @@ class Call(NamedTuple):
     iteration: tuple[int, ...]
     type: NodeType
     args: Mapping[str, Any]
+    files: Mapping[str, Fingerprint] = MappingProxyType({})
 
 
 class Value(NamedTuple):

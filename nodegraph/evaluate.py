@@ -7,6 +7,7 @@ evaluated stays until it is forgotten, together with all that depends on it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from math import inf
 from time import perf_counter
 from typing import Any
@@ -25,8 +26,9 @@ from nodegraph.calls import Call, Folded, Problem, Record, Value, as_outputs
 from nodegraph.difference import touched
 from nodegraph.expand import Flat, TypeOf
 from nodegraph.failure import explain
+from nodegraph.fingerprints import Fingerprint, fingerprint
 from nodegraph.graph import Node, Port
-from nodegraph.keys import Fingerprint, Ref, call_key, canonical, fingerprint, has_ref
+from nodegraph.keys import Ref, call_key, canonical, has_ref
 from nodegraph.node import NodeType
 from nodegraph.site import Link, Site, Sites
 from nodegraph.structure import Structure, Zone
@@ -107,9 +109,11 @@ class Evaluator:
 
     def check_files(self) -> bool:
         """Forget what was made from files that changed since. Whether there were any."""
-        before = self._files
-        self._files = {path: fingerprint(path) for path in self._readers}
-        changed = [path for path, found in self._files.items() if found != before.get(path)]
+        before, self._files = self._files, {}
+        for path in self._readers:
+            with suppress(ValueError):
+                self._files[path] = fingerprint(path)
+        changed = [path for path in self._readers if self._files.get(path) != before.get(path)]
         self.forget([id for path in changed for id in self._readers[path]])
         return bool(changed)
 
@@ -263,14 +267,19 @@ class Evaluator:
         args = self._arguments(id, site)
         if args is None:
             return None
-        files = {name: self._fingerprint(id, args[name]) for name in type.file_inputs if isinstance(args[name], str)}
+        paths = {name: args[name] for name in type.file_inputs if isinstance(args[name], str)}
+        try:
+            files = {name: self._fingerprint(id, path) for name, path in paths.items()}
+        except ValueError as error:
+            return self._problem(id, id, None, str(error))
         if type.foldable and not any(map(has_ref, args.values())):
             return self._fold(id, type, args, files)
         key = call_key(type, args, self._environment, files)
         record = self._record(id)
         record.keys[id] = key
         if key not in record.calls:
-            record.calls[key] = Call(key, id, self._iteration(id), type, args)
+            known = {paths[name]: found for name, found in files.items()}
+            record.calls[key] = Call(key, id, self._iteration(id), type, args, known)
         return Value(tuple([Ref(key, output.name) for output in type.outputs]), type.output_types)
 
     def _fold(self, id: str, type: NodeType, args: dict[str, Any], files: dict[str, Fingerprint]) -> Value | None:

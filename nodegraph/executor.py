@@ -12,6 +12,7 @@ from typing import Any, cast
 from nodegraph.cache import Cache
 from nodegraph.calls import as_outputs
 from nodegraph.failure import explain
+from nodegraph.fingerprints import Changed, changed, fingerprint
 from nodegraph.keys import Ref, refs
 from nodegraph.messages import Event, Failed, Finished, Idle, Planned, Progress, Saved, Started
 from nodegraph.node import Cancelled, Context, NodeType
@@ -132,12 +133,16 @@ class _Run:
         return order, found
 
     def _kept(self, call: Call) -> tuple[Any, ...] | None:
-        """The outputs of a call when the cache has them. Another type is a damaged entry."""
+        """The outputs of a call when the cache has them; not when a file that they name is gone.
+
+        Another type is a damaged entry.
+        """
         values = self.cache.get(call.key)
-        if values is None or _fit(values, call.type):
-            return values
-        self.cache.forget(call.key)
-        return None
+        if values is not None and not _fit(values, call.type):
+            self.cache.forget(call.key)
+            return None
+        named = zip(call.type.outputs, values or (), strict=False)
+        return None if any(output.file and not os.path.exists(path) for output, path in named) else values
 
     def _compute(self, order: Iterable[Call], stop: Callable[[], bool]) -> tuple[int, bool]:
         """How many results were computed, and whether it ended early."""
@@ -171,15 +176,18 @@ class _Run:
             return
         if type.is_sink:
             self.sinks.written.pop(call.key, None)
+        _check_files(call, ())
         start = time.perf_counter()
         context = _CallContext(self, call)
         result = type.fn(context, **args) if type.takes_context else type.fn(**args)
         seconds = time.perf_counter() - start
+        _check_files(call, tuple(args.values()))
         values = as_outputs(result) if type.outputs else ()
         if len(values) != len(type.outputs):
             raise TypeError(f"{type.id} declares {len(type.outputs)} outputs and returned {len(values)}")
         if values:
-            self.cache.put(call.key, values, seconds)
+            if not _reads_what_was_made(call):
+                self.cache.put(call.key, values, seconds)
             if call.key in self.uses:
                 self.held[call.key] = values
         self._finished(call, seconds, False, values or tuple(args.values()), context.preview)
@@ -270,6 +278,21 @@ def own_preview(values: tuple[Any, ...], output: int | None = None) -> Callable[
     values = values if output is None else values[output : output + 1]
     shown = next((value for value in values if isinstance(getattr(value, "preview", None), Callable)), None)
     return cast(Previewable, shown).preview if shown is not None else None
+
+
+def _check_files(call: Call, values: tuple[Any, ...]) -> None:
+    """Raises Changed when a file is not any more what the call's key says.
+
+    values: what the call was given, which may describe files as well.
+    """
+    paths = (path for path, known in call.files.items() if fingerprint(path) != known)
+    if path := next(paths, None) or changed(values):
+        raise Changed(path)
+
+
+def _reads_what_was_made(call: Call) -> bool:
+    """Whether it reads a file that another call names, so that its key cannot say what is in that file."""
+    return any(isinstance(call.args[name], Ref) for name in call.type.file_inputs)
 
 
 def call_refs(call: Call) -> list[Ref]:

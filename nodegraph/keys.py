@@ -7,20 +7,13 @@ node ids, titles or positions.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
-from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from nodegraph.fingerprints import Fingerprint
 from nodegraph.node import NodeType
 from nodegraph.types import ListOf
-
-Fingerprint = tuple[Any, ...]
-MAX_FILES = 10_000
-PROGRAM = Path(__file__).parents[1]
-"""The folder of the program, where relative paths of shipped workflows lead."""
 
 
 class Ref(NamedTuple):
@@ -72,33 +65,3 @@ def canonical(tp: Any, value: Any) -> Any:
     if isinstance(tp, ListOf) and isinstance(value, tuple):
         return tuple(canonical(tp.element, v) for v in cast("tuple[Any, ...]", value))
     return value
-
-
-def fingerprint(path: str) -> Fingerprint:
-    """Size and time of a file, of the files of a folder down to two levels; empty when there is nothing.
-
-    A relative path is looked up in the working folder, then in the program's own. At most 10,000 files of a folder.
-    """
-    found = next((place for place in (path, PROGRAM / path) if path and os.path.exists(place)), None)
-    if found is None:
-        return ()
-    try:
-        if not os.path.isdir(found):
-            return _size_and_time(found)
-        return tuple(sorted(islice(_files(found, levels=2), MAX_FILES)))
-    except OSError:  # it went while we looked
-        return ()
-
-
-def _size_and_time(path: str | Path) -> tuple[int, int]:
-    status = os.stat(path)
-    return status.st_size, status.st_mtime_ns
-
-
-def _files(folder: str | Path, levels: int, prefix: str = "") -> Iterator[Fingerprint]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_file():
-                yield (prefix + entry.name, *_size_and_time(entry.path))
-            elif levels > 1 and entry.is_dir():
-                yield from _files(entry.path, levels - 1, f"{prefix}{entry.name}/")

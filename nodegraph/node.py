@@ -43,7 +43,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """The text is a path; keys cover the size and time of what is there, not only its name.
+    """The text is a path; keys cover what is there, not only its name. As an output: of a file the node has written.
 
     suffixes: lower case with the dot; empty means any. folder: a folder may be given instead.
     """
@@ -126,8 +126,11 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Output:
+    """file: the text is the path of a file that the node has written."""
+
     name: str
     type: Any
+    file: bool = False
 
 
 @dataclass(frozen=True)
@@ -290,10 +293,15 @@ def _outputs(hint: Any) -> tuple[Output, ...]:
         return ()
     if hasattr(hint, "_fields"):
         fields = get_type_hints(hint, include_extras=True)
-        return tuple(Output(name, _split(tp)[0]) for name, tp in fields.items())
+        return tuple(_output(name, tp) for name, tp in fields.items())
     tp = _split(hint)[0]
     named = isinstance(tp, type) and tp not in (bool, int, float, str, Any)
     return (Output(tp.__name__.lower() if named else "value", tp),)
+
+
+def _output(name: str, hint: Any) -> Output:
+    tp, _, meta = _split(hint)
+    return Output(name, tp, any(isinstance(m, File) for m in meta))
 
 
 def _finite(value: float) -> bool:

@@ -16,7 +16,7 @@ MAX_SAMPLES = 4
 
 
 class Trained(NamedTuple):
-    path: str
+    path: Annotated[str, File((".safetensors",))]
     report: Image
 
 

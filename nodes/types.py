@@ -7,9 +7,12 @@ freeing memory never invalidates a result.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from nodegraph.fingerprints import Changed, FromFiles, of_file
 from nodegraph.types import PREVIEW_SIDE, Picture, socket_type
 
 if TYPE_CHECKING:
@@ -32,11 +35,40 @@ class NoiseSchedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
-    """A file or folder of weights. fingerprint: size and time of what is there, so keys notice a new file."""
+class Weights(FromFiles):
+    """A file or folder of weights.
+
+    files: all that one part of it is read from, settings included. fingerprint: a word for each of them, so that keys
+    notice another file.
+    """
 
     path: str
     fingerprint: str
+    files: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, path: Path, files: Iterable[Path]) -> Weights:
+        """As they are now. Raises OSError when one cannot be looked at."""
+        names = tuple(map(str, files))
+        return cls(str(path), " ".join(map(_word, names)), names)
+
+    def changed(self) -> str | None:
+        for name, word in zip(self.files, self.fingerprint.split(), strict=True):
+            try:
+                if _word(name) != word:
+                    return name
+            except OSError:  # it is gone
+                return name
+        return None
+
+    def check_unchanged(self) -> None:
+        """Raises Changed: what was just read must not be kept under this name."""
+        if path := self.changed():
+            raise Changed(path)
+
+
+def _word(path: str) -> str:
+    return "-".join(map(str, of_file(path)))
 
 
 @dataclass(frozen=True, slots=True)

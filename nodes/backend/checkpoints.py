@@ -118,7 +118,7 @@ def lora(path: str, model: Model) -> Lora:
     widths = {shape[1] for name, shape in found.items() if re.search(r"attn2[._]to_k", name) and name.endswith(downs)}
     if widths - {width}:
         raise ValueError(f"{place} is a LoRA for models with prompts {max(widths)} wide; this one's are {width}")
-    return Lora(Weights(str(place), _fingerprint(place)), 1.0)
+    return Lora(Weights.of(place, [place]), 1.0)
 
 
 def settings_folder(place: Path) -> Path:
@@ -128,8 +128,12 @@ def settings_folder(place: Path) -> Path:
 
 def config(place: Path, part: Part) -> dict[str, Any]:
     """The settings of one part of a checkpoint. Raises ValueError when they are missing or unreadable."""
+    return read_json(config_file(place, part))
+
+
+def config_file(place: Path, part: Part) -> Path:
     alone = part == "controlnet" and place.is_dir()  # its folder holds nothing else
-    return read_json((place if alone else settings_folder(place) / part) / "config.json")
+    return (place if alone else settings_folder(place) / part) / "config.json"
 
 
 def weight_files(place: Path, part: Part) -> tuple[Path, ...]:
@@ -143,7 +147,7 @@ def weight_files(place: Path, part: Part) -> tuple[Path, ...]:
 def weights(place: Path, part: Part) -> Weights:
     files = weight_files(place, part)
     shards.all_shapes(files)
-    return Weights(str(place), " ".join(map(_fingerprint, files)))
+    return Weights.of(place, [*files, *_settings_files(place, part)])
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -160,9 +164,12 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
-def _fingerprint(path: Path) -> str:
-    stat = path.stat()
-    return f"{stat.st_size}-{stat.st_mtime_ns}"
+def _settings_files(place: Path, part: Part) -> list[Path]:
+    """What is read of one part besides its weights."""
+    files = [config_file(place, part)]
+    if part == "text_encoder":
+        files += sorted(path for path in (settings_folder(place) / "tokenizer").iterdir() if path.is_file())
+    return files
 
 
 def _check_folder(place: Path) -> None:

@@ -46,12 +46,12 @@ def shapes(path: Path) -> Shapes:
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
     stat = path.stat()
-    return _shapes(path, stat.st_size, stat.st_mtime_ns)
+    return _shapes(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
 
 
 @lru_cache(maxsize=64)
-def _shapes(path: Path, size: int, mtime_ns: int) -> Shapes:
-    """mtime_ns: only so that a changed file is read again."""
+def _shapes(path: Path, size: int, *_identity: int) -> Shapes:
+    """_identity: only so that a changed file is read again."""
     text = _json_text(path, size)
     try:
         entries = parse_object(text)

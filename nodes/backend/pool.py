@@ -64,7 +64,9 @@ def text_encoder(description: TextEncoder) -> tuple[CLIPTokenizer, CLIPTextModel
     """The tokenizer and the text encoder with its LoRAs."""
     module = _adapted(_slot("text_encoder", description.weights), description.loras)
     if description.weights not in _tokenizers:
-        _tokenizers[description.weights] = loading.tokenizer(description.weights, module.config.vocab_size)
+        tokenizer = loading.tokenizer(description.weights, module.config.vocab_size)
+        description.weights.check_unchanged()
+        _tokenizers[description.weights] = tokenizer
     return _tokenizers[description.weights], module
 
 
@@ -111,6 +113,7 @@ def _slot(part: Part, weights: Weights) -> _Slot:
     if key not in _slots:
         dtype = torch.float32 if part == "vae" else devices.dtype(_device)
         module = loading.load(weights, part, _device, dtype)
+        weights.check_unchanged()
         _slots[key] = _Slot(packing.packed(module) if part in PACKED else module)
         _make_room(key)
     _slots.move_to_end(key)
@@ -143,4 +146,7 @@ def _sibling(slot: _Slot, loras: Sequence[Lora]) -> Any:
     for known, module in slot.twins.items():
         if [lora.weights for lora in known] == files:
             return module
-    return adapters.with_loras(slot.base, files)
+    adapted = adapters.with_loras(slot.base, files)
+    for weights in files:
+        weights.check_unchanged()
+    return adapted

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from nodegraph.fingerprints import fingerprint
 from nodegraph.graph import Node, add_node, change_node, set_param
-from nodegraph.keys import call_key, fingerprint
+from nodegraph.keys import call_key
 from nodegraph.plan import Planner, Ref, plan
 from tests.nodegraph.toys import REGISTRY, build, extend, result, sentences
 

@@ -89,6 +89,16 @@ def read(path: Annotated[str, File((".txt",))] = "") -> Box:
     return Box(float(Path(path).read_text()))
 
 
+class Written(NamedTuple):
+    path: Annotated[str, File((".txt",))]
+
+
+@node("toy.write")
+def write(box: Box, path: str = "") -> Written:
+    Path(path).write_text(f"{box.value}")
+    return Written(path)
+
+
 @node("toy.show")
 def show(box: Box) -> None:
     """A sink."""
