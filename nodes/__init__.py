@@ -20,7 +20,7 @@ def configure(device: str) -> None:
 
 
 def environment(device: str) -> str:
-    """What changes the bits of a result besides its inputs: the device's class and precision."""
+    """What changes the bits of a result besides its inputs: the machine and the libraries."""
     from nodes.backend import devices
 
     return devices.environment(device)
