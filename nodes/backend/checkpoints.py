@@ -7,23 +7,22 @@ file with the names of the original Stable Diffusion code.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import NamedTuple
 
-from nodes.backend import shards
+from nodes.backend import expected, shards, vocabulary
+from nodes.backend.fields import read_settings
 from nodes.backend.headers import Shapes, shapes
-from nodes.types import ControlNet, Lora, Model, NoiseSchedule, Prediction, TextEncoder, Vae, Weights
-
-Part = Literal["unet", "vae", "text_encoder", "controlnet"]
+from nodes.backend.part_settings import KIND, Part, Settings, read_part, read_training
+from nodes.types import ControlNet, Lora, Model, TextEncoder, Vae, Weights
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "nodes" / "configs" / "sd1"
 """Settings of the parts of a one-file checkpoint, which holds weights alone."""
 
-MAX_CONFIG = 1_000_000  # bytes
 FAMILY = "sd1"
+MAX_NATIVE = 4096  # pixels
 LATENT_SIZE = 64  # side of the latents that Stable Diffusion 1.x was trained with
 LORA_MARKS = (".lora_down.", ".lora_up.", ".lora_A.", ".lora_B.", ".lora.down.", ".lora.up.")
 PREFIXES: dict[Part, str] = {
@@ -63,36 +62,47 @@ def checkpoint(path: str) -> Checkpoint:
     else:
         _check_file(place, shapes(place))
     unet, vae = config(place, "unet"), config(place, "vae")
-    if unet.get("in_channels") != vae.get("latent_channels"):
+    if unet["in_channels"] != vae["latent_channels"]:
         raise ValueError(
-            f"{place} is not a text-to-image model: its U-Net takes {unet.get('in_channels')} channels, "
-            f"its VAE makes {vae.get('latent_channels')}"
+            f"{place} is not a text-to-image model: its U-Net takes {unet['in_channels']} channels, "
+            f"its VAE makes {vae['latent_channels']}"
         )
-    prediction, schedule = _training(place)
+    prediction, schedule = read_training(scheduler_file(place))
     factor = 2 ** (len(vae["block_out_channels"]) - 1)
-    native_size = (unet.get("sample_size") or LATENT_SIZE) * factor
-    return Checkpoint(
+    native_size = (unet["sample_size"] or LATENT_SIZE) * factor
+    if native_size > MAX_NATIVE:
+        raise ValueError(
+            f"{place}/unet/config.json: sample_size {unet['sample_size']} means pictures of {native_size:,} pixels a "
+            f"side; {MAX_NATIVE:,} is the most"
+        )
+    found = Checkpoint(
         Model(weights(place, "unet"), FAMILY, prediction, schedule),
         TextEncoder(weights(place, "text_encoder"), FAMILY),
         Vae(weights(place, "vae"), vae["latent_channels"], factor, native_size),
     )
+    if place.is_dir():
+        vocabulary.read(place / "tokenizer", config(place, "text_encoder")["vocab_size"])
+    return found
 
 
 def pixel_model(path: str) -> Model:
     """Describe a denoiser of pixels. Raises ValueError when the folder holds none."""
     place = find(path)
-    settings = config(place, "unet") if (place / "unet").is_dir() else {}
-    if settings.get("_class_name") != "UNet2DConditionModel" or settings.get("in_channels") != 3:
+    unet = (place / "unet").is_dir() and kind_of(place / "unet")["_class_name"] == "UNet2DConditionModel"
+    if not unet or config(place, "unet")["in_channels"] != 3:
         raise ValueError(f"{place} is not a pixel-space model: it has no unet/ that reads prompts and takes 3 channels")
-    return Model(weights(place, "unet"), FAMILY, *_training(place))
+    return Model(weights(place, "unet"), FAMILY, *read_training(scheduler_file(place)))
 
 
 def controlnet(path: str) -> ControlNet:
     """Describe a ControlNet: a diffusers folder, or a file of either layout. Raises ValueError when it is none."""
     place = find(path)
     if place.is_dir():
-        if config(place, "controlnet").get("_class_name") != "ControlNetModel":
+        kind = kind_of(place)
+        if kind["_class_name"] != "ControlNetModel":
             raise ValueError(f"{place} is not a ControlNet: its config.json says otherwise")
+        if kind["addition_embed_type"]:
+            raise ValueError(f"{place} is a ControlNet for Stable Diffusion XL; this program can run 1.x")
     else:
         names = shapes(place)
         if not any("zero_convs.0." in n or n.startswith("controlnet_down_blocks.") for n in names):
@@ -126,14 +136,23 @@ def settings_folder(place: Path) -> Path:
     return place if place.is_dir() else CONFIGS
 
 
-def config(place: Path, part: Part) -> dict[str, Any]:
-    """The settings of one part of a checkpoint. Raises ValueError when they are missing or unreadable."""
-    return read_json(config_file(place, part))
+def scheduler_file(place: Path) -> Path:
+    return settings_folder(place) / "scheduler" / "scheduler_config.json"
 
 
 def config_file(place: Path, part: Part) -> Path:
     alone = part == "controlnet" and place.is_dir()  # its folder holds nothing else
     return (place if alone else settings_folder(place) / part) / "config.json"
+
+
+def config(place: Path, part: Part) -> Settings:
+    """The settings of one part of a checkpoint. Raises ValueError when they are missing or cannot be meant."""
+    return read_part(config_file(place, part), part)
+
+
+def kind_of(folder: Path, name: str = "config.json") -> Settings:
+    """What a settings file says that it describes: fields of KIND."""
+    return read_settings(folder / name, KIND)
 
 
 def weight_files(place: Path, part: Part) -> tuple[Path, ...]:
@@ -146,22 +165,11 @@ def weight_files(place: Path, part: Part) -> tuple[Path, ...]:
 
 def weights(place: Path, part: Part) -> Weights:
     files = weight_files(place, part)
-    shards.all_shapes(files)
+    found = shards.all_shapes(files)
+    if place.is_dir():
+        names = {name.removeprefix("text_model."): shape for name, shape in found.items()}
+        expected.check(place, part, config(place, part), names)
     return Weights.of(place, [*files, *_settings_files(place, part)])
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ValueError(f"there is no {path.name} in {path.parent}")
-    with path.open("rb") as file:
-        text = file.read(MAX_CONFIG + 1)
-    try:
-        data = json.loads(text[:MAX_CONFIG])
-    except (ValueError, RecursionError):
-        raise ValueError(f"{path} is not valid JSON") from None
-    if not isinstance(data, dict):
-        raise ValueError(f"{path} holds no settings")
-    return data
 
 
 def _settings_files(place: Path, part: Part) -> list[Path]:
@@ -174,16 +182,16 @@ def _settings_files(place: Path, part: Part) -> list[Path]:
 
 def _check_folder(place: Path) -> None:
     if (place / "transformer").is_dir():
-        kind = read_json(place / "model_index.json").get("_class_name", "an unknown pipeline")
+        kind = kind_of(place, "model_index.json")["_class_name"]
         raise ValueError(f"{place} is a {kind}; this program can run Stable Diffusion 1.x")
     for part in ("unet", "vae", "text_encoder", "tokenizer", "scheduler"):
         if not (place / part).is_dir():
             raise ValueError(f"{place} is not a checkpoint folder: it has no folder {part}")
-    unet = read_json(place / "unet" / "config.json")
-    if (place / "text_encoder_2").is_dir() or unet.get("addition_embed_type"):
+    kind = kind_of(place / "unet")
+    if (place / "text_encoder_2").is_dir() or kind["addition_embed_type"]:
         raise ValueError(f"{place} is a Stable Diffusion XL model; this program can run Stable Diffusion 1.x")
-    if unet.get("_class_name") != "UNet2DConditionModel":
-        raise ValueError(f"{place}/unet is a {unet.get('_class_name')}; this program can run UNet2DConditionModel")
+    if kind["_class_name"] != "UNet2DConditionModel":
+        raise ValueError(f"{place}/unet is a {kind['_class_name']}; this program can run UNet2DConditionModel")
 
 
 def _check_file(place: Path, found: Shapes) -> None:
@@ -194,9 +202,10 @@ def _check_file(place: Path, found: Shapes) -> None:
             raise ValueError(
                 f"{place} is not a whole Stable Diffusion 1.x checkpoint: it has no {PREFIXES[part]}* tensors"
             )
-    expected = config(place, "unet")
-    channels = found["model.diffusion_model.input_blocks.0.0.weight"][1]
-    if channels != expected["in_channels"]:
+    first = found.get(f"{PREFIXES['unet']}input_blocks.0.0.weight", ())
+    if len(first) != 4:
+        raise ValueError(f"{place} is damaged: its U-Net has no first layer, or one of shape {first}")
+    if (channels := first[1]) != config(place, "unet")["in_channels"]:
         raise ValueError(
             f"{place} takes {channels} channels, as inpainting models do; this program can run text-to-image"
         )
@@ -216,27 +225,3 @@ def _other_kind(found: Shapes) -> str | None:
         "control_model.": "a ControlNet (use Load ControlNet)",
     }
     return next((kind for mark, kind in marks.items() if any(name.startswith(mark) for name in found)), None)
-
-
-def _training(place: Path) -> tuple[Prediction, NoiseSchedule]:
-    """How the denoiser was trained, from the scheduler's settings."""
-    path = settings_folder(place) / "scheduler" / "scheduler_config.json"
-    settings = read_json(path)
-    prediction = settings.get("prediction_type", "epsilon")
-    kind = settings.get("beta_schedule", "linear")
-    for name, value, known in (
-        ("prediction_type", prediction, get_args(Prediction)),
-        ("beta_schedule", kind, ("linear", "scaled_linear", "squaredcos_cap_v2")),
-    ):
-        if value not in known:
-            raise ValueError(f"{path}: {name} {value!r} is not one of {', '.join(known)}")
-    for name in ("rescale_betas_zero_snr", "trained_betas"):
-        if settings.get(name):
-            raise ValueError(f"{path}: {name} is not supported; this program can run plain noise schedules")
-    schedule = NoiseSchedule(
-        kind,
-        float(settings.get("beta_start", 0.0001)),
-        float(settings.get("beta_end", 0.02)),
-        int(settings.get("num_train_timesteps", 1000)),
-    )
-    return prediction, schedule

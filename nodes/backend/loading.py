@@ -15,10 +15,11 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import AddedToken, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from nodes.backend import single_file
-from nodes.backend.checkpoints import Part, config, settings_folder, weight_files
+from nodes.backend import single_file, vocabulary
+from nodes.backend.checkpoints import config, settings_folder, weight_files
+from nodes.backend.part_settings import Part
 from nodes.types import Weights
 
 CLASSES: dict[Part, type[Any]] = {
@@ -36,7 +37,7 @@ def load(weights: Weights, part: Part, device: torch.device, dtype: torch.dtype)
     place = Path(weights.path)
     settings = config(place, part)
     with init_empty_weights():
-        module: Any = CLIPTextModel(CLIPTextConfig(**settings)) if part == "text_encoder" else _build(part, settings)
+        module: Any = _build(part, settings)
     tensors = _tensors(place, part, settings)
     fitted = {name: tensors[name] for name in module.state_dict() if name in tensors}
     _check(place, part, module, fitted)
@@ -47,17 +48,26 @@ def load(weights: Weights, part: Part, device: torch.device, dtype: torch.dtype)
 def tokenizer(weights: Weights, vocab_size: int) -> CLIPTokenizer:
     """The tokenizer of a checkpoint. vocab_size: what the text encoder knows.
 
-    Raises ValueError when they do not belong together: the library itself makes up a tokenizer from an empty folder.
+    Raises ValueError when its files are damaged, or when the two do not belong together.
     """
     folder = settings_folder(Path(weights.path)) / "tokenizer"
-    found = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
-    if len(found) != vocab_size:
-        raise ValueError(f"the tokenizer in {folder} has {len(found)} words, its text encoder {vocab_size}")
-    return found
+    words = vocabulary.read(folder, vocab_size)
+    merges: list[Any] = list(words.merges)
+    return CLIPTokenizer(
+        vocab=dict(words.numbers),
+        merges=merges,
+        added_tokens_decoder={number: AddedToken(**entry) for number, entry in words.added.items()},
+        model_max_length=words.context,
+        **words.special,
+    )
 
 
 def _build(part: Part, settings: dict[str, Any]) -> nn.Module:
-    return CLASSES[part].from_config({name: value for name, value in settings.items() if name[0] != "_"})
+    if part == "text_encoder":
+        # Which tokens begin and end a text is the tokenizer's to say; here they only choose the pooled state, which
+        # is not used: 2 takes that of the highest number.
+        return CLIPTextModel(CLIPTextConfig(**settings, bos_token_id=None, eos_token_id=2, pad_token_id=None))
+    return CLASSES[part].from_config(settings)
 
 
 def _tensors(place: Path, part: Part, settings: dict[str, Any]) -> single_file.Tensors:

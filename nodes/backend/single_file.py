@@ -16,7 +16,8 @@ from diffusers.loaders.single_file_utils import (
 from safetensors import safe_open
 from torch import Tensor
 
-from nodes.backend.checkpoints import PREFIXES, Part
+from nodes.backend.checkpoints import PREFIXES
+from nodes.backend.part_settings import Part
 
 Tensors = dict[str, Tensor]
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import zeros
 
 from nodes.backend import checkpoints
@@ -209,5 +209,9 @@ def test_a_denoiser_of_pixels_is_described_with_its_schedule(sd15_folder: Path, 
     shutil.copytree(sd15_folder, folder)
     settings = json.loads((folder / "unet" / "config.json").read_text("utf-8"))
     (folder / "unet" / "config.json").write_text(json.dumps(settings | {"in_channels": 3, "out_channels": 3}), "utf-8")
+    file = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(file)
+    pixels = {"conv_in.weight": tensors["conv_in.weight"][:, :3], "conv_out.weight": tensors["conv_out.weight"][:3]}
+    save_file(tensors | {name: tensor.contiguous() for name, tensor in pixels.items()}, file)
     model, base = checkpoints.pixel_model(str(folder)), checkpoints.checkpoint(str(sd15_folder)).model
     assert (model.prediction, model.noise_schedule) == (base.prediction, base.noise_schedule)

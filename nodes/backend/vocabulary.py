@@ -1,0 +1,181 @@
+"""The files of a CLIP tokenizer, read and checked here: the library gets lists, never a folder.
+
+Format: vocab.json {token: number} with merges.txt (a header line, then two tokens a line), or both in tokenizer.json
+under "model"; special tokens and the length of a prompt in tokenizer_config.json and special_tokens_map.json.
+Byte-level BPE: Radford et al. 2019 (GPT-2), with CLIP's end-of-word mark. How text is cut into words is CLIP's,
+whatever a tokenizer.json says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from nodes.backend.fields import MAX_SETTINGS, Field, Flag, Schema, Text, Whole, check_fields
+from nodes.backend.strict_json import quoted, read_object
+
+MAX_BYTES = 16_000_000
+MAX_WORD = 200  # characters of a token; CLIP's longest has 32
+MAX_ADDED = 10_000
+SPECIAL = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>"}
+SPECIAL |= {"pad_token": "<|endoftext|>"}
+CONFIG: Schema = {"model_max_length": Field(Whole(3, 1 << 127), 77)}  # a very large number stands for no limit
+ADDED: Schema = {
+    "content": Field(Text(MAX_WORD), ""),
+    **{name: Field(Flag(), False) for name in ("single_word", "lstrip", "rstrip", "normalized", "special")},
+}
+
+
+class Vocabulary(NamedTuple):
+    """numbers: of each token, 0 to their count - 1. merges: pairs of tokens, the most frequent first.
+
+    special: the token for each role. added: numbers of tokens that are found whole in a text, with their flags.
+    """
+
+    numbers: Mapping[str, int]
+    merges: tuple[tuple[str, str], ...]
+    special: Mapping[str, str]
+    added: Mapping[int, Mapping[str, Any]]
+    context: int
+
+
+FILES = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
+FILES += ("added_tokens.json",)  # of older versions, for words that were taught later
+
+
+def read(folder: Path, vocab_size: int) -> Vocabulary:
+    """The tokenizer for a text encoder that knows vocab_size tokens.
+
+    Raises ValueError, naming the file and what is wrong in it, or when the two do not belong together.
+    """
+    stats = [path.stat() if path.is_file() else None for path in _paths(folder)]
+    words = _read(folder, tuple(s and (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for s in stats))
+    if len(words.numbers) != vocab_size:
+        raise ValueError(f"the tokenizer in {folder} has {len(words.numbers)} words, its text encoder {vocab_size}")
+    return words
+
+
+def _paths(folder: Path) -> Iterator[Path]:
+    return (folder / name for name in FILES)
+
+
+@lru_cache(maxsize=4)
+def _read(folder: Path, _identity: tuple[object, ...]) -> Vocabulary:
+    """_identity: only so that changed files are read again."""
+    whole, table, list_, config, roles, older = _paths(folder)
+    added: dict[int, Mapping[str, Any]] = {}
+    if whole.is_file():
+        place, numbers, merges, added = whole, *_from_tokenizer_json(whole)
+    else:
+        place, numbers, merges = table, _numbers(table, read_object(table, MAX_BYTES)), _from_text(list_)
+    settings = read_object(config, MAX_SETTINGS) if config.is_file() else {}
+    named = read_object(roles, MAX_SETTINGS) if roles.is_file() else {}
+    if "added_tokens_decoder" in settings:
+        added = dict(_added(config, settings["added_tokens_decoder"]))
+        named = {}  # older files do not count beside the newer
+    elif older.is_file():
+        known = _numbers(older, read_object(older, MAX_SETTINGS))
+        table_ = {str(number): {"content": token, "normalized": True} for token, number in known.items()}
+        added |= {number: entry for number, entry in _added(older, table_) if entry["content"] not in numbers}
+    numbers |= {entry["content"]: number for number, entry in added.items()}
+    _check_numbers(place, numbers)
+    _check_merges(list_ if place == table else place, numbers, merges)
+    special = {role: _role(folder, role, settings | named, numbers) for role in SPECIAL}
+    context = check_fields(config, settings, CONFIG)["model_max_length"]
+    return Vocabulary(numbers, merges, special, added, context)
+
+
+def _numbers(path: Path, table: Any) -> dict[str, int]:
+    if not isinstance(table, dict) or not table:
+        raise ValueError(f"{path} has no table of tokens")
+    for token, number in cast("dict[str, Any]", table).items():
+        if not 0 < len(token) <= MAX_WORD or type(number) is not int:
+            raise ValueError(
+                f"{path}: the number of {quoted(token)} is {quoted(number)}; it must be whole, and a token have 1 to "
+                f"{MAX_WORD} characters"
+            )
+    return cast("dict[str, int]", table)
+
+
+def _check_numbers(path: Path, numbers: Mapping[str, int]) -> None:
+    """Raises ValueError unless they count from 0 without a gap."""
+    seen: set[int] = set()
+    for token, number in numbers.items():
+        if not 0 <= number < len(numbers) or number in seen:
+            raise ValueError(
+                f"{path}: {quoted(token)} has number {quoted(number)}; "
+                f"its tokens must have 0 to {len(numbers) - 1}, each once"
+            )
+        seen.add(number)
+
+
+def _from_text(path: Path) -> tuple[tuple[str, str], ...]:
+    if not path.is_file():
+        raise ValueError(f"there is no {path.name} in {path.parent}")
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"{path} is larger than {MAX_BYTES:,} bytes, the most that is read of such a file")
+    try:
+        lines = data.decode().split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: byte {error.start} is no UTF-8") from None
+    start = 1 if lines[0].startswith("#version") else 0
+    return _pairs(path, [line.rstrip("\r").split(" ") for line in lines[start:] if line.strip("\r")])
+
+
+def _pairs(path: Path, entries: list[Any]) -> tuple[tuple[str, str], ...]:
+    for entry in entries:
+        if not isinstance(entry, list) or not all(isinstance(part, str) and part for part in entry) or len(entry) != 2:
+            raise ValueError(f"{path}: {quoted(entry)} is not two tokens to be merged")
+    return tuple((first, second) for first, second in entries)
+
+
+def _check_merges(path: Path, numbers: Mapping[str, int], merges: tuple[tuple[str, str], ...]) -> None:
+    for first, second in merges:
+        for token in (first, second, first + second):
+            if token not in numbers:
+                raise ValueError(f"{path} merges {quoted(first)} and {quoted(second)}, but {quoted(token)} is no token")
+
+
+def _from_tokenizer_json(
+    path: Path,
+) -> tuple[dict[str, int], tuple[tuple[str, str], ...], dict[int, Mapping[str, Any]]]:
+    data = read_object(path, MAX_BYTES)
+    model = data.get("model")
+    if not isinstance(model, dict) or cast("dict[str, Any]", model).get("type", "BPE") != "BPE":
+        raise ValueError(f"{path} has no BPE model, which CLIP's tokenizer is")
+    fields = cast("dict[str, Any]", model)
+    merges = fields.get("merges")
+    if not isinstance(merges, list):
+        raise ValueError(f"{path} has no list of merges")
+    entries = [entry.split(" ") if isinstance(entry, str) else entry for entry in cast("list[Any]", merges)]
+    table: dict[str, Any] = {}
+    listed = data.get("added_tokens", [])
+    for entry in cast("list[Any]", listed if isinstance(listed, list) else [listed]):
+        if not isinstance(entry, dict) or "id" not in entry:
+            raise ValueError(f"{path}: an added token is {quoted(entry)}, without an id")
+        table[str(cast("dict[str, Any]", entry)["id"])] = entry
+    return _numbers(path, fields.get("vocab")), _pairs(path, entries), dict(_added(path, table))
+
+
+def _added(path: Path, table: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    if not isinstance(table, dict) or len(cast("dict[str, Any]", table)) > MAX_ADDED:
+        raise ValueError(f"{path}: its added tokens must be an object of at most {MAX_ADDED:,}")
+    for number, entry in cast("dict[str, Any]", table).items():
+        if not (number.isascii() and number.isdigit() and len(number) < 9):
+            raise ValueError(f"{path}: an added token has the number {quoted(number)}")
+        if not isinstance(entry, dict) or not cast("dict[str, Any]", entry).get("content"):
+            raise ValueError(f"{path}: the added token {number} has no content")
+        yield int(number), check_fields(path, cast("dict[str, Any]", entry), ADDED)
+
+
+def _role(folder: Path, role: str, named: Mapping[str, Any], numbers: Mapping[str, int]) -> str:
+    """The token for a role, given as text or as an object with its content."""
+    value: Any = named.get(role) or SPECIAL[role]
+    token: Any = cast("dict[str, Any]", value).get("content") if isinstance(value, dict) else value
+    if not isinstance(token, str) or token not in numbers:
+        raise ValueError(f"the {role} of the tokenizer in {folder} is {quoted(token)}, which is none of its tokens")
+    return token
