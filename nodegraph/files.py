@@ -29,6 +29,9 @@ LEFTOVER_AGE = 3600.0
 MAX_FOLDERS = 10_000
 """That are looked through for left-overs."""
 
+LONGEST_NAME, LONGEST_PATH = 255, 4000
+"""Bytes. No system in use knows longer names; longer paths on Linux cannot be opened."""
+
 MOST_ASIDE = 9
 """Damaged files of one name that are kept."""
 
@@ -64,7 +67,18 @@ def read_own(path: Path, what: str, limit: int, parse: Callable[[bytes], T]) -> 
     except FileNotFoundError:
         raise
     except UNREADABLE as error:
-        raise Damaged(f"{what} in {path} cannot be read ({reason(error)}); {_where(set_aside(path))}") from error
+        raise Damaged(f"{what} in {path} cannot be read ({reason(error)}); {said_to_be(set_aside(path))}") from error
+
+
+def usable_path(text: str) -> Path:
+    """A path that a file names. Raises ValueError for what no file can be called: every look at it would raise."""
+    path = Path(text)
+    if "\0" in text:
+        raise ValueError("a file name holds a zero byte")
+    # fsencode raises UnicodeEncodeError, a ValueError, for half of a surrogate pair
+    if len(os.fsencode(text)) > LONGEST_PATH or any(len(os.fsencode(part)) > LONGEST_NAME for part in path.parts):
+        raise ValueError(f"a file name is longer than {LONGEST_NAME} bytes, or with its folders than {LONGEST_PATH}")
+    return path
 
 
 def set_aside(path: Path) -> Path | None:
@@ -98,7 +112,8 @@ def reason(error: BaseException, limit: int = 200) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def _where(aside: Path | None) -> str:
+def said_to_be(aside: Path | None) -> str:
+    """What `set_aside` has done, for the end of a sentence."""
     return f"it is kept as {aside.name}" if aside else "it could not be set aside"
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtWidgets import QApplication
 
 from nodegraph import workflow
 from nodegraph.engine import Settings as EngineSettings
@@ -16,8 +16,9 @@ from ui import theme
 from ui.canvas import accessible
 from ui.garbage import GarbageCollector
 from ui.main_window import MainWindow
-from ui.session import Session, state_folder
+from ui.session import Session
 from ui.settings import Settings, settings_folder
+from ui.state_folder import state_folder
 from ui.tour import take_tour
 
 SETTINGS = "settings.json"
@@ -38,14 +39,13 @@ def run_editor(registry: Registry, path: str | None = None, package: str = "node
     theme.install(app)
     accessible.install()
     settings = Settings(settings_folder() / SETTINGS)
-    session = _session(registry, app)
-    window = MainWindow(registry, EngineSettings(package), settings, session)
+    window = MainWindow(registry, EngineSettings(package), settings, Session(registry, state_folder()))
     window.restore()
     if path:
         window.open(Path(path))
     fresh = window.workspace.pristine
     if fresh:
-        window.tabs.new(workflow.load(DEFAULT_GRAPH), "Text to image")
+        _show_default(window)
     window.show()
     GarbageCollector(app)
 
@@ -61,11 +61,8 @@ def run_editor(registry: Registry, path: str | None = None, package: str = "node
     return app.exec()
 
 
-def _session(registry: Registry, app: QApplication) -> Session:
-    """Raises ValueError when nothing can be kept; said on the screen too, for who has no terminal."""
+def _show_default(window: MainWindow) -> None:
     try:
-        return Session(registry, state_folder())
+        window.tabs.new(workflow.load(DEFAULT_GRAPH), "Text to image")
     except ValueError as error:
-        if app.platformName() != "offscreen":
-            QMessageBox.critical(None, "Denoodle cannot start", f"{error}.")
-        raise
+        window.complain(f"{error}; reinstall the program")

@@ -14,11 +14,14 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from nodegraph import png
-from nodegraph.files import write_atomic
+from nodegraph.files import UNREADABLE, Damaged, read_own, said_to_be, set_aside, usable_path, write_atomic
 from nodegraph.messages import Event, Saved
 
 COMPACT_AT = 1000
 """Lines that say nothing any more, before the file is written anew when it is read."""
+
+MAX_BYTES = 512 << 20
+FOREVER = 1e11  # seconds since 1970 that no clock shows
 
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 PARAMETER = re.compile(rf"(\w+): ({NUMBER.pattern})(?![\w.])")
@@ -48,7 +51,10 @@ class Made:
 
 
 class Gallery(QObject):
-    """Pictures by path, oldest first. file: the index; several windows of the program may add to it."""
+    """Pictures by path, oldest first. file: the index; several windows of the program may add to it.
+
+    complaints: what was damaged in it, as sentences.
+    """
 
     added = Signal(object)  # Made
     changed = Signal(object)  # paths of those that are starred, or not any more
@@ -60,8 +66,15 @@ class Gallery(QObject):
         super().__init__(parent)
         self._file = file
         self.pictures: dict[str, Made] = {}
-        with suppress(OSError):  # what cannot be read or tidied up now: the next picture says why
-            self._read()
+        self.complaints: list[str] = []
+        try:
+            data = read_own(file, "The list of pictures", MAX_BYTES, bytes)
+        except FileNotFoundError:
+            return
+        except Damaged as error:
+            self.complaints.append(str(error))
+            return
+        self._replay(data)
 
     def take(self, event: Event) -> None:
         """Remember the pictures that the engine says it wrote."""
@@ -107,33 +120,42 @@ class Gallery(QObject):
         except OSError as error:
             self.troubled.emit(f"The list of pictures could not be kept: {error.strerror}")
 
-    def _read(self) -> None:
-        data = self._file.read_bytes()
-        if data and not data.endswith(b"\n"):  # a crash cut the last line short: it must not swallow the next one
-            with open(self._file, "ab") as file:
-                file.write(b"\n")
-        lines = data.splitlines()
-        for line in lines:
-            self._replay(line)
-        if len(lines) > len(self.pictures) + COMPACT_AT:
-            write_atomic(self._file, b"".join(_line({"add": asdict(made)}) for made in self.pictures.values()))
+    def _replay(self, data: bytes) -> None:
+        """Do what the lines say; those that are damaged cost no more than themselves."""
+        lines, torn = data.splitlines(), bool(data) and not data.endswith(b"\n")
+        damaged = [number for number, line in enumerate(lines, 1) if not self._said(line)]
+        if torn and lines[-1].startswith(b"{") and damaged[-1:] == [len(lines)]:
+            damaged.pop()  # a crash cut the last line short
+        if damaged:
+            aside = said_to_be(set_aside(self._file))
+            self.complaints.append(
+                f"{len(damaged)} of {len(lines)} lines in {self._file}, the list of pictures, cannot be read, "
+                f"the first is line {damaged[0]}; {aside}"
+            )
+        if damaged or torn or len(lines) > len(self.pictures) + COMPACT_AT:
+            with suppress(OSError):  # where nothing can be written, the next picture says so
+                write_atomic(self._file, b"".join(_line({"add": asdict(made)}) for made in self.pictures.values()))
 
-    def _replay(self, line: bytes) -> None:
-        """A line that is damaged, or about a picture that is gone, says nothing."""
+    def _said(self, line: bytes) -> bool:
+        """Do what a line says; whether it says anything that makes sense."""
+        if not line.strip():
+            return True
         try:
             match json.loads(line):
-                case {"add": {"path": str(path), "made": float() | int() as made, **rest}}:
-                    self.pictures.pop(path, None)
+                case {"add": {"path": str(path), "made": float() | int() as made, **rest}} if 0 <= made < FOREVER:
+                    self.pictures.pop(str(usable_path(path)), None)
                     text, node = (str(rest.get(name, "")) for name in ("text", "node"))
                     self.pictures[path] = Made(path, made, text, bool(rest.get("starred")), node)
-                case {"star": str(path), "on": bool(on)} if path in self.pictures:
-                    self.pictures[path] = replace(self.pictures[path], starred=on)
+                case {"star": str(path), "on": bool(on)}:
+                    if path in self.pictures:  # else another window has removed it
+                        self.pictures[path] = replace(self.pictures[path], starred=on)
                 case {"remove": str(path)}:
                     self.pictures.pop(path, None)
                 case _:
-                    pass
-        except ValueError:
-            return
+                    return False
+        except UNREADABLE:
+            return False
+        return True
 
 
 def words_of(search: str) -> tuple[str, ...]:

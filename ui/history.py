@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from stat import S_ISREG
 
 from nodegraph.files import remove_leftovers, write_atomic
 
@@ -47,9 +48,10 @@ class History:
 
     def versions(self) -> tuple[Version, ...]:
         """Newest first."""
-        files = sorted(self.folder.glob("*.json"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+        times = {file: time for file in self.folder.glob("*.json") if (time := _saved(file)) is not None}
         return tuple(
-            Version(file, file.stat().st_mtime, _picture(file) if _picture(file).exists() else None) for file in files
+            Version(file, times[file], _picture(file) if _picture(file).is_file() else None)
+            for file in sorted(times, key=times.__getitem__, reverse=True)
         )
 
     def _file(self, text: bytes) -> Path:
@@ -69,6 +71,15 @@ class History:
 def history_of(folder: Path, workflow: Path) -> History:
     """folder: where the program keeps the versions of all workflows."""
     return History(folder / blake2b(os.fsencode(workflow), digest_size=8).hexdigest())
+
+
+def _saved(file: Path) -> float | None:
+    """When, in seconds since 1970; None for what is no file, or was removed meanwhile."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime if S_ISREG(found.st_mode) else None
 
 
 def _picture(file: Path) -> Path:

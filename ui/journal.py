@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nodegraph import workflow
-from nodegraph.files import read_limited, write_atomic
+from nodegraph.files import read_own, usable_path, write_atomic
 from nodegraph.graph import Graph, Port, diff
 
 MAX_BYTES = 1 << 20
@@ -70,27 +70,32 @@ class Journal:
 
 
 def read(path: Path) -> State:
-    """The last state in a journal. Raises ValueError when not even its first record can be read, OSError."""
-    records = _records(read_limited(path, READ_BYTES))
-    first = next(records, None)
+    """The last state in a journal. Raises Damaged when not even its first record can be read, FileNotFoundError."""
+    return read_own(path, "The journal of a document", READ_BYTES, parse)
+
+
+def parse(data: bytes) -> State:
+    """Raises what is in UNREADABLE."""
+    records = _records(data)
+    first = last = next(records, None)
     if first is None:
-        raise ValueError(f"{path} is damaged: its first record is not whole")
-    try:
-        return _last(first, records)
-    except (LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is not a journal of this version of the program") from error
-
-
-def _last(first: dict[str, Any], records: Iterable[dict[str, Any]]) -> State:
-    """What the first record says, and what changed since."""
-    data, last = first["graph"], first
-    links = {Port(*dst): src for src, dst in data["links"]}
+        raise ValueError("its first record is not whole")
+    graph = first["graph"]
+    links = {Port(*dst): src for src, dst in graph["links"]}
     for last in records:
-        _replay(last, data["nodes"], links)
-    data["links"] = [[src, dst] for dst, src in links.items()]
-    file = last["path"]
-    where = None if file is None else Path(file)
-    return State(workflow.from_data(data), where, last["on_disk"], last["dirty"], last["title"])
+        _replay(last, graph["nodes"], links)
+    graph["links"] = [[src, dst] for dst, src in links.items()]
+    match last:
+        case {
+            "path": str() | None as file,
+            "on_disk": str() | None as known,
+            "dirty": bool(dirty),
+            "title": str(title),
+        }:
+            where = None if file is None else usable_path(file)
+            return State(workflow.from_data(graph), where, known, dirty, title)
+        case _:
+            raise ValueError("it is not a journal of this version of the program")
 
 
 def _line(state: State, graph: dict[str, Any]) -> bytes:

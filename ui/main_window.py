@@ -25,7 +25,7 @@ from ui.keys_dialog import KeysDialog
 from ui.menus import build_menus
 from ui.panels.gallery import GalleryPanel
 from ui.panels.inspector import Inspector
-from ui.panels.log import LogPanel
+from ui.panels.log import Entry, LogPanel
 from ui.panels.preview import Preview
 from ui.panels.problems import Problems
 from ui.panels.queue import QueuePanel
@@ -34,7 +34,7 @@ from ui.queue import Queue
 from ui.run_state import RunState
 from ui.runner import Runner
 from ui.session import Session
-from ui.settings import Settings
+from ui.settings import Settings, sealed, unsealed
 from ui.status import StatusBar
 from ui.tabs import Tabs
 from ui.tour import end_tour
@@ -76,6 +76,7 @@ class MainWindow(QMainWindow):
         self.gallery = Gallery(session.folder / "gallery.jsonl", self)
         self.queue_panel = QueuePanel(self.queue)
         self.gallery_panel = GalleryPanel(self.gallery)
+        self.log = LogPanel(self.engine)
         self.started = False
         self._graph_layout: QByteArray | None = None  # while the app view has the room
         self._layout_pause = QTimer(self, interval=LAYOUT_MS, singleShot=True)
@@ -95,8 +96,6 @@ class MainWindow(QMainWindow):
         for workspace in self.tabs.workspaces:
             workspace.plan.start()
         self.engine.start()
-        if self.settings.complaint:
-            self.say(self.settings.complaint)
 
     # The document that is shown -----------------------------------------------------------------------
 
@@ -168,7 +167,7 @@ class MainWindow(QMainWindow):
             self.docks.add(title, BOTTOM)
         self.docks.add("Queue", BOTTOM, self.queue_panel)
         self.docks.add("Gallery", BOTTOM, self.gallery_panel)
-        self.docks.add("Log", BOTTOM, LogPanel(self.engine))
+        self.docks.add("Log", BOTTOM, self.log)
         self.docks.add("Outline", LEFT)
         self.docks.arrange()
         for action in (*window_actions(self), *map(self._on_current, self.workspace.canvas_actions.values())):
@@ -216,10 +215,10 @@ class MainWindow(QMainWindow):
         self.tabs.retitled.connect(self._show_file)
         self.status_bar.problems.clicked.connect(lambda: self.docks.show("Problems"))
         self.settings.changed.connect(self._apply_settings)
-        self.settings.troubled.connect(self.say)
-        self.session.troubled.connect(self.say)
-        self.queue.troubled.connect(self.say)
-        self.gallery.troubled.connect(self.say)
+        self.settings.troubled.connect(self.complain)
+        self.session.troubled.connect(self.complain)
+        self.queue.troubled.connect(self.complain)
+        self.gallery.troubled.connect(self.complain)
         self.engine.happened.connect(self.gallery.take)
         self.gallery_panel.restored.connect(self.open)
         self.gallery_panel.failed.connect(self.say)
@@ -292,17 +291,16 @@ class MainWindow(QMainWindow):
         self.runner.set_live(on)
 
     def _restore_layout(self) -> None:
-        now = self.settings.now
-        if not self.restoreGeometry(QByteArray.fromBase64(now.geometry.encode())):
+        geometry, layout = unsealed(self.settings.now.window) or (b"", b"")
+        if not self.restoreGeometry(QByteArray(geometry)):
             self.resize(self.sizeHint())
-        self.restoreState(QByteArray.fromBase64(now.layout.encode()))
+        self.restoreState(QByteArray(layout))
 
     def _keep_layout(self) -> None:
         """As it is beside the graph: what the app view hides comes back with the graph."""
         self._layout_pause.stop()
         states = (self.saveGeometry(), self._graph_layout or self.saveState())
-        geometry, layout = (bytes(state.toBase64().data()).decode() for state in states)
-        self.settings.change(geometry=geometry, layout=layout)
+        self.settings.change(window=sealed(*(bytes(state.data()) for state in states)))
 
     def show_app(self, on: bool) -> None:
         """The app view of every document instead of its canvas; the panels, which are for the graph, give it room."""
@@ -340,7 +338,9 @@ class MainWindow(QMainWindow):
         self.tabs.open(path)
 
     def restore(self) -> None:
-        """Show what was open when the program last ended without being closed."""
+        """Show what was open when the program last ended without being closed, and say what could not be read."""
+        for sentence in (*self.settings.complaints, *self.session.complaints, *self.gallery.complaints):
+            self.complain(sentence)
         documents = self.session.restore()
         for document in documents:
             self.tabs.show_document(document)
@@ -350,11 +350,17 @@ class MainWindow(QMainWindow):
         try:
             self.queue.restore()
         except ValueError as error:
-            self.say(str(error))
+            self.complain(str(error))
 
     def say(self, sentence: str) -> None:
         """In the line at the foot, for a while."""
         self.status_bar.say(sentence)
+
+    def complain(self, sentence: str) -> None:
+        """What is damaged, or cannot be kept: at the foot until it was surely read, and in the log for good."""
+        if not self.log.entries or self.log.entries[-1].text != sentence:  # a full disk says so with every edit
+            self.log.add(Entry("warning", sentence))
+        self.status_bar.say(sentence, hold=True)
 
     # Window -------------------------------------------------------------------------------------------
 
@@ -380,6 +386,7 @@ class MainWindow(QMainWindow):
             return
         self._keep_layout()
         self.hide()
+        self._layout_pause.stop()
         self.engine.close()
         self.tabs.end()
         self.queue.close()

@@ -14,15 +14,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from PySide6.QtCore import QLockFile, QObject, Signal
+from PySide6.QtCore import QObject, Signal
 
 from nodegraph import messages as m
 from nodegraph import workflow
-from nodegraph.files import read_limited, write_atomic
+from nodegraph.files import read_own, usable_path, write_atomic
 from nodegraph.graph import Graph
 from nodegraph.types import Picture
 from ui.canvas.pixmaps import reduced
 from ui.engine import Engine
+from ui.lock import lock
 
 JobState = Literal["pending", "running", "done", "failed", "cancelled"]
 
@@ -33,6 +34,7 @@ KEPT_SIDE = 128
 """Pixels of the picture of a job that does not run: what a row of a list has room for."""
 
 MAX_BYTES = 256 << 20
+FOREVER = 1e9  # seconds that no job takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +87,11 @@ class Queue(QObject):
         self._running: int | None = None
         self._cancelling = False
         self._calls = self._finished = 0  # results of the running job, and how many are there
-        self._file = folder / "queue.json" if folder else None
-        self._lock = QLockFile(str(folder / "queue.lock")) if folder else None
+        self._lock = lock(folder / "queue.lock") if folder else None
+        self._file = folder / "queue.json" if folder and self._lock else None
         self._writer = ThreadPoolExecutor(1, "queue")
         self._unsaved: deque[tuple[Job, ...]] = deque(maxlen=1)  # the newest list that is not on the disk yet
         self._texts: dict[int, str] = {}  # the graphs of jobs as JSON, by id; the writer's own
-        if self._lock:
-            self._lock.setStaleLockTime(0)  # it does not age: a window may be open for weeks
-            if not self._lock.tryLock(0):
-                self._file = None
         engine.freed.connect(self._feed)
         self._failed.connect(self.troubled)
 
@@ -265,15 +263,14 @@ class Queue(QObject):
     def restore(self) -> None:
         """List what was listed when the program ended; what had not run waits until the queue is resumed.
 
-        Raises ValueError when the file cannot be read; it is kept beside the new one then.
+        Raises Damaged when the file cannot be read.
         """
-        if self._file is None or not self._file.exists():
+        if self._file is None:
             return
         try:
-            self._jobs = {job.id: job for job in _read(read_limited(self._file, MAX_BYTES))}
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            damaged = self._file.replace(self._file.with_suffix(".damaged"))
-            raise ValueError(f"the queue of the last time cannot be read and is kept as {damaged}: {error}") from error
+            self._jobs = {job.id: job for job in read_own(self._file, "The queue of the last time", MAX_BYTES, _read)}
+        except FileNotFoundError:
+            return
         self.next_id = len(self._jobs) + 1
         self.paused = self.waiting > 0
         self.listed.emit()
@@ -318,14 +315,24 @@ def _write(file: Path, jobs: Sequence[Job], texts: dict[int, str]) -> None:
 
 
 def _read(data: bytes) -> list[Job]:
-    """Raises ValueError, LookupError or TypeError when it is not a queue."""
-    jobs: list[Job] = []
-    for entry in cast("list[dict[str, Any]]", json.loads(data)["jobs"]):
-        state: JobState = "pending" if entry["state"] in ("pending", "running") else entry["state"]
-        if state not in get_args(JobState):
-            raise ValueError(f"there is no state {state!r}")
-        graph = workflow.from_data(entry["workflow"])
-        fields = (float(entry["seconds"]), str(entry["message"]), tuple(map(str, entry["saved"])))
-        targets = tuple(map(str, entry["targets"]))
-        jobs.append(Job(len(jobs) + 1, str(entry["title"]), graph, targets, state, float(state == "done"), *fields))
-    return jobs
+    """Raises what is in UNREADABLE when it is not a queue."""
+    entries = cast("list[dict[str, Any]]", json.loads(data)["jobs"])
+    return [_job(number, entry) for number, entry in enumerate(entries, 1)]
+
+
+def _job(id: int, entry: dict[str, Any]) -> Job:
+    """What the file says of a job; one that was running waits again."""
+    match entry:
+        case {
+            "title": str(title), "targets": [*targets], "state": str(state), "seconds": int() | float() as seconds,
+            "message": str(message), "saved": [*saved], "workflow": dict(graph),
+        } if all(isinstance(text, str) for text in (*targets, *saved)) and 0 <= seconds < FOREVER:  # fmt: skip
+            state = "pending" if state == "running" else state
+        case _:
+            raise ValueError(f"job {id} lacks what a job has")
+    if state not in get_args(JobState):
+        raise ValueError(f"there is no state {state!r}")
+    state = cast("JobState", state)
+    files = tuple(str(usable_path(text)) for text in saved)
+    done = float(state == "done")
+    return Job(id, title, workflow.from_data(graph), tuple(targets), state, done, float(seconds), message, files)

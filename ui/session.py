@@ -2,47 +2,40 @@
 
 from __future__ import annotations
 
-import json
-import os
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from uuid import uuid4
 
-from PySide6.QtCore import QLockFile, QObject, QSize, QStandardPaths, QTimer, Signal
+from PySide6.QtCore import QLockFile, QObject, QSize, QTimer, Signal
 from PySide6.QtGui import QImage
 
 from nodegraph import png, workflow
-from nodegraph.files import remove_leftovers, write_atomic
+from nodegraph.files import Damaged, read_limited, reason, remove_leftovers
 from nodegraph.graph import Graph
 from nodegraph.registry import Registry
 from ui import journal
 from ui.document import Document
 from ui.history import History, Version, history_of
 from ui.journal import UNTITLED, Journal, State
+from ui.lock import lock
+from ui.state_folder import MAX_RECENT, make_folders, read_recent, unusable, write_recent
 from ui.thumbnail import fitted, png_bytes
 from ui.watch import FileWatch
 
 JOURNAL_PAUSE = 500  # ms from an edit to its record; a held slider makes two records a second
-MAX_RECENT = 12
 THUMBNAIL = QSize(320, 320)
-
-
-def state_folder() -> Path:
-    """Where journals and versions are kept: DENOODLE_STATE, or the platform's folder for it."""
-    if chosen := os.environ.get("DENOODLE_STATE"):
-        return Path(chosen)
-    return Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.StateLocation))
 
 
 @dataclass(slots=True)
 class _Kept:
-    """An open document with its journal. lock: says to other instances that the journal is in use."""
+    """An open document with its journal, if it has one. lock: says to other instances that the journal is in use."""
 
     document: Document
-    journal: Journal
-    lock: QLockFile
+    journal: Journal | None
+    lock: QLockFile | None
     written: State | None = None
 
 
@@ -50,7 +43,10 @@ class Session(QObject):
     """Opens, saves and closes documents. Every edit is on the disk within two seconds, whatever happens to the program.
 
     folder: holds journals, versions and the list of recent files; several instances may share it. A document is
-    edited through itself; it is opened, saved and closed here. Raises ValueError when the folder cannot be written to.
+    edited through itself; it is opened, saved and closed here.
+
+    safe: whether the folder could be written to at the start; documents have no journals if not. complaints: what was
+    wrong with it and the files in it, as sentences.
     """
 
     file_touched = Signal(Document)  # another program changed its file: ask whether to reload() or to go on
@@ -62,7 +58,9 @@ class Session(QObject):
     def __init__(self, registry: Registry, folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.registry, self.folder = registry, folder
-        self.recent: tuple[Path, ...] = self._read_recent()
+        self.complaints: list[str] = []
+        self.safe = self._prepare()
+        self.recent: tuple[Path, ...] = self._read_recent(self.complaints.append)
         self._open: list[_Kept] = []
         # Writing waits for the disk, so the window does not do it. One thread: records stay in order.
         self._writer = ThreadPoolExecutor(1, "journal")
@@ -72,18 +70,24 @@ class Session(QObject):
         self._watch = FileWatch(self)
         self._watch.touched.connect(self._file_touched)
         self._failed.connect(self.troubled)
+
+    def _prepare(self) -> bool:
         try:
-            self._journals.mkdir(parents=True, exist_ok=True)
+            self.complaints += make_folders((self._journals, self._versions))
             for place in (self.folder, self._journals):
                 remove_leftovers(place)
-        except OSError as error:
-            raise ValueError(
-                f"{folder} cannot be used: {error.strerror}; set DENOODLE_STATE to another folder"
-            ) from error
+        except (OSError, ValueError) as error:
+            self.complaints.append(unusable(self.folder, error))
+            return False
+        return True
 
     @property
     def _journals(self) -> Path:
         return self.folder / "journals"
+
+    @property
+    def _versions(self) -> Path:
+        return self.folder / "versions"
 
     @property
     def documents(self) -> tuple[Document, ...]:
@@ -95,10 +99,13 @@ class Session(QObject):
         """A document without a file, empty or with a graph such as a template's. title: until it is saved."""
         document = Document(self.registry, graph, self)
         document.working_title = self._unused(title)
-        lock = self._lock(path := self._journals / f"{uuid4().hex}.journal")
-        if lock is None:
+        path = self._journals / f"{uuid4().hex}.journal"
+        if self.safe and (held := lock(_lock_of(path))):
+            self._keep(document, Journal(path), held)
+        elif self.safe:
             raise ValueError(f"{path.parent} cannot be written to; set DENOODLE_STATE to another folder")
-        self._keep(document, path, lock)
+        else:
+            self._keep(document, None, None)
         return document
 
     def open(self, path: Path) -> Document:
@@ -140,8 +147,9 @@ class Session(QObject):
         if document.path and not self.find(document.path):
             self._watch.leave(document.path)
         # After the writes that are under way. Unlocked last: another instance must not find the journal in between.
-        self._writer.submit(kept.journal.remove).result()
-        kept.lock.unlock()
+        if kept.journal and kept.lock:
+            self._writer.submit(kept.journal.remove).result()
+            kept.lock.unlock()
         document.deleteLater()  # after its views; what is connected to it would keep all of them
 
     def end(self) -> None:
@@ -196,16 +204,18 @@ class Session(QObject):
         document.edit("Restore a version", lambda _: graph)
 
     def _history(self, path: Path) -> History:
-        return history_of(self.folder / "versions", path)
+        return history_of(self._versions, path)
 
     def _keep_version(self, path: Path, thumbnail: QImage | None) -> None:
         """Keep what is in a file now: have the thread that writes do it."""
         try:
-            text, saved = path.read_bytes(), path.stat().st_mtime
+            if path.exists() and not path.is_file():
+                return  # a pipe, or the like: reading takes away what is in it
+            text, saved = read_limited(path, workflow.MAX_BYTES), path.stat().st_mtime
         except FileNotFoundError:
             return  # saved for the first time
-        except OSError as error:
-            self.troubled.emit(f"The version history of {path.name} could not be kept: {error}")
+        except (OSError, ValueError) as error:
+            self.troubled.emit(f"The version history of {path.name} could not be kept: {reason(error)}")
             return
 
         def keep() -> None:
@@ -213,7 +223,7 @@ class Session(QObject):
             try:
                 self._history(path).keep(text, picture, saved)
             except OSError as error:
-                self._failed.emit(f"The version history of {path.name} could not be kept: {error}")
+                self._failed.emit(f"The version history of {path.name} could not be kept: {reason(error)}")
 
         self._keeping = self._writer.submit(keep)
 
@@ -225,7 +235,7 @@ class Session(QObject):
             document = kept.document
             on_disk = self._watch.known(document.path) if document.path else None
             state = State(document.graph, document.path, on_disk, document.dirty, document.working_title)
-            if state != kept.written:
+            if kept.journal and state != kept.written:
                 kept.written = state
                 self._writer.submit(kept.journal.write, state).add_done_callback(self._wrote)
 
@@ -236,14 +246,14 @@ class Session(QObject):
 
     def _wrote(self, done: Future[None]) -> None:
         if error := done.exception():
-            self._failed.emit(f"Changes are not safe against a crash: {error}; save the workflow")
+            self._failed.emit(f"Changes are not safe against a crash: {reason(error)}; save the workflow")
 
     def _changed(self) -> None:
         if not self._pause.isActive():
             self._pause.start()
 
-    def _keep(self, document: Document, path: Path, lock: QLockFile) -> None:
-        self._open.append(_Kept(document, Journal(path), lock))
+    def _keep(self, document: Document, journal: Journal | None, lock: QLockFile | None) -> None:
+        self._open.append(_Kept(document, journal, lock))
         document.changed.connect(self._changed)
         document.file_changed.connect(self._changed)
         self._changed()
@@ -251,23 +261,18 @@ class Session(QObject):
     def _kept(self, document: Document) -> _Kept:
         return next(kept for kept in self._open if kept.document is document)
 
-    def _lock(self, path: Path) -> QLockFile | None:
-        """None when another instance has it; the lock of a process that is gone does not count."""
-        lock = QLockFile(f"{path}.lock")
-        lock.setStaleLockTime(0)  # it does not age: a window may be open for weeks
-        return lock if lock.tryLock(0) else None
-
     def _restored(self, path: Path) -> Document | None:
-        lock = self._lock(path)
-        if lock is None:
+        held = lock(_lock_of(path))
+        if held is None:
             return None
         try:
             state = journal.read(path)
-        except (ValueError, OSError) as error:
-            if path.exists():  # else another instance has just closed it
-                path.rename(path.with_suffix(".damaged"))
-                self.troubled.emit(f"A document could not be recovered: {error}")
-            lock.unlock()
+        except FileNotFoundError:  # another instance has just closed it
+            held.unlock()
+            return None
+        except Damaged as error:
+            self.troubled.emit(f"A document could not be recovered: {error}")
+            held.unlock()
             return None
         # Two windows had the file: it is that of the first, and what the other made of it a document without one.
         twin = state.path is not None and self.find(state.path) is not None
@@ -275,9 +280,9 @@ class Session(QObject):
             state = state._replace(path=None, title=state.path.stem)
         if state.path is None and not state.dirty and (twin or not state.graph.nodes):  # nothing would be missed
             path.unlink()
-            lock.unlock()
+            held.unlock()
             return None
-        return self._reopen(state, path, lock)
+        return self._reopen(state, path, held)
 
     def _reopen(self, state: State, path: Path, lock: QLockFile) -> Document:
         document = Document(self.registry, _saved(state), self)
@@ -286,7 +291,7 @@ class Session(QObject):
         document.edit("Recover unsaved changes", lambda _: state.graph)
         if state.path:
             self._watch.expect(state.path, state.on_disk)
-        self._keep(document, path, lock)
+        self._keep(document, Journal(path), lock)
         return document
 
     # The files of documents ---------------------------------------------------------------------------
@@ -299,7 +304,9 @@ class Session(QObject):
     def _has_file(self, document: Document, path: Path) -> None:
         document.path = path
         self._watch.accept(path)
-        self._set_recent((path, *(known for known in self._read_recent() if known != path))[:MAX_RECENT])
+        self._set_recent(
+            (path, *(known for known in self._read_recent(self.troubled.emit) if known != path))[:MAX_RECENT]
+        )
         document.file_changed.emit()
 
     def _file_touched(self, path: Path) -> None:
@@ -314,27 +321,33 @@ class Session(QObject):
                 document.undo_stack.resetClean()  # what the document holds is in no file now
                 self.file_touched.emit(document)
 
-    def _read_recent(self) -> tuple[Path, ...]:
+    def _read_recent(self, complain: Callable[[str], None]) -> tuple[Path, ...]:
         try:
-            said = json.loads((self.folder / "recent.json").read_bytes())
-        except (OSError, ValueError):
+            return read_recent(self.folder)
+        except FileNotFoundError:
             return ()
-        return tuple(Path(text) for text in said if isinstance(text, str)) if isinstance(said, list) else ()
+        except Damaged as error:
+            complain(str(error))
+            return ()
 
     def _set_recent(self, paths: tuple[Path, ...]) -> None:
         self.recent = paths
         try:
-            write_atomic(self.folder / "recent.json", json.dumps([str(path) for path in paths]).encode())
+            write_recent(self.folder, paths)
         except OSError as error:
-            self.troubled.emit(f"The list of recent files could not be kept: {error}")
+            self.troubled.emit(f"The list of recent files could not be kept: {reason(error)}")
         self.recent_changed.emit()
 
 
+def _lock_of(journal: Path) -> Path:
+    return Path(f"{journal}.lock")
+
+
 def _written(file: Path) -> float:
-    """When, in seconds since 1970; 0 for a file that another instance has just removed."""
+    """When, in seconds since 1970; 0 for a file that another instance has just removed, or that cannot be looked at."""
     try:
         return file.stat().st_mtime
-    except FileNotFoundError:
+    except OSError:
         return 0.0
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import math
 import os
+import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, QStandardPaths, Signal
 
-from nodegraph.files import read_limited, write_atomic
+from nodegraph.files import Damaged, read_own, reason, write_atomic
 
 LARGEST = 1 << 20  # bytes of a settings file
 
@@ -22,8 +23,8 @@ LARGEST = 1 << 20  # bytes of a settings file
 class Preferences:
     """theme: a name in ui.theme.THEMES. text_scale: 0.8..2.0. preset and keys: see ui.keys.
 
-    live: run after every edit. toured: the tour was taken or refused. geometry, layout: of the window, as Qt writes
-    them, in base64.
+    live: run after every edit. toured: the tour was taken or refused. window: its place and layout, see `sealed`;
+    empty for that of a new program.
     """
 
     theme: str = "Dark"
@@ -32,8 +33,7 @@ class Preferences:
     keys: Mapping[str, str] = field(default_factory=dict[str, str])
     live: bool = False
     toured: bool = False
-    geometry: str = ""
-    layout: str = ""
+    window: str = ""
 
 
 def settings_folder() -> Path:
@@ -43,24 +43,17 @@ def settings_folder() -> Path:
     return Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppConfigLocation))
 
 
-def read(path: Path) -> Preferences:
-    """What the file says; what it does not say is as in a new program. Raises ValueError when it cannot be read."""
-    if not path.exists():
-        return Preferences()
-    try:
-        said = json.loads(read_limited(path, LARGEST))
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"the settings in {path} cannot be read ({error}); they are as in a new program now"
-        ) from error
-    known = {f.name: f for f in fields(Preferences)}
+def parse(data: bytes) -> Preferences:
+    """What a settings file says; what it does not say is as in a new program. Raises what is in UNREADABLE."""
+    said = json.loads(data)
     if not isinstance(said, dict):
-        raise ValueError(f"the settings in {path} are not a JSON object; they are as new now")
-    default = Preferences()
-    wrong = [name for name, value in said.items() if name in known and not _fits(getattr(default, name), value)]
-    if wrong:
-        raise ValueError(f"{wrong[0]} in {path} is {said[wrong[0]]!r}, which it cannot be; the settings are as new now")
-    return replace(default, **{name: value for name, value in said.items() if name in known})
+        raise ValueError("it is not a JSON object")
+    default, names = Preferences(), {f.name for f in fields(Preferences)}
+    known = {name: value for name, value in said.items() if name in names}
+    for name, value in known.items():
+        if not _fits(getattr(default, name), value) or (name == "window" and value and not unsealed(value)):
+            raise ValueError(f"{name} is {value!r}, which it cannot be")
+    return replace(default, **known)
 
 
 def _fits(default: Any, value: Any) -> bool:
@@ -71,10 +64,25 @@ def _fits(default: Any, value: Any) -> bool:
     return type(value) is type(default)
 
 
+def sealed(geometry: bytes, layout: bytes) -> str:
+    """A window's place and layout, as Qt writes them, behind a checksum: Qt crashes over some that are damaged."""
+    body = b" ".join(map(b64encode, (geometry, layout)))
+    return f"{zlib.crc32(body):08x} {body.decode()}"
+
+
+def unsealed(text: str) -> tuple[bytes, bytes] | None:
+    """The place and the layout; None when the text is not what `sealed` made of them."""
+    check, _, body = text.partition(" ")
+    if not body.isascii() or check != f"{zlib.crc32(body.encode()):08x}" or body.count(" ") != 1:
+        return None
+    geometry, layout = map(b64decode, body.split(" "))
+    return geometry, layout
+
+
 class Settings(QObject):
     """The preferences, and the file they are written to with every change.
 
-    path: None for a window that keeps nothing. complaint: why the file could not be read; empty when it could.
+    path: None for a window that keeps nothing. complaints: why the file could not be read, as sentences.
     """
 
     changed = Signal()
@@ -82,16 +90,17 @@ class Settings(QObject):
 
     def __init__(self, path: Path | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.path, self.complaint = path, ""
+        self.path = path
+        self.complaints: list[str] = []
         self.now = Preferences()
         if path is None:
             return
         try:
-            self.now = read(path)
-        except ValueError as error:
-            self.complaint = str(error)
-            with suppress(OSError):  # where nothing can be written, it stays as it is
-                path.replace(path.with_suffix(".unreadable"))
+            self.now = read_own(path, "The settings", LARGEST, parse)
+        except FileNotFoundError:
+            pass
+        except Damaged as error:
+            self.complaints.append(f"{error}; they are as in a new program now")
 
     def change(self, **fields: Any) -> None:
         """Replace some of the preferences."""
@@ -108,4 +117,4 @@ class Settings(QObject):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(path, json.dumps(asdict(self.now), indent=1).encode())
         except OSError as error:
-            self.troubled.emit(f"The settings could not be written to {path}: {error.strerror}")
+            self.troubled.emit(f"The settings could not be written to {path}: {reason(error)}")

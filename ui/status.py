@@ -37,14 +37,27 @@ class StatusBar(QStatusBar):
         self.setContentsMargins(6, 0, 12, 0)
         self._clock = QTimer(self, interval=500)  # so that the time left also falls while nothing is reported
         self._clock.timeout.connect(self.refresh)
-        self._said = ""
+        self._said = self._held = ""
         self._saying = QTimer(self, interval=SAID_MS, singleShot=True)
-        self._saying.timeout.connect(lambda: self.say(""))
+        self._saying.timeout.connect(self._forget)
 
-    def say(self, sentence: str) -> None:
-        """In place of what goes on, until it was surely read, or there is something else to say."""
-        self._said = sentence
+    def say(self, sentence: str, *, hold: bool = False) -> None:
+        """In place of what goes on, until it was surely read, or there is something else to say.
+
+        hold: also while nodes run, and in front of what is said meanwhile.
+        """
+        if self._held and sentence not in self._held:
+            said = f"{self._held}  ·  {sentence}"
+        else:
+            said = self._held or sentence
+        if hold:
+            self._held = said
+        self._said = said
         self._saying.start()
+        self.refresh()
+
+    def _forget(self) -> None:
+        self._said = self._held = ""
         self.refresh()
 
     def show_workspace(self, workspace: Workspace) -> None:
@@ -56,7 +69,7 @@ class StatusBar(QStatusBar):
             return
         runs, count = self.workspace.runs, self.workspace.problems.count()
         if runs.running:
-            self._said = ""
+            self._said = self._held
         self.problems.setVisible(count > 0)
         self.problems.setText("1 problem" if count == 1 else f"{count} problems")
         self.bar.setVisible(runs.running)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
+from functools import partial
+from hashlib import blake2b, file_digest
 from pathlib import Path
 
 from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
@@ -78,8 +79,11 @@ def stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 def fingerprint(path: Path) -> str | None:
-    """A checksum of the content; None when the file cannot be read."""
+    """A checksum of the content; None when the file cannot be read. A pipe is not waited for."""
     try:
-        return blake2b(path.read_bytes(), digest_size=16).hexdigest()
+        if not path.is_file():
+            return None
+        with open(path, "rb") as file:
+            return file_digest(file, partial(blake2b, digest_size=16)).hexdigest()
     except OSError:
         return None

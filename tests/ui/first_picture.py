@@ -20,8 +20,9 @@ from ui import theme
 from ui.canvas.canvas import Canvas
 from ui.canvas.view import View
 from ui.main_window import MainWindow
-from ui.session import Session, state_folder
+from ui.session import Session
 from ui.settings import Settings, settings_folder
+from ui.state_folder import state_folder
 
 LEFT, NO_KEYS = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 CONTROL = Qt.KeyboardModifier.ControlModifier

@@ -63,8 +63,8 @@ def test_another_picture_under_the_name_of_a_deleted_one_takes_its_place(gallery
 
 
 def test_a_list_that_cannot_be_kept_is_told_and_shown_nevertheless(qtbot, tmp_path: Path):
-    (tmp_path / "gallery.jsonl").mkdir()
     gallery = Gallery(tmp_path / "gallery.jsonl")
+    (tmp_path / "gallery.jsonl").mkdir()
     with qtbot.waitSignal(gallery.troubled) as told:
         gallery.add(picture(tmp_path, "one.png"))
     assert told.args == ["The list of pictures could not be kept: Is a directory"]

@@ -216,10 +216,15 @@ def test_what_killed_processes_left_in_the_state_is_gone_at_the_next_start(start
     assert not any(file.exists() for file in left)
 
 
-def test_a_folder_that_cannot_be_used_is_named(registry: Registry, tmp_path: Path):
+def test_a_folder_that_cannot_be_used_is_named_and_documents_open_nevertheless(registry: Registry, tmp_path: Path):
     (tmp_path / "state").write_text("a file in the way")
-    with pytest.raises(ValueError, match=r"state cannot be used: .*; set DENOODLE_STATE"):
-        Session(registry, tmp_path / "state")
+    session = Session(registry, tmp_path / "state" / "below")
+    assert not session.safe
+    assert "below cannot be used (Not a directory)" in session.complaints[0]
+    assert session.complaints[0].endswith("set DENOODLE_STATE to another folder")
+    session.save(session.new(), tmp_path / "work.json")
+    session.end()
+    assert (tmp_path / "work.json").exists()
 
 
 # Files ------------------------------------------------------------------------------------------------

@@ -2,7 +2,10 @@
 
 import json
 
-from ui.settings import Preferences, Settings, settings_folder
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ui.settings import Preferences, Settings, sealed, settings_folder, unsealed
 
 
 def test_what_was_chosen_is_there_at_the_next_start(tmp_path):
@@ -18,14 +21,34 @@ def test_the_file_of_another_version_keeps_what_both_know(tmp_path):
 
 
 def test_a_file_that_cannot_be_read_is_put_aside_with_a_sentence(tmp_path):
-    for text in ("{", "[1]", '{"text_scale": "large"}', '{"text_scale": NaN}', '{"keys": {"file.new": 3}}'):
-        path = tmp_path / "settings.json"
+    wrong = (
+        '{"text_scale": "large"}',
+        '{"text_scale": NaN}',
+        '{"keys": {"file.new": 3}}',
+        '{"window": "00000000 AA AA"}',
+    )
+    for number, text in enumerate(("{", "[1]", *wrong)):
+        path = tmp_path / str(number) / "settings.json"
+        path.parent.mkdir()
         path.write_text(text)
         settings = Settings(path)
         assert settings.now == Preferences()
-        assert "settings.json" in settings.complaint
-        assert (tmp_path / "settings.unreadable").read_text() == text
+        assert "settings.json" in settings.complaints[0]
+        assert path.with_name("settings.damaged").read_text() == text
         assert not path.exists()
+
+
+@given(st.binary(max_size=40), st.binary(max_size=40))
+def test_a_sealed_layout_is_the_same_when_it_is_opened(geometry: bytes, layout: bytes):
+    assert unsealed(sealed(geometry, layout)) == (geometry, layout)
+
+
+@given(st.integers(0, 200), st.characters())
+def test_a_layout_that_is_not_as_it_was_sealed_is_none(at: int, wrong: str):
+    text = sealed(b"geometry of the window", b"layout of the window")
+    at %= len(text)
+    changed = text[:at] + wrong + text[at + 1 :]
+    assert (unsealed(changed) is None) == (changed != text)
 
 
 def test_a_change_is_told_once(tmp_path, qtbot):

@@ -125,6 +125,9 @@ def _icon(version: Version) -> QIcon:
 
 def _when(time: float, now: datetime) -> str:
     """ "Today 14:03", "Yesterday 09:10", "3 Nov 2026 09:10"; seconds since 1970, in the local time."""
-    then = datetime.fromtimestamp(time)
+    try:
+        then = datetime.fromtimestamp(time)
+    except (ValueError, OverflowError, OSError):  # no clock shows that; somebody has set it
+        return "At an unknown time"
     days = {now.date(): "Today", now.date() - timedelta(days=1): "Yesterday"}
     return f"{days.get(then.date()) or f'{then.day} {then:%b %Y}'} {then:%H:%M:%S}"

@@ -105,10 +105,12 @@ class LogPanel(QWidget):
             self._fill()  # in the colours of another theme
 
     def _take(self, event: m.Event) -> None:
-        said = entry(event)
-        if said:
-            self.entries.append(said)
-            self._write(said)
+        if said := entry(event):
+            self.add(said)
+
+    def add(self, said: Entry) -> None:
+        self.entries.append(said)
+        self._write(said)
 
     def _write(self, said: Entry) -> None:
         if LEVELS.index(said.level) < self.level.currentIndex() or self.search.text().lower() not in said.text.lower():

@@ -1,0 +1,47 @@
+"""Files that say to other instances of the program what is in use."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from PySide6.QtCore import QLockFile
+
+from nodegraph.files import set_aside
+
+WRITTEN = 10.0
+"""Seconds after which another instance has surely written into the lock that it made."""
+
+
+def lock(path: Path) -> QLockFile | None:
+    """Hold this lock until it is unlocked; None when another instance holds it, or when no file can be written there.
+
+    The lock of a process that is gone does not count, nor one that does not say whose it is, such as the empty file
+    that a power failure leaves: Qt would respect it for ever.
+    """
+    made = QLockFile(str(path))
+    made.setStaleLockTime(0)  # it does not age: a window may be open for weeks
+    locked = made.tryLock(0) or (_says_nothing(path) and _removed(path) and made.tryLock(0))
+    return made if locked else None
+
+
+def _says_nothing(path: Path) -> bool:
+    """Whether it is no lock of a process, nor about to become one."""
+    try:
+        if time.time() - path.lstat().st_mtime < WRITTEN:
+            return False
+        if not path.is_file():
+            return True
+        with open(path, "rb") as file:
+            return not file.readline(20).strip().isdigit()
+    except OSError:  # it is gone, or was never made
+        return False
+
+
+def _removed(path: Path) -> bool:
+    if path.is_dir() and not path.is_symlink():
+        return set_aside(path) is not None
+    with suppress(FileNotFoundError):
+        path.unlink()
+    return True
