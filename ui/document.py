@@ -20,7 +20,10 @@ from ui.journal import UNTITLED
 
 
 class GraphEdit(QUndoCommand):
-    """Every edit: the graph before and the graph after. merge: edits with equal tokens become one step."""
+    """Every edit: the graph before and the graph after. merge: edits with equal tokens become one step.
+
+    Not by Qt's way of merging: PySide keeps every command that another has swallowed, with its graphs, for ever.
+    """
 
     def __init__(self, document: Document, text: str, after: Graph, merge: Hashable | None) -> None:
         super().__init__(text)
@@ -31,16 +34,6 @@ class GraphEdit(QUndoCommand):
 
     def undo(self) -> None:
         self.document.show_graph(self.before)
-
-    def id(self) -> int:
-        return 1 if self.merge is not None else -1
-
-    def mergeWith(self, other: QUndoCommand) -> bool:
-        if not isinstance(other, GraphEdit) or other.merge != self.merge:
-            return False
-        self.after = other.after
-        self.setObsolete(self.after == self.before)
-        return True
 
 
 class Document(QObject):
@@ -74,8 +67,25 @@ class Document(QObject):
     def edit(self, text: str, change: Callable[..., Graph], *args: Any, merge: Hashable | None = None) -> None:
         """Apply a pure edit from nodegraph.graph as one undo step; equal `merge` tokens in a row are one step."""
         after = change(self.graph, *args)
-        if after != self.graph:
+        if after == self.graph:
+            return
+        last = self._last_step()
+        if merge is None or last is None or last.merge != merge:
             self.undo_stack.push(GraphEdit(self, text, after, merge))
+            return
+        last.after = after
+        last.redo()
+        if after == last.before:
+            last.setObsolete(True)
+            self.undo_stack.undo()  # which takes off a step that is obsolete, and does no more
+
+    def _last_step(self) -> GraphEdit | None:
+        """The step that another edit may become part of: nothing was undone since, and it is not what was saved."""
+        stack = self.undo_stack
+        if stack.canRedo() or stack.isClean() or not stack.index():
+            return None
+        step = stack.command(stack.index() - 1)
+        return step if isinstance(step, GraphEdit) else None
 
     def set_param(self, node: str, name: str, value: Any, *, merge: Hashable | None = None) -> None:
         text = f"Set {name.replace('_', ' ')} of {self.title_of(node)}"

@@ -1,5 +1,7 @@
 """Editing, undo, and files."""
 
+import gc
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from nodegraph.graph import Graph, Node, Port, add_node, connect, move_nodes, re
 from nodegraph.node import REQUIRED
 from nodegraph.registry import Registry
 from tests.ui.random_edits import EDITS, Edit, edited
-from ui.document import Document
+from ui.document import Document, GraphEdit
 
 
 def test_edits_with_one_token_are_one_undo_step(document: Document):
@@ -26,6 +28,52 @@ def test_edits_with_different_tokens_are_different_steps(document: Document):
     document.set_param("left", "value", 6.0, merge="second")
     document.undo_stack.undo()
     assert document.graph.nodes["left"].params["value"] == 5.0
+
+
+def alive() -> int:
+    """Graphs and edits that something holds on to."""
+    gc.collect()
+    return sum(isinstance(found, Graph | GraphEdit) for found in gc.get_objects())
+
+
+def test_a_long_drag_holds_on_to_two_graphs_and_one_edit(document: Document):
+    before = alive()
+    for value in range(50):
+        document.set_param("left", "value", 100.0 + value, merge="drag")
+    assert document.undo_stack.count() == 1
+    assert alive() - before == 2  # the graph before is counted already
+
+
+def test_steps_that_an_edit_after_undo_cuts_off_are_let_go(document: Document):
+    for value in range(50):
+        document.set_param("left", "value", 100.0 + value)
+    for _ in range(50):
+        document.undo_stack.undo()
+    before = alive()
+    document.set_param("left", "value", 7.0)
+    assert alive() - before == -98  # 50 graphs and 50 edits; one of each is new
+
+
+def test_after_undo_an_edit_with_the_token_of_before_is_a_step_of_its_own(document: Document):
+    start = document.graph
+    for value in (5.0, 6.0):
+        document.set_param("left", "value", value, merge="drag")
+    document.set_param("right", "value", 8.0)
+    document.undo_stack.undo()
+    document.set_param("left", "value", 9.0, merge="drag")
+    assert document.undo_stack.count() == 2
+    document.undo_stack.undo()
+    document.undo_stack.undo()
+    assert document.graph == start
+
+
+def test_a_drag_that_goes_on_after_saving_makes_unsaved_changes(document: Document, tmp_path):
+    document.set_param("left", "value", 5.0, merge="drag")
+    document.save(tmp_path / "saved.json")
+    document.set_param("left", "value", 6.0, merge="drag")
+    assert document.dirty
+    document.undo_stack.undo()
+    assert not document.dirty
 
 
 def test_a_gesture_that_ends_where_it_began_leaves_no_step(document: Document):
