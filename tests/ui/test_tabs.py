@@ -89,6 +89,22 @@ def test_a_closed_document_is_let_go_of_with_all_its_views(window, files):
         assert [part() for part in gone] == [None] * len(gone)
 
 
+def test_a_canvas_behind_another_tab_holds_no_pictures_and_looks_the_same_when_it_is_back(window, files):
+    first = window.canvas
+    window.tabs.new(Graph({"box": Node("toy.box")}))
+    window.open(files["one"])
+    window.tabs.step(-1)
+    shown = window.canvas
+    before = shown.grab().toImage()
+    window.tabs.step(1)
+    QTest.qWait(50)  # what is painted ahead when nothing else is to do
+    for canvas in (first, shown):
+        assert not canvas._tiles._tiles
+        assert canvas._tiles._backdrop is None
+    window.tabs.step(-1)
+    assert shown.grab().toImage() == before
+
+
 @pytest.mark.parametrize(("answer", "kept"), [(Answer.No, True), (Answer.Yes, False)])
 def test_a_name_without_its_ending_writes_over_no_file_unasked(window, files, answers, monkeypatch, answer, kept):
     answers[0].append(answer)

@@ -9,6 +9,7 @@ from PySide6.QtGui import (
     QCursor,
     QFocusEvent,
     QHelpEvent,
+    QHideEvent,
     QKeyEvent,
     QMouseEvent,
     QNativeGestureEvent,
@@ -162,6 +163,11 @@ class Canvas(QWidget):
             self._tiles = Tiles(self._render, color(colors().canvas))
             self.update()
         super().changeEvent(event)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Behind another tab, or about to be closed: what was painted is 10 MB and more, and soon painted again."""
+        self._tiles.clear()
+        super().hideEvent(event)
 
     # View ---------------------------------------------------------------------------------------------
 

@@ -62,8 +62,10 @@ class Tiles:
                 tile.outdated = tile.outdated.united(here.toAlignedRect())
 
     def clear(self) -> None:
+        """Hold no picture; what is drawn next is painted whole."""
         self._tiles.clear()
         self._backdrop = None
+        self._last = (View(), False)
 
     def draw(self, painter: QPainter, view: View, size: QSize, ratio: float) -> bool:
         """Paint the layer; False when some of it is not up to date yet, so that another frame is needed."""
