@@ -88,6 +88,11 @@ class Workspace(QObject):
         """Whether nothing would be missed: a new document that nobody touched."""
         return self.document.path is None and not self.document.dirty and not self.document.graph.nodes
 
+    @property
+    def widgets(self) -> tuple[QWidget, ...]:
+        """All that the window shows of it."""
+        return (self.page, *self.panels.values())
+
     def show_app(self, on: bool) -> None:
         """The app view instead of the canvas, or the canvas again. The view is made when it is first looked at."""
         if on and self.app_view is None:
@@ -109,7 +114,7 @@ class Workspace(QObject):
 
     def delete(self) -> None:
         """With all its widgets, whose parents are others."""
-        for widget in (self.page, *self.panels.values()):
+        for widget in self.widgets:
             widget.setParent(None)
             widget.deleteLater()
         self.deleteLater()

@@ -5,6 +5,7 @@ import weakref
 
 import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QTabBar
 
@@ -103,6 +104,24 @@ def test_a_canvas_behind_another_tab_holds_no_pictures_and_looks_the_same_when_i
         assert canvas._tiles._backdrop is None
     window.tabs.step(-1)
     assert shown.grab().toImage() == before
+
+
+def test_a_tab_behind_another_has_the_new_look_when_it_is_gone_to(window, files):
+    def look(of: int, change_at: int) -> QImage:
+        window.settings.change(theme="Dark")
+        for index in (of, change_at):
+            window.tabs.setCurrentIndex(index)
+        window.settings.change(theme="Light")
+        window.tabs.setCurrentIndex(of)
+        QTest.qWait(50)
+        shown = window.grab().toImage()
+        window.settings.change(theme="Dark")
+        return shown
+
+    window.open(files["one"])
+    window.open(files["two"])
+    look(0, 0)
+    assert look(0, 1) == look(0, 0)
 
 
 @pytest.mark.parametrize(("answer", "kept"), [(Answer.No, True), (Answer.Yes, False)])

@@ -3,8 +3,9 @@
 import itertools
 
 import pytest
+from PySide6.QtCore import QEvent
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QLineEdit, QPushButton, QWidget
 
 from nodegraph.types import STYLES
 from ui import theme
@@ -64,3 +65,45 @@ def test_the_text_of_panels_grows_with_the_scale(qtbot, qapp: QApplication):
     before = shown.sizeHint().height()
     theme.apply(qapp, DARK, 2.0)
     assert shown.sizeHint().height() >= 1.8 * before
+
+
+class Nested(QWidget):
+    """Notes each time that its look is changed."""
+
+    def __init__(self, parent: QWidget | None) -> None:
+        super().__init__(parent)
+        self.changes = 0
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        self.changes += event.type() == QEvent.Type.StyleChange
+
+
+def test_a_widget_has_its_look_changed_as_often_however_many_are_around_it(qtbot, qapp: QApplication):
+    outer = inner = Nested(None)
+    qtbot.addWidget(outer)
+    for _ in range(8):
+        inner = Nested(inner)
+    outer.show()
+    qtbot.waitExposed(outer)
+    theme.apply(qapp, LIGHT)
+    assert 0 < inner.changes == outer.changes <= 3
+
+
+def test_a_widget_that_was_unseen_looks_like_the_others_once_it_is_styled(qtbot, qapp: QApplication):
+    def form() -> QWidget:
+        made = QWidget()
+        qtbot.addWidget(made)
+        row = QHBoxLayout(made)
+        for part in (QPushButton("Run"), QLineEdit("steps"), QLabel("20")):
+            row.addWidget(part)
+        made.show()
+        qtbot.waitExposed(made)
+        return made
+
+    seen, unseen = form(), form()
+    theme.apply(qapp, LIGHT, 1.3, [unseen])
+    theme.restyle(unseen)
+    for made in (seen, unseen):
+        made.resize(400, 80)
+    assert unseen.grab().toImage() == seen.grab().toImage()

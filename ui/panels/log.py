@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
-from PySide6.QtCore import QEvent
+from PySide6.QtCore import QEvent, QTimer
 from PySide6.QtGui import QGuiApplication, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from nodegraph import messages as m
 from ui.engine import Engine
 from ui.fields import ComboBox
+from ui.panels.seen import WhenSeen, seen
 from ui.text import duration
 from ui.theme import color, colors
 
@@ -21,6 +24,8 @@ Level = Literal["step", "note", "warning", "failure"]
 
 LEVELS: tuple[Level, ...] = ("step", "note", "warning", "failure")
 MAX_ENTRIES = 5000
+PIECE = 500
+"""Entries that are written in one go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,11 @@ class LogPanel(QWidget):
         self.copy, self.clear = QPushButton("Copy"), QPushButton("Clear")
         self.copy.setToolTip("Copy what is selected, or all that is shown")
         self.clear.setToolTip("Forget what was said so far")
+        self._inked = colors()
+        self._earlier: Iterator[Entry] = iter(())  # that are still to be shown, the latest first
+        self._next = QTimer(self, interval=0, singleShot=True)
+        self._next.timeout.connect(self._fill_on)
+        self._refill = WhenSeen(self, self._fill)
         self._lay_out()
         self.setFocusProxy(self.text)
         self.level.currentIndexChanged.connect(self._fill)
@@ -101,8 +111,9 @@ class LogPanel(QWidget):
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
-        if event.type() == QEvent.Type.StyleChange:
-            self._fill()  # in the colours of another theme
+        if event.type() == QEvent.Type.StyleChange and colors() != self._inked:  # in the colours of another theme
+            self._inked = colors()
+            self._refill.ask()
 
     def _take(self, event: m.Event) -> None:
         if said := entry(event):
@@ -110,32 +121,57 @@ class LogPanel(QWidget):
 
     def add(self, said: Entry) -> None:
         self.entries.append(said)
-        self._write(said)
+        if not seen(self):
+            self._refill.ask()
+        elif self._fits(said):
+            self._write(said)
+
+    def _fits(self, said: Entry) -> bool:
+        return LEVELS.index(said.level) >= self.level.currentIndex() and self.search.text().lower() in said.text.lower()
 
     def _write(self, said: Entry) -> None:
-        if LEVELS.index(said.level) < self.level.currentIndex() or self.search.text().lower() not in said.text.lower():
-            return
         bar = self.text.verticalScrollBar()
         at_end = bar.value() == bar.maximum()
-        theme = colors()
-        style = QTextCharFormat()
-        inks = {"step": theme.faint, "note": theme.text, "warning": theme.stale, "failure": theme.failed}
-        style.setForeground(color(inks[said.level]))
         cursor = QTextCursor(self.text.document())
         cursor.movePosition(QTextCursor.MoveOperation.End)
-        cursor.insertText(f"\n{said}" if not self.text.document().isEmpty() else str(said), style)
+        cursor.insertText(f"\n{said}" if not self.text.document().isEmpty() else str(said), _ink(said))
         if at_end:  # or else somebody reads further up
             bar.setValue(bar.maximum())
 
     def _fill(self) -> None:
+        """The newest entries at once; those before them piece by piece, so that the window answers in between."""
         self.text.clear()
-        for said in self.entries:
-            self._write(said)
+        self._earlier = reversed([said for said in self.entries if self._fits(said)])
+        self._fill_on()
+
+    def _fill_on(self) -> None:
+        """One more piece, above what is there, which stays where it is."""
+        piece = list(islice(self._earlier, PIECE))
+        bar = self.text.verticalScrollBar()
+        to_end = bar.maximum() - bar.value()
+        cursor = QTextCursor(self.text.document())
+        cursor.beginEditBlock()
+        below = not self.text.document().isEmpty()
+        for said in reversed(piece):
+            cursor.insertText(f"{said}\n" if below or said is not piece[0] else str(said), _ink(said))
+        cursor.endEditBlock()
+        bar.setValue(bar.maximum() - to_end)
+        if len(piece) == PIECE and self.text.blockCount() < MAX_ENTRIES:
+            self._next.start()
 
     def _clear(self) -> None:
+        self._next.stop()
         self.entries.clear()
         self.text.clear()
 
     def _copy(self) -> None:
         chosen = self.text.textCursor().selection().toPlainText()
         QGuiApplication.clipboard().setText(chosen or self.text.toPlainText())
+
+
+def _ink(said: Entry) -> QTextCharFormat:
+    theme = colors()
+    inks = {"step": theme.faint, "note": theme.text, "warning": theme.stale, "failure": theme.failed}
+    style = QTextCharFormat()
+    style.setForeground(color(inks[said.level]))
+    return style
