@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STARTER := workflows/text_to_image.json
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
-.PHONY: run test test-all lint format bench screenshots clean system
+.PHONY: run test test-all lint format fuzz bench screenshots clean system
 
 run: $(VENV)/.installed system
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then \
@@ -32,6 +32,10 @@ lint: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# MINUTES=10: for all readers together.
+fuzz: $(VENV)/.installed-dev system
+	$(BIN)/python -m tools.fuzz --minutes $(or $(MINUTES),10) $(ARGS)
 
 bench: $(VENV)/.installed-dev system
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tools.bench

@@ -1,0 +1,367 @@
+"""Everything in the program that reads what others wrote, with whole examples to damage."""
+
+import io
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tools.fuzz import bombs, mutations
+from tools.fuzz.mutations import Mutate
+
+ROOT = Path(__file__).parents[2]
+MODEL = ROOT / "models" / "starter"
+
+Refusals = tuple[type[Exception], ...]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One way in.
+
+    file: the name, in the case's folder, under which a case is written. examples: whole files. prepare: what must be
+    there beside it. read: reads the case, given the folder; raises one of `refusals` for what it does not take.
+    """
+
+    name: str
+    file: str
+    examples: Callable[[], Sequence[bytes]]
+    mutate: Mutate
+    read: Callable[[Path], object]
+    refusals: Refusals = (ValueError,)
+    prepare: Callable[[Path], object] = lambda folder: None
+
+
+# Documents ------------------------------------------------------------------------------------------------
+
+
+@cache
+def registry() -> dict:
+    """The node types, as the engine knows them."""
+    from nodegraph.registry import discover
+
+    return dict(discover("nodes"))
+
+
+def workflows() -> list[bytes]:
+    """Those that ship, of every version, and small ones made to grow while they are planned."""
+    files = [*sorted((ROOT / "workflows").rglob("*.json")), *sorted((ROOT / "tests/golden").glob("*.json"))]
+    return [file.read_bytes() for file in files] + [json.dumps(bomb).encode() for bomb in bombs.all_bombs()]
+
+
+def plan_workflow(folder: Path) -> object:
+    """Opens a workflow and plans it, as `check` and the window do."""
+    from nodegraph import workflow
+    from nodegraph.plan import Planner
+
+    graph = workflow.load(folder / "case.json")
+    return [problem.message for problem in Planner(registry()).plan(graph).problems]
+
+
+def paste(folder: Path) -> object:
+    """What the clipboard holds, put into a document."""
+    from nodegraph import clip
+    from nodegraph.graph import Graph
+
+    return clip.paste(Graph(), (folder / "case.txt").read_text(encoding="utf-8", errors="replace"), (0.0, 0.0))
+
+
+def assignments() -> list[bytes]:
+    """Parameters as a command line sets them."""
+    return [
+        b"noise.seed=7",
+        b"denoise.guidance_scale=4.5",
+        b"positive.text=a cat",
+        b"latent.width=128",
+        b"denoise.steps=8",
+    ]
+
+
+def assign(folder: Path) -> object:
+    """`--set`, on the starter's workflow."""
+    from nodegraph import assign, workflow
+    from nodegraph.group_type import document_types
+
+    graph = workflow.load(ROOT / "workflows/text_to_image.json")
+    text = (folder / "case.txt").read_text(encoding="utf-8", errors="replace")
+    return assign.assign(graph, document_types(graph.groups, registry()), text)
+
+
+# Pictures -------------------------------------------------------------------------------------------------
+
+
+def png_files() -> list[bytes]:
+    """PNG files of several kinds, one with a workflow inside."""
+    from nodegraph import png
+
+    whole = [_picture(mode, "PNG") for mode in ("RGB", "RGBA", "L", "P", "1", "I;16")]
+    flow = (ROOT / "workflows/text_to_image.json").read_text(encoding="utf-8")
+    return [png.with_texts(data, {png.KEYWORD: flow, png.PARAMETERS: "a cat"}) for data in whole[:2]] + whole
+
+
+def other_pictures() -> list[bytes]:
+    """Pictures of other formats."""
+    kinds = (("RGB", "JPEG"), ("CMYK", "JPEG"), ("RGB", "WEBP"), ("P", "GIF"), ("RGB", "TIFF"), ("RGB", "BMP"))
+    return [_picture(mode, kind) for mode, kind in kinds]
+
+
+def _picture(mode: str, kind: str) -> bytes:
+    from PIL import Image
+
+    gradient = Image.linear_gradient("L").resize((24, 16))
+    image = gradient.convert("I").convert("I;16") if mode == "I;16" else gradient.convert(mode)
+    file = io.BytesIO()
+    image.save(file, kind)
+    return file.getvalue()
+
+
+def read_png(folder: Path) -> object:
+    """The texts in a picture, and the workflow they hold."""
+    from nodegraph import png, workflow
+
+    png.read_text(folder / "case.png", png.PARAMETERS)
+    return workflow.loads(png.read_workflow(folder / "case.png"))
+
+
+def load_picture(folder: Path) -> object:
+    """A picture as *Load image* reads it."""
+    from nodes.backend import images
+
+    return images.load(next(folder.glob("case.*")))
+
+
+# Weights --------------------------------------------------------------------------------------------------
+
+
+def adapters() -> list[bytes]:
+    """LoRA files of both layouts."""
+    return [(MODEL / "lora" / name).read_bytes() for name in ("ink.safetensors", "ink_kohya.safetensors")]
+
+
+def read_lora(folder: Path) -> object:
+    """A LoRA as its loader describes it for the starter model."""
+    from nodes.backend import checkpoints
+
+    return checkpoints.lora(str(folder / "case.safetensors"), starter())
+
+
+@cache
+def starter() -> Any:
+    """The description of the starter's denoiser."""
+    from nodes.backend import checkpoints
+
+    return checkpoints.checkpoint(str(MODEL)).model
+
+
+def read_control(folder: Path) -> object:
+    """A ControlNet's file as its loader describes it."""
+    from nodes.backend import checkpoints
+
+    return checkpoints.controlnet(str(folder / "case.safetensors"))
+
+
+def controls() -> list[bytes]:
+    """A ControlNet with the names and shapes of the starter's, and no numbers."""
+    from nodes.backend.headers import shapes
+
+    header, end = {}, 0
+    for name, shape in shapes(MODEL / "controlnet/diffusion_pytorch_model.safetensors").items():
+        size = 1
+        for side in shape:
+            size *= side
+        header[name] = {"dtype": "F8_E4M3", "shape": list(shape), "data_offsets": [end, end + size]}
+        end += size
+    text = json.dumps(header).encode()
+    return [len(text).to_bytes(8, "little") + text + bytes(end)]
+
+
+def settings_of(part: str) -> Callable[[], list[bytes]]:
+    """One settings file of the starter model."""
+    return lambda: [(MODEL / part).read_bytes()]
+
+
+def copy_model(folder: Path) -> None:
+    """The starter model's parts, linked."""
+    for part in ("unet", "vae", "text_encoder", "tokenizer", "scheduler"):
+        (folder / "model" / part).mkdir(parents=True, exist_ok=True)
+        for file in (MODEL / part).iterdir():
+            target = folder / "model" / part / file.name
+            if file.suffix == ".safetensors":
+                target.symlink_to(file)
+            else:
+                shutil.copy(file, target)
+    shutil.copy(MODEL / "model_index.json", folder / "model")
+
+
+def read_model(folder: Path) -> object:
+    """A checkpoint's folder as its loader describes it."""
+    from nodes.backend import checkpoints
+
+    return checkpoints.checkpoint(str(folder / "model"))
+
+
+def read_words(folder: Path) -> object:
+    """A checkpoint's tokenizer, at work on a prompt."""
+    from nodes.backend import loading, prompt
+
+    encoder = read_model(folder).text_encoder  # type: ignore[attr-defined]
+    tokenizer = loading.tokenizer(encoder.weights, starter_words())
+    return prompt.chunks("a (red:1.2) cat on a blue background", tokenizer, 32)
+
+
+@cache
+def starter_words() -> int:
+    """How many words the starter's text encoder knows."""
+    return int(json.loads((MODEL / "text_encoder/config.json").read_text(encoding="utf-8"))["vocab_size"])
+
+
+def results() -> list[bytes]:
+    """A stored result."""
+    import tempfile
+
+    import torch
+
+    from nodes.backend import storage
+    from nodes.types import Image, Latent
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "result"
+        storage.save((Image(torch.zeros(1, 8, 8, 3)), 3, "a", (1.5, None)), file)
+        first = file.read_bytes()
+        storage.save((Latent(torch.zeros(1, 4, 2, 2)),), file)
+        return [first, file.read_bytes()]
+
+
+def read_result(folder: Path) -> object:
+    """An entry of the cache."""
+    from nodes.backend import storage
+
+    return storage.load(folder / "case.result")
+
+
+# Text -----------------------------------------------------------------------------------------------------
+
+
+def prompts() -> list[bytes]:
+    """Prompts with every mark."""
+    return [b"a (red:1.3) [blue] ((cat)) BREAK on a \\(white\\) background", b"((((a:1.1):1.2):1.3):-1)", b""]
+
+
+def read_prompt(folder: Path) -> object:
+    """A prompt's pieces and weights."""
+    from nodes.backend import prompt
+
+    return prompt.parse((folder / "case.txt").read_text(encoding="utf-8", errors="replace"))
+
+
+def numbers() -> list[bytes]:
+    """Numbers as people type them."""
+    return [b"7", b"1,5", b"3 * 64 + 8", b"-(2 - 0.5) / 3", b"1e-3", b"18446744073709551615"]
+
+
+def read_number(folder: Path) -> object:
+    """What was typed into a field for a number."""
+    from ui.numbers import read_number
+
+    text = (folder / "case.txt").read_text(encoding="utf-8", errors="replace")
+    return read_number(text, int), read_number(text, float)
+
+
+# What the window keeps ------------------------------------------------------------------------------------
+
+
+def journals() -> list[bytes]:
+    """A journal of a few edits."""
+    import tempfile
+
+    from nodegraph import workflow
+    from nodegraph.graph import set_param
+    from ui.journal import Journal, State
+
+    graph = workflow.load(ROOT / "workflows/text_to_image.json")
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Journal(Path(folder) / "a.journal")
+        for seed in range(4):
+            journal.write(State(set_param(graph, "noise", "seed", seed), dirty=bool(seed)))
+        return [journal.path.read_bytes()]
+
+
+def read_journal(folder: Path) -> object:
+    """What is recovered after a crash."""
+    from ui import journal
+
+    return journal.read(folder / "case.journal")
+
+
+def settings() -> list[bytes]:
+    """Settings, as the program writes them."""
+    from dataclasses import asdict
+
+    from ui.settings import Preferences
+
+    return [json.dumps(asdict(Preferences())).encode()]
+
+
+def read_settings(folder: Path) -> object:
+    """Settings, read at start."""
+    from ui import settings
+
+    return settings.read(folder / "case.json")
+
+
+def galleries() -> list[bytes]:
+    """A list of pictures."""
+    lines = [
+        {"add": {"path": "/a.png", "made": 1.5, "text": "a cat", "node": "save", "starred": False}},
+        {"star": "/a.png", "on": True},
+        {"add": {"path": "/b.png", "made": 2, "text": "", "node": ""}},
+        {"remove": "/b.png"},
+    ]
+    return [b"".join(json.dumps(line).encode() + b"\n" for line in lines)]
+
+
+def read_gallery(folder: Path) -> object:
+    """The list of pictures, read at start."""
+    from ui.gallery import Gallery
+
+    return Gallery(folder / "case.jsonl").pictures
+
+
+READERS = (
+    Reader("workflow", "case.json", workflows, mutations.of_json, plan_workflow),
+    Reader("clipboard", "case.txt", workflows, mutations.of_json, paste),
+    Reader("assignment", "case.txt", assignments, mutations.of_text, assign),
+    Reader("workflow in a picture", "case.png", png_files, mutations.of_png, read_png),
+    Reader("PNG picture", "case.png", png_files, mutations.of_png, load_picture),
+    Reader("other pictures", "case.picture", other_pictures, mutations.of_bytes, load_picture),
+    Reader("LoRA", "case.safetensors", adapters, mutations.of_safetensors, read_lora),
+    Reader("ControlNet", "case.safetensors", controls, mutations.of_safetensors, read_control),
+    *(
+        Reader(f"{part}", f"model/{part}", settings_of(part), mutations.of_json, read_model, prepare=copy_model)
+        for part in (
+            "unet/config.json",
+            "vae/config.json",
+            "text_encoder/config.json",
+            "scheduler/scheduler_config.json",
+            "model_index.json",
+        )
+    ),
+    *(
+        Reader(f"{part}", f"model/{part}", settings_of(part), mutate, read_words, prepare=copy_model)
+        for part, mutate in (
+            ("tokenizer/vocab.json", mutations.of_json),
+            ("tokenizer/merges.txt", mutations.of_text),
+            ("tokenizer/tokenizer_config.json", mutations.of_json),
+            ("tokenizer/special_tokens_map.json", mutations.of_json),
+        )
+    ),
+    Reader("stored result", "case.result", results, mutations.of_safetensors, read_result),
+    Reader("prompt", "case.txt", prompts, mutations.of_text, read_prompt),
+    Reader("number", "case.txt", numbers, mutations.of_text, read_number),
+    Reader("journal", "case.journal", journals, mutations.of_lines, read_journal),
+    Reader("settings", "case.json", settings, mutations.of_json, read_settings),
+    Reader("list of pictures", "case.jsonl", galleries, mutations.of_lines, read_gallery),
+)
