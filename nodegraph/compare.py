@@ -12,7 +12,7 @@ from nodegraph.expand import GROUP
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.group_type import document_types
 from nodegraph.node import REQUIRED, NodeType
-from nodegraph.reach import upstream
+from nodegraph.reach import sources
 
 Types = Mapping[str, NodeType]
 
@@ -35,12 +35,19 @@ def leading_to(graph: Graph, node: str) -> Graph:
     """The part of a graph that decides what a node shows; all of it when it has no such node."""
     if node not in graph.nodes:
         return graph
+    before = sources(graph)
+    setters: dict[Any, list[str]] = {}
+    for id, n in graph.nodes.items():
+        if n.type == VARIABLE_SET:
+            setters.setdefault(n.params.get("name"), []).append(id)
     todo, found = [node], set[str]()
     while todo:
-        reached = upstream(graph, todo.pop()) - found
-        found |= reached
-        names = {graph.nodes[id].params.get("name") for id in reached if graph.nodes[id].type == VARIABLE_GET}
-        todo += [id for id, n in graph.nodes.items() if n.type == VARIABLE_SET and n.params.get("name") in names]
+        id = todo.pop()
+        if id not in found:
+            found.add(id)
+            todo += before.get(id, ())
+            if graph.nodes[id].type == VARIABLE_GET:
+                todo += setters.get(graph.nodes[id].params.get("name"), ())
     nodes = {id: n for id, n in graph.nodes.items() if id in found}
     return replace(graph, nodes=nodes, links={dst: src for dst, src in graph.links.items() if dst.node in found})
 
@@ -110,6 +117,7 @@ def _groups(graph: Graph, types: Types) -> Iterable[str]:
 
 
 def _in_nodes(before: Graph, after: Graph, types: tuple[Types, Types]) -> Iterator[Difference]:
+    linked = _linked(before, after)
     for id in dict.fromkeys((*after.nodes, *before.nodes)):
         a, b = before.nodes.get(id), after.nodes.get(id)
         if a is None or b is None or a.type != b.type:
@@ -118,7 +126,7 @@ def _in_nodes(before: Graph, after: Graph, types: tuple[Types, Types]) -> Iterat
             continue
         if a.mode != b.mode:
             yield Difference(id, None, a.mode, b.mode)
-        for name in _names(id, before, after):
+        for name in dict.fromkeys((*a.params, *b.params, *linked.get(id, ()))):
             old, new = _value(before, id, name, types[0]), _value(after, id, name, types[1])
             if old != new or isinstance(old, bool) != isinstance(new, bool):
                 yield Difference(id, name, old, new)
@@ -132,11 +140,13 @@ def _settings(id: str, before: Node | None, after: Node | None) -> Iterator[Diff
         yield Difference(id, name, old.get(name), new.get(name))
 
 
-def _names(id: str, *graphs: Graph) -> list[str]:
-    """The inputs of a node that are set or linked in one of the graphs."""
-    names = [name for graph in graphs for name in graph.nodes[id].params]
-    names += [dst.socket for graph in graphs for dst in graph.links if dst.node == id]
-    return list(dict.fromkeys(names))
+def _linked(*graphs: Graph) -> dict[str, list[str]]:
+    """The inputs of each node that are linked in one of the graphs."""
+    found: dict[str, list[str]] = {}
+    for graph in graphs:
+        for dst in graph.links:
+            found.setdefault(dst.node, []).append(dst.socket)
+    return found
 
 
 def _value(graph: Graph, id: str, name: str, types: Types) -> Any:

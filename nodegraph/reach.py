@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nodegraph.builtin import BEGIN_OF
 from nodegraph.graph import Graph, Port
+from nodegraph.limits import MAX_LINKS
 
 
 def downstream(graph: Graph, node: str) -> set[str]:
     """The node and everything that its results reach."""
-    return _reached(node, ((src.node, dst.node) for dst, src in graph.links.items()))
+    return _reached(node, readers(graph))
 
 
 def upstream(graph: Graph, node: str) -> set[str]:
     """The node and everything it depends on."""
-    return _reached(node, ((dst.node, src.node) for dst, src in graph.links.items()))
+    return _reached(node, sources(graph))
 
 
-def _reached(node: str, steps: Iterable[tuple[str, str]]) -> set[str]:
-    after: dict[str, list[str]] = {}
-    for a, b in steps:
-        after.setdefault(a, []).append(b)
+def readers(graph: Graph) -> dict[str, list[str]]:
+    """The nodes that take something from a node."""
+    found: dict[str, list[str]] = {}
+    for dst, src in graph.links.items():
+        found.setdefault(src.node, []).append(dst.node)
+    return found
+
+
+def sources(graph: Graph) -> dict[str, list[str]]:
+    """The nodes that a node takes something from."""
+    found: dict[str, list[str]] = {}
+    for dst, src in graph.links.items():
+        found.setdefault(dst.node, []).append(src.node)
+    return found
+
+
+def _reached(node: str, steps: Mapping[str, list[str]], end: str | None = None) -> set[str]:
+    """end: it is reached, and nothing beyond it."""
     found: set[str] = set()
     todo = [node]
     while todo:
         id = todo.pop()
         if id not in found:
             found.add(id)
-            todo += after.get(id, [])
+            todo += steps.get(id, []) if id != end else []
     return found
 
 
@@ -48,9 +63,15 @@ def zone_nodes(graph: Graph) -> tuple[ZoneNodes, ...]:
     `nodegraph.structure` says which nodes are planned with a zone; it wants a graph that can be planned.
     """
     ends = {graph.links.get(Port(id, "zone")): id for id, node in graph.nodes.items() if node.type in BEGIN_OF}
-    found = [
-        ZoneNodes(src.node, end, frozenset(downstream(graph, src.node) & upstream(graph, end)))
-        for src, end in ends.items()
-        if src is not None and graph.nodes[src.node].type == BEGIN_OF[graph.nodes[end].type]
-    ]
+    after, before = (readers(graph), sources(graph)) if ends else ({}, {})
+    found: list[ZoneNodes] = []
+    looked_at = 0
+    for src, end in ends.items():
+        if src is None or graph.nodes[src.node].type != BEGIN_OF[graph.nodes[end].type]:
+            continue
+        # What leads out of a zone other than through its end is a mistake; many of them must not take for ever.
+        ahead = _reached(src.node, after, end) if looked_at < MAX_LINKS else {src.node, end}
+        looked_at += len(ahead)
+        inside = {id: [source for source in before.get(id, ()) if source in ahead] for id in ahead}
+        found.append(ZoneNodes(src.node, end, frozenset(_reached(end, inside, src.node))))
     return tuple(sorted(found, key=lambda zone: -len(zone.nodes)))
