@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sized
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -24,10 +25,13 @@ from typing import Any, cast, get_args
 from nodegraph import png
 from nodegraph.files import read_limited, remove_leftovers, write_atomic
 from nodegraph.graph import Graph, Group, Mode, Node, Port, SeedMode
+from nodegraph.limits import MAX_GROUPS, MAX_LINKS, MAX_NAME, MAX_NODES, MAX_SOCKETS
 from nodegraph.node import REQUIRED
 
 MAX_BYTES = 64 << 20
 MAX_DEPTH = 64
+MAX_LEVELS = 16
+"""Of definitions of groups inside others."""
 FARTHEST = 10_000_000
 """What lies farther out could not be painted: pixels are counted in 32 bits."""
 
@@ -49,10 +53,13 @@ MIGRATIONS: tuple[Callable[[dict[str, Any]], None], ...] = (_link_pairs,)
 
 
 def _graphs(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The graph of a file and those of its groups."""
-    yield data
-    for group in data.get("groups", {}).values():
-        yield from _graphs(group)
+    """The graph of a file and those of its groups. Raises ValueError when groups define groups too deeply."""
+    level = [data]
+    for _ in range(MAX_LEVELS):
+        yield from level
+        level = [group for graph in level for group in graph.get("groups", {}).values()]
+    if level:
+        raise ValueError(f"it is nested too deeply: groups may define groups {MAX_LEVELS} deep")
 
 
 def load(path: str | Path) -> Graph:
@@ -86,15 +93,18 @@ def loads(text: str | bytes, name: str = "the workflow") -> Graph:
     """name: what errors call the text. Raises WorkflowError."""
     try:
         return from_data(_parse(text))
-    except RecursionError as error:
-        raise WorkflowError(f"{name}: it is nested too deeply") from error
     except ValueError as error:
         raise WorkflowError(f"{name}: {error}") from error
 
 
 def from_data(data: dict[str, Any]) -> Graph:
     """The graph in a parsed file, which is used up. Raises ValueError."""
-    return _read_graph(_migrated(data))
+    try:
+        data = _migrated(data)
+        _check_size(data)
+        return _read_graph(data)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def _parse(text: str | bytes) -> dict[str, Any]:
@@ -103,6 +113,8 @@ def _parse(text: str | bytes) -> dict[str, Any]:
         data = json.loads(text, object_pairs_hook=_unique)
     except UnicodeDecodeError as error:
         raise ValueError(f"not a workflow: it is not text (byte {error.start})") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
     except json.JSONDecodeError as error:
         at_end = error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated")
         cut = " (the text ends too early: is the file truncated?)" if at_end else ""
@@ -114,8 +126,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     # JSON allows a name twice and Python keeps the last: a node would be lost without a word.
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name in counts if counts[name] > 1)
         raise ValueError(f"{twice!r} stands twice in one object")
     return found
 
@@ -136,18 +148,36 @@ def _migrated(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
+def _check_size(data: dict[str, Any]) -> None:
+    """Before anything is made of it: what the program would take minutes to show is refused at once."""
+    try:
+        graphs = [*_graphs(data)]
+        counts = (
+            (sum(len(graph.get("nodes", {})) for graph in graphs), MAX_NODES, "nodes"),
+            (sum(len(graph.get("links", [])) for graph in graphs), MAX_LINKS, "links"),
+            (len(graphs) - 1, MAX_GROUPS, "groups"),
+        )
+    except (TypeError, AttributeError):
+        return  # what is of the wrong kind is named below
+    for count, limit, what in counts:
+        if count > limit:
+            raise ValueError(f"it has {count:,} {what}; the limit is {limit:,}")
+
+
 # Below, `where` says which part of the file is read. Fields are taken out of their object (`pop`), so that what
 # remains is what this program does not know.
 
 
 def _read_graph(data: dict[str, Any], where: str = "") -> Graph:
     nodes = {
-        id: _read_node(_object(entry, f"{where}node {id!r}"), f"{where}node {id!r}: ")
+        _name(id, f"{where}a node's id"): _read_node(_object(entry, f"{where}node {id!r}"), f"{where}node {id!r}: ")
         for id, entry in _pop(data, "nodes", dict, {}, where).items()
     }
     links = _read_links(_pop(data, "links", list, [], where), nodes, where)
     groups = {
-        name: _read_group(name, _object(entry, f"{where}group {name!r}"), f"{where}group {name!r}: ")
+        _name(name, f"{where}a group's name"): _read_group(
+            name, _object(entry, f"{where}group {name!r}"), f"{where}group {name!r}: "
+        )
         for name, entry in _pop(data, "groups", dict, {}, where).items()
     }
     return Graph(nodes, links, groups, _values(data, where))
@@ -165,7 +195,7 @@ def _read_node(data: dict[str, Any], where: str) -> Node:
     if seed_mode not in get_args(SeedMode):
         raise ValueError(f"{where}'seed_mode' must be one of {', '.join(get_args(SeedMode))}; got {seed_mode!r}")
     return Node(
-        type=_pop(data, "type", str, None, where),
+        type=_name(_pop(data, "type", str, None, where), f"{where}'type'"),
         params=_values(_pop(data, "params", dict, {}, where), f"{where}parameter "),
         pos=_pair(data.pop("pos", [0, 0]), "pos", where),
         title=title,
@@ -190,7 +220,7 @@ def _read_links(entries: list[Any], nodes: Mapping[str, Node], where: str) -> di
                 raise ValueError(f"{where}a link names node {id!r}, which is not there")
         if Port(dst, input) in links:
             raise ValueError(f"{where}node {dst!r}: input {input!r} has two links; it can have one")
-        links[Port(dst, input)] = Port(src, output)
+        links[Port(dst, _name(input, f"{where}an input"))] = Port(src, _name(output, f"{where}an output"))
     return links
 
 
@@ -199,15 +229,28 @@ def _read_group(name: str, data: dict[str, Any], where: str) -> Group:
     outputs = _pop(data, "outputs", list, [], where)
     if not all(isinstance(output, str) for output in outputs):
         raise ValueError(f"{where}'outputs' must be a list of names")
+    entries = _pop(data, "inputs", dict, {}, where)
+    for names, what in ((entries, "inputs"), (outputs, "outputs")):
+        if len(names) > MAX_SOCKETS:
+            raise ValueError(f"{where}it has {len(names):,} {what}; the limit is {MAX_SOCKETS:,}")
+        for socket in names:
+            _name(socket, f"{where}one of its {what}")
     inputs: dict[str, Any] = {}
-    for input, entry in _pop(data, "inputs", dict, {}, where).items():
+    for input, entry in entries.items():
         values = _values(_object(entry, f"{where}input {input!r}"), f"{where}input {input!r}: ")
         inputs[input] = values.get("default", REQUIRED)
     return Group(name, _read_graph(data, where), inputs, tuple(outputs), doc)
 
 
+def _name(text: str, what: str) -> str:
+    """Ids of nodes in groups are made of many names: one of a million characters would fill the memory."""
+    if len(text) > MAX_NAME:
+        raise ValueError(f"{what} has {len(text):,} characters; the limit is {MAX_NAME:,}")
+    return text
+
+
 def _pair(value: Any, field: str, where: str) -> tuple[float, float]:
-    match _value(value, f"{where}{field!r}"):
+    match _placed(value, f"{where}{field!r}"):
         case (int() | float() as x, int() | float() as y) if max(abs(x), abs(y)) <= FARTHEST:
             return x, y
         case _:
@@ -229,21 +272,35 @@ def _object(value: Any, what: str) -> dict[str, Any]:
 
 
 def _values(data: dict[str, Any], where: str) -> dict[str, Any]:
-    return {name: _value(value, f"{where}{name!r}") for name, value in data.items()}
+    return {name: _placed(value, f"{where}{name!r}") for name, value in data.items()}
 
 
-def _value(value: Any, where: str, depth: int = 0) -> Any:
-    """Lists become tuples: what is in a graph does not change."""
+def _placed(value: Any, where: str) -> Any:
+    try:
+        return _value(value)
+    except ValueError as error:
+        raise ValueError(f"{where}{error}") from error
+
+
+def _value(value: Any, depth: int = 0) -> Any:
+    """Lists become tuples: what is in a graph does not change. Raises ValueError with the end of a sentence."""
     if depth > MAX_DEPTH:
-        raise ValueError(f"{where} is nested more than {MAX_DEPTH} deep")
+        raise ValueError(f" is nested more than {MAX_DEPTH} deep")
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{where} must be a finite number, got {value}")
+        raise ValueError(f" must be a finite number, got {value}")
     if isinstance(value, list):
-        return tuple(_value(v, where, depth + 1) for v in cast("list[Any]", value))
+        return tuple(_value(v, depth + 1) for v in cast("list[Any]", value))
     if isinstance(value, dict):
-        entries = cast("dict[str, Any]", value).items()
-        return {name: _value(v, f"{where}, {name!r}", depth + 1) for name, v in entries}
+        return {name: _entry(name, v, depth + 1) for name, v in cast("dict[str, Any]", value).items()}
     return value
+
+
+def _entry(name: str, value: Any, depth: int) -> Any:
+    # Where it stands is put together only when that is to be said: names may be long, and their entries many.
+    try:
+        return _value(value, depth)
+    except ValueError as error:
+        raise ValueError(f", {name!r}{error}") from error
 
 
 def dumps(graph: Graph) -> str:

@@ -1,0 +1,182 @@
+"""How much a graph may be: whatever a file says, planning ends soon and in little memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, NamedTuple, cast
+
+from nodegraph.graph import Graph
+from nodegraph.keys import Ref
+from nodegraph.node import NodeType
+
+MAX_NODES = 50_000
+"""Of a file, in all its groups together; and of a graph when its groups are opened."""
+MAX_LINKS = 4 * MAX_NODES
+MAX_LETTERS = 400 * MAX_NODES
+"""In the ids of all nodes when groups are opened: a node's id has those of the instances it is in before it."""
+MAX_NESTING = 64
+"""Groups in groups, zones in zones, lists in lists."""
+MAX_GROUPS = 2_000
+"""Definitions of groups in a file."""
+MAX_SOCKETS = 1_000
+"""Inputs, or outputs, of a group."""
+MAX_NAME = 1_000
+"""Characters of a node id, of a socket, of a type or of a group's name."""
+
+MAX_ITEMS = 20_000
+"""Of a list, those of the lists in it included."""
+MAX_CHARACTERS = 1_000_000
+"""Of a text, or of all texts in a list."""
+MAX_STEPS = 250_000
+"""Of planning one graph. Evaluating a node is one step, in each round of a zone; for large arguments see `cost`."""
+ITEMS_A_STEP, CHARACTERS_A_STEP = 20, 10_000
+"""What an argument may hold until checking it, and putting it into a key, takes as long as the rest of a step."""
+
+TypeOf = Callable[[str], NodeType | None]
+
+COUNTED = 10**12
+"""Beyond this it does not matter how many more there are: numbers of doubling groups have thousands of digits."""
+
+
+class TooMuch(ValueError):
+    """Of this graph nothing is planned. node: where that shows."""
+
+    def __init__(self, node: str, message: str) -> None:
+        self.node = node
+        super().__init__(message)
+
+
+class Size(NamedTuple):
+    """Of a plain value. depth: of lists in lists."""
+
+    items: int
+    characters: int
+    depth: int
+
+
+def size(value: Any) -> Size:
+    """Not recursive, and ended as soon as one limit is passed: a list may hold itself many times over."""
+    items = characters = depth = 0
+    level: list[Any] = [value]
+    while level and depth <= MAX_NESTING and items <= MAX_ITEMS:
+        inner: list[Any] = []
+        for part in level:
+            if isinstance(part, str):
+                characters += len(part)
+            elif parts := _parts(part):
+                items += len(parts)
+                if items > MAX_ITEMS:
+                    break
+                inner += parts
+        level = inner
+        depth += bool(level)
+    return Size(items, characters, depth)
+
+
+def _parts(value: Any) -> list[Any]:
+    if isinstance(value, Ref):
+        return []
+    if isinstance(value, tuple):
+        return [*cast("tuple[Any, ...]", value)]
+    if isinstance(value, dict):
+        return [part for item in cast("dict[str, Any]", value).items() for part in item]
+    if is_dataclass(value) and not isinstance(value, type):
+        return [getattr(value, field.name) for field in fields(value)]
+    return []
+
+
+def excess(value: Any) -> str | None:
+    """What of a plain value is more than planning takes, as the end of a sentence; None when it is not too much."""
+    if isinstance(value, float | bool):
+        return None
+    if isinstance(value, int):
+        digits = int(value.bit_length() * 0.30103) + 1  # writing them all out takes long, and Python refuses
+        return f"must be a finite number, and this one has about {digits:,} digits" if digits > 309 else None
+    found = size(value)
+    if found.depth > MAX_NESTING:
+        return f"has lists in lists, more than {MAX_NESTING} deep"
+    if found.items > MAX_ITEMS:
+        return f"has more than {MAX_ITEMS:,} items, which is the limit"
+    if found.characters > MAX_CHARACTERS:
+        return f"has {found.characters:,} characters; the limit is {MAX_CHARACTERS:,}"
+    return None
+
+
+def cost(value: Any) -> int:
+    """How many steps more it takes to plan a node with this argument."""
+    if isinstance(value, str):
+        return len(value) // CHARACTERS_A_STEP
+    if isinstance(value, float | int | Ref):
+        return 0
+    found = size(value)
+    return found.items // ITEMS_A_STEP + found.characters // CHARACTERS_A_STEP
+
+
+class Extent(NamedTuple):
+    """What a graph has when its groups are opened. letters: of the ids. depth: of groups in groups."""
+
+    nodes: int
+    links: int
+    letters: int
+    depth: int
+
+    def inside(self, id: str) -> Extent:
+        """What the graph around an instance has more when that is opened."""
+        return self._replace(letters=self.letters + (len(id) + 1) * self.nodes, depth=self.depth + 1)
+
+    def plus(self, other: Extent) -> Extent:
+        nodes, links, letters = (min(a + b, COUNTED) for a, b in zip(self[:3], other[:3], strict=True))
+        return Extent(nodes, links, letters, max(self.depth, other.depth))
+
+    def complaint(self) -> str | None:
+        """What is too much, as the end of a sentence."""
+        if self.depth > MAX_NESTING:
+            return f"has groups in groups, {self.depth:,} deep; the limit is {MAX_NESTING}"
+        counts = ((self.nodes, MAX_NODES, "nodes"), (self.links, MAX_LINKS, "links"))
+        for count, limit, what in (*counts, (self.letters, MAX_LETTERS, "letters in the ids of its nodes")):
+            if count > limit:
+                much = f"{count:,}" if count < COUNTED else f"more than {COUNTED:,}"
+                return f"has {much} {what} when its groups are opened; the limit is {limit:,}"
+        return None
+
+
+def extents(types: Iterable[str], type_of: TypeOf) -> dict[str, Extent | None]:
+    """Of the groups with these type ids, and of those in them; None for one that contains itself.
+
+    Nothing is opened: each definition is counted once, after those it uses.
+    """
+    import networkx  # half a second: the window is up before anything is planned
+
+    nx = cast(Any, networkx)  # its functions are typed in part
+    bodies = _bodies(types, type_of)
+    graph = nx.DiGraph()
+    graph.add_nodes_from(bodies)
+    graph.add_edges_from((id, n.type) for id, body in bodies.items() for n in body.nodes.values() if n.type in bodies)
+    found: dict[str, Extent | None] = {}
+    for tied in nx.strongly_connected_components(graph):  # those that are used come first
+        for id in tied:
+            found[id] = None if len(tied) > 1 or graph.has_edge(id, id) else extent(bodies[id], found)
+    return found
+
+
+def _bodies(types: Iterable[str], type_of: TypeOf) -> dict[str, Graph]:
+    """Of these groups, and of those in them, by type id."""
+    found: dict[str, Graph] = {}
+    todo = [*types]
+    while todo:
+        id = todo.pop()
+        type = None if id in found else type_of(id)
+        if type is not None and type.group is not None:
+            found[id] = type.group.graph
+            todo += {node.type for node in found[id].nodes.values()}
+    return found
+
+
+def extent(graph: Graph, known: Mapping[str, Extent | None]) -> Extent:
+    """Of a graph. known: of its groups; one that contains itself, or is not there, is not opened."""
+    whole = Extent(len(graph.nodes), len(graph.links), sum(map(len, graph.nodes)), 0)
+    for id, node in graph.nodes.items():
+        if node.mode == "on" and (inner := known.get(node.type)):
+            whole = whole.plus(inner.inside(id))
+    return whole
