@@ -43,12 +43,16 @@ class Value(NamedTuple):
 
 @dataclass(slots=True)
 class Record:
-    """What planning one node came to, or one whole zone. used: the nodes it really took something from."""
+    """What planning one node came to, or one whole zone.
+
+    problems: in order. used: the nodes it really took something from, in order. steps: see `nodegraph.limits`.
+    """
 
     calls: dict[str, Call] = field(default_factory=dict[str, Call])
     keys: dict[str, str] = field(default_factory=dict[str, str])
-    problems: tuple[Problem, ...] = ()
-    used: tuple[str, ...] = ()
+    problems: dict[Problem, None] = field(default_factory=dict[Problem, None])
+    used: dict[str, None] = field(default_factory=dict[str, None])
+    steps: int = 0
 
 
 class Folded(NamedTuple):

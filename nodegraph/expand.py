@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from nodegraph import limits
 from nodegraph.builtin import FRAME, GROUP_INPUT, GROUP_OUTPUT, NOTE, REROUTE, VARIABLE_GET, VARIABLE_SET
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.node import NodeType
+from nodegraph.pieces import Pieces, finish, in_parts
 from nodegraph.types import accepts
 
 GROUP = "group:"
@@ -48,19 +50,28 @@ class Flat:
 
 
 def expand(graph: Graph, type_of: TypeOf) -> Flat:
-    """type_of: the type with an id, groups included; None when it is not installed."""
+    """type_of: the type with an id, groups included; None when it is not installed. Raises limits.TooMuch."""
+    return finish(expanding(graph, type_of))
+
+
+def expanding(graph: Graph, type_of: TypeOf) -> Pieces[Flat]:
+    """The same in pieces."""
+    if complaint := limits.extent(graph, {}).complaint():
+        raise limits.TooMuch(next(iter(graph.nodes), ""), f"the graph {complaint}")
     if all(
         node.mode == "on" and node.type not in PASSED and not node.type.startswith(GROUP)
         for node in graph.nodes.values()
     ):
         return Flat(graph.nodes, graph.links)
-    return _Expansion(graph, type_of).flat()
+    expansion = _Expansion(type_of)
+    yield from expansion.open(graph)
+    return (yield from expansion.flat())
 
 
 class _Expansion:
     """All nodes and links of a graph and of the bodies of its groups, before they are rewritten."""
 
-    def __init__(self, graph: Graph, type_of: TypeOf) -> None:
+    def __init__(self, type_of: TypeOf) -> None:
         self.type_of = type_of
         self.nodes: dict[str, Node] = {}
         self.links: dict[Port, Port] = {}
@@ -68,15 +79,39 @@ class _Expansion:
         self.exits: dict[str, str] = {}  # instance -> the group.output of its body
         self.problems: dict[str, str] = {}
         self.setters: dict[str, str] = {}  # variable.get -> the variable.set that it takes its value from
-        self._inline(graph, "", ())
+        self._sources: dict[Port, tuple[Port | None, Port | None]] = {}  # what is known of `_beyond`
 
-    def _inline(self, graph: Graph, prefix: str, opened: tuple[str, ...]) -> None:
+    def open(self, graph: Graph) -> Pieces[None]:
+        self._extents = limits.extents({node.type for node in graph.nodes.values()}, self.type_of)
+        self._refuse(graph)
+        yield from self._inline(graph, "")
+
+    def _refuse(self, graph: Graph) -> None:
+        """Say of which instances the graph would become too much; the others are opened."""
+        whole = limits.extent(graph, {})
         for id, node in graph.nodes.items():
-            self.nodes[prefix + id] = node
-            if node.type == GROUP_OUTPUT:
-                self.exits[prefix.removesuffix("/")] = prefix + id
-        for dst, src in graph.links.items():
-            self.links[Port(prefix + dst.node, dst.socket)] = Port(prefix + src.node, src.socket)
+            inner = self._extents.get(node.type)
+            if node.mode == "on" and inner is not None:
+                own = f"the group {node.type.removeprefix(GROUP)!r}"
+                together = whole.plus(inner.inside(id))
+                if complaint := inner.inside(id).complaint():
+                    self.problems[id] = f"{own} {complaint}"
+                elif complaint := together.complaint():
+                    self.problems[id] = f"with {own} the graph {complaint}"
+                else:
+                    whole = together
+
+    def _inline(self, graph: Graph, prefix: str) -> Pieces[None]:
+        for part in in_parts(graph.nodes.items()):
+            for id, node in part:
+                self.nodes[prefix + id] = node
+                if node.type == GROUP_OUTPUT:
+                    self.exits[prefix.removesuffix("/")] = prefix + id
+            yield
+        for links in in_parts(graph.links.items()):
+            for dst, src in links:
+                self.links[Port(prefix + dst.node, dst.socket)] = Port(prefix + src.node, src.socket)
+            yield
         self._pair_variables(graph, prefix)
         for id, node in graph.nodes.items():
             type = self.type_of(node.type) if node.type.startswith(GROUP) or node.mode == "bypassed" else None
@@ -84,11 +119,11 @@ class _Expansion:
                 continue
             if type.group is None or node.mode != "on":
                 self.types[prefix + id] = type
-            elif node.type in opened:
+            elif self._extents.get(node.type) is None:
                 self.problems[prefix + id] = f"the group {type.group.name!r} contains itself"
-            else:
+            elif prefix + id not in self.problems:
                 self.types[prefix + id] = type
-                self._inline(type.group.graph, f"{prefix}{id}/", (*opened, node.type))
+                yield from self._inline(type.group.graph, f"{prefix}{id}/")
 
     def _pair_variables(self, graph: Graph, prefix: str) -> None:
         setters: dict[str, list[str]] = {}
@@ -105,21 +140,24 @@ class _Expansion:
                     case _:
                         self.problems[prefix + id] = f"the variable {_name(node)!r} is set more than once"
 
-    def flat(self) -> Flat:
+    def flat(self) -> Pieces[Flat]:
         gone = {id for id, node in self.nodes.items() if self._rewritten(id, node)}
+        yield
         links: dict[Port, Port] = {}
         literals: dict[Port, Port] = {}
         places: dict[Port, Port] = {}
         cut: set[Port] = set()
-        for dst in self.links:
-            if dst.node not in gone:
-                source, place = self._source(dst)
-                if place != dst:
-                    places[dst] = place
-                if source is None:
-                    cut.add(dst)
-                else:
-                    (literals if source.node in gone else links)[dst] = source
+        for part in in_parts(self.links):
+            for dst in part:
+                if dst.node not in gone:
+                    source, place = self._source(dst)
+                    if place != dst:
+                        places[dst] = place
+                    if source is None:
+                        cut.add(dst)
+                    else:
+                        (literals if source.node in gone else links)[dst] = source
+            yield
         exits = {id: tuple(self._exits(id)) for id in gone if id in self.types and self.nodes[id].mode == "on"}
         nodes = {id: node for id, node in self.nodes.items() if id not in gone}
         rewritten = {id: self.nodes[id] for id in gone}
@@ -142,25 +180,40 @@ class _Expansion:
 
         The source is an output of a real node, or an input of a node rewritten away whose plain value it takes.
         """
-        port, place = dst, dst
-        passed = {dst}
-        while True:
-            src = self.links.get(port)
-            if src is None:
-                no_value = port == dst or self.nodes[port.node].type in PASSED
-                return (None if no_value else port), place
-            node = self.nodes.get(src.node)
-            if node is None or not self._rewritten(src.node, node):
-                return src, place
-            inner = self._enter(src)
-            if inner is None:
-                return None, place
-            if inner in passed:
-                return None, place  # reroutes in a circle: nothing ever enters it
-            passed.add(inner)
-            if node.type == GROUP_INPUT:
-                place = inner
-            port = inner
+        if dst not in self.links:
+            return None, dst
+        source, place = self._beyond(dst)
+        return source, place or dst
+
+    def _beyond(self, dst: Port) -> tuple[Port | None, Port | None]:
+        """The same; without a place for an input that is seen where it is.
+
+        Every input on the way is asked once: many wires may lead through one long chain of reroutes.
+        """
+        way: dict[Port, Port | None] = {}  # by input on the way, the input of a group that comes next, if one does
+        port, found = dst, self._sources.get(dst)
+        while found is None:
+            next = self._next(port)
+            if isinstance(next, Port):
+                way[port] = next if self.nodes[self.links[port].node].type == GROUP_INPUT else None
+                port = next
+                # Reroutes in a circle: nothing ever enters it.
+                found = (None, None) if port in way else self._sources.get(port)
+            else:
+                found = self._sources[port] = *next, None
+        for port in reversed(way):
+            found = self._sources[port] = found[0], found[1] or way[port]
+        return found
+
+    def _next(self, dst: Port) -> Port | tuple[Port | None]:
+        """The input from which an input gets its value in turn; or its source, when it gets it from no other."""
+        src = self.links.get(dst)
+        if src is None:
+            return (None if self.nodes[dst.node].type in PASSED else dst,)
+        if src.node not in self.nodes or not self._rewritten(src.node, self.nodes[src.node]):
+            return (src,)
+        inner = self._enter(src)
+        return (None,) if inner is None else inner
 
     def _enter(self, output: Port) -> Port | None:
         """The input whose value an output of a node rewritten away passes on; None when it passes none."""

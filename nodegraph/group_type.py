@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from nodegraph.builtin import FOR_EACH_END, GROUP_INPUT, GROUP_OUTPUT, REPEAT_BEGIN, REPEAT_END, REROUTE, SWITCH
 from nodegraph.expand import GROUP, TypeOf
 from nodegraph.graph import Graph, Group, Port
+from nodegraph.limits import MAX_NESTING
 from nodegraph.node import Input, NodeType, Output
 from nodegraph.types import ListOf
 
@@ -29,20 +30,52 @@ def _never_run() -> None:
 
 
 def document_types(groups: Mapping[str, Group], registry: Mapping[str, NodeType]) -> dict[str, NodeType]:
-    """The types that a document can use: those installed, and its own groups, which come first."""
+    """The types that a document can use: those installed, and its own groups, which come first.
+
+    A group that contains itself has no type while its own body is looked at.
+    """
     types = dict(registry)
     own = {GROUP + name: group for name, group in groups.items()}
-    opened: set[str] = set()
-
-    def type_of(id: str) -> NodeType | None:
-        if id in own and id not in opened:
-            opened.add(id)  # a group that contains itself has no type while its own body is looked at
-            types[id] = group_type(own[id], type_of)
-        return types.get(id)
-
-    for id in own:
-        type_of(id)
+    for id in _inner_first(own):
+        types[id] = group_type(own[id], types.get)
     return types
+
+
+def _inner_first(groups: Mapping[str, Group]) -> list[str]:
+    """The groups' ids, each after those it uses."""
+    found: dict[str, None] = {}
+    opened: set[str] = set()
+    todo = [*groups][::-1]
+    while todo:
+        id = todo[-1]
+        if id in opened:
+            found[todo.pop()] = None
+        else:
+            opened.add(id)
+            used = {node.type: None for node in groups[id].graph.nodes.values()}
+            todo += [inner for inner in [*used][::-1] if inner in groups and inner not in opened]
+    return list(found)
+
+
+def _same(found: Any) -> Any:
+    return found
+
+
+class _Step(NamedTuple):
+    """What is found at a socket, or else where to look further, and what becomes of what is found there."""
+
+    found: Any = None
+    further: Port | None = None
+    become: Callable[[Any], Any] = _same
+
+
+@dataclass(slots=True)
+class _Stop:
+    """A socket on the way, and what there is still to see from it. become: of the step that is taken."""
+
+    port: Port
+    steps: Iterator[_Step]
+    become: Callable[[Any], Any] = _same
 
 
 class _Body:
@@ -51,46 +84,83 @@ class _Body:
     def __init__(self, graph: Graph, type_of: TypeOf) -> None:
         self.graph, self.type_of = graph, type_of
         self.walls = {node.type: id for id, node in graph.nodes.items() if node.type in (GROUP_INPUT, GROUP_OUTPUT)}
+        self.readers: dict[Port, list[Port]] = {}
+        for dst, src in graph.links.items():
+            self.readers.setdefault(src, []).append(dst)
+        self._fed: dict[Port, Input | None] = {}
+        self._feeding: dict[Port, Any] = {}
 
     def input(self, name: str, default: Any) -> Input:
-        wall = Port(self.walls.get(GROUP_INPUT, ""), name)
-        found = next(self._fed(wall, set()), None)
+        found = _first(Port(self.walls.get(GROUP_INPUT, ""), name), self._takers, self._fed)
         return replace(found, name=name, default=default) if found else Input(name, Any, default)
 
-    def _fed(self, src: Port, seen: set[Port]) -> Iterator[Input]:
-        """The typed inputs that an output feeds."""
-        if src in seen:
-            return
-        seen.add(src)
-        for dst in (dst for dst, source in self.graph.links.items() if source == src):
+    def _takers(self, src: Port) -> Iterator[_Step]:
+        """The typed inputs that an output feeds, and the outputs that pass it on."""
+        for dst in self.readers.get(src, ()):
             node = self.graph.nodes[dst.node]
             type = self.type_of(node.type)
             spec = type.input(dst.socket) if type else None
             if spec and spec.type not in (Any, ListOf(Any)):
-                yield spec
+                yield _Step(spec)
             for socket in _through(node.type, dst.socket):
-                yield from self._fed(Port(dst.node, socket), seen)
+                yield _Step(further=Port(dst.node, socket))
 
     def output_type(self, name: str) -> Any:
-        return next(self._feeding(Port(self.walls.get(GROUP_OUTPUT, ""), name), set()), Any)
+        found = _first(Port(self.walls.get(GROUP_OUTPUT, ""), name), self._givers, self._feeding)
+        return Any if found is None else found
 
-    def _feeding(self, dst: Port, seen: set[Port]) -> Iterator[Any]:
-        """The definite types of what feeds an input."""
+    def _givers(self, dst: Port) -> Iterator[_Step]:
+        """The definite type of what feeds an input, and the inputs it is passed on from."""
         src = self.graph.links.get(dst)
-        if src is None or dst in seen:
+        if src is None:
             return
-        seen.add(dst)
         node = self.graph.nodes[src.node]
         type = self.type_of(node.type)
         out = type.output(src.socket) if type else None
         if out and out.type not in (Any, ListOf(Any)):
-            yield out.type
+            yield _Step(out.type)
         elif node.type == GROUP_INPUT:
-            yield self.input(src.socket, None).type
+            yield _Step(self.input(src.socket, None).type)
         elif node.type == FOR_EACH_END:
-            yield from map(ListOf, self._feeding(Port(src.node, "result"), seen))
+            yield _Step(further=Port(src.node, "result"), become=_list_of)
         for socket in _behind(node.type, src.socket):
-            yield from self._feeding(Port(src.node, socket), seen)
+            yield _Step(further=Port(src.node, socket))
+
+
+def _first(start: Port, steps: Callable[[Port], Iterator[_Step]], known: dict[Port, Any]) -> Any:
+    """What is found first on the ways from a socket; None when there is nothing. known: what was found before.
+
+    Not recursive: a chain of reroutes may be of any length. Each socket is looked at once; a circle leads to nothing.
+    """
+    way: list[_Stop] = [] if start in known else [_Stop(start, steps(start))]
+    known.setdefault(start, None)
+    while way:
+        step = next(way[-1].steps, None)
+        if step is None:
+            way.pop()
+        elif step.further is None:
+            _arrive(way, step.found, known)
+        elif step.further not in known:
+            way[-1].become = step.become
+            way.append(_Stop(step.further, steps(step.further)))
+            known[step.further] = None
+        elif known[step.further] is not None:
+            _arrive(way, step.become(known[step.further]), known)
+    return known[start]
+
+
+def _arrive(way: list[_Stop], found: Any, known: dict[Port, Any]) -> None:
+    while way:
+        known[way.pop().port] = found
+        found = way[-1].become(found) if way else found
+
+
+def _list_of(element: Any) -> Any:
+    """A list of lists of ... beyond reason is a list of anything."""
+    depth, inner = 1, element
+    while isinstance(inner, ListOf):
+        depth, inner = depth + 1, inner.element
+    return ListOf(element if depth <= MAX_NESTING else Any)
 
 
 def _through(type: str, input: str) -> list[str]:

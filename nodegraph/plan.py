@@ -11,18 +11,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from time import perf_counter
+from math import inf
 from typing import Any
 
 from nodegraph.builtin import VARIABLE_GET, VARIABLE_SET
 from nodegraph.calls import Call, Problem, Record
 from nodegraph.evaluate import Evaluator
-from nodegraph.expand import PASSED, Flat, expand
+from nodegraph.expand import PASSED, Flat, expanding
 from nodegraph.graph import Graph, Node
 from nodegraph.group_type import document_types
 from nodegraph.keys import Ref, refs
+from nodegraph.limits import TooMuch
 from nodegraph.node import NodeType
-from nodegraph.structure import Cycle, Structure, structure
+from nodegraph.pieces import Pieces, Work, in_parts
+from nodegraph.structure import Cycle, Structure, structuring
+
+LARGE = 3_000
+"""Nodes whose plan is put together in one piece."""
 
 __all__ = ["Call", "Plan", "Planner", "Problem", "Ref", "plan"]
 
@@ -80,68 +85,78 @@ class Planner:
         self._graph = Graph()
         self._flat, self._structure = Flat({}, {}), Structure((), {})
         self._types = registry
-        self._expanded = self._graph, self._types, self._flat  # the latest graph of which that much is known
-        self._evaluator = Evaluator(self._type_of, environment)
+        self._evaluator = Evaluator(environment)
+        self._loading: tuple[Graph, Pieces[None]] | None = None
         self._targets: tuple[str, ...] | None = None
         self._tables: _Tables | None = None
         self._plan: Plan | None = None
+        self._refused: tuple[Graph, Plan] | None = None  # a graph of which nothing can be planned
+        self._work: tuple[Graph, tuple[str, ...] | None, Work[Plan]] | None = None
 
     def plan(self, graph: Graph, targets: Iterable[str] | None = None) -> Plan:
         """The calls that compute the targets; without targets, every node. A bad graph gives problems, not errors."""
-        targets = None if targets is None else tuple(targets)
-        stale = self._evaluator.check_files()
-        if self._plan and not stale and graph is self._graph and targets == self._targets:
-            return self._plan
-        try:
-            self._take(graph)
-        except Cycle as cycle:
-            return Plan({}, {}, tuple(Problem(id, None, str(cycle)) for id in cycle.nodes), {})
-        if targets != self._targets:
-            self._targets, self._tables = targets, None
-        goals = self._goals(targets)
-        self._evaluator.settle(goals)
-        self._plan = self._collect(goals)
-        return self._plan
+        work = self._working(graph, targets)
+        work.go_on(inf)
+        self._work = None  # files may be others the next time
+        return work.result
 
-    def prepare(self, graph: Graph, seconds: float) -> bool:
-        """Do a part of what `plan` does for all nodes of a graph; whether no more than summing up is left to it.
+    def prepare(self, graph: Graph, seconds: float, targets: Iterable[str] | None = None) -> bool:
+        """Do a part of what `plan` does; whether that has only to be picked up now.
 
         seconds: after which to stop. For those who have something else to do meanwhile; call again to go on.
         """
-        end = perf_counter() + seconds
-        if graph is not self._expanded[0] and _other_params(self._graph, graph) is None:
-            self._expand(graph)
-            if perf_counter() > end:
-                return False
-        try:
-            self._take(graph)
-        except Cycle:
-            return True
-        return self._evaluator.settle(self._goals(None), end)
+        return self._working(graph, targets).go_on(seconds)
 
-    def _take(self, graph: Graph) -> None:
-        """Forget what the difference to the graph before reaches. Raises Cycle."""
-        changed = _other_params(self._graph, graph)
-        if changed is None:
-            _, self._types, self._flat = self._expand(graph)
-            self._graph, self._plan, self._tables = Graph(), None, None  # for when the links form a cycle
-            self._structure = structure(self._flat)
-            self._evaluator.load(self._flat, self._structure)
-        elif changed:
+    def _working(self, graph: Graph, targets: Iterable[str] | None) -> Work[Plan]:
+        targets = None if targets is None else tuple(targets)
+        if self._work is None or self._work[0] is not graph or self._work[1] != targets:
+            self._work = graph, targets, Work(self._planning(graph, targets))
+        return self._work[2]
+
+    def _planning(self, graph: Graph, targets: tuple[str, ...] | None) -> Pieces[Plan]:
+        stale = yield from self._evaluator.checking_files()
+        if self._plan and not stale and graph is self._graph and targets == self._targets:
+            return self._plan
+        if self._refused and graph is self._refused[0]:
+            return self._refused[1]
+        try:
+            yield from self._take(graph)
+        except (Cycle, TooMuch) as why:
+            self._loading = None
+            ids = why.nodes if isinstance(why, Cycle) else (why.node,)
+            self._refused = graph, Plan({}, {}, tuple(Problem(id, None, str(why)) for id in ids), {})
+            return self._refused[1]
+        self._plan = None
+        if targets != self._targets:
+            self._targets, self._tables = targets, None
+        goals = self._goals(targets)
+        yield from self._evaluator.settling(goals)
+        self._plan = yield from self._collect(goals)
+        return self._plan
+
+    def _take(self, graph: Graph) -> Pieces[None]:
+        """Forget what the difference to the graph before reaches. Raises Cycle, TooMuch."""
+        if _other_params(self._graph, graph) is None:
+            # Parameters that are edited meanwhile do not matter to what is being done.
+            if self._loading is None or _other_params(self._loading[0], graph) is None:
+                self._loading = graph, self._load(graph)
+            for _ in self._loading[1]:  # not `yield from`, which would end it when this is given up
+                yield
+            self._loading = None
+        if changed := _other_params(self._graph, graph):
             self._evaluator.replace(changed)
             self._plan = None
         self._graph = graph
 
-    def _expand(self, graph: Graph) -> tuple[Graph, Mapping[str, NodeType], Flat]:
-        """The graph's types, and the graph as planning wants it. Kept, so that `prepare` can go on from there."""
-        if graph is not self._expanded[0]:
-            known = graph.groups is self._graph.groups
-            types = self._types if known else document_types(graph.groups, self._registry)
-            self._expanded = graph, types, expand(graph, types.get)
-        return self._expanded
-
-    def _type_of(self, id: str) -> NodeType | None:
-        return self._types.get(id)
+    def _load(self, graph: Graph) -> Pieces[None]:
+        known = graph.groups is self._graph.groups
+        types = self._types if known else document_types(graph.groups, self._registry)
+        yield
+        flat = yield from expanding(graph, types.get)
+        found = yield from structuring(flat)
+        yield from self._evaluator.loading(flat, found, types.get)
+        self._graph, self._types, self._flat, self._structure = graph, types, flat, found
+        self._plan = self._tables = None
 
     def _goals(self, targets: tuple[str, ...] | None) -> tuple[str, ...]:
         """The nodes to evaluate, each standing for those it is planned with."""
@@ -154,15 +169,20 @@ class Planner:
             found |= {owners.get(id, id): None for id in ids if id in self._flat.nodes}
         return tuple(found)
 
-    def _collect(self, goals: tuple[str, ...]) -> Plan:
-        evaluator = self._evaluator
-        if self._tables is None or evaluator.switched or not self._tables.update(evaluator):
+    def _collect(self, goals: tuple[str, ...]) -> Pieces[Plan]:
+        evaluator, tables = self._evaluator, self._tables
+        self._tables = None  # for when this is given up half-way
+        if tables is None or evaluator.switched or not tables.update(evaluator):
             reached = _reachable(goals, evaluator.records)
-            self._tables = _Tables([id for id in self._structure.order if id in reached], evaluator.records)
+            tables = _Tables()
+            for number, ids in enumerate(in_parts((id for id in self._structure.order if id in reached), LARGE)):
+                if number:
+                    yield
+                tables.add(ids, evaluator.records)
         evaluator.dropped.clear()
         evaluator.made.clear()
         evaluator.switched = False
-        tables = self._tables
+        self._tables = tables
         problems = dict.fromkeys(problem for found in tables.problems.values() for problem in found)
         return Plan(dict(tables.calls), dict(tables.keys), tuple(problems), self._outputs())
 
@@ -175,16 +195,20 @@ class Planner:
 
 
 class _Tables:
-    """What the records that count come to together. ids: their owners, sources first."""
+    """What the records that count come to together."""
 
-    def __init__(self, ids: Iterable[str], records: Mapping[str, Record]) -> None:
+    def __init__(self) -> None:
         self.calls: dict[str, Call] = {}
         self.keys: dict[str, str] = {}
         self.problems: dict[str, tuple[Problem, ...]] = {}
         self._uses: dict[str, int] = {}  # how many records have a call
-        self._ids = {id for id in ids if id in records}
+        self._ids: set[str] = set()
+
+    def add(self, ids: Iterable[str], records: Mapping[str, Record]) -> None:
+        """Those with these owners, sources first."""
         for id in ids:
             if id in records:
+                self._ids.add(id)
                 self._add(id, records[id])
 
     def update(self, evaluator: Evaluator) -> bool:
@@ -203,7 +227,7 @@ class _Tables:
             self._uses[key] = self._uses.get(key, 0) + 1
         self.keys.update(record.keys)
         if record.problems:
-            self.problems[id] = record.problems
+            self.problems[id] = tuple(record.problems)
 
     def _remove(self, id: str, record: Record) -> bool:
         for key in record.calls:

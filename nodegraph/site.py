@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from nodegraph.expand import Flat
 from nodegraph.graph import Node, Port
 from nodegraph.keys import canonical
+from nodegraph.limits import excess
 from nodegraph.node import REQUIRED, Input, NodeType
 from nodegraph.types import accepts, type_name
 
@@ -130,7 +131,8 @@ class Sites:
 
 
 def _constant(spec: Input, value: Any, place: Port) -> tuple[Any] | tuple[str, str | None, str]:
-    complaint = spec.complaint(value)
+    much = excess(value)
+    complaint = f"{spec.name} {much}" if much else spec.complaint(value)
     if complaint:
         return place.node, place.socket, complaint
     return (canonical(spec.type, value),)

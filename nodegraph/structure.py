@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from nodegraph.builtin import BEGIN_OF, SWITCH
 from nodegraph.expand import Flat
 from nodegraph.graph import Port
+from nodegraph.limits import MAX_NESTING, TooMuch
+from nodegraph.pieces import PIECE, Pieces, finish, in_parts
 
 Sockets = Mapping[str, Port]
+
+SHOWN = 20
+"""Nodes of a cycle that are named."""
+
+Begins = TypeVar("Begins", bound=Collection[str])
 
 _FORMS = {*BEGIN_OF, SWITCH}
 
@@ -55,44 +62,80 @@ class Cycle(ValueError):
 
     def __init__(self, nodes: tuple[str, ...]) -> None:
         self.nodes = nodes
-        super().__init__(f"the links form a cycle: {' → '.join((*nodes, nodes[0]))}")
+        left = len(nodes) - SHOWN
+        shown = nodes if left <= 0 else (*nodes[: SHOWN - 1], f"{left} more", nodes[-1])
+        super().__init__(f"the links form a cycle: {' → '.join((*shown, nodes[0]))}")
 
 
 def structure(flat: Flat) -> Structure:
-    """Raises Cycle."""
+    """Raises Cycle, TooMuch."""
+    return finish(structuring(flat))
+
+
+def structuring(flat: Flat) -> Pieces[Structure]:
+    """The same in pieces."""
     incoming: dict[str, dict[str, Port]] = {}
-    for dst, src in flat.links.items():
-        if src.node in flat.nodes and dst.node in flat.nodes:
-            incoming.setdefault(dst.node, {})[dst.socket] = src
-    order = _order(flat, incoming)
+    for part in in_parts(flat.links.items()):
+        for dst, src in part:
+            if src.node in flat.nodes and dst.node in flat.nodes:
+                incoming.setdefault(dst.node, {})[dst.socket] = src
+        yield
+    order = yield from _order(flat, incoming)
     types = {id: node.type for id, node in flat.nodes.items()}
     if {*types.values()}.isdisjoint({*_FORMS, *BEGIN_OF.values()}):
-        return Structure(order, incoming, consumers=_consumers(incoming, {}))
-    return _Zones(order, incoming, types).structure()
+        return Structure(order, incoming, consumers=(yield from _consumers(incoming, {})))
+    zones = _Zones(order, incoming, types)
+    yield from zones.find()
+    return (yield from zones.structure())
 
 
-def _order(flat: Flat, incoming: Mapping[str, Sockets]) -> tuple[str, ...]:
+def _order(flat: Flat, incoming: Mapping[str, Sockets]) -> Pieces[tuple[str, ...]]:
     import networkx  # half a second: the window is up before anything is planned
 
     nx = cast(Any, networkx)  # its functions are typed in part
     graph = nx.DiGraph()
     graph.add_nodes_from(flat.nodes)
-    graph.add_edges_from((src.node, id) for id, sockets in incoming.items() for src in sockets.values())
+    for part in in_parts(incoming.items()):
+        graph.add_edges_from((src.node, id) for id, sockets in part for src in sockets.values())
+        yield
+    order: list[str] = []
     try:
-        return tuple(nx.topological_sort(graph))
+        for ids in in_parts(cast("Iterable[str]", nx.topological_sort(graph))):
+            order += ids
+            yield
     except nx.NetworkXUnfeasible:
-        raise Cycle(tuple(src for src, _ in nx.find_cycle(graph))) from None
+        raise Cycle(_cycle({*flat.nodes}.difference(order), incoming)) from None
+    return tuple(order)
 
 
-def _consumers(incoming: Mapping[str, Sockets], owners: Mapping[str, str]) -> dict[str, set[str]]:
+def _cycle(left: set[str], incoming: Mapping[str, Sockets]) -> tuple[str, ...]:
+    """One among nodes of which each takes something from another of them, along the links."""
+    way: dict[str, None] = {}
+    id = min(left)
+    while id not in way:
+        way[id] = None
+        id = next(src.node for src in incoming[id].values() if src.node in left)
+    found = [*way]
+    return tuple(found[found.index(id) :][::-1])
+
+
+def _consumers(incoming: Mapping[str, Sockets], owners: Mapping[str, str]) -> Pieces[dict[str, set[str]]]:
     found: dict[str, set[str]] = {}
-    for id, sockets in incoming.items():
-        owner = owners.get(id, id)
-        for src in sockets.values():
-            source = owners.get(src.node, src.node)
-            if source != owner:
-                found.setdefault(source, set()).add(owner)
+    for part in in_parts(incoming.items()):
+        for id, sockets in part:
+            owner = owners.get(id, id)
+            for src in sockets.values():
+                source = owners.get(src.node, src.node)
+                if source != owner:
+                    found.setdefault(source, set()).add(owner)
+        yield
     return found
+
+
+def _few(begins: Begins, id: str) -> Begins:
+    if len(begins) > MAX_NESTING:
+        raise TooMuch(id, f"this node is inside more than {MAX_NESTING} zones, which is the limit")
+    return begins
 
 
 class _Zones:
@@ -102,11 +145,30 @@ class _Zones:
         self.order, self.incoming, self.types = order, incoming, types
         self.problems: dict[str, tuple[str | None, str]] = {}
         self.begins: dict[str, str] = {}  # end -> begin
+        self.inside: dict[str, frozenset[str]] = {}
+        self.scopes: dict[str, tuple[str, ...]] = {}
+        self.live: set[str] = set()
+        self._outers: dict[str, frozenset[str]] = {}
+        self._known_scopes: dict[frozenset[str], tuple[str, ...]] = {}
+        self._known_nested: dict[tuple[str, ...], bool] = {}
+
+    def find(self) -> Pieces[None]:
         self._pair()
         self.ends = {begin: end for end, begin in self.begins.items()}
-        self.inside = self._inside()
-        self.scopes = {id: scope for id in order if (scope := self._scope(id))}
-        self.live = self._live()
+        for part in in_parts(self.order):
+            for id in part:
+                self.inside[id] = self._inside(id)
+            yield
+        for part in in_parts(self.order):
+            self.scopes |= {id: scope for id in part if (scope := self._scope(id))}
+            yield
+        for end, begin in self.begins.items():
+            yield from self._lead_to(end, begin)
+        for part in in_parts(self.scopes):
+            for id in part:
+                if id not in self.live and id not in self.problems:
+                    self.problems[id] = self._leak(id, self.scopes[id], self.live)
+            yield
 
     def sources(self, id: str) -> list[str]:
         return [src.node for src in self.incoming.get(id, {}).values()]
@@ -126,53 +188,61 @@ class _Zones:
             if type in BEGIN_OF.values() and id not in taken:
                 self.problems[id] = ("zone", "the zone has no end: connect zone to an end node")
 
-    def _inside(self) -> dict[str, frozenset[str]]:
+    def _inside(self, id: str) -> frozenset[str]:
         """The begins whose zones a node is inside of or leaks from."""
-        inside: dict[str, frozenset[str]] = {}
-        nothing: frozenset[str] = frozenset()
-        for id in self.order:
-            found = nothing
-            for src in self.sources(id):
-                found |= inside.get(src, nothing) - {self.begins.get(src, "")}
-                if src in self.ends:
-                    found |= {src}
-            inside[id] = found
-        return inside
+        found: frozenset[str] = frozenset()
+        for src in self.sources(id):
+            found |= self.inside.get(src, frozenset()) - {self.begins.get(src, "")}
+            if src in self.ends:
+                found |= {src}
+        return _few(found, id)
 
     def _scope(self, id: str) -> tuple[str, ...]:
         """The begins around a node, outermost first: also those that only the end of its zone depends on."""
-        return tuple(sorted(self._around(id), key=lambda begin: (len(self._outer(begin)), begin)))
-
-    def _around(self, id: str) -> set[str]:
-        found: set[str] = set()
-        todo = set(self.inside[self.ends[id]] - {id} if id in self.ends else self.inside[id])
+        todo = self.inside[self.ends[id]] - {id} if id in self.ends else self.inside[id]
         todo -= {self.begins.get(id, "")}
-        while todo:
+        scope = self._known_scopes.get(todo)
+        if scope is None:
+            around = self._around(todo)
+            scope = tuple(sorted(around, key=lambda begin: (len(self._outer(begin)), begin)))
+            self._known_scopes[todo] = scope
+        return _few(scope, id)
+
+    def _around(self, begins: frozenset[str]) -> frozenset[str]:
+        """These begins and those around them; no more than tells that they are too many."""
+        found: set[str] = set()
+        todo = set(begins)
+        while todo and len(found) <= MAX_NESTING:
             begin = todo.pop()
             found.add(begin)
             todo |= self.inside[self.ends[begin]] - {begin} - found
-        return found
+        return frozenset(found)
 
-    def _outer(self, begin: str) -> set[str]:
-        return self._around(self.ends[begin])
+    def _outer(self, begin: str) -> frozenset[str]:
+        if begin not in self._outers:
+            self._outers[begin] = self._around(self.inside[self.ends[begin]] - {begin})
+        return self._outers[begin]
 
-    def _live(self) -> set[str]:
-        """Nodes in a zone that lead to its end; a problem for those that leave it elsewhere."""
-        leads: dict[str, set[str]] = {}
-        for id in reversed(self.order):
-            ahead = set(leads.get(id, ()))
-            if id in self.begins:
-                ahead.add(self.begins[id])
-            for src in self.sources(id):
-                leads.setdefault(src, set()).update(ahead)
-        live = {id for id, scope in self.scopes.items() if scope[-1] in leads.get(id, ()) and self._nested(scope)}
-        for id, scope in self.scopes.items():
-            if id not in live and id not in self.problems:
-                self.problems[id] = self._leak(id, scope, live)
-        return live
+    def _lead_to(self, end: str, begin: str) -> Pieces[None]:
+        """Find the nodes of a zone that lead to its end: those in between are all inside, or leak from inside."""
+        seen: set[str] = set()
+        todo = self.sources(end)
+        while todo:
+            id = todo.pop()
+            if id not in seen and begin in self.scopes.get(id, ()):
+                seen.add(id)
+                if self.scopes[id][-1] == begin and self._nested(self.scopes[id]):
+                    self.live.add(id)
+                todo += self.sources(id)
+                if not len(seen) % PIECE:
+                    yield
+        yield
 
     def _nested(self, scope: tuple[str, ...]) -> bool:
-        return all(self._outer(begin) == set(scope[:depth]) for depth, begin in enumerate(scope))
+        if scope not in self._known_nested:
+            outer = ((self._outer(begin), frozenset(scope[:depth])) for depth, begin in enumerate(scope))
+            self._known_nested[scope] = all(found == expected for found, expected in outer)
+        return self._known_nested[scope]
 
     def _leak(self, id: str, scope: tuple[str, ...], live: set[str]) -> tuple[str | None, str]:
         """An empty sentence for a node further down: the first one outside has the problem."""
@@ -184,15 +254,20 @@ class _Zones:
                 return socket, f"{socket} comes from inside the zone of {begin!r}; take it from {self.ends[begin]!r}"
         return None, ""
 
-    def structure(self) -> Structure:
+    def structure(self) -> Pieces[Structure]:
         bodies: dict[str, list[str]] = {begin: [] for begin in self.ends}
         for id in self.order:
             if id in self.live:
                 bodies[self.scopes[id][-1]].append(id)
-        zones = {end: self._zone(end, begin, tuple(bodies[begin])) for end, begin in self.begins.items()}
+        yield
+        zones: dict[str, Zone] = {}
+        for end, begin in self.begins.items():
+            zones[end] = self._zone(end, begin, tuple(bodies[begin]))
+            yield
         owners = {id: self.ends[scope[0]] for id, scope in self.scopes.items() if id in self.live}
         owners |= {begin: owners.get(end, end) for begin, end in self.ends.items()}
-        consumers = _consumers(self.incoming, owners)
+        yield
+        consumers = yield from _consumers(self.incoming, owners)
         forms = tuple(id for id in self.order if self.types[id] in _FORMS)
         return Structure(self.order, self.incoming, forms, zones, self.scopes, owners, consumers, self.problems)
 

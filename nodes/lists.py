@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from nodegraph.limits import MAX_CHARACTERS
 from nodegraph.node import Multiline, Range, node
 from nodes.types import Image
 
@@ -25,7 +26,10 @@ def join(first: str = "", second: str = "", separator: str = ", ") -> str:
 @node("text.replace", aliases=("substitute", "template"))
 def replace(text: Annotated[str, Multiline()] = "", find: str = "", replacement: str = "") -> str:
     """A text with every occurrence of another exchanged."""
-    return text.replace(find, replacement) if find else text
+    if not find:
+        return text
+    _check_length(len(text) + text.count(find) * (len(replacement) - len(find)))
+    return text.replace(find, replacement)
 
 
 @node("list.numbers", aliases=("values", "sweep"))
@@ -92,6 +96,7 @@ def length(numbers: tuple[float, ...]) -> int:
 @node("list.labels", aliases=("text", "number to text"))
 def labels(numbers: tuple[float, ...], prefix: str = "") -> tuple[str, ...]:
     """Numbers as texts, to label a grid with: "guidance " and 7.5 make "guidance 7.5"."""
+    _check_length(len(prefix) * len(numbers))
     return tuple(f"{prefix}{number:g}" for number in numbers)
 
 
@@ -112,6 +117,12 @@ def plot(
         raise ValueError(f"x_first must be below x_last, got {x_first:g} and {x_last:g}")
     curves = [Curve(label, numbers), Curve(more_label, more)]
     return Image(curves_plot(curves if more else curves[:1], x_label, x_first, x_last))
+
+
+def _check_length(characters: int) -> None:
+    """Before the text is there: texts that multiply fill the memory."""
+    if characters > MAX_CHARACTERS:
+        raise ValueError(f"the text would have {characters:,} characters; the limit is {MAX_CHARACTERS:,}")
 
 
 def _checked(index: int, length: int) -> int:

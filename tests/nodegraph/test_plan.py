@@ -152,7 +152,7 @@ def test_a_wrong_parameter_is_a_problem_that_says_what_to_change(type, params, s
 
 def test_a_number_too_large_for_a_float_is_a_problem():
     planned = plan(build({"half": ("plain.divide", {"a": 10**400})}), REGISTRY)
-    assert planned.problems[0].message.startswith("a must be a finite number, got 1000")
+    assert planned.problems[0].message == "a must be a finite number, and this one has about 401 digits"
 
 
 def test_unknown_parameters_are_no_problem():
