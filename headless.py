@@ -23,7 +23,7 @@ from nodegraph.engine import Engine, Settings, cache_folder
 from nodegraph.graph import Graph
 from nodegraph.group_type import document_types
 from nodegraph.messages import Event, Failed, Run, Saved
-from nodegraph.node import REQUIRED, Choice, Input, NodeType, Range
+from nodegraph.node import REQUIRED, Choice, Input, NodeType, Range, exact
 from nodegraph.plan import Planner
 from nodegraph.registry import discover
 from nodegraph.types import type_name
@@ -257,7 +257,7 @@ def help_text(node_type: NodeType) -> str:
     lines = [f"{node_type.id}  {node_type.title}", *(f"    {line}".rstrip() for line in node_type.doc.splitlines())]
     for spec in node_type.inputs:
         entry = _describe_input(spec)
-        limits = f", {entry['min']:g} to {entry['max']:g}" if "min" in entry else ""
+        limits = f", {exact(entry['min'])} to {exact(entry['max'])}" if "min" in entry else ""
         options = f", one of {', '.join(entry['options'])}" if "options" in entry else ""
         default = ", linked" if spec.required else "" if spec.default is None else f" = {spec.default!r}"
         lines.append(f"  > {spec.name}: {entry['type']}{limits}{options}{default}")

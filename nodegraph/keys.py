@@ -60,8 +60,6 @@ def canonical(tp: Any, value: Any) -> Any:
     """The value as its socket means it: 7 in a number socket is 7.0, so both have one key."""
     if tp is float and isinstance(value, int):
         return float(value)
-    if tp is int and isinstance(value, bool):
-        return int(value)
     if isinstance(tp, ListOf) and isinstance(value, tuple):
         return tuple(canonical(tp.element, v) for v in cast("tuple[Any, ...]", value))
     return value

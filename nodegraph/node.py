@@ -106,7 +106,7 @@ class Input:
         """What is wrong with a plain `value` for this input, as a sentence; None when it fits."""
         if value is None and self.default is None:
             return None
-        if not accepts(self.type, type_of(value)):
+        if not _fits(self.type, value):
             return f"{self.name} takes {type_name(self.type)}, not {_shown(value)}"
         elements = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
         return next((c for c in map(self._element_complaint, elements) if c), None)
@@ -118,7 +118,7 @@ class Input:
             return None
         limits, choice, check = self.get(Range), self.get(Choice), self.get(Check)
         if limits and not limits.min <= value <= limits.max:
-            return f"{self.name} must be between {limits.min:g} and {limits.max:g}, got {_shown(value)}"
+            return f"{self.name} must be between {exact(limits.min)} and {exact(limits.max)}, got {_shown(value)}"
         if choice and value not in choice.options:
             return f"{self.name} must be one of {', '.join(choice.options)}; got {_shown(value)}"
         return check.complaint(value) if check else None
@@ -302,6 +302,20 @@ def _outputs(hint: Any) -> tuple[Output, ...]:
 def _output(name: str, hint: Any) -> Output:
     tp, _, meta = _split(hint)
     return Output(name, tp, any(isinstance(m, File) for m in meta))
+
+
+def exact(value: float) -> str:
+    """A number as short as it can be without becoming another."""
+    if isinstance(value, int):
+        return str(value)
+    short = f"{value:g}"
+    return short if float(short) == value else str(value)
+
+
+def _fits(tp: Any, value: Any) -> bool:
+    if isinstance(tp, ListOf) and isinstance(value, tuple):
+        return all(_fits(tp.element, element) for element in cast("tuple[Any, ...]", value))
+    return accepts(tp, type_of(value))
 
 
 def _finite(value: float) -> bool:

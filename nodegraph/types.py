@@ -95,7 +95,9 @@ def accepts(dst: Any, src: Any) -> bool:
         return isinstance(src, ListOf) and accepts(dst.element, src.element)
     if isinstance(src, ListOf):
         return False
-    return issubclass(src, dst) or (dst is float and issubclass(src, int) and src is not bool)
+    if bool in (dst, src):
+        return dst is src  # to Python, truth is a whole number; to people it is none
+    return issubclass(src, dst) or (dst is float and issubclass(src, int))
 
 
 def type_of(value: Any) -> Any:
