@@ -11,6 +11,7 @@ from nodes.types import Image, Latent, Mask, NoiseSchedule, Vae
 
 Side = Annotated[int, Range(0, 16_384, step=8, unit="px", zero="as trained")]
 SeedNumber = Annotated[int, Range(0, 2**64 - 1), Seed()]
+MAX_BATCH_INDEX = 9999  # the noise of all pictures before is drawn and dropped
 
 
 @node("latent.empty", aliases=("width", "height", "size", "batch"))
@@ -39,15 +40,22 @@ class Noised(NamedTuple):
     seed: int
 
 
-@node("latent.noise", aliases=("random noise", "seed"))
-def noise(latent: Latent, sigma: Annotated[float, Range(0.0, 1000.0)], seed: SeedNumber = 0) -> Noised:
+@node("latent.noise", version=2, aliases=("random noise", "seed", "variation"))
+def noise(
+    latent: Latent,
+    sigma: Annotated[float, Range(0.0, 1000.0)],
+    seed: SeedNumber = 0,
+    batch_index: Annotated[int, Range(0, MAX_BATCH_INDEX)] = 0,
+) -> Noised:
     """Add noise of level sigma: where a denoising starts.
 
     The seed decides the noise. It is passed on, for solvers that add more noise on the way.
+    batch_index: which picture of a batch this is; 2 makes the third one of a batch alone, as it was there.
     """
     from nodes.backend.noise import add_noise
 
-    return Noised(replace(latent, samples=add_noise(latent.samples, sigma, seed)), seed)
+    samples = add_noise(latent.samples, sigma, seed, batch_index)
+    return Noised(replace(latent, samples=samples, batch_index=batch_index), seed)
 
 
 @node("latent.resize", aliases=("upscale latent", "scale"))
@@ -79,7 +87,7 @@ def latent_channels(latent: Latent) -> tuple[Image, ...]:
     return tuple(Image(channel[:, None].expand(-1, 3, -1, -1).contiguous()) for channel in grey.unbind(1))
 
 
-@node("latent.keep_outside", title="Keep outside mask", aliases=("inpaint", "RePaint", "blend"))
+@node("latent.keep_outside", version=2, title="Keep outside mask", aliases=("inpaint", "RePaint", "blend"))
 def keep_outside(
     latent: Latent,
     original: Latent,
@@ -100,7 +108,8 @@ def keep_outside(
     if original.samples.shape[-2:] != size:
         raise ValueError("the latent and the original must have one size; use Resize first")
     weight = interpolate(mask.weight, size, mode="area")
-    return replace(latent, samples=(weight * x + (1 - weight) * add_noise(original.samples, sigma, seed)).contiguous())
+    kept = add_noise(original.samples, sigma, seed, latent.batch_index)
+    return replace(latent, samples=(weight * x + (1 - weight) * kept).contiguous())
 
 
 @node("latent.from_pixels", title="Pixels as latent", aliases=("pixel space",))
@@ -137,7 +146,7 @@ def signal(schedule: Betas = "cosine") -> tuple[float, ...]:
     return tuple(math.sqrt(_alpha_bar(schedule, timestep)) for timestep in range(1000))
 
 
-@node("image.forward_diffusion", title="Forward diffusion", aliases=("add noise", "DDPM"))
+@node("image.forward_diffusion", version=2, title="Forward diffusion", aliases=("add noise", "DDPM"))
 def forward_diffusion(
     image: Image,
     timestep: Annotated[int, Range(0, 999)] = 250,
@@ -154,7 +163,7 @@ def forward_diffusion(
     return Image(((noised + 1) / 2).clamp(0, 1))
 
 
-@node("latent.forward_diffusion", title="Forward diffusion of a latent", aliases=("add noise", "DDPM"))
+@node("latent.forward_diffusion", version=2, title="Forward diffusion of a latent", aliases=("add noise", "DDPM"))
 def latent_forward_diffusion(
     latent: Latent,
     timestep: Annotated[int, Range(0, 999)] = 250,
@@ -168,4 +177,4 @@ def latent_forward_diffusion(
     """
     from nodes.backend.noise import diffuse
 
-    return replace(latent, samples=diffuse(latent.samples, _alpha_bar(schedule, timestep), seed))
+    return replace(latent, samples=diffuse(latent.samples, _alpha_bar(schedule, timestep), seed, latent.batch_index))

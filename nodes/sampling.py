@@ -17,7 +17,13 @@ class Denoised(NamedTuple):
     history: History
 
 
-@node("sampling.unet_step", title="U-Net step", aliases=("sampler", "denoise", "KSampler", "CFG"), shows="denoised")
+@node(
+    "sampling.unet_step",
+    version=2,
+    title="U-Net step",
+    aliases=("sampler", "denoise", "KSampler", "CFG"),
+    shows="denoised",
+)
 def unet_step(
     ctx: Context,
     model: Model,
@@ -37,12 +43,15 @@ def unet_step(
 
     guidance_scale: how strongly the prompts act; 1 follows the positive prompt alone and takes half the time.
     solver: how the step is computed. heun asks the U-Net twice; dpmpp_2m and uni_pc use the history of earlier steps;
-    euler_ancestral, dpmpp_2m_sde and lcm add fresh noise, made from the seed and the step's index.
+    euler_ancestral, dpmpp_2m_sde and lcm add fresh noise, made from the seed and the step's index, for each picture of
+    a batch as for that picture alone.
     denoised: the finished picture as far as it can be told now.
     """
     from nodes.backend.denoise import denoiser
     from nodes.backend.solvers import step
 
     denoise = denoiser(model, positive.embeds, negative.embeds, guidance_scale, control, ctx.progress)
-    x, denoised, history = step(solver, denoise, latent.samples, sigma, sigma_next, history or History(), seed, index)
+    x, denoised, history = step(
+        solver, denoise, latent.samples, sigma, sigma_next, history or History(), seed, index, latent.batch_index
+    )
     return Denoised(replace(latent, samples=x), replace(latent, samples=denoised), history)

@@ -19,7 +19,7 @@ class Scheduled(NamedTuple):
     steps: int
 
 
-@node("schedule.noise_scheduler", aliases=("basic scheduler", "sigmas", "steps", "denoise strength"))
+@node("schedule.noise_scheduler", version=2, aliases=("basic scheduler", "sigmas", "steps", "denoise strength"))
 def noise_scheduler(
     model: Model,
     schedule: Schedule = "karras",

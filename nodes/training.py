@@ -22,6 +22,7 @@ class Trained(NamedTuple):
 
 @node(
     "training.lora",
+    version=2,
     title="Train LoRA",
     aliases=("fine-tune", "DreamBooth", "teach", "style", "subject"),
     on_request=True,

@@ -163,13 +163,14 @@ class Control:
 class Latent:
     """A picture in the autoencoder's space, scaled to about unit variance. factor: pixels per latent pixel.
 
-    vae: whose space it is, for previews in true colours; None when unknown. Use `dataclasses.replace(latent,
-    samples=...)` to keep it.
+    vae: whose space it is, for previews in true colours; None when unknown. batch_index: the number of its first
+    picture within the batch that its noise was drawn for. Use `dataclasses.replace(latent, samples=...)` to keep both.
     """
 
     samples: Tensor  # [batch, channels, height / factor, width / factor]
     factor: int = 8
     vae: Vae | None = None
+    batch_index: int = 0
 
     def preview(self, max_side: int = PREVIEW_SIDE) -> Picture | None:
         from nodes.backend.previews import latent_picture

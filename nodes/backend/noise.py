@@ -1,34 +1,75 @@
-"""Noise as a function of (seed, draw), so that any step can be computed alone."""
+"""Noise as a function of (seed, item, draw), so that any step of any picture can be computed alone."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from itertools import islice
 
+import numpy as np
 import torch
 from torch import Tensor
 
+LOW = 2**32 - 1
+TWISTER = slice(3, 627)
+"""Where the 624 words of the twister stand in the state of torch's CPU generator, counted in 8 bytes each."""
 
-def draw(shape: Sequence[int], seed: int, index: int) -> Tensor:
-    """The `index`-th unit normal tensor of this shape that a generator seeded with `seed` gives; 0 is the first.
 
-    Drawn in float32 on the CPU, so the same seed is the same picture on every machine; a batch is one draw, as in
-    diffusers. The draws before it are made and dropped: a generator cannot skip.
+def generator(seed: int) -> torch.Generator:
+    """A generator on the CPU that knows all 64 bits of a seed.
+
+    torch's own, a Mersenne twister, is seeded with the lower 32 bits alone. Seeds of more are spread over its whole
+    state as its authors do: Matsumoto & Nishimura 2002, init_by_array, which is numpy's seeding with a list.
     """
-    generator = torch.Generator("cpu").manual_seed(seed)
-    for _ in range(index):
-        torch.randn(tuple(shape), generator=generator)
-    return torch.randn(tuple(shape), generator=generator)
+    made = torch.Generator("cpu").manual_seed(seed & LOW)
+    if seed >> 32:
+        state = made.get_state()
+        words = np.random.RandomState([seed & LOW, seed >> 32]).get_state(legacy=False)["state"]["key"]
+        state.view(torch.int64)[TWISTER] = torch.from_numpy(words.astype(np.int64))
+        made.set_state(state)
+    return made
 
 
-def add_noise(latent: Tensor, sigma: float, seed: int) -> Tensor:
+def item_seed(seed: int, item: int) -> int:
+    """The seed of the noise that steps add to an item of a batch. The first item's is the batch's own."""
+    if item == 0:
+        return seed
+    return int.from_bytes(blake2b(f"{seed} {item}".encode(), digest_size=8).digest(), "little")
+
+
+def draw(shape: Sequence[int], seed: int, index: int, first: int = 0) -> Tensor:
+    """Unit normal noise for a batch, [batch, ...], float32; `first` is the number of its first item.
+
+    index 0 is the noise that a denoising starts from: the items' draws from one generator, one after the other, as in
+    diffusers. Later ones are what steps add: of each item the `index`-th draw of a generator of its own. So every item
+    has the noise that it has alone. Drawn on the CPU, so the same seed is the same picture on every machine; the draws
+    before are made and dropped, since a generator cannot skip.
+    """
+    item = tuple(shape[1:])
+    if index == 0:
+        return torch.stack(list(islice(_drawn(item, seed, first + shape[0]), first, None)))
+    return torch.stack([_last(_drawn(item, item_seed(seed, first + i), index + 1)) for i in range(shape[0])])
+
+
+def _drawn(shape: tuple[int, ...], seed: int, count: int) -> Iterator[Tensor]:
+    numbers = generator(seed)
+    return (torch.randn(shape, generator=numbers) for _ in range(count))
+
+
+def _last(draws: Iterator[Tensor]) -> Tensor:
+    return deque(draws, maxlen=1)[0]
+
+
+def add_noise(latent: Tensor, sigma: float, seed: int, first: int = 0) -> Tensor:
     """Forward diffusion in sigma space: x = x0 + sigma * noise (Karras et al. 2022, arXiv:2206.00364, sec. 2)."""
-    return latent + sigma * draw(latent.shape, seed, 0)
+    return latent + sigma * draw(latent.shape, seed, 0, first)
 
 
-def diffuse(x0: Tensor, alpha_bar: float, seed: int) -> Tensor:
+def diffuse(x0: Tensor, alpha_bar: float, seed: int, first: int = 0) -> Tensor:
     """Forward diffusion that keeps the variance: sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) noise.
 
     Ho et al. 2020 (arXiv:2006.11239), eq. 4. x0 has about unit variance.
     """
-    return math.sqrt(alpha_bar) * x0 + math.sqrt(1 - alpha_bar) * draw(x0.shape, seed, 0)
+    return math.sqrt(alpha_bar) * x0 + math.sqrt(1 - alpha_bar) * draw(x0.shape, seed, 0, first)

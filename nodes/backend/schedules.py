@@ -118,8 +118,13 @@ def simple(noise_schedule: NoiseSchedule, steps: int) -> Sigmas:
 
 
 def ddim_uniform(noise_schedule: NoiseSchedule, steps: int) -> Sigmas:
-    """Every n-th training timestep, counted from the first: "leading" with offset 1 (arXiv:2305.08891), table 2."""
+    """Every n-th training timestep, counted from the first: "leading" with offset 1 (arXiv:2305.08891), table 2.
+
+    A single step would start next to the end by that rule; it starts from all the noise, as those of other schedules.
+    """
     sigmas = training_sigmas(noise_schedule)
+    if steps == 1:
+        return sigmas[-1], 0.0
     _check_distinct(noise_schedule, steps + 1)  # the offset needs one timestep more
     stride = len(sigmas) // steps
     return (*(sigmas[1 + i * stride] for i in reversed(range(steps))), 0.0)
@@ -149,12 +154,31 @@ SCHEDULES: dict[str, Callable[[NoiseSchedule, int], Sigmas]] = {
 }
 
 
-def sigmas_for(noise_schedule: NoiseSchedule, schedule: str, steps: int, denoise: float) -> Sigmas:
-    """The last `steps` steps of a schedule of int(steps / denoise): denoise below 1 starts from less noise.
+SAME_END = frozenset({"normal", "karras", "exponential", "ddim_uniform"})
+"""The schedules whose last step starts next to the end, however many there are."""
 
-    Raises ValueError when the schedule has fewer timesteps than that.
+
+def sigmas_for(noise_schedule: NoiseSchedule, schedule: str, steps: int, denoise: float) -> Sigmas:
+    """The last `steps` steps of a schedule of steps / denoise: denoise below 1 starts from less noise.
+
+    Between two whole numbers of steps each level lies between those of both, evenly in log sigma, so that the start
+    falls with denoise at any number of steps. A single step starts at its fraction of the timesteps where the last step
+    of a longer schedule would be the same for all of them. Raises ValueError when the schedule has fewer timesteps.
     """
-    return SCHEDULES[schedule](noise_schedule, int(steps / denoise))[-(steps + 1) :]
+    total = steps / denoise
+    whole = round(total) if math.isclose(total, round(total), rel_tol=1e-9) else math.floor(total)
+    if steps == 1 and denoise < 1 and schedule in SAME_END:
+        return sigma_at(noise_schedule, denoise * (noise_schedule.num_timesteps - 1)), 0.0
+    levels = SCHEDULES[schedule](noise_schedule, whole)[-(steps + 1) :]
+    if total <= whole:
+        return levels
+    finer = SCHEDULES[schedule](noise_schedule, whole + 1)[-(steps + 1) :]
+    pairs = list(zip(reversed(levels[:-1]), reversed(finer[:-1]), strict=False))[::-1]  # of beta, one may have fewer
+    return (*(math.exp(_between(math.log(a), math.log(b), total - whole)) for a, b in pairs), 0.0)
+
+
+def _between(a: float, b: float, weight: float) -> float:
+    return a + weight * (b - a)
 
 
 def _check_distinct(noise_schedule: NoiseSchedule, timesteps: int) -> None:

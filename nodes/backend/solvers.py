@@ -187,11 +187,20 @@ SOLVERS: dict[str, Solver] = {
 
 @torch.inference_mode()
 def step(
-    solver: str, denoiser: Denoiser, x: Tensor, sigma: float, sigma_next: float, history: History, seed: int, index: int
+    solver: str,
+    denoiser: Denoiser,
+    x: Tensor,
+    sigma: float,
+    sigma_next: float,
+    history: History,
+    seed: int,
+    index: int,
+    first: int = 0,
 ) -> Step:
     """From noise level sigma to sigma_next with one of SOLVERS.
 
-    seed, index: the noise of a stochastic step; draw 0 is the noise that the denoising started from.
+    seed, index: the noise of a stochastic step; draw 0 is the noise that the denoising started from. first: the number
+    of the first picture of x in its batch.
     Raises ValueError when the step would not lower the noise, or does not go on from the history's.
     """
     if sigma <= sigma_next:
@@ -199,6 +208,6 @@ def step(
     if history.denoised and (history.sigmas[0] <= sigma or history.denoised[0].shape != x.shape):
         raise ValueError("the history is that of another denoising; leave it open where a denoising starts")
     x_next, denoised, history = SOLVERS[solver](
-        denoiser, x, sigma, sigma_next, history, lambda: noises.draw(x.shape, seed, index + 1)
+        denoiser, x, sigma, sigma_next, history, lambda: noises.draw(x.shape, seed, index + 1, first)
     )
     return Step(x_next.contiguous(), denoised.contiguous(), history)

@@ -40,7 +40,7 @@ WARMUP = 20  # steps
 MAX_NORM = 1.0  # of the gradient
 KEY = "denoodle training"
 SAMPLE_STEPS, SAMPLE_GUIDANCE = 12, 4.0
-SEED_STRIDE = 0x9E3779B97F4A7C15  # odd, so that steps and seeds never meet within 64 bits
+SEED_STRIDE = 0x7F4A7C15  # odd, so that no two of 2^32 steps have one seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Training:
 
     def _begin(self, names: Sequence[str]) -> None:
         """A small and random, B zero, so that the network starts as it was: LoRA, sec. 4.1."""
-        generator = torch.Generator("cpu").manual_seed(self.settings.seed)
+        generator = noises.generator(self.settings.seed)
         with torch.no_grad():
             for name, parameter in zip(names, self.parameters, strict=True):
                 if ".lora_A." in name:
@@ -89,7 +89,7 @@ class Training:
 
     def advance(self) -> None:
         """One step: a batch of noised pictures, and the layers a little better at telling the noise."""
-        generator = torch.Generator("cpu").manual_seed((self.settings.seed + (self.step + 1) * SEED_STRIDE) % 2**64)
+        generator = noises.generator(_step_seed(self.settings.seed, self.step + 1))
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * min(1.0, (self.step + 1) / WARMUP)
         loss = self._loss(generator)
@@ -185,6 +185,11 @@ class Training:
         moments = ("step", "exp_avg", "exp_avg_sq")
         state = {i: {name: tensors[f"{i}.{name}"] for name in moments} for i in range(len(self.parameters))}
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+
+
+def _step_seed(seed: int, step: int) -> int:
+    """Of the draws of one step: the lower half of the seed strides, the upper one stays."""
+    return seed - (seed & noises.LOW) + (seed + step * SEED_STRIDE) % 2**32
 
 
 def target(kind: Prediction, clean: Tensor, noise: Tensor, kept: Tensor) -> Tensor:

@@ -90,9 +90,9 @@ def sample_stock(pipeline: Any, scheduler: Any, sigma_start: float, batch: int =
     scheduler.set_timesteps(STEPS)
     variance_preserving = isinstance(scheduler, VARIANCE_PRESERVING)
     start = start / ((1 + sigma_start**2) ** 0.5 if variance_preserving else float(scheduler.init_noise_sigma))
-    arguments = {"num_inference_steps": STEPS, "guidance_scale": GUIDANCE, **arguments}
+    arguments = {"num_inference_steps": STEPS, "guidance_scale": GUIDANCE, "generator": generator, **arguments}
     return pipeline(
-        POSITIVE, negative_prompt=NEGATIVE, latents=start, generator=generator, output_type="latent",
+        POSITIVE, negative_prompt=NEGATIVE, latents=start, output_type="latent",
         height=SIZE, width=SIZE, num_images_per_prompt=batch, **arguments,
     ).images  # fmt: skip
 
@@ -181,8 +181,21 @@ def test_lcm_equals_the_stock_pipeline_at_the_same_timesteps(sd15: Parts, stock:
 
 
 def test_a_batch_is_what_the_stock_pipeline_makes_of_it(sd15: Parts, stock: Any):
+    scheduler = EulerDiscreteScheduler(**tiny_models.SD_NOISE, **LINSPACE)
+    theirs = sample_stock(stock, scheduler, noise_scheduler(sd15.model, "normal", STEPS).sigma_start, batch=3)
+    assert relative(sample(sd15, batch=3).samples, theirs) < EXACT
+
+
+def test_a_batch_with_noise_on_the_way_is_what_the_stock_pipeline_makes_of_a_generator_for_each_picture(
+    sd15: Parts, stock: Any
+):
+    # One generator for the whole batch would give a picture other noise than it has alone.
     scheduler = EulerAncestralDiscreteScheduler(**tiny_models.SD_NOISE, **TRAILING)
-    theirs = sample_stock(stock, scheduler, noise_scheduler(sd15.model, "simple", STEPS).sigma_start, batch=3)
+    generators = [noises.generator(noises.item_seed(SEED, item)) for item in range(3)]
+    for generator in generators:
+        torch.randn(1, 4, SIZE // 8, SIZE // 8, generator=generator)  # the first draw is that of the start
+    sigma_start = noise_scheduler(sd15.model, "simple", STEPS).sigma_start
+    theirs = sample_stock(stock, scheduler, sigma_start, batch=3, generator=generators)
     assert relative(sample(sd15, "euler_ancestral", "simple", batch=3).samples, theirs) < EXACT
 
 

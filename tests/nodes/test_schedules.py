@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import subprocess
 import sys
 from typing import get_args
@@ -39,7 +40,7 @@ def test_schedules_visit_the_noise_levels_that_diffusers_visits(name: str, steps
     scheduler = EulerDiscreteScheduler(**BETAS, **DIFFUSERS[name])
     scheduler.set_timesteps(steps)
     theirs = scheduler.sigmas.tolist()
-    if steps == 1 and name in ("karras", "exponential"):
+    if steps == 1 and name in ("karras", "exponential", "ddim_uniform"):
         theirs[0] = schedules.training_sigmas(SD)[-1]  # one step: theirs starts at the clean end here too
     # their betas are multiplied up in float32, and they interpolate sigma where we interpolate log sigma
     assert schedules.sigmas_for(SD, name, steps, 1.0) == pytest.approx(theirs, rel=2e-5, abs=1e-9)
@@ -64,6 +65,41 @@ def test_every_schedule_falls_to_zero(name: str):
 @pytest.mark.parametrize("name", schedules.SCHEDULES)
 def test_denoise_strength_runs_all_steps_on_the_tail_of_a_longer_schedule(name: str):
     assert schedules.sigmas_for(SD, name, 10, 0.5) == schedules.sigmas_for(SD, name, 20, 1.0)[-11:]
+
+
+@pytest.mark.parametrize("steps", [2, 7, 20])
+@pytest.mark.parametrize("longer", [2, 3, 10])
+@pytest.mark.parametrize("name", schedules.SCHEDULES)
+def test_where_denoise_makes_a_whole_number_of_steps_its_levels_are_those_of_that_schedule(
+    name: str, longer: int, steps: int
+):
+    whole = schedules.SCHEDULES[name](SD, steps * longer)[-(steps + 1) :]
+    assert schedules.sigmas_for(SD, name, steps, 1 / longer) == whole
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4])
+@pytest.mark.parametrize("name", schedules.SCHEDULES)
+def test_every_denoise_strength_starts_from_a_noise_level_of_its_own(name: str, steps: int):
+    starts = [schedules.sigmas_for(SD, name, steps, percent / 100)[0] for percent in range(100, 1, -1)]
+    assert starts[0] == pytest.approx(schedules.sigmas_for(SD, name, steps, 1.0)[0])
+    falls = [math.log(before / after) for before, after in itertools.pairwise(starts)]
+    assert min(falls) > 0
+    assert max(falls) < 0.3  # a hundredth of denoise is a small step, as it is of a thousand timesteps
+
+
+@pytest.mark.parametrize("name", schedules.SCHEDULES)
+def test_a_hair_less_denoise_changes_the_levels_by_a_hair(name: str):
+    for steps, denoise in itertools.product((1, 2, 4, 20), (1.0, 0.5, 0.25)):
+        levels = schedules.sigmas_for(SD, name, steps, denoise)
+        assert schedules.sigmas_for(SD, name, steps, denoise * (1 - 1e-6)) == pytest.approx(levels, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", schedules.SCHEDULES)
+def test_levels_between_two_schedules_fall_to_zero_as_well(name: str):
+    sigmas = schedules.sigmas_for(SD, name, 9, 0.37)
+    assert len(sigmas) == 10
+    assert sigmas[-1] == 0
+    assert all(later < earlier for earlier, later in itertools.pairwise(sigmas))
 
 
 @pytest.mark.parametrize("timestep", [0, 0.25, 1, 500.5, 998.75, 999])

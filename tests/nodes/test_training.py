@@ -1,5 +1,6 @@
 """Training a LoRA: what it reads, that it can be stopped anywhere, and that it learns what it is shown."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,19 @@ def train(ctx: Context, tiny: Checkpoint, folder: Path, **options: Any) -> Train
 
 def examples(tiny: Checkpoint, folder: Path) -> training_data.Examples:
     return training_data.encode(training_data.read_folder(folder, ""), tiny.vae, tiny.text_encoder, 64, lambda: None)
+
+
+def test_the_upper_half_of_a_seed_counts(tiny: Checkpoint, folder: Path):
+    starts = [
+        Training(tiny.model, replace(SETTINGS, seed=seed), examples(tiny, folder)).lora() for seed in (7, 7 + 2**32)
+    ]
+    assert starts[0] != starts[1]
+    assert len({training._step_seed(seed, step) for seed in (7, 7 + 2**32) for step in range(1000)}) == 2000
+
+
+def test_steps_of_short_seeds_draw_what_they_drew_when_only_the_lower_half_counted():
+    old = [(7 + step * 0x9E3779B97F4A7C15) % 2**64 % 2**32 for step in range(100)]
+    assert [training._step_seed(7, step) for step in range(100)] == old
 
 
 def test_captions_come_from_the_text_beside_or_the_name(folder: Path):

@@ -1,0 +1,135 @@
+"""Noise: every seed has its own, and every picture of a batch the noise that it has alone."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from nodegraph.node import Context
+from nodes import sampling
+from nodes.backend import noise as noises
+from nodes.backend import solvers
+from nodes.backend.solvers import step
+from nodes.latent import keep_outside, latent_forward_diffusion, noise
+from nodes.types import History, Latent, Mask
+
+SHAPE = (1, 4, 8, 8)
+SIGMAS = (14.0, 5.0, 2.0, 0.7, 0.0)
+LATENT = Latent(torch.zeros(SHAPE))
+ODD = (4, 5, 3)  # of an item: no multiple of 16, which is how many numbers torch draws at a time
+
+
+def torch_noise(seed: int, *shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+# --- seeds ---
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 63))
+@settings(max_examples=100)
+def test_every_bit_of_a_seed_counts(seed: int, bit: int):
+    assert not noises.draw(SHAPE, seed, 0).equal(noises.draw(SHAPE, seed ^ (1 << bit), 0))
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**31, 2**32 - 1])
+def test_seeds_of_32_bits_give_the_noise_that_torch_gives(seed: int):
+    assert noises.draw(SHAPE, seed, 0).equal(torch_noise(seed, *SHAPE))
+
+
+def test_the_words_of_the_twister_stand_where_they_are_written():
+    state = torch.Generator().manual_seed(7).get_state().view(torch.int64)[noises.TWISTER]
+    words = np.random.RandomState(7).get_state(legacy=False)["state"]["key"]
+    assert state.equal(torch.from_numpy(words.astype(np.int64)))
+
+
+@pytest.mark.parametrize("seed", [7 + 2**32, 2**63, 2**64 - 1])
+def test_noise_of_long_seeds_is_normal_and_tells_the_same_story_each_time(seed: int):
+    drawn = noises.draw((1, 4, 128, 128), seed, 0)
+    assert drawn.mean().abs() < 0.02
+    assert abs(drawn.std() - 1) < 0.02
+    assert drawn.equal(noises.draw((1, 4, 128, 128), seed, 0))
+
+
+def test_seeds_that_differ_in_the_upper_half_alone_have_nothing_in_common():
+    a, b = (noises.draw((1, 4, 128, 128), seed, 0).flatten() for seed in (7, 7 + 2**32))
+    assert torch.corrcoef(torch.stack([a, b]))[0, 1].abs() < 0.02
+
+
+# --- batches ---
+
+
+@pytest.mark.parametrize("item", [SHAPE[1:], ODD, (1, 2, 3)])
+@pytest.mark.parametrize("index", [0, 1, 5])
+def test_a_picture_alone_has_the_noise_that_it_has_in_a_batch(item: tuple[int, ...], index: int):
+    batch = noises.draw((5, *item), 11, index)
+    for i in range(5):
+        assert noises.draw((1, *item), 11, index, first=i).equal(batch[i : i + 1])
+    assert noises.draw((2, *item), 11, index, first=3).equal(batch[3:])
+
+
+@pytest.mark.parametrize("index", [0, 1, 5])
+def test_no_two_pictures_of_a_batch_have_the_same_noise(index: int):
+    batch = noises.draw((8, *SHAPE[1:]), 11, index)
+    assert len({tuple(picture.flatten().tolist()) for picture in batch}) == 8
+
+
+def test_a_batch_starts_from_the_one_draw_that_diffusers_makes():
+    assert noises.draw((3, *SHAPE[1:]), 11, 0).equal(torch_noise(11, 3, *SHAPE[1:]))
+
+
+def toy_denoiser(x: Tensor, sigma: float) -> Tensor:
+    """Works on each number alone, so that a batch has the bits of its pictures."""
+    return torch.tanh(x) / (1 + sigma)
+
+
+def denoised(solver: str, latent: Latent, seed: int) -> Tensor:
+    x, history = latent.samples, History()
+    for index in range(len(SIGMAS) - 1):
+        levels = SIGMAS[index], SIGMAS[index + 1]
+        x, _, history = step(solver, toy_denoiser, x, *levels, history, seed, index, latent.batch_index)
+    return x
+
+
+@pytest.mark.parametrize("solver", get_args(sampling.Solver))
+def test_a_picture_of_a_batch_can_be_made_alone_with_every_solver(solver: str):
+    batch, seed = noise(Latent(torch.zeros(3, *SHAPE[1:])), SIGMAS[0], 9)
+    together = denoised(solver, batch, seed)
+    for i in range(3):
+        alone, seed = noise(LATENT, SIGMAS[0], 9, i)
+        assert denoised(solver, alone, seed).equal(together[i : i + 1])
+
+
+def test_the_step_takes_the_number_of_the_picture_from_its_latent(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("nodes.backend.denoise.denoiser", lambda *_: toy_denoiser)
+    embeds = sampling.Conditioning(torch.zeros(1, 1, 1), "")
+
+    def stepped(latent: Latent) -> Tensor:
+        return sampling.unet_step(Context(), None, latent, embeds, embeds, 5.0, 2.0, 0, 9, 1.0, "euler_ancestral")[0]  # type: ignore[arg-type]
+
+    batch = stepped(noise(Latent(torch.zeros(3, *SHAPE[1:])), 5.0, 9).latent)
+    alone = stepped(noise(LATENT, 5.0, 9, 2).latent)
+    assert alone.samples.equal(batch.samples[2:])
+    assert alone.batch_index == 2
+
+
+def test_what_is_kept_outside_a_mask_has_the_noise_of_its_picture():
+    batch, _ = noise(Latent(torch.zeros(3, *SHAPE[1:])), 5.0, 9)
+    alone, _ = noise(LATENT, 5.0, 9, 2)
+    mask = Mask(torch.zeros(1, 1, 64, 64))
+    kept = keep_outside(batch, Latent(torch.ones(3, *SHAPE[1:])), mask, 2.0, 9).samples
+    assert keep_outside(alone, Latent(torch.ones(SHAPE)), mask, 2.0, 9).samples.equal(kept[2:])
+
+
+def test_forward_diffusion_has_the_noise_of_its_picture():
+    batch = latent_forward_diffusion(Latent(torch.zeros(3, *SHAPE[1:])), 500, "cosine", 9).samples
+    alone = Latent(torch.zeros(SHAPE), batch_index=2)
+    assert latent_forward_diffusion(alone, 500, "cosine", 9).samples.equal(batch[2:])
+
+
+def test_every_solver_is_tried_here():
+    assert set(get_args(sampling.Solver)) == set(solvers.SOLVERS)
