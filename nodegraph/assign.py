@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from nodegraph.graph import Graph, Port, set_param
 from nodegraph.node import Input, NodeType
+from nodegraph.numerals import ambiguity
 from nodegraph.types import type_name
 
 
@@ -45,7 +46,9 @@ def parse(spec: Input, text: str) -> Any:
     try:
         value = _read(spec.type, text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{spec.name} takes {_NOTATION.get(spec.type, 'a JSON list')}, not {text!r}") from error
+        notation = _NOTATION.get(spec.type, "a JSON list")
+        readings = ambiguity(text, spec.type) if spec.type in (int, float) else ""
+        raise ValueError(f"{spec.name} takes {notation}, not {text!r}{readings}") from error
     if complaint := spec.complaint(value):
         raise ValueError(complaint)
     return value

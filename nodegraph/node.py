@@ -20,6 +20,7 @@ from functools import cached_property
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from nodegraph.graph import Group
+from nodegraph.numerals import ambiguity
 from nodegraph.types import ListOf, Picture, accepts, is_plain, type_name, type_of
 
 
@@ -107,7 +108,7 @@ class Input:
         if value is None and self.default is None:
             return None
         if not _fits(self.type, value):
-            return f"{self.name} takes {type_name(self.type)}, not {_shown(value)}"
+            return f"{self.name} takes {type_name(self.type)}, not {_shown(value)}{_readings(self.type, value)}"
         elements = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
         return next((c for c in map(self._element_complaint, elements) if c), None)
 
@@ -324,6 +325,10 @@ def _finite(value: float) -> bool:
         return math.isfinite(value)
     except OverflowError:
         return False
+
+
+def _readings(kind: Any, value: Any) -> str:
+    return ambiguity(value, kind) if kind in (int, float) and isinstance(value, str) else ""
 
 
 def _shown(value: Any) -> str:

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from nodegraph.node import Choice, File, Input, Multiline, Seed
+from nodegraph.numerals import Ambiguous, read_number
 from nodegraph.types import ListOf
 from ui.fields import ComboBox, NumberBox, tame
 from ui.numbers import slider_range, step_of, stepped
@@ -140,6 +141,7 @@ class NumberEditor(NumberField):
         if limits is None:
             return
         self.low, self.step = limits.min, step_of(spec)
+        self._placed: tuple[int, int | float] = 0, limits.min  # where the slider was put for a value, and that value
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, round((limits.max - limits.min) / self.step))
         self.slider.setPageStep(max(self.slider.maximum() // 10, 1))
@@ -157,12 +159,17 @@ class NumberEditor(NumberField):
             self._place_slider(value)
 
     def _slid(self, position: int) -> None:
-        self._set(stepped(self.spec, self.low, position * self.step, self.step))
+        # Back where it was put, the slider stands for the value it was put there for, between two positions or not.
+        place, value = self._placed
+        self._set(value if position == place else stepped(self.spec, self.low, position * self.step, self.step))
 
-    def _place_slider(self, value: float) -> None:
-        if self.slider is not None:
-            with QSignalBlocker(self.slider):
-                self.slider.setValue(round((min(value, 1e9) - self.low) / self.step))
+    def _place_slider(self, value: int | float) -> None:
+        if self.slider is None:
+            return
+        with QSignalBlocker(self.slider):
+            self.slider.setValue(round((min(value, 1e9) - self.low) / self.step))
+        if not self.slider.hasFocus():  # else it is the slider that moves the value
+            self._placed = self.slider.value(), value
 
 
 class SeedEditor(NumberField):
@@ -295,13 +302,24 @@ class ListEditor(WholeField):
 
     def read(self) -> Any:
         element, text = self.spec.type.element, self.box.text()
-        try:
-            return tuple(element(part.strip()) for part in text.split(",") if part.strip())
-        except ValueError:
-            return text
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        if element not in (int, float):
+            return tuple(parts)
+        values = tuple(_listed_number(part, element) for part in parts)
+        return text if None in values else values
 
     def write(self, value: Any) -> None:
         self.box.setText(", ".join(map(str, value or ())))
+
+
+def _listed_number(text: str, kind: type[int] | type[float]) -> int | float | None:
+    """None for "000", the end of a thousand: commas stand between values here."""
+    if len(text) > 1 and text[0] == "0" and text.isdigit():
+        return None
+    try:
+        return read_number(text, kind)
+    except Ambiguous:
+        return None
 
 
 EDITORS: tuple[tuple[Callable[[Input], object], Callable[[Input], Editor]], ...] = (

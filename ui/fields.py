@@ -6,7 +6,8 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QPainter, QPaintEvent, QTextDocument, QWheelEvent
 from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QLineEdit, QPlainTextEdit, QSlider, QWidget
 
-from ui.numbers import read_number
+from nodegraph.numerals import Ambiguous, read_number
+from ui.numbers import away_from
 from ui.text import number
 from ui.theme import color, colors
 
@@ -58,6 +59,7 @@ class NumberBox(QAbstractSpinBox):
         super().__init__()
         self.kind, self.step = kind, step
         self.value: int | float = kind(0)
+        self._origin, self._steps = self.value, 0  # where stepping began, and how far it has come
 
     def show_value(self, value: float) -> None:
         self.value = value
@@ -66,14 +68,21 @@ class NumberBox(QAbstractSpinBox):
 
     def read(self) -> int | float | str:
         """The number that stands there; the text where it is none, so that it can be complained about."""
-        value = read_number(self.text(), self.kind)
+        if self.text() == number(self.value):
+            return self.value
+        try:
+            value = read_number(self.text(), self.kind)
+        except Ambiguous:
+            value = None
         return self.text() if value is None else value
 
     def stepBy(self, steps: int) -> None:
         typed = self.read()
-        start = self.value if isinstance(typed, str) else typed
-        self.stepped.emit(self.kind(float(f"{start + steps * self.step:.10g}") if self.kind is float else
-                                    start + steps * round(self.step)))  # fmt: skip
+        start = self.value if isinstance(typed, str) else self.kind(typed)
+        if start != away_from(self._origin, self._steps, self.step):
+            self._origin, self._steps = start, 0
+        self._steps += steps
+        self.stepped.emit(away_from(self._origin, self._steps, self.step))
 
     def stepEnabled(self) -> QAbstractSpinBox.StepEnabledFlag:
         return QAbstractSpinBox.StepEnabledFlag.StepUpEnabled | QAbstractSpinBox.StepEnabledFlag.StepDownEnabled

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-import operator
+from fractions import Fraction
 from math import floor, log10
 
 from nodegraph.node import Input, Range, Seed
-
-_OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 
 SLIDER_STEPS = 1000  # the most positions a slider has; wider ranges are typed or stepped through
 
@@ -32,43 +29,33 @@ def slider_range(spec: Input) -> Range | None:
 
 
 def stepped(spec: Input, start: float, away: float, step: float) -> int | float:
-    """`start` moved by `away`, rounded to a multiple of `step` and kept inside the range.
+    """`start` moved by `away`, rounded to a multiple of `step` and kept inside the range; `start` itself while that is
+    less than half a step.
 
     Where the step is declared, multiples count from the minimum: 8, 16, 24 ...; else from 0, for round values.
     """
     limits = spec.get(Range)
     base = limits.min if limits and limits.step else 0
+    if 2 * abs(away) < step:
+        return spec.type(start)
     if spec.type is int:
         # In whole numbers throughout: a seed has more digits than a float.
         first, stride = round(base), max(round(step), 1)
         value: int | float = first + (int(start) + round(away) - first + stride // 2) // stride * stride
     else:
-        value = float(f"{base + round((start + away - base) / step) * step:.10g}")
+        value = float(_exact(base) + round((start + away - base) / step) * _exact(step))
     return value if limits is None else min(max(value, spec.type(limits.min)), spec.type(limits.max))
 
 
-def read_number(text: str, kind: type[int] | type[float]) -> int | float | None:
-    """What was typed: a number, or a sum such as "3 * 64 + 8". None when it is neither, or not whole for an int."""
-    text = text.strip().replace(",", ".")
-    try:
-        return kind(text)  # first: a seed has more digits than a float
-    except ValueError:
-        pass
-    try:
-        value = _result(ast.parse(text, mode="eval").body)
-        return kind(value) if kind is float or value == int(value) else None
-    except (SyntaxError, ValueError, ArithmeticError, RecursionError, MemoryError):
-        return None
+def away_from(origin: int | float, steps: int, step: float) -> int | float:
+    """`origin` with that many steps added. Counted from where stepping began, so that no way back is off by a bit."""
+    if steps == 0:
+        return origin
+    if isinstance(origin, int):
+        return origin + steps * max(round(step), 1)
+    return float(_exact(origin) + steps * _exact(step))
 
 
-def _result(node: ast.expr) -> int | float:
-    """Raises ValueError for what is more than numbers, brackets and the four operations."""
-    match node:
-        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
-            return value
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_result(operand)
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            return _OPERATORS[type(op)](_result(left), _result(right))
-        case _:
-            raise ValueError("not a sum")
+def _exact(value: float) -> Fraction:
+    """The number that is shown, not the binary fraction next to it: 0.1 and 0.2 make 0.3."""
+    return Fraction(str(value))

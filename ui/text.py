@@ -6,7 +6,7 @@ import re
 from pathlib import PurePath
 from typing import Any
 
-from nodegraph.node import File, Input, Range
+from nodegraph.node import File, Input, Range, exact
 
 ACRONYMS = {"vae": "VAE", "lora": "LoRA", "rgb": "RGB", "id": "ID", "cfg": "CFG", "controlnet": "ControlNet"}
 
@@ -19,8 +19,8 @@ def label(name: str) -> str:
 
 
 def number(value: float) -> str:
-    """Short, and exact enough to tell two settings apart."""
-    return str(value) if isinstance(value, int) else f"{value:.6g}"
+    """As short as it can be without becoming another number."""
+    return exact(value).removesuffix(".0")
 
 
 def value_text(spec: Input, value: Any) -> str:

@@ -219,3 +219,21 @@ def test_the_inspector_lets_go_of_a_deleted_node(inspector, document):
     document.edit("Delete", remove_nodes, {"settings"})
     assert inspector.node is None
     assert not inspector.rows
+
+
+@pytest.mark.parametrize("name", ["count", "ratio"])
+@pytest.mark.parametrize("text", ["1,000", "2.000"])
+def test_an_ambiguous_number_is_no_edit_and_both_readings_are_shown(inspector, document, name, text):
+    row = inspector.rows[name]
+    row.editor.box.setFocus()
+    row.editor.box.selectAll()
+    QTest.keyClicks(row.editor.box, text)
+    QTest.keyClick(row.editor.box, Qt.Key.Key_Return)
+    assert name not in document.graph.nodes["settings"].params
+    thousand, one = text.replace(",", "").replace(".", ""), f"{text[0]}.0"
+    assert f"which may be {thousand} or {one}" in row.error.text()
+
+
+def test_half_a_thousand_in_a_list_is_no_zero(inspector, document):
+    type_into(inspector.rows["values"].editor.box, "1,000")
+    assert "values" not in document.graph.nodes["settings"].params
