@@ -107,6 +107,10 @@ class Queue(QObject):
             raise ValueError(f"there is no job {id} in the queue")
         return self._jobs[id]
 
+    def lists(self, id: int) -> bool:
+        """Whether it is there still."""
+        return id in self._jobs
+
     @property
     def running(self) -> Job | None:
         return self.job(self._running) if self._running is not None else None

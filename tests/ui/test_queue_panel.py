@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QTabWidget, QWidget
 
 from nodegraph.messages import Finished, Idle, Planned
 from nodegraph.types import Picture
@@ -183,3 +183,28 @@ def test_pictures_of_jobs_are_small_once_they_are_over_and_go_with_their_rows(de
     assert len(panel.list.rows._pictures) == 1
     QTest.mouseClick(panel.clear, Qt.MouseButton.LeftButton)
     assert not panel.list.rows._pictures
+
+
+def test_chosen_jobs_that_lie_apart_are_removed_together(panel: QueuePanel):
+    click(panel, 0)
+    for row in (2, 3):
+        click(panel, row, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(panel.list, Qt.Key.Key_Delete)
+    assert titles(panel) == ["b"]
+
+
+def test_a_list_that_was_behind_another_tab_is_painted_though_jobs_are_gone(panel: QueuePanel, qtbot):
+    tabs = QTabWidget()
+    qtbot.addWidget(tabs)
+    for page in (panel, QWidget()):
+        tabs.addTab(page, "")
+    tabs.setCurrentIndex(1)
+    tabs.show()
+    qtbot.waitExposed(tabs)
+    panel.queue.remove(*(job.id for job in panel.queue.jobs[1:3]))
+    rows = panel.list.rows
+    assert [rows.index(row, 0).data() for row in range(4)] == ["a", "", "", "d"]
+    panel.list.grab()
+    tabs.setCurrentIndex(0)
+    qtbot.waitUntil(lambda: rows.rowCount() == 2)
+    panel.setParent(None)

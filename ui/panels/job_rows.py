@@ -78,7 +78,9 @@ class JobRows(QAbstractListModel):
         return 0 if parent.isValid() else len(self._ids)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        job = self.queue.job(self._ids[index.row()])
+        if not self.queue.lists(id := self._ids[index.row()]):  # gone while nobody looked; followed after this painting
+            return {Qt.ItemDataRole.DisplayRole: "", DETAIL: "", TINT: "dim"}.get(role)
+        job = self.queue.job(id)
         match role:
             case Qt.ItemDataRole.DisplayRole:
                 return job.title

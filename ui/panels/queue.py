@@ -121,8 +121,9 @@ class JobList(QListView):
         self.rows.thumbnails.loaded.connect(lambda _: self.viewport().update())
 
     def selected(self) -> tuple[int, ...]:
-        """Ids, in the order of the list."""
-        return tuple(self.rows.id(row) for row in sorted(index.row() for index in self.selectedIndexes()))
+        """Ids, in the order of the list. Rows of jobs that are gone stand until the list is followed."""
+        ids = (self.rows.id(row) for row in sorted(index.row() for index in self.selectedIndexes()))
+        return tuple(id for id in ids if self.queue.lists(id))
 
     def follow(self) -> None:
         """Show the list as it is now; what runs next is in view unless something is selected."""
