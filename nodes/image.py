@@ -18,16 +18,16 @@ class Loaded(NamedTuple):
     mask: Mask
 
 
-@node("image.load", title="Load image", aliases=("open", "picture", "file"))
+@node("image.load", version=2, title="Load image", aliases=("open", "picture", "file"))
 def load(path: Annotated[str, IMAGE_FILE] = "") -> Loaded:
-    """A picture from a file, turned upright as its camera says. mask: 1 where the picture is transparent.
+    """A picture from a file, turned upright as its camera says, its colours as sRGB. mask: 1 where it is transparent.
 
     A relative path is looked up in the working folder, then in the program's own.
     """
-    from nodes.backend import checkpoints, images
+    from nodes.backend import checkpoints, picture_files
 
-    pixels, opacity = images.load(checkpoints.find(path))
-    return Loaded(Image(pixels), Mask(1 - opacity))
+    pixels, opacity = picture_files.load(checkpoints.find(path))
+    return Loaded(Image(pixels), Mask(opacity.neg_().add_(1)))
 
 
 @node("image.resize", aliases=("scale", "upscale"))

@@ -49,13 +49,13 @@ def save_image(ctx: Context, image: Image, filename: FileName = "denoodle", fold
 
     folder: inside the output folder. The workflow is stored in the file: open the picture to get it back.
     """
-    from nodes.backend import images
+    from nodes.backend import picture_files
 
     check_name(filename)
     target = output_folder(ctx.out_dir, folder)
     texts = {png.KEYWORD: ctx.workflow, png.PARAMETERS: parameters(ctx.workflow)} if ctx.workflow else {}
     for pixels in image.pixels:
-        ctx.saved(str(write_numbered(target, filename, png.with_texts(images.png(pixels), texts))))
+        ctx.saved(str(write_numbered(target, filename, png.with_texts(picture_files.png(pixels), texts))))
 
 
 @node("output.preview", aliases=("show", "view"))

@@ -1,69 +1,18 @@
-"""Pictures: files to tensors and back, and what is done to pixels.
+"""What is done to pixels.
 
 Pixels are float32 [batch, 3, height, width] in 0..1.
 """
 
 from __future__ import annotations
 
-import io
-import warnings
-from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, max_pool2d, pad
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
-MAX_PIXELS = 100_000_000  # a file of some kilobytes may claim to hold terabytes
-
 Fit = Literal["stretch", "crop", "pad"]
 Method = Literal["bicubic", "bilinear", "nearest"]
-
-
-def load(path: Path) -> tuple[Tensor, Tensor]:
-    """(pixels [1, 3, height, width], opacity [1, 1, height, width]) of an image file, turned upright.
-
-    Colours under transparent parts are those of the file. Raises ValueError, naming the file, when it is no image of
-    a known format, is damaged, or has more than 100 million pixels.
-    """
-    try:
-        rgba = np.asarray(_rgba(path))
-    except Image.DecompressionBombError:
-        raise ValueError(f"{path} has more than {MAX_PIXELS // 1_000_000} million pixels") from None
-    except Image.UnidentifiedImageError:
-        raise ValueError(f"{path} is not an image this program can read ({', '.join(FORMATS)})") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise ValueError(f"{path} cannot be read as an image: {error}") from error
-    pixels = torch.from_numpy(rgba.copy()).permute(2, 0, 1)[None].float() / 255
-    return pixels[:, :3].contiguous(), pixels[:, 3:].contiguous()
-
-
-def _rgba(path: Path) -> Image.Image:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is stricter
-        opened = Image.open(path, formats=FORMATS)
-    with opened:
-        if opened.width * opened.height > MAX_PIXELS:
-            raise Image.DecompressionBombError
-        return _eight_bit(ImageOps.exif_transpose(opened)).convert("RGBA")
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey scaled to 8 bits; Pillow would cut off what is above 255."""
-    if not image.mode.startswith("I"):
-        return image
-    return Image.fromarray((np.asarray(image, dtype=np.float32) / 257).round().clip(0, 255).astype(np.uint8))
-
-
-def png(pixels: Tensor) -> bytes:
-    """One picture as the bytes of a PNG file. pixels: [3, height, width] in 0..1."""
-    levels = (pixels.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8)
-    file = io.BytesIO()
-    Image.fromarray(levels.permute(1, 2, 0).contiguous().numpy()).save(file, "PNG")
-    return file.getvalue()
 
 
 def resize(pixels: Tensor, width: int, height: int, fit: Fit, method: Method) -> Tensor:

@@ -33,20 +33,33 @@ def latent_picture(samples: Tensor, vae: Vae | None = None, max_side: int = PREV
 
 def image_picture(pixels: Tensor, max_side: int = PREVIEW_SIDE) -> Picture:
     """A batch of images side by side, made smaller when a side is longer. pixels: [batch, 3, height, width] in 0..1."""
-    sheet = side_by_side(pixels.detach().float().cpu())
-    shrink = max_side / max(sheet.shape[-2:])
-    if shrink < 1:
-        size = [max(1, round(side * shrink)) for side in sheet.shape[-2:]]
-        sheet = interpolate(sheet[None], size, mode="bilinear", antialias=True)[0]
-    rgb = (sheet.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
+    columns, rows = layout(len(pixels))
+    height, width = pixels.shape[-2:]
+    shrink = min(1.0, max_side / max(columns * width, rows * height))
+    size = [max(1, min(round(side * shrink), max_side // n)) for side, n in ((height, rows), (width, columns))]
+    # One by one: a copy of all of a large batch would be felt.
+    small = torch.stack([_shrunk(image.detach(), size) for image in pixels])
+    rgb = side_by_side(small).clamp(0, 1).mul_(255).round_().to(torch.uint8).permute(1, 2, 0).contiguous()
     return Picture(rgb.shape[1], rgb.shape[0], rgb.numpy().tobytes())
+
+
+def _shrunk(image: Tensor, size: list[int]) -> Tensor:
+    image = image.float().cpu()
+    if list(image.shape[-2:]) == size:
+        return image
+    return interpolate(image[None], size, mode="bilinear", antialias=True)[0]
+
+
+def layout(batch: int) -> tuple[int, int]:
+    """(columns, rows) of a sheet, as square as it goes."""
+    columns = math.ceil(math.sqrt(batch))
+    return columns, math.ceil(batch / columns)
 
 
 def side_by_side(pixels: Tensor) -> Tensor:
     """[batch, channels, height, width] to one [channels, rows * height, columns * width], as square as it goes."""
     batch, channels, height, width = pixels.shape
-    columns = math.ceil(math.sqrt(batch))
-    rows = math.ceil(batch / columns)
+    columns, rows = layout(batch)
     cells = pad(pixels, (0, 0, 0, 0, 0, 0, 0, rows * columns - batch))
     cells = cells.view(rows, columns, channels, height, width)
     return cells.permute(2, 0, 3, 1, 4).reshape(channels, rows * height, columns * width)

@@ -9,9 +9,9 @@ import json
 import math
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, BinaryIO, Literal, get_args, get_origin, get_type_hints
 
-import safetensors.torch
+import safetensors
 import torch
 from torch import Tensor
 
@@ -24,13 +24,36 @@ CLASSES: dict[str, Any] = {
 }
 KEY = "denoodle"
 
+DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
+
 
 def save(values: tuple[Any, ...], path: Path) -> None:
     """Write the outputs of one call. Raises TypeError when a value is of no class that travels on links, OSError."""
-    tensors: dict[str, Tensor] = {}
-    tree = json.dumps(_encode(values, tensors), allow_nan=False)
-    # Not save_file: it has temporary files of its own, which nobody clears away, and no OSError for a full disk.
-    path.write_bytes(safetensors.torch.save(tensors, {KEY: tree}))
+    tensors: list[Tensor] = []
+    header: dict[str, Any] = {"__metadata__": {KEY: json.dumps(_encode(values, tensors), allow_nan=False)}}
+    place = 0
+    for number, tensor in enumerate(tensors):
+        end = place + tensor.numel() * tensor.element_size()
+        about = {"dtype": NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [place, end]}
+        header[str(number)], place = about, end
+    text = json.dumps(header).encode()
+    # Not the library's own writing: it holds a copy of everything in memory, or makes temporary files of its own.
+    with open(path, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for tensor in tensors:
+            file.write(_bytes(tensor.detach().to("cpu").contiguous()))
 
 
 def load(path: Path) -> tuple[Any, ...]:
@@ -38,13 +61,31 @@ def load(path: Path) -> tuple[Any, ...]:
 
     Raises ValueError when the file is damaged, OSError when it cannot be read.
     """
-    data = path.read_bytes()
     try:
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        tree = json.loads(header["__metadata__"][KEY])
-        return _decode(tree, safetensors.torch.load(data))
+        with open(path, "rb") as file:
+            with safetensors.safe_open(path, "pt"):  # raises unless sizes and places are those of the file
+                pass
+            start = 8 + int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(start - 8))
+            tree = json.loads(header.pop("__metadata__")[KEY])
+            return _decode(tree, {name: _read(file, start, about) for name, about in header.items()})
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is not a stored result") from error
+
+
+def _read(file: BinaryIO, start: int, about: dict[str, Any]) -> Tensor:
+    """Straight into the memory where it stays: a copy of a large picture would be felt."""
+    tensor = torch.empty(about["shape"], dtype=DTYPES[about["dtype"]])
+    file.seek(start + about["data_offsets"][0])
+    if file.readinto(_bytes(tensor)) != tensor.numel() * tensor.element_size():  # type: ignore[attr-defined]
+        raise ValueError("the file is cut short")
+    return tensor
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    """What a contiguous tensor holds, not a copy."""
+    levels: Any = tensor.reshape(-1).view(torch.uint8).numpy()
+    return memoryview(levels)
 
 
 def _make(cls: Any, content: dict[str, Any]) -> Any:
@@ -72,8 +113,8 @@ def _fits(value: Any, hint: Any) -> bool:
     return isinstance(value, hint)
 
 
-def _encode(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """A JSON tree; every tensor goes into `tensors` and leaves its name."""
+def _encode(value: Any, tensors: list[Tensor]) -> Any:
+    """A JSON tree; every tensor goes into `tensors` and leaves its number."""
     match value:
         case None | bool() | int() | str():
             return value
@@ -82,10 +123,10 @@ def _encode(value: Any, tensors: dict[str, Tensor]) -> Any:
         case tuple():
             return {"tuple": [_encode(item, tensors) for item in value]}
         case Tensor():
-            name = str(len(tensors))
-            # A copy: views of one storage may not share a file.
-            tensors[name] = value.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
-            return {"tensor": name}
+            if value.dtype not in NAMES:
+                raise TypeError(f"tensors of {value.dtype} do not travel on links")
+            tensors.append(value)
+            return {"tensor": str(len(tensors) - 1)}
         case _ if type(value).__name__ in CLASSES and type(value) is CLASSES[type(value).__name__]:
             content = {field.name: _encode(getattr(value, field.name), tensors) for field in fields(value)}
             return {"class": type(value).__name__, "fields": content}

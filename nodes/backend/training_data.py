@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nodes.backend import autoencoder, images, pool, prompt
+from nodes.backend import autoencoder, images, picture_files, pool, prompt
 from nodes.types import TextEncoder, Vae
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -75,7 +75,7 @@ def encode(examples: Sequence[Example], vae: Vae, text_encoder: TextEncoder, siz
     """Pictures, cropped to size x size pixels, and captions as the denoiser meets them. Transparent is white."""
     latents: list[Tensor] = []
     for example in examples:
-        pixels, opacity = images.load(example.picture)
+        pixels, opacity = picture_files.load(example.picture)
         pixels = images.resize(pixels * opacity + 1 - opacity, size, size, "crop", "bicubic")
         latents.append(autoencoder.encode(pool.vae(vae), pixels))
         report()

@@ -29,6 +29,19 @@ def test_a_large_image_is_shown_small():
     assert pixel(picture, 500, 20) == (128, 128, 128)
 
 
+def test_a_batch_of_large_images_fits_the_side():
+    for batch in range(1, 8):
+        picture = previews.image_picture(torch.rand(batch, 3, 333, 777))
+        assert 500 < max(picture.width, picture.height) <= 512
+        assert len(picture.rgb) == 3 * picture.width * picture.height
+
+
+def test_showing_changes_no_image():
+    pixels = torch.full((1, 3, 4, 4), 2.0)
+    previews.image_picture(pixels)
+    assert pixels.min() == 2
+
+
 def test_a_batch_is_shown_side_by_side():
     pixels = torch.stack([torch.full((3, 4, 4), value) for value in (0.0, 1.0, 1.0)])
     picture = previews.image_picture(pixels)
