@@ -128,9 +128,9 @@ def read_png(folder: Path) -> object:
 
 def load_picture(folder: Path) -> object:
     """A picture as *Load image* reads it."""
-    from nodes.backend import images
+    from nodes.backend import picture_files
 
-    return images.load(next(folder.glob("case.*")))
+    return picture_files.load(next(folder.glob("case.*")))
 
 
 # Weights --------------------------------------------------------------------------------------------------
