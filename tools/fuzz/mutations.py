@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -158,9 +159,8 @@ def of_lines(data: bytes, rng: random.Random) -> bytes:
         rng.shuffle(lines)
         return b"".join(lines)
     at = rng.randrange(len(lines))
-    start, space, body = lines[at].rstrip(b"\n").partition(b" ")  # a journal's checksum
-    checked = len(start) == 8 and space
-    damaged = of_json(body if checked else lines[at], rng)
+    checked = re.fullmatch(rb"[0-9a-f]{8} (.*)\n", lines[at], re.DOTALL)  # as a journal's lines are
+    damaged = of_json(checked[1] if checked else lines[at], rng)
     if checked:
         damaged = f"{zlib.crc32(damaged):08x} ".encode() + damaged
     return b"".join([*lines[:at], damaged + b"\n", *lines[at + 1 :]])

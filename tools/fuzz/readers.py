@@ -306,10 +306,25 @@ def settings() -> list[bytes]:
 
 
 def read_settings(folder: Path) -> object:
-    """Settings, read at start."""
-    from ui import settings
+    """Settings, read at start; what cannot be read is set aside."""
+    from ui.settings import Settings
 
-    return settings.read(folder / "case.json")
+    return Settings(folder / "case.json").now
+
+
+def queues() -> list[bytes]:
+    """A queue of two jobs."""
+    flow = json.loads((ROOT / "workflows/text_to_image.json").read_bytes())
+    job = {"title": "a", "targets": ["save"], "seconds": 1.5, "message": "", "saved": ["/a.png"], "workflow": flow}
+    return [json.dumps({"version": 1, "jobs": [job | {"state": state} for state in ("pending", "done")]}).encode()]
+
+
+def read_queue(folder: Path) -> object:
+    """The queue of the last time, read at start."""
+    from nodegraph.files import read_own
+    from ui.queue import _read
+
+    return read_own(folder / "case.json", "The queue of the last time", 64 << 20, _read)
 
 
 def galleries() -> list[bytes]:
@@ -363,5 +378,6 @@ READERS = (
     Reader("number", "case.txt", numbers, mutations.of_text, read_number),
     Reader("journal", "case.journal", journals, mutations.of_lines, read_journal),
     Reader("settings", "case.json", settings, mutations.of_json, read_settings),
+    Reader("queue", "case.json", queues, mutations.of_json, read_queue),
     Reader("list of pictures", "case.jsonl", galleries, mutations.of_lines, read_gallery),
 )
