@@ -131,6 +131,8 @@ def _tensors(opened: Opened) -> tuple[Tensor, Tensor]:
     white = _white(image)  # before turning, which leaves the file's own tags behind
     mode, convert = conversion(image, opened.cicp)
     ImageOps.exif_transpose(image, in_place=True)
+    if image.mode == "P" and image.palette is None:
+        raise ValueError("it has no palette, though its pixels are numbers of one")
     transparent = image.has_transparency_data
     pixels = torch.empty(1, 3, image.height, image.width)
     opacity = torch.ones(1, 1, image.height, image.width)

@@ -340,3 +340,13 @@ def test_what_is_written_does_not_depend_on_bands(monkeypatch: pytest.MonkeyPatc
     whole = picture_files.png(pixels)
     monkeypatch.setattr(picture_files, "BAND", 16 * 5)
     assert picture_files.png(pixels) == whole
+
+
+def test_pixels_that_are_numbers_of_a_missing_palette_are_refused(tmp_path: Path):
+    file = io.BytesIO()
+    Image.linear_gradient("L").resize((4, 4)).convert("P").save(file, "PNG")
+    data = file.getvalue()
+    at = data.index(b"PLTE") - 4
+    (tmp_path / "a.png").write_bytes(data[:at] + data[at + 12 + int.from_bytes(data[at : at + 4], "big") :])
+    with pytest.raises(ValueError, match=r"a\.png cannot be read as an image: it has no palette"):
+        picture_files.load(tmp_path / "a.png")
