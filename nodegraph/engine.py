@@ -21,7 +21,7 @@ from pathlib import Path
 
 from nodegraph import workflow
 from nodegraph.cache import Cache, DiskCache
-from nodegraph.executor import execute, own_preview
+from nodegraph.executor import Complaint, execute, own_preview
 from nodegraph.files import remove_leftovers
 from nodegraph.graph import Graph
 from nodegraph.messages import (
@@ -97,8 +97,9 @@ class Engine:
     """What one process keeps from run to run: node types, plans and results.
 
     The package may offer these functions: `environment(device)`, a text for what changes bits; `codec()`, which writes
-    results to disk; `configure(device)`, which loads what computing needs; `models()`, the Holdings in memory, and
-    `free(id)`, which forgets one. Raises ValueError or ImportError when the package or the device is not there.
+    results to disk; `complaint(outputs, arguments)`, why a result must not be passed on; `configure(device)`, which
+    loads what computing needs; `models()`, the Holdings in memory, and `free(id)`, which forgets one. Raises ValueError
+    or ImportError when the package or the device is not there.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -114,6 +115,7 @@ class Engine:
         if settings.cache is not None and hasattr(self._package, "codec"):
             disk = DiskCache(Path(settings.cache), DISK_BYTES, self._package.codec())
         self.cache = Cache(settings.memory_bytes, disk)
+        self._complaint: Complaint = getattr(self._package, "complaint", lambda outputs, given: None)
         self._planner = Planner(self.registry, self.environment)
         self._written: dict[str, list[str]] = {}  # files, by the key of the sink that wrote them
 
@@ -156,6 +158,7 @@ class Engine:
             written=self._written,
             workflow=text,
             out_dir=self._settings.out_dir,
+            complaint=self._complaint,
         )
 
     def look(self, key: str, source: Source, max_side: int) -> Seen | None:

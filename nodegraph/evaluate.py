@@ -22,7 +22,7 @@ from nodegraph.calls import Call, Folded, Value, as_outputs
 from nodegraph.failure import explain
 from nodegraph.fingerprints import Fingerprint
 from nodegraph.keys import Ref, call_key, canonical, has_ref
-from nodegraph.limits import MAX_STEPS, excess
+from nodegraph.limits import MAX_STEPS, excess, infinite
 from nodegraph.node import NodeType
 from nodegraph.notes import Notes
 from nodegraph.pieces import Pieces
@@ -194,8 +194,8 @@ class Evaluator(Notes):
                 return None
             made = as_outputs(result)
             for output, value in zip(type.outputs, made, strict=True):
-                if much := excess(value):
-                    self._problem(id, id, None, f"{output.name} {much}")
+                if wrong := excess(value) or infinite(value):
+                    self._problem(id, id, None, f"{output.name} {wrong}")
                     return None
             outputs = tuple(map(canonical, type.output_types, made))
             folded = self._folded[id] = Folded(type, args, files, outputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -28,6 +28,8 @@ them is left for the last picture of each node."""
 
 Emit = Callable[[Event], None]
 Preview = Callable[[], Picture | None]
+Complaint = Callable[[Mapping[str, Any], Mapping[str, Any]], str | None]
+"""(outputs, arguments) of a call that was made: why its results must not be passed on; None when they may."""
 
 
 def execute(
@@ -42,16 +44,19 @@ def execute(
     written: dict[str, list[str]] | None = None,
     workflow: str = "",
     out_dir: str = "output",
+    complaint: Complaint = lambda outputs, given: None,
 ) -> Idle:
     """Run what the targets need, each as early as its own chain allows; a failed call fails only what depends on it.
 
     wanted: asked at every progress report of the running call, which is given up when its key is wanted no more.
     stop: asked between calls. effects: see `nodegraph.messages.Run`. written: the files that a sink wrote in earlier
     runs, by its key, kept up to date: one whose files are still there does not act again. workflow, out_dir: for sinks
-    (see Context). Results go into the cache as they come, so a stopped run goes on where it stopped.
+    (see Context). complaint: fails a call whose results are not sound. Results go into the cache as they come, so a
+    stopped run goes on where it stopped.
     """
     written = {} if written is None else written
-    return _Run(plan, cache, emit, wanted, _Sinks(effects, written, workflow, out_dir)).execute(targets, stop)
+    sinks = _Sinks(effects, written, workflow, out_dir)
+    return _Run(plan, cache, emit, wanted, sinks, complaint).execute(targets, stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +75,11 @@ class _Sinks:
 
 
 class _Run:
-    def __init__(self, plan: Plan, cache: Cache, emit: Emit, wanted: Callable[[str], bool], sinks: _Sinks) -> None:
+    def __init__(
+        self, plan: Plan, cache: Cache, emit: Emit, wanted: Callable[[str], bool], sinks: _Sinks, complaint: Complaint
+    ) -> None:
         self.plan, self.cache, self.emit, self.wanted, self.sinks = plan, cache, emit, wanted, sinks
+        self.complaint = complaint
         self.held: dict[str, tuple[Any, ...]] = {}  # results that a later call takes
         self.takes: dict[str, list[Ref]] = {}  # of the calls to run, what they take
         self.absent: set[str] = set()  # results that failed, or are left out, and those that take them
@@ -185,6 +193,9 @@ class _Run:
         values = as_outputs(result) if type.outputs else ()
         if len(values) != len(type.outputs):
             raise TypeError(f"{type.id} declares {len(type.outputs)} outputs and returned {len(values)}")
+        names = (output.name for output in type.outputs)
+        if why := self.complaint(dict(zip(names, values, strict=True)), args):
+            raise ValueError(why)
         if values:
             if not _reads_what_was_made(call):
                 self.cache.put(call.key, values, seconds)

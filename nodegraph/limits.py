@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
+from math import isfinite
 from typing import Any, NamedTuple, cast
 
 from nodegraph.graph import Graph
@@ -101,6 +102,13 @@ def excess(value: Any) -> str | None:
     if found.characters > MAX_CHARACTERS:
         return f"has {found.characters:,} characters; the limit is {MAX_CHARACTERS:,}"
     return None
+
+
+def infinite(value: Any) -> str | None:
+    """What is wrong with the numbers in a value that was computed, as the end of a sentence; None when nothing is."""
+    if isinstance(value, float):
+        return None if isfinite(value) else "is no finite number: what it is computed from is too large"
+    return next(filter(None, map(infinite, _parts(value))), None)
 
 
 def cost(value: Any) -> int:

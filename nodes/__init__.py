@@ -6,6 +6,7 @@ that computes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,13 @@ def environment(device: str) -> str:
     from nodes.backend import devices
 
     return devices.environment(device)
+
+
+def complaint(outputs: Mapping[str, Any], given: Mapping[str, Any]) -> str | None:
+    """Why the results of a node must not be passed on, as a sentence; None when there is no reason."""
+    from nodes.backend import finite
+
+    return finite.complaint(outputs, given)
 
 
 def codec() -> Any:

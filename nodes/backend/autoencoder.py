@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nodes.backend import finite
+
 WHOLE = 128 * 128  # latent pixels: up to here a picture is done at once (1024 x 1024 pixels at factor 8)
 TILE = 96  # latent pixels a side
 OVERLAP = 24  # latent pixels in which neighbouring tiles fade into each other
@@ -38,7 +40,9 @@ def decode(vae: Any, samples: Tensor, progress: Progress = no_progress) -> Tenso
         latent = tile.to(vae.device, vae.dtype) / vae.config.scaling_factor + (vae.config.shift_factor or 0)
         return (vae.decode(latent, return_dict=False)[0].float().cpu() + 1) / 2
 
-    return _by_tiles(run, samples, samples.shape[-2:], (1, factor), progress).clamp_(0, 1)
+    pixels = _by_tiles(run, samples, samples.shape[-2:], (1, factor), progress)
+    # Infinity would become white, and nobody would hear of it.
+    return pixels.clamp_(0, 1) if finite.is_finite(pixels) else pixels
 
 
 @torch.inference_mode()

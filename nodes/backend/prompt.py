@@ -17,6 +17,9 @@ from torch import Tensor
 from nodegraph.text import whole
 
 EMPHASIS = 1.1
+MAX_WEIGHT = 100.0
+"""Of a word, brackets around brackets multiplied; beyond some tens nothing is left of the picture."""
+
 BREAK = "BREAK"
 
 _MARK = re.compile(r"\\[()\[\]\\]|:\s*[+-]?(?:\d+\.?\d*|\.\d+)\s*\)|\bBREAK\b|[()\[\]]|[^\\()\[\]:B]+|.", re.DOTALL)
@@ -31,7 +34,10 @@ class Piece:
 
 
 def parse(prompt: str) -> tuple[Piece, ...]:
-    """The pieces of a prompt in order. A bracket left open reaches to the end; one never opened is ordinary text."""
+    """The pieces of a prompt in order. A bracket left open reaches to the end; one never opened is ordinary text.
+
+    Raises ValueError for a weight beyond 100 or below -100.
+    """
     pieces: list[Piece] = []
     opened: list[tuple[str, int]] = []  # the bracket and the number of the first piece in it
     for mark in (match.group() for match in _MARK.finditer(prompt)):
@@ -47,6 +53,10 @@ def parse(prompt: str) -> tuple[Piece, ...]:
             pieces.append(Piece(mark))
     while opened:
         _weigh(pieces, opened.pop(), None)
+    for piece in pieces:
+        if not abs(piece.weight) <= MAX_WEIGHT:  # nor is NaN
+            limits = f"between -{MAX_WEIGHT:g} and {MAX_WEIGHT:g}"
+            raise ValueError(f"the weight of {piece.text.strip()[:60]!r} must be {limits}, got {piece.weight:g}")
     return tuple(_joined(pieces))
 
 

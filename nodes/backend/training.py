@@ -97,7 +97,9 @@ class Training:
             raise ValueError(f"the training diverged at step {self.step + 1}; lower the learning rate")
         self.optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.parameters, MAX_NORM)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, MAX_NORM)
+        if not math.isfinite(norm.item()):
+            raise ValueError(f"the training diverged at step {self.step + 1}; lower the learning rate")
         self.optimizer.step()
         self.losses.append(loss.item())
         self.step += 1
