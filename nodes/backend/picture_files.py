@@ -7,6 +7,7 @@ result there is never more than what Pillow holds, a byte a channel.
 from __future__ import annotations
 
 import io
+import os
 import struct
 import warnings
 from collections.abc import Iterator
@@ -30,6 +31,11 @@ MAX_CHUNKS = 200_000
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"eXIf"}
 """What decides about pixels. Pillow would inflate every text of a file, and give up on one that is damaged or long."""
+
+DAMAGED = (
+    OSError, SyntaxError, ValueError, EOFError, ArithmeticError, LookupError, TypeError, AssertionError, struct.error,
+)  # fmt: skip
+"""What Pillow raises for a file that is not as it should be."""
 
 BITS_PER_SAMPLE, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0  # TIFF 6.0, section 8
 
@@ -59,8 +65,10 @@ def load(path: Path) -> tuple[Tensor, Tensor]:
         ) from None
     except Image.DecompressionBombError:
         raise ValueError(f"{path} has more than {MAX_PIXELS // 1_000_000} million pixels") from None
-    except (OSError, SyntaxError, ValueError, EOFError, ArithmeticError, LookupError, TypeError, struct.error) as error:
-        reason = "its colour profile is larger than 1 MB" if "MAX_TEXT_CHUNK" in str(error) else error
+    except DAMAGED as error:
+        reason = str(error) or "it is damaged"
+        if "MAX_TEXT_CHUNK" in reason:
+            reason = "its colour profile is larger than 1 MB"
         raise ValueError(f"{path} cannot be read as an image: {reason}") from error
 
 
@@ -101,13 +109,14 @@ def _open_png(file: BinaryIO) -> Opened:
 
 def _png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
     """(kind, the whole of it) of what is needed; the rest is skipped unread. Stops where the file is cut short."""
+    end = os.fstat(file.fileno()).st_size
     for _ in range(MAX_CHUNKS):
         head = file.read(8)
         if len(head) < 8:
             return
         size, kind = struct.unpack(">I4s", head)
         if kind in PNG_CHUNKS or kind == b"cICP":
-            yield kind, head + file.read(size + 4)
+            yield kind, head + file.read(min(size + 4, end - file.tell()))  # what is claimed is made room for
         else:
             file.seek(size + 4, 1)
         if kind == b"IEND":

@@ -290,7 +290,31 @@ def test_a_camera_that_says_adobe_rgb_without_a_profile_is_heard(tmp_path: Path)
     assert colour(path) == pytest.approx((231, 57, 34), abs=2)
 
 
-# --- texts and sizes ---
+# --- damage, texts and sizes ---
+
+
+def test_a_part_that_claims_gigabytes_takes_no_memory(tmp_path: Path):
+    path = saved(tmp_path, "RGB", 0)
+    path.write_bytes(path.read_bytes()[:33] + struct.pack(">I4s", 0x7FFFFFFF, b"IDAT") + bytes(100))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"a\.png cannot be read as an image"):
+        load(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+def test_a_picture_without_its_palette_is_named(tmp_path: Path):
+    path = saved(tmp_path, "P", 0)
+    path.write_bytes(path.read_bytes().replace(b"PLTE", b"junk"))
+    with pytest.raises(ValueError, match=r"a\.png cannot be read as an image: it is damaged"):
+        load(path)
+
+
+def test_a_profile_too_large_to_be_one_is_named(tmp_path: Path):
+    bomb = chunk(b"iCCP", b"name\0\0" + zlib.compress(bytes(2 << 20)))
+    with pytest.raises(ValueError, match=r"a\.png.*its colour profile is larger than 1 MB"):
+        load(inserted(saved(tmp_path, "RGB", 0), bomb))
 
 
 def test_a_picture_with_a_long_workflow_is_read(tmp_path: Path):

@@ -99,22 +99,30 @@ def png_files() -> list[bytes]:
 
     whole = [_picture(mode, "PNG") for mode in ("RGB", "RGBA", "L", "P", "1", "I;16")]
     flow = (ROOT / "workflows/text_to_image.json").read_text(encoding="utf-8")
-    return [png.with_texts(data, {png.KEYWORD: flow, png.PARAMETERS: "a cat"}) for data in whole[:2]] + whole
+    coloured = [_picture(mode, "PNG", icc_profile=_profile()) for mode in ("RGB", "LA", "I;16")]
+    return [png.with_texts(data, {png.KEYWORD: flow, png.PARAMETERS: "a cat"}) for data in whole[:2]] + whole + coloured
 
 
 def other_pictures() -> list[bytes]:
     """Pictures of other formats."""
     kinds = (("RGB", "JPEG"), ("CMYK", "JPEG"), ("RGB", "WEBP"), ("P", "GIF"), ("RGB", "TIFF"), ("RGB", "BMP"))
-    return [_picture(mode, kind) for mode, kind in kinds]
+    profiled = [_picture("RGB", kind, icc_profile=_profile()) for kind in ("JPEG", "WEBP", "TIFF")]
+    return [_picture(mode, kind) for mode, kind in kinds] + profiled
 
 
-def _picture(mode: str, kind: str) -> bytes:
+def _profile() -> bytes:
+    from PIL import ImageCms
+
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def _picture(mode: str, kind: str, **options: bytes) -> bytes:
     from PIL import Image
 
     gradient = Image.linear_gradient("L").resize((24, 16))
     image = gradient.convert("I").convert("I;16") if mode == "I;16" else gradient.convert(mode)
     file = io.BytesIO()
-    image.save(file, kind)
+    image.save(file, kind, **options)
     return file.getvalue()
 
 
