@@ -1,5 +1,6 @@
 """Whatever a picture file holds: its colours as sRGB, or a sentence that names it."""
 
+import io
 import struct
 import tracemalloc
 import zlib
