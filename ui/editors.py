@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, QStringListModel, Qt, Signal
-from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
@@ -15,7 +14,6 @@ from PySide6.QtWidgets import (
     QCompleter,
     QHBoxLayout,
     QLineEdit,
-    QPlainTextEdit,
     QPushButton,
     QSlider,
     QWidget,
@@ -26,6 +24,7 @@ from nodegraph.numerals import Ambiguous, read_number
 from nodegraph.types import ListOf
 from ui.fields import ComboBox, NumberBox, tame
 from ui.numbers import slider_range, step_of, stepped
+from ui.paragraph import MAX_TEXT, Paragraph
 from ui.paths import ask_path, paths_like
 from ui.text import label
 from ui.theme import scaled
@@ -225,26 +224,20 @@ class TextEditor(Editor):
             self.box.setText(str(value or ""))
 
 
-class _Paragraph(QPlainTextEdit):
-    left = Signal()
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.left.emit()
-
-
 class ParagraphField(Editor):
     def __init__(self, spec: Input) -> None:
-        self.box = _Paragraph()
+        self.box = Paragraph()
         self.box.setTabChangesFocus(True)
         super().__init__(spec, self.box)
         self.box.textChanged.connect(lambda: self.edited.emit(self.box.toPlainText()))
         self.box.left.connect(self.done)
 
     def show_value(self, value: Any) -> None:
-        if self.box.toPlainText() != (value or ""):
-            with QSignalBlocker(self.box):
-                self.box.setPlainText(str(value or ""))
+        text = str(value or "")
+        too_long = len(text) > MAX_TEXT
+        self.box.setReadOnly(too_long)
+        with QSignalBlocker(self.box):
+            self.box.write(f"A text of {len(text):,} characters: too long to be edited here" if too_long else text)
 
 
 class ParagraphEditor(ParagraphField):

@@ -18,18 +18,25 @@ def advance(text: str, size: int) -> float:
     return QFontMetricsF(font(size)).horizontalAdvance(text)
 
 
-@lru_cache(maxsize=8192)
 def elided(text: str, width: float, *, size: int = 13, strong: bool = False) -> str:
     """The text, cut with an ellipsis so that it fits."""
-    text = text[: max(round(width), 0) + 1]  # no letter is narrower than one unit
+    return _elided(text[: max(round(width), 0) + 1], width, size, strong)  # no letter is narrower than one unit
+
+
+@lru_cache(maxsize=8192)
+def _elided(text: str, width: float, size: int, strong: bool) -> str:
     return QFontMetricsF(font(size, strong=strong)).elidedText(text, Qt.TextElideMode.ElideRight, width)
 
 
-@lru_cache(maxsize=2048)
 def wrapped(text: str, width: float, count: int, *, size: int = 12, strong: bool = False) -> tuple[str, ...]:
     """At most `count` lines that fit; the last, and a word that is too long for one, are cut with an ellipsis."""
+    return _wrapped(text[: round(width) * count], width, count, size, strong)  # no letter is narrower than one unit
+
+
+@lru_cache(maxsize=2048)
+def _wrapped(text: str, width: float, count: int, size: int, strong: bool) -> tuple[str, ...]:
     lines: list[str] = []
-    for paragraph in text[: round(width) * count].split("\n"):  # no letter is narrower than one unit
+    for paragraph in text.split("\n"):
         layout = QTextLayout(paragraph, font(size, strong=strong))
         layout.setTextOption(QTextOption(Qt.AlignmentFlag.AlignLeft))
         layout.beginLayout()

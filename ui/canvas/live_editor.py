@@ -100,9 +100,9 @@ class LiveEditor(QFrame):
         size, pad = round(12 * scale), round(6 * scale)
         theme = colors()
         check = f"background: {theme.field}; border: 1px solid {theme.accent}; border-radius: 5px;"
-        self.setStyleSheet(
-            f"QWidget {{ font-size: {size}px; }} QCheckBox {{ {check} }} {_FIELDS} {{ padding: 0 {pad}px; }}"
-        )
+        sheet = f"QWidget {{ font-size: {size}px; }} QCheckBox {{ {check} }} {_FIELDS} {{ padding: 0 {pad}px; }}"
+        if sheet != self.styleSheet():  # it lays out the whole text anew, and every key comes by here
+            self.setStyleSheet(sheet)
 
     def _begin(self) -> None:
         """From here on, typing is another step."""

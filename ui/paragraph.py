@@ -1,0 +1,75 @@
+"""A field for text of several lines, however long it is."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QMimeData, Signal
+from PySide6.QtGui import QFocusEvent, QTextCursor, QTextOption
+from PySide6.QtWidgets import QPlainTextEdit, QToolTip, QWidget
+
+MAX_TEXT = 100_000
+"""Characters that can be edited: with as many in one line, a key takes a tenth of a second."""
+
+LONG_WORD = 2_000
+"""Characters. Qt wraps a word in a time that grows with the square of its length, unless it may break anywhere."""
+
+
+class Paragraph(QPlainTextEdit):
+    left = Signal()  # the keyboard is elsewhere
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.textChanged.connect(lambda: self._fit(self.toPlainText()))
+
+    def write(self, text: str) -> None:
+        """Show a text. What is the same as before stays as it is, with the place where one types."""
+        before = self.toPlainText()
+        if text == before:
+            return
+        self._fit(text)
+        start = _common(before, text)
+        end = _common(before[start:][::-1], text[start:][::-1])
+        cursor = QTextCursor(self.document())
+        cursor.setPosition(_units(before[:start]))
+        cursor.setPosition(_units(before[: len(before) - end]), QTextCursor.MoveMode.KeepAnchor)
+        cursor.insertText(text[start : len(text) - end])
+        self.document().clearUndoRedoStacks()
+
+    def insertFromMimeData(self, source: QMimeData) -> None:
+        """What is pasted or dropped."""
+        text = source.text()
+        count = self.document().characterCount() - 1 + len(text) - len(self.textCursor().selectedText())
+        if count > MAX_TEXT:
+            sentence = f"The text would have {count:,} characters: {MAX_TEXT:,} at most can be edited here"
+            QToolTip.showText(self.mapToGlobal(self.cursorRect().bottomLeft()), sentence, self)
+            return
+        self._fit(text)  # before it is wrapped for the first time
+        super().insertFromMimeData(source)
+
+    def _fit(self, text: str) -> None:
+        """Break lines anywhere when there is a word that must be broken in any case."""
+        longest = max(map(len, text.split()), default=0)
+        modes = QTextOption.WrapMode
+        mode = modes.WrapAnywhere if longest > LONG_WORD else modes.WrapAtWordBoundaryOrAnywhere
+        if mode != self.wordWrapMode():
+            self.setWordWrapMode(mode)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.left.emit()
+
+
+def _common(a: str, b: str) -> int:
+    """How many characters are the same at the beginning of both."""
+    low, high = 0, min(len(a), len(b))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if a[:middle] == b[:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _units(text: str) -> int:
+    """How long Qt says that it is: in parts of two bytes."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
