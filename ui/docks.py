@@ -66,7 +66,7 @@ class Docks(QObject):
         """The sizes of a first start."""
         right = [dock for dock in self._docks.values() if self._window.dockWidgetArea(dock) == RIGHT]
         bottom = [dock for dock in self._docks.values() if self._window.dockWidgetArea(dock) == BOTTOM]
-        self._window.resizeDocks(right[:1], [380], Qt.Orientation.Horizontal)
+        self._window.resizeDocks(right[:1], [420], Qt.Orientation.Horizontal)
         self._window.resizeDocks(right[:2], [420, 480], Qt.Orientation.Vertical)
         self._window.resizeDocks(bottom[:1], [200], Qt.Orientation.Vertical)
 

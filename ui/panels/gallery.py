@@ -9,7 +9,6 @@ from typing import Any
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, QUrl, Signal
 from PySide6.QtGui import QAction, QDesktopServices, QDrag, QKeyEvent, QPainter
 from PySide6.QtWidgets import (
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QListView,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from ui.gallery import Gallery
 from ui.panels.buttons import action_button, small_button
+from ui.panels.flow import FlowLayout
 from ui.panels.gallery_rows import COMPLAINT, PATH, STARRED, Index, Shown
 from ui.panels.picture_view import Side
 from ui.panels.seen import WhenSeen
@@ -184,11 +184,8 @@ class GalleryPanel(QWidget):
         return made
 
     def _lay_out(self) -> None:
-        head = QHBoxLayout()
-        head.addWidget(self.field, 1)
-        head.addWidget(self.starred)
-        for name in ("compare", "star", "restore", "folder", "remove"):
-            head.addWidget(action_button(self.acts[name]))
+        buttons = [action_button(self.acts[name]) for name in ("compare", "star", "restore", "folder", "remove")]
+        head = FlowLayout(self.field, self.starred, *buttons, growing=self.field)
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 4, 10, 8)
         column.addLayout(head)

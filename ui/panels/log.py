@@ -11,11 +11,12 @@ from typing import Literal
 
 from PySide6.QtCore import QEvent, QTimer
 from PySide6.QtGui import QGuiApplication, QTextCharFormat, QTextCursor
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from nodegraph import messages as m
 from ui.engine import Engine
 from ui.fields import ComboBox
+from ui.panels.flow import FlowLayout
 from ui.panels.seen import WhenSeen, seen
 from ui.text import duration
 from ui.theme import color, colors
@@ -98,12 +99,9 @@ class LogPanel(QWidget):
         engine.happened.connect(self._take)
 
     def _lay_out(self) -> None:
-        head = QHBoxLayout()
-        head.addWidget(self.level)
-        head.addWidget(self.search, 1)
+        head = FlowLayout(self.level, self.search, self.copy, self.clear, growing=self.search)
         for button in (self.copy, self.clear):
             button.setObjectName("small")
-            head.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 4, 10, 8)
         column.addLayout(head)

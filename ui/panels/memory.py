@@ -8,13 +8,14 @@ from dataclasses import is_dataclass
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from nodegraph.messages import Event, Free, Gone, Holding, Idle, Memory, Report
 from nodegraph.plan import Plan
 from ui.document import Document
 from ui.engine import Engine
 from ui.panels.buttons import small_button
+from ui.panels.flow import FlowLayout
 from ui.planner import LivePlan
 from ui.run_state import owner
 from ui.text import byte_size
@@ -49,6 +50,7 @@ class MemoryPanel(QWidget):
         self.summary.setObjectName("dim")
         # Cut rather than making the window wider; the tooltip has all of it.
         self.summary.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.summary.setMinimumWidth(120)
         self._models: tuple[Holding, ...] = ()
         self._lay_out()
         self.setFocusProxy(self.tree)
@@ -60,10 +62,8 @@ class MemoryPanel(QWidget):
         self._show_buttons()
 
     def _lay_out(self) -> None:
-        head = QHBoxLayout()
-        head.addWidget(self.summary, 1)
-        for button in (self.free, self.free_models, self.free_results, self.delete):
-            head.addWidget(button)
+        buttons = (self.free, self.free_models, self.free_results, self.delete)
+        head = FlowLayout(self.summary, *buttons, growing=self.summary)
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 4, 10, 8)
         column.addLayout(head)

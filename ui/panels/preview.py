@@ -25,6 +25,7 @@ from ui.document import Document
 from ui.fields import ComboBox
 from ui.panels.buttons import small_button
 from ui.panels.comparison import Comparison
+from ui.panels.flow import FlowLayout
 from ui.panels.picture_view import Mode, PictureView, Side
 from ui.panels.strip import Strip, when
 from ui.paths import ask_target
@@ -83,14 +84,8 @@ class Preview(QWidget):
         self._show()
 
     def _lay_out(self) -> None:
-        bar = QHBoxLayout()
+        bar = FlowLayout(self.mode, *self.buttons.values())
         bar.setContentsMargins(12, 0, 12, 2)
-        bar.setSpacing(4)
-        bar.addWidget(self.mode)
-        for name, button in self.buttons.items():
-            if name == "fit":
-                bar.addStretch(1)
-            bar.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 2, 0, 6)
         column.setSpacing(4)

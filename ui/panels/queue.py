@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QAction, QKeyEvent, QMouseEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QListView, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QListView, QMenu, QVBoxLayout, QWidget
 
 from ui.panels.buttons import small_button
+from ui.panels.flow import FlowLayout
 from ui.panels.job_rows import JobRows
 from ui.panels.picture_rows import PictureRows
 from ui.panels.seen import WhenSeen, seen
@@ -49,13 +50,11 @@ class QueuePanel(QWidget):
         self._follow()
 
     def _lay_out(self) -> None:
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.summary, 1)
-        for button in (self.pause, self.cancel, self.retry, self.remove, self.clear):
-            buttons.addWidget(button)
+        buttons = (self.pause, self.cancel, self.retry, self.remove, self.clear)
+        head = FlowLayout(self.summary, *buttons, growing=self.summary)
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 4, 10, 8)
-        column.addLayout(buttons)
+        column.addLayout(head)
         column.addWidget(self.hint, 1)
         column.addWidget(self.list, 1)
 

@@ -29,6 +29,7 @@ from ui.document import Document
 from ui.editors import Editor, make_editor
 from ui.fields import ComboBox
 from ui.panels.buttons import small_button
+from ui.panels.flow import FlowLayout
 from ui.records import StepRecord
 from ui.run_state import RunState, owner
 from ui.runner import Runner
@@ -92,9 +93,7 @@ class TrajectoryPanel(QWidget):
         scrub = QHBoxLayout()
         scrub.addWidget(self.play)
         scrub.addWidget(self.slider, 1)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.decode)
-        buttons.addWidget(self.go_on)
+        buttons = FlowLayout(self.decode, self.go_on)
         column = QVBoxLayout()
         column.addWidget(self.loops)
         column.addLayout(scrub)
