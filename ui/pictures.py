@@ -89,6 +89,8 @@ class Pictures(QObject):
     def _look(self, plan: Plan) -> None:
         if not self.runner.began:
             self.runs.foresee(plan.calls)
+        elif not self.runs.running:
+            self.runs.recall(plan.calls)
         # What is looked at in the end comes last.
         targets = {key: None for target in self.runner.targets() for key in plan.roots(target)}
         keys = dict.fromkeys((*(key for key in plan.keys.values() if key not in targets), *targets))

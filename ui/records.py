@@ -79,6 +79,10 @@ class Records:
     def known(self, key: str) -> Known:
         return self._known.get(key, UNKNOWN)
 
+    def knows(self, key: str) -> bool:
+        """Whether the engine said anything of this result."""
+        return key in self._known
+
     def learn(self, key: str, **fields: Any) -> None:
         """fields: of Known."""
         before = self.known(key)

@@ -135,6 +135,20 @@ class RunState(QObject):
         self._records.expect(calls.values())
         self.planned.emit()
 
+    def recall(self, calls: Mapping[str, Call]) -> None:
+        """Show the rounds of earlier settings that are planned again, such as after undo, where all were made before.
+
+        calls: as for `expect`.
+        """
+        rounds: dict[str, list[Call]] = {}
+        for call in calls.values():
+            if call.iteration:
+                rounds.setdefault(call.node, []).append(call)
+        made = [of for of in rounds.values() if all(self._records.knows(call.key) for call in of)]
+        if made:
+            self._records.expect(call for of in made for call in of)
+            self.planned.emit()
+
     # One call of a node after the other ---------------------------------------------------------------
 
     @property

@@ -93,6 +93,26 @@ def test_every_step_of_a_loop_that_came_from_the_cache_can_be_looked_at(qtbot, s
     assert pictures() == everything
 
 
+def test_after_undo_the_rounds_of_these_settings_are_to_be_picked(qtbot, start):
+    runner, _ = start(loop(5))
+    canvas = Canvas(runner.document, runner.runs)
+    qtbot.addWidget(canvas)
+
+    def rounds() -> int:
+        return canvas.scene.zones[0].rounds
+
+    run(qtbot, runner)
+    assert rounds() == 5
+    runner.document.set_param("begin", "count", 3)
+    run(qtbot, runner)
+    assert rounds() == 3
+    runner.document.undo_stack.undo()
+    qtbot.waitUntil(lambda: rounds() == 5, timeout=LONG)
+    runner.document.set_param("begin", "count", 9)
+    qtbot.waitUntil(lambda: len(runner.plan.now().calls) > 18, timeout=LONG)
+    assert rounds() == 5  # nothing is known of nine
+
+
 def test_a_round_that_is_picked_on_the_canvas_shows_what_is_kept_of_it(qtbot, start):
     run(qtbot, start(loop(5))[0])
     runner, _ = start(loop(5))

@@ -135,6 +135,7 @@ class Scene(QObject):
         scope.changed.connect(self.apply)
         scope.moved.connect(self._mark_problems)
         runs.changed.connect(self._show_run)
+        runs.planned.connect(self._frame_zones)
         self.apply(Diff(added=tuple(scope.graph.nodes), linked=tuple(scope.graph.links)))
 
     def apply(self, change: Diff) -> None:

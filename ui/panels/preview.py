@@ -100,7 +100,7 @@ class Preview(QWidget):
 
     def _connect(self) -> None:
         self.runs.pictured.connect(self._pictured)
-        self.runs.changed.connect(lambda node: self._show_caption() if node == self.node else None)
+        self.runs.changed.connect(self._run_changed)
         self.results.changed.connect(self._fill_strip)
         self.strip.taken.connect(self.show_result)
         self.strip.pinned.connect(self.pin)
@@ -132,6 +132,10 @@ class Preview(QWidget):
         if self.comparing:
             return self.pins["b"]
         return self.chosen or self.results.showing(self.runs.of(self.node).picture if self.node else None)
+
+    def _run_changed(self, node: str) -> None:
+        if node == self.node:
+            self._show_caption()
 
     def _follow(self) -> None:
         self._follows = True
