@@ -207,6 +207,27 @@ def test_the_right_edge_resizes_in_one_step(canvas, hand):
         canvas.document.undo_stack.undo()
 
 
+@pytest.mark.parametrize("held", ["edge", "number"])
+def test_a_node_that_goes_while_it_is_held_takes_the_gesture_with_it(canvas, hand, row, held):
+    """Undo by keyboard while the mouse is down; the gesture must not edit in the middle of it."""
+    document, settings = canvas.document, canvas.document.graph.nodes["settings"]
+    document.edit("Remove", edits.remove_nodes, {"settings"})
+    document.edit("Add", edits.add_node, "settings", settings)
+    item = canvas.scene.nodes["settings"]
+    edge = item.pos + QPointF(item.shape.width - EDGE / 2, item.shape.height - 30)
+    start = edge if held == "edge" else row("ratio")
+    hand.press(start)
+    hand.move(start + QPointF(30, 0))
+    with_gesture = document.undo_stack.count()
+    while "settings" in document.graph.nodes:
+        document.undo_stack.undo()
+    assert canvas.gesture is None
+    assert document.undo_stack.count() == with_gesture
+    document.undo_stack.redo()
+    assert document.graph.nodes["settings"] == settings
+    hand.release(start)
+
+
 def test_wires_stay_on_their_sockets_when_a_node_is_resized(canvas, hand):
     item = canvas.scene.nodes["sum"]
     edge = item.pos + QPointF(item.shape.width - EDGE / 2, item.shape.height - 5)

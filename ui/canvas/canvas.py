@@ -275,7 +275,8 @@ class Canvas(QWidget):
     def _forget_removed(self, change: Diff) -> None:
         if change.removed:
             self._end_glide()
-            self._cancel()  # what is held may be gone
+            if gesture := self._end():
+                gesture.drop()
             self.select(self.selection.difference(change.removed))
 
     # Mouse --------------------------------------------------------------------------------------------
@@ -317,8 +318,7 @@ class Canvas(QWidget):
         return gesture
 
     def _cancel(self) -> None:
-        gesture = self._end()
-        if gesture is not None:
+        if gesture := self._end():
             gesture.cancel()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:

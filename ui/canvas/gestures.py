@@ -59,6 +59,10 @@ class Gesture:
     def cancel(self) -> None:
         """As if it had never begun."""
 
+    def drop(self) -> None:
+        """What it holds may be gone: end it in the middle of a change of the graph, so without an edit."""
+        self.cancel()
+
     def paint(self, painter: QPainter) -> None:
         """On top of everything, in world units."""
 

@@ -176,6 +176,9 @@ class Slide(Gesture):
         edit_node(self.canvas, "Set", self.id, merge=self.merge, params=self.params)
         self.canvas.held.emit(False)
 
+    def drop(self) -> None:
+        self.canvas.held.emit(False)
+
 
 class Fold(Gesture):
     """A click on the chevron."""
@@ -212,3 +215,6 @@ class Resize(Gesture):
 
     def cancel(self) -> None:
         edit_node(self.canvas, "Resize node", self.id, merge=self.merge, size=self.size)
+
+    def drop(self) -> None:
+        """It keeps the width it has."""
