@@ -1,0 +1,89 @@
+"""The verdict over a long day."""
+
+from dataclasses import replace
+
+import pytest
+
+from tools.soak import __main__ as command
+from tools.soak.report import WAIT, Outcome, broken, slope, slopes, table
+from tools.soak.watch import Sample, sample
+
+FLAT = Sample(0.0, 100.0, 150.0, 16, 8, 27_000, 300, 400.0)
+
+
+def outcome(minutes: float = 20, grows: float = 0.0, waits: float = 0.001, **changed: float) -> Outcome:
+    """An evening a minute. grows: MB a minute. changed: other figures of the last evening."""
+    evenings = [replace(FLAT, minute=float(m), uss=100 + grows * m) for m in range(1, round(minutes) + 1)]
+    evenings[-1] = replace(evenings[-1], **changed)
+    return Outcome(minutes, evenings, [(float(n), waits) for n in range(1000)], [])
+
+
+def test_the_slope_is_that_of_the_line():
+    assert slope([(x, 3 + 0.25 * x) for x in range(9)]) == pytest.approx(0.25)
+    assert slope([(1.0, 5.0)]) == slope([]) == slope([(1.0, 5.0), (1.0, 7.0)]) == 0.0
+
+
+def test_a_day_that_levels_off_holds_every_limit():
+    assert broken(outcome(grows=0.09)) == []
+
+
+def test_what_grows_for_good_breaks_its_limit():
+    (said,) = broken(outcome(grows=0.11))
+    assert said == "memory of the window's own, MB: 0.11 more each minute; 0.1 at most"
+    assert broken(outcome(files=60))[0].startswith("open files: ")
+
+
+def test_what_grows_in_the_first_minutes_does_not_count():
+    early = outcome()
+    grown = [replace(e, uss=50 + 10 * min(e.minute, 5)) for e in early.evenings]
+    assert broken(replace(early, evenings=grown)) == []
+
+
+def test_the_slope_of_a_short_run_is_shown_and_not_judged():
+    short = outcome(minutes=3, grows=4.0)
+    assert slopes(short)["uss"] == pytest.approx(4.0)
+    assert broken(short) == []
+
+
+def test_late_events_and_exceptions_are_broken_limits():
+    late = outcome(waits=WAIT * 2)
+    assert broken(late) == ["one event in a hundred waits 100 ms; 50 at most"]
+    once = replace(outcome(), waits=[(0.0, 3.0), *outcome().waits])
+    assert broken(once) == []
+    assert broken(replace(outcome(), faults=["Traceback:\nKeyError: 'x'"])) == ["an exception: KeyError: 'x'"]
+
+
+def test_the_page_keeps_what_others_wrote_when_the_table_is_written_again(tmp_path, monkeypatch, qapp):
+    page = tmp_path / "reliability.md"
+    monkeypatch.setattr(command, "PAGE", page)
+    monkeypatch.setattr(command, "CHART", tmp_path / "soak.png")
+    page.write_text(
+        "# Reliability\n\n## Soak\n\nWhat it does.\n\n" + command.BEGIN + "old" + command.END + "\n\n## More\n"
+    )
+    for _ in range(2):
+        command.write(outcome(), 1)
+    text = page.read_text()
+    assert text.startswith("# Reliability\n\n## Soak\n\nWhat it does.\n")
+    assert text.endswith("\n\n## More\n")
+    assert text.count("| open files |") == 1
+    assert "old" not in text
+    assert (tmp_path / "soak.png").stat().st_size > 1000
+
+
+def test_a_page_that_is_not_there_is_begun(tmp_path, monkeypatch, qapp):
+    monkeypatch.setattr(command, "PAGE", tmp_path / "reliability.md")
+    monkeypatch.setattr(command, "CHART", tmp_path / "soak.png")
+    command.write(outcome(), 1)
+    assert "## Soak" in (tmp_path / "reliability.md").read_text()
+
+
+def test_a_sample_is_of_this_process(qapp):
+    now = sample(0.0, None)
+    assert 0 < now.uss <= now.rss
+    assert now.files >= 3
+    assert now.threads >= 1
+    assert now.engine == 0
+
+
+def test_the_table_has_a_row_for_every_figure():
+    assert table(outcome()).count("\n| ") == 8

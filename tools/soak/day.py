@@ -1,0 +1,277 @@
+"""What a person does all day, drawn at random: every act is one that mouse, keys or menus can do."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+from PySide6.QtCore import QObject, QPoint, QPointF, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from nodegraph import workflow
+from ui.main_window import MainWindow
+
+WORKFLOWS = Path(__file__).parents[2] / "workflows"
+OPENED = ("text_to_image.json", "learn/01_*.json", "learn/02_*.json", "learn/05_*.json", "learn/09_*.json")
+PAUSE = (220, 600)  # ms between two acts: longer than a drag
+MOVES, FRAME = 12, 16  # of the mouse in one drag, and ms between them
+MAX_TABS = 6
+WORDS = ("a red apple", "a cat", "two green leaves on a white background", "a rocket on a purple background", "")
+
+
+class Day(QObject):
+    """Acts at random moments until it is told to stop; every evening the desk is cleared and `evening` emitted.
+
+    acts: how often each was done. dialogs: what windows said that had to be dismissed.
+    """
+
+    evening = Signal()
+
+    def __init__(self, window: MainWindow, folder: Path, chance: Random, seconds: float) -> None:
+        """folder: where documents are saved. seconds: of one day."""
+        super().__init__(window)
+        self.window, self.folder, self.chance = window, folder, chance
+        self.acts: Counter[str] = Counter()
+        self.dialogs: list[str] = []
+        self._next = QTimer(self, singleShot=True)
+        self._next.timeout.connect(self._act)
+        self._dusk = QTimer(self, interval=round(seconds * 1000))
+        self._dusk.timeout.connect(self._clear_the_desk)
+        self._graphs = [workflow.load(path) for name in OPENED for path in sorted(WORKFLOWS.glob(name))]
+
+    def start(self) -> None:
+        self.window.tabs.new(self._graphs[0], "Text to image")
+        self._dusk.start()
+        self._next.start(0)
+
+    def stop(self) -> None:
+        self._next.stop()
+        self._dusk.stop()
+
+    def _act(self) -> None:
+        self._dismiss()
+        act = self.chance.choices([act for act, _ in ACTS], [weight for _, weight in ACTS])[0]
+        self.acts[act.__name__.removeprefix("_").replace("_", " ")] += 1
+        act(self)
+        self._next.start(self.chance.randint(*PAUSE))
+
+    def _dismiss(self) -> None:
+        while (popup := QApplication.activePopupWidget() or QApplication.activeModalWidget()) is not None:
+            if popup.isModal():
+                self.dialogs.append(" ".join(filter(None, (popup.windowTitle(), getattr(popup, "text", str)()))))
+            popup.close()
+
+    def _clear_the_desk(self) -> None:
+        """Everything that a person would put away: what is in memory afterwards is what the program keeps."""
+        window = self.window
+        window.runner.stop()
+        window.settings.change(live=False)
+        for job in tuple(window.queue.jobs):
+            window.queue.remove(job.id)
+        for workspace in window.tabs.workspaces:
+            workspace.document.undo_stack.setClean()
+            window.tabs.close_tab(workspace)
+        window.gallery.remove(*window.gallery.pictures)
+        window.log.clear.click()
+        QTimer.singleShot(500, self._night)  # what was told to stop has stopped
+
+    def _night(self) -> None:
+        self.evening.emit()
+        self.window.tabs.new(self._graphs[0], "Text to image")
+
+    # Acts ---------------------------------------------------------------------------------------------
+
+    def _press(self, id: str) -> None:
+        if self.window.actions_by_id[id].isEnabled():
+            self.window.actions_by_id[id].trigger()
+
+    def _drag(self, start: QPointF, end: QPointF, button: Qt.MouseButton = Qt.MouseButton.LeftButton) -> None:
+        """On the canvas, in its pixels: a move each time that the window has time for one."""
+        canvas = self.window.canvas
+        moves = [(start + (end - start) * step / MOVES).toPoint() for step in range(1, MOVES + 1)]
+        QTest.mousePress(canvas, button, pos=start.toPoint())
+
+        def go_on() -> None:
+            if moves:
+                QTest.mouseMove(canvas, moves.pop(0))
+                QTimer.singleShot(FRAME, canvas, go_on)
+            else:
+                QTest.mouseRelease(canvas, button, pos=end.toPoint())
+
+        go_on()
+
+    def _aside(self, by: float) -> QPointF:
+        return QPointF(self.chance.uniform(-by, by), self.chance.uniform(-by, by))
+
+    def _some_node(self) -> QRectF | None:
+        """Where one is on the screen."""
+        canvas = self.window.canvas
+        rects = [canvas.view.rect_to_screen(item.rect) for item in canvas.scene.nodes.values()]
+        seen = [rect for rect in rects if QRectF(canvas.rect()).contains(rect)]
+        return self.chance.choice(seen) if seen else None
+
+    def _move_a_node(self) -> None:
+        if (rect := self._some_node()) is not None:
+            at = rect.topLeft() + QPointF(rect.width() / 2, min(10.0, rect.height() / 2))
+            self._drag(at, at + self._aside(150))
+
+    def _drag_a_wire(self) -> None:
+        if (rect := self._some_node()) is not None:
+            start = QPointF(rect.right(), rect.top() + self.chance.uniform(0, rect.height()))
+            self._drag(start, start + self._aside(250))
+
+    def _drag_a_number(self) -> None:
+        canvas = self.window.canvas
+        rows = [(item, row) for item in canvas.scene.nodes.values() for row in item.shape.rows if row.editable]
+        if rows:
+            item, row = self.chance.choice(rows)
+            at = canvas.view.to_screen(item.pos + row.rect.center())
+            if canvas.rect().contains(at.toPoint()):
+                self._drag(at, at + QPointF(self.chance.uniform(-60, 60), 0))
+
+    def _pan(self) -> None:
+        middle = QPointF(self.window.canvas.rect().center())
+        self._drag(middle, middle + self._aside(200), Qt.MouseButton.MiddleButton)
+
+    def _zoom(self) -> None:
+        canvas = self.window.canvas
+        at = QPointF(canvas.rect().center())
+        turn = QPoint(0, self.chance.choice((-240, -120, 120, 240)))
+        none = Qt.KeyboardModifier.NoModifier
+        event = QWheelEvent(
+            at,
+            canvas.mapToGlobal(at),
+            QPoint(),
+            turn,
+            Qt.MouseButton.NoButton,
+            none,
+            Qt.ScrollPhase.NoScrollPhase,
+            False,
+        )
+        QApplication.sendEvent(canvas, event)
+
+    def _fit(self) -> None:
+        self._press("canvas.fit")
+
+    def _type_a_prompt(self) -> None:
+        document = self.window.document
+        prompts = [id for id, node in document.graph.nodes.items() if isinstance(node.params.get("text"), str)]
+        if prompts:
+            id, text = self.chance.choice(prompts), self.chance.choice(WORDS)
+            for end in range(1, len(text) + 1):  # a letter is an edit, merged with those before
+                document.set_param(id, "text", text[:end], merge=("typed", id))
+
+    def _edit(self) -> None:
+        """Some action of the canvas, on some nodes."""
+        canvas = self.window.canvas
+        nodes = list(canvas.scene.nodes)
+        canvas.select(self.chance.sample(nodes, min(len(nodes), self.chance.randint(1, 4))))
+        if len(nodes) < 60:
+            self._press(
+                f"canvas.{self.chance.choice(('duplicate', 'copy', 'paste', 'group', 'note', 'frame', 'delete'))}"
+            )
+        else:
+            self._press("canvas.delete")
+        self._press(f"canvas.{self.chance.choice(('mute', 'fold', 'ungroup', 'arrange', 'select_none'))}")
+
+    def _undo(self) -> None:
+        for _ in range(self.chance.randint(1, 8)):
+            self._press("edit.undo")
+
+    def _redo(self) -> None:
+        for _ in range(self.chance.randint(1, 4)):
+            self._press("edit.redo")
+
+    def _run(self) -> None:
+        self.window.run()
+
+    def _stop(self) -> None:
+        self._press("run.stop")
+
+    def _queue(self) -> None:
+        document = self.window.document
+        for _ in range(self.chance.randint(1, 3)):
+            if "noise" in document.graph.nodes:
+                document.set_param("noise", "seed", self.chance.randrange(2**32))
+            self._press("run.queue")
+        self.window.docks.show("Queue")
+
+    def _cancel(self) -> None:
+        queue = self.window.queue
+        if queue.jobs:
+            self.chance.choice((queue.cancel, queue.retry, queue.remove))(self.chance.choice(queue.jobs).id)
+        if self.chance.random() < 0.2:
+            queue.clear_over()
+
+    def _live(self) -> None:
+        self._press("run.live")
+
+    def _open_a_tab(self) -> None:
+        if self.window.tabs.count() < MAX_TABS:
+            self.window.tabs.new(self.chance.choice(self._graphs), "From a template")
+
+    def _close_a_tab(self) -> None:
+        self.window.document.undo_stack.setClean()
+        self._press("file.close")
+
+    def _switch_tabs(self) -> None:
+        self.window.tabs.step(self.chance.choice((1, -1)))
+
+    def _save(self) -> None:
+        tabs = self.window.tabs
+        path = self.folder / f"{self.chance.randrange(8)}.json"
+        if tabs.session.find(path) in (None, self.window.document):
+            tabs.save_to(path)
+
+    def _open_a_file(self) -> None:
+        path = self.folder / f"{self.chance.randrange(8)}.json"
+        if path.exists() and self.window.tabs.count() < MAX_TABS:
+            self.window.open(path)
+
+    def _look_at_a_panel(self) -> None:
+        docks = self.window.docks
+        title = self.chance.choice(docks.titles)
+        (docks.show if self.chance.random() < 0.8 else docks.hide)(title)
+
+    def _look_through_the_gallery(self) -> None:
+        self.window.docks.show("Gallery")
+        gallery, panel = self.window.gallery, self.window.gallery_panel
+        if gallery.pictures:
+            path = self.chance.choice(list(gallery.pictures))
+            gallery.star(path, on=self.chance.random() < 0.5)
+            if rows := panel.shown.rowCount():
+                panel.tiles.setCurrentIndex(panel.shown.index(self.chance.randrange(rows), 0))
+
+    def _scrub(self) -> None:
+        self.window.docks.show("Trajectory")
+        trajectory = self.window.workspace.panels["Trajectory"]
+        for _ in range(5):
+            QTest.keyClick(trajectory, self.chance.choice((Qt.Key.Key_Left, Qt.Key.Key_Right)))
+
+    def _change_the_look(self) -> None:
+        looks = [id for id in self.window.actions_by_id if id.startswith(("view.theme_", "view.text_"))]
+        self._press(self.chance.choice(looks))
+
+    def _app_view(self) -> None:
+        self._press("view.app")
+
+    def _kill_the_engine(self) -> None:
+        if pid := self.window.engine.pid:
+            os.kill(pid, signal.SIGKILL)
+
+
+ACTS: tuple[tuple[Callable[[Day], None], float], ...] = (
+    (Day._move_a_node, 8), (Day._drag_a_wire, 3), (Day._drag_a_number, 8), (Day._pan, 6), (Day._zoom, 6), (Day._fit, 4),
+    (Day._type_a_prompt, 4), (Day._edit, 6), (Day._undo, 4), (Day._redo, 2), (Day._run, 6), (Day._stop, 2),
+    (Day._queue, 3), (Day._cancel, 2), (Day._live, 1), (Day._open_a_tab, 3), (Day._close_a_tab, 2),
+    (Day._switch_tabs, 4), (Day._save, 2), (Day._open_a_file, 2), (Day._look_at_a_panel, 5),
+    (Day._look_through_the_gallery, 4), (Day._scrub, 3), (Day._change_the_look, 1), (Day._app_view, 1),
+    (Day._kill_the_engine, 0.3),
+)  # fmt: skip
+"""What is done, and how often in relation to the rest."""

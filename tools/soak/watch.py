@@ -1,0 +1,100 @@
+"""What is measured while the work goes on: memory, files, threads, objects, and how long an event waits."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtWidgets import QApplication
+
+PROBES = 20  # a second
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """At one moment. minute: since the start. uss: memory that is this process's own, and rss: with what it shares, in
+    MB. python, qt: objects; qt: widgets. engine: MB of the engine process, 0 when there is none."""
+
+    minute: float
+    uss: float
+    rss: float
+    files: int
+    threads: int
+    python: int
+    qt: int
+    engine: float
+
+
+def sample(started: float, engine: int | None) -> Sample:
+    """Now. started: time.monotonic() at the start. engine: its process. Linux only."""
+    own = _kilobytes("/proc/self/smaps_rollup")
+    other = _kilobytes(f"/proc/{engine}/status") if engine else {}
+    return Sample(
+        (time.monotonic() - started) / 60,
+        (own["Private_Clean"] + own["Private_Dirty"]) / 1000,
+        own["Rss"] / 1000,
+        len(os.listdir("/proc/self/fd")),
+        len(os.listdir("/proc/self/task")),
+        len(gc.get_objects()),
+        len(QApplication.allWidgets()),
+        other.get("VmRSS", 0) / 1000,
+    )
+
+
+def settle() -> None:
+    """Destroy what nobody holds any more, so that a sample counts what is kept."""
+    for _ in range(3):
+        gc.collect()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+def _kilobytes(file: str) -> dict[str, float]:
+    """The lines "Name: 12 kB" of a file in /proc, in units of 1,000 bytes; none of a process that is gone."""
+    try:
+        lines = Path(file).read_text("ascii").splitlines()
+    except OSError:
+        return {}
+    fields = (line.split() for line in lines if line.endswith(" kB"))
+    return {name.rstrip(":"): float(value) * 1.024 for name, value, _ in fields}
+
+
+class Probe(QObject):
+    """Posts an event to the window's thread at a steady beat, as a keyboard would, and measures how long each waits.
+
+    waits: (seconds since the start, seconds of waiting). pause(): those that wait now do not count: the measuring
+    itself is in their way.
+    """
+
+    _posted = Signal(float, int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[tuple[float, float]] = []
+        self._started = time.monotonic()
+        self._round = 0
+        self._over = threading.Event()
+        self._posted.connect(self._arrived, Qt.ConnectionType.QueuedConnection)
+        self._thread = threading.Thread(target=self._beat, name="probe", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def pause(self) -> None:
+        self._round += 1
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        while not self._over.wait(1 / PROBES):
+            self._posted.emit(time.monotonic(), self._round)
+
+    def _arrived(self, at: float, round: int) -> None:
+        if round == self._round:
+            self.waits.append((at - self._started, time.monotonic() - at))
