@@ -1,12 +1,13 @@
 """The verdict over a long day."""
 
+import time
 from dataclasses import replace
 
 import pytest
 
 from tools.soak import __main__ as command
 from tools.soak.report import WAIT, Outcome, broken, slope, slopes, table
-from tools.soak.watch import Sample, sample
+from tools.soak.watch import Probe, Sample, Wait, sample
 
 FLAT = Sample(0.0, 100.0, 150.0, 16, 8, 27_000, 300, 400.0)
 
@@ -15,7 +16,7 @@ def outcome(minutes: float = 20, grows: float = 0.0, waits: float = 0.001, **cha
     """An evening a minute. grows: MB a minute. changed: other figures of the last evening."""
     evenings = [replace(FLAT, minute=float(m), uss=100 + grows * m) for m in range(1, round(minutes) + 1)]
     evenings[-1] = replace(evenings[-1], **changed)
-    return Outcome(minutes, evenings, [(float(n), waits) for n in range(1000)], [])
+    return Outcome(minutes, evenings, [Wait(float(n), waits, 0.0) for n in range(1000)], [])
 
 
 def test_the_slope_is_that_of_the_line():
@@ -48,7 +49,7 @@ def test_the_slope_of_a_short_run_is_shown_and_not_judged():
 def test_late_events_and_exceptions_are_broken_limits():
     late = outcome(waits=WAIT * 2)
     assert broken(late) == ["one event in a hundred waits 100 ms; 50 at most"]
-    once = replace(outcome(), waits=[(0.0, 3.0), *outcome().waits])
+    once = replace(outcome(), waits=[Wait(0.0, 3.0, 0.0), *outcome().waits])
     assert broken(once) == []
     assert broken(replace(outcome(), faults=["Traceback:\nKeyError: 'x'"])) == ["an exception: KeyError: 'x'"]
 
@@ -86,4 +87,16 @@ def test_a_sample_is_of_this_process(qapp):
 
 
 def test_the_table_has_a_row_for_every_figure():
-    assert table(outcome()).count("\n| ") == 8
+    assert table(outcome()).count("\n| ") == 12
+
+
+def test_an_event_waits_for_as_long_as_the_window_computes(qtbot):
+    probe = Probe()
+    probe.start()
+    qtbot.waitUntil(lambda: len(probe.waits) > 2)
+    before = time.thread_time()
+    while time.thread_time() - before < 0.2:
+        pass
+    qtbot.waitUntil(lambda: max(wait.busy for wait in probe.waits) > 0.1)
+    probe.stop()
+    assert all(wait.seconds >= 0 and wait.busy >= 0 for wait in probe.waits)

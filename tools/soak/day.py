@@ -6,6 +6,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -58,8 +59,8 @@ class Day(QObject):
         self._dismiss()
         act = self.chance.choices([act for act, _ in ACTS], [weight for _, weight in ACTS])[0]
         self.acts[act.__name__.removeprefix("_").replace("_", " ")] += 1
+        self._next.start(self.chance.randint(*PAUSE))  # first: the day goes on though an act raises
         act(self)
-        self._next.start(self.chance.randint(*PAUSE))
 
     def _dismiss(self) -> None:
         while (popup := QApplication.activePopupWidget() or QApplication.activeModalWidget()) is not None:
@@ -263,7 +264,8 @@ class Day(QObject):
 
     def _kill_the_engine(self) -> None:
         if pid := self.window.engine.pid:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it is dead already, and the next one starts
+                os.kill(pid, signal.SIGKILL)
 
 
 ACTS: tuple[tuple[Callable[[Day], None], float], ...] = (

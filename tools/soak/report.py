@@ -9,7 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPen, QPolygonF
 
-from tools.soak.watch import Sample
+from tools.soak.watch import Sample, Wait
 
 SETTLING = 5.0  # minutes in which pools and caches fill
 SHORT = 8.0  # minutes below which a slope says nothing
@@ -26,11 +26,11 @@ INKS = ("#2d7ff9", "#12a594", "#e5484d")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """evenings: samples of the cleared desk, after each day. waits: see Probe. faults: exceptions, as text."""
+    """evenings: samples of the cleared desk, after each day. faults: exceptions, as text."""
 
     minutes: float
     evenings: Sequence[Sample]
-    waits: Sequence[tuple[float, float]]
+    waits: Sequence[Wait]
     faults: Sequence[str]
 
 
@@ -59,7 +59,7 @@ def slopes(outcome: Outcome) -> dict[str, float]:
 def broken(outcome: Outcome) -> list[str]:
     """The limits that do not hold, as sentences. The slopes of a short run are not judged."""
     found = [f"an exception: {fault.splitlines()[-1]}" for fault in outcome.faults[:5]]
-    late = quantile([wait for _, wait in outcome.waits], 0.99)
+    late = quantile([wait.seconds for wait in outcome.waits], 0.99)
     if late > WAIT:
         found.append(f"one event in a hundred waits {late * 1000:.0f} ms; {WAIT * 1000:.0f} at most")
     if outcome.minutes >= SHORT:
@@ -78,13 +78,17 @@ def table(outcome: Outcome) -> str:
         limit = f"{SLOPES[name]:g}" if name in SLOPES else ""
         values = (f"{getattr(at, name):,.{digits}f}" for at in (first, last))
         rows.append(f"| {title} | {' | '.join(values)} | {rates[name]:+.2f} | {limit} |")
-    waits = [wait * 1000 for _, wait in outcome.waits]
-    half, late, worst = (quantile(waits, part) for part in (0.5, 0.99, 1.0))
     rows += [
         "",
-        f"A probe event waited {half:.1f} ms in half of all cases, {late:.1f} ms at most in 99 of 100 (limit: "
-        f"{WAIT * 1000:.0f} ms), and {worst:.0f} ms once.",
+        "| an event waits, ms | half of them | 99 of 100 | the last | at most |",
+        "| --- | --- | --- | --- | --- |",
     ]
+    for title, limit, waits in (
+        ("in all", f"99 of 100: {WAIT * 1000:.0f}", [wait.seconds for wait in outcome.waits]),
+        ("for the window's own computing", "", [wait.busy for wait in outcome.waits]),
+    ):
+        values = (f"{quantile(waits, part) * 1000:,.1f}" for part in (0.5, 0.99, 1.0))
+        rows.append(f"| {title} | {' | '.join(values)} | {limit} |")
     return "\n".join(rows)
 
 
@@ -99,7 +103,7 @@ def chart(outcome: Outcome, path: Path) -> None:
     lines = (
         ("Memory of the window on a cleared desk, MB", [(s.minute, s.uss) for s in evenings]),
         ("Python objects on a cleared desk, thousands", [(s.minute, s.python / 1000) for s in evenings]),
-        ("An event waits, 99 of 100 in a quarter of a minute, ms", _late(outcome.waits)),
+        ("An event waits, 99 of 100 in a quarter of a minute, ms", _late(outcome)),
     )
     for number, (title, points) in enumerate(lines):
         _draw(painter, QRectF(60, 34 + 180 * number, 820, 130), title, points, outcome.minutes, INKS[number])
@@ -107,11 +111,12 @@ def chart(outcome: Outcome, path: Path) -> None:
     image.save(str(path))
 
 
-def _late(waits: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def _late(outcome: Outcome) -> list[tuple[float, float]]:
     quarters: dict[int, list[float]] = {}
-    for at, wait in waits:
-        quarters.setdefault(int(at // 15), []).append(wait * 1000)
-    return [((quarter + 0.5) / 4, quantile(values, 0.99)) for quarter, values in quarters.items()]
+    for wait in outcome.waits:
+        quarters.setdefault(int(wait.at // 15), []).append(wait.seconds * 1000)
+    places = ((min((quarter + 0.5) / 4, outcome.minutes), values) for quarter, values in quarters.items())
+    return [(minute, quantile(values, 0.99)) for minute, values in places]
 
 
 def _draw(

@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import QApplication
@@ -28,6 +29,15 @@ class Sample:
     python: int
     qt: int
     engine: float
+
+
+class Wait(NamedTuple):
+    """Of one event. at: seconds since the start. seconds: until it was taken. busy: those of them in which the window's
+    thread computed; the rest, others had the processor."""
+
+    at: float
+    seconds: float
+    busy: float
 
 
 def sample(started: float, engine: int | None) -> Sample:
@@ -66,16 +76,16 @@ def _kilobytes(file: str) -> dict[str, float]:
 class Probe(QObject):
     """Posts an event to the window's thread at a steady beat, as a keyboard would, and measures how long each waits.
 
-    waits: (seconds since the start, seconds of waiting). pause(): those that wait now do not count: the measuring
-    itself is in their way.
+    pause(): those that wait now do not count: the measuring itself is in their way. Made on the window's thread.
     """
 
-    _posted = Signal(float, int)
+    _posted = Signal(float, float, int)
 
     def __init__(self) -> None:
         super().__init__()
-        self.waits: list[tuple[float, float]] = []
+        self.waits: list[Wait] = []
         self._started = time.monotonic()
+        self._clock = time.pthread_getcpuclockid(threading.get_ident())
         self._round = 0
         self._over = threading.Event()
         self._posted.connect(self._arrived, Qt.ConnectionType.QueuedConnection)
@@ -93,8 +103,9 @@ class Probe(QObject):
 
     def _beat(self) -> None:
         while not self._over.wait(1 / PROBES):
-            self._posted.emit(time.monotonic(), self._round)
+            self._posted.emit(time.monotonic(), time.clock_gettime(self._clock), self._round)
 
-    def _arrived(self, at: float, round: int) -> None:
+    def _arrived(self, at: float, busy: float, round: int) -> None:
         if round == self._round:
-            self.waits.append((at - self._started, time.monotonic() - at))
+            spent = time.clock_gettime(self._clock) - busy
+            self.waits.append(Wait(at - self._started, time.monotonic() - at, spent))
