@@ -12,10 +12,12 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 from nodegraph import workflow
 from nodegraph.assign import assign
@@ -26,24 +28,30 @@ from nodegraph.messages import Event, Failed, Run, Saved
 from nodegraph.node import REQUIRED, Choice, Input, NodeType, Range, exact
 from nodegraph.plan import Planner
 from nodegraph.registry import discover
+from nodegraph.text import shortened
 from nodegraph.types import type_name
 from terminal import ProgressLine, take_all_text
 
 OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(shortened(message))
+
+
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="main.py",
         usage="main.py [WORKFLOW] [--run]\n       main.py {run,check,nodes,export} ...",
         description="Denoodle, an editor for diffusion workflows. Without a command: open the editor.",
         epilog=(__doc__ or "").split("\n\n", 1)[1],
     )
     commands = top.add_subparsers(prog="main.py", dest="command", required=True, metavar="COMMAND")
-    files = argparse.ArgumentParser(add_help=False)
+    files = _Parser(add_help=False)
     files.add_argument("file", metavar="FILE", help="a workflow, or a picture with a workflow inside")
 
-    runs = argparse.ArgumentParser(add_help=False)
+    runs = _Parser(add_help=False)
     runs.add_argument("--set", action="append", default=[], metavar="NODE.PARAM=VALUE", help="change a parameter first")
     runs.add_argument("--json", action="store_true", help="print what happened as one JSON object at the end")
 
@@ -132,12 +140,35 @@ def run_command(args: argparse.Namespace, report: Report, package: str) -> int:
     _list_problems(report, graph, registry, targets)
     if report.problems:
         return FAILED
+    check_writable(args.out)
     engine = Engine(Settings(package, args.device, args.cache, out_dir=args.out))
     engine.configure()
     code = _execute(engine, Run(graph, targets), report)
     for path in [] if args.json else report.images:
         print(path)
     return code
+
+
+def check_writable(out: str) -> None:
+    """Raises ValueError when pictures could not be written to this folder. It is not made before there are any."""
+    path = Path(out).absolute()
+    try:
+        while not _exists(path):
+            path = path.parent
+        if not path.is_dir():
+            raise ValueError(f"--out {out} cannot be written: {path} is no folder")
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
+        raise ValueError(f"--out {shortened(out)} cannot be written: {error.strerror or error}") from error
+
+
+def _exists(path: Path) -> bool:
+    """Whether something is there, be it a link that leads nowhere. Raises OSError when nothing ever could be."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _execute(engine: Engine, run: Run, report: Report) -> int:
@@ -218,7 +249,7 @@ def _open(args: argparse.Namespace, registry: Mapping[str, NodeType]) -> Graph:
         try:
             graph = assign(graph, types, assignment)
         except ValueError as error:
-            raise ValueError(f"--set {assignment}: {error}") from error
+            raise ValueError(f"--set {shortened(assignment)}: {error}") from error
     return graph
 
 

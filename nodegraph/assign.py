@@ -10,6 +10,7 @@ from typing import Any, cast
 from nodegraph.graph import Graph, Port, set_param
 from nodegraph.node import Input, NodeType
 from nodegraph.numerals import ambiguity
+from nodegraph.text import quoted, shortened
 from nodegraph.types import type_name
 
 
@@ -21,22 +22,26 @@ def assign(graph: Graph, registry: Mapping[str, NodeType], assignment: str) -> G
     target, equals, text = assignment.partition("=")
     id, dot, name = target.strip().rpartition(".")
     if not (equals and dot):
-        raise ValueError(f"write node.parameter=value, such as noise.seed=7; got {assignment!r}")
+        raise ValueError(f"write node.parameter=value, such as noise.seed=7; got {quoted(assignment)}")
     if id not in graph.nodes:
-        raise ValueError(f"there is no node {id!r}{_instead(id, graph.nodes)}")
+        raise ValueError(f"there is no node {quoted(id)}{_instead(id, graph.nodes)}")
     node_type = registry.get(graph.nodes[id].type)
     if node_type is None:
-        raise ValueError(f"node {id!r} is of type {graph.nodes[id].type!r}, which is not installed")
+        raise ValueError(f"node {quoted(id)} is of type {quoted(graph.nodes[id].type)}, which is not installed")
     spec = node_type.input(name)
     if spec is None:
         editable = [i.name for i in node_type.inputs if i.editable]
-        raise ValueError(f"node {id!r} ({node_type.title}) has no parameter {name!r}{_instead(name, editable)}")
+        raise ValueError(
+            f"node {quoted(id)} ({node_type.title}) has no parameter {quoted(name)}{_instead(name, editable)}"
+        )
     if source := graph.links.get(Port(id, name)):
-        raise ValueError(f"{name} of node {id!r} comes by a link from {source.node}.{source.socket}: set it there")
+        raise ValueError(
+            f"{name} of node {quoted(id)} comes by a link from {shortened('.'.join(source))}: set it there"
+        )
     try:
         return set_param(graph, id, name, parse(spec, text))
     except ValueError as error:
-        raise ValueError(f"node {id!r}: {error}") from error
+        raise ValueError(f"node {quoted(id)}: {error}") from error
 
 
 def parse(spec: Input, text: str) -> Any:
@@ -48,7 +53,7 @@ def parse(spec: Input, text: str) -> Any:
     except (ValueError, RecursionError) as error:
         notation = _NOTATION.get(spec.type, "a JSON list")
         readings = ambiguity(text, spec.type) if spec.type in (int, float) else ""
-        raise ValueError(f"{spec.name} takes {notation}, not {text!r}{readings}") from error
+        raise ValueError(f"{spec.name} takes {notation}, not {quoted(text)}{readings}") from error
     if complaint := spec.complaint(value):
         raise ValueError(complaint)
     return value
@@ -76,4 +81,6 @@ def _instead(name: str, known: Iterable[str]) -> str:
     """What could have been meant, to stand behind a sentence."""
     names = list(known)
     close = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(names)}" if names else ""
+    if close:
+        return f"; did you mean {quoted(close[0])}?"
+    return f"; there are {shortened(', '.join(names))}" if names else ""

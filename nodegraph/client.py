@@ -10,6 +10,10 @@ from collections.abc import Callable
 
 from nodegraph.engine import Settings, serve
 from nodegraph.messages import Event, Failed, Finished, Free, Gone, Idle, Look, Report, Request, Run, Started
+from nodegraph.text import quoted
+
+FROM_OUTSIDE = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
+"""Sent to a process by others; a crash sends none of them."""
 
 PATIENCE = 2.0
 """Seconds the engine gets to write what it still holds when it is closed."""
@@ -159,14 +163,20 @@ def _still_meant(waiting: list[Request | None]) -> list[Request | None]:
 
 def _sentence(code: int | None, node: str | None, killed: bool) -> str:
     """What the end of the engine process means for a person."""
-    where = f"while it was running {node!r}" if node else "while nothing was running"
+    where = f"while it was running {quoted(node)}" if node else "while nothing was running"
     if killed:
         return f"The engine did not react {where} and was started again."
-    if code == -9:
-        return (
-            f"The system ended the engine {where}: most likely memory ran out. "
-            "The next run starts it again; a smaller picture or batch needs less memory."
-        )
     if code is not None and code < 0:
-        return f"The engine crashed {where} ({signal.Signals(-code).name}). The next run starts it again."
+        number = -code
+        name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+        if name == "SIGKILL":
+            # Whoever kills a process leaves no word: the kernel short of memory, a batch system, a person.
+            return (
+                f"Something outside the program ended the engine {where} (SIGKILL), and left no reason. "
+                "The next run starts it again. The system does this when memory runs short: if it happens again, try a "
+                "smaller picture or batch."
+            )
+        if name in FROM_OUTSIDE:
+            return f"Something outside the program ended the engine {where} ({name}). The next run starts it again."
+        return f"The engine crashed {where} ({name}). The next run starts it again."
     return f"The engine ended {where} (exit code {code}). The next run starts it again."

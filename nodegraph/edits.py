@@ -10,6 +10,7 @@ from nodegraph.expand import passes
 from nodegraph.graph import Graph, Mode, Node, Port, connect, fresh_id, remove_nodes
 from nodegraph.inside import is_wall
 from nodegraph.node import NodeType
+from nodegraph.text import quoted
 
 Point = tuple[float, float]
 
@@ -83,7 +84,7 @@ def make_variable(graph: Graph, src: Port, name: str, set_at: Point, get_at: Map
     if not name:
         raise ValueError("a variable needs a name")
     if name in variables(graph):
-        raise ValueError(f"there is already a variable {name!r}")
+        raise ValueError(f"there is already a variable {quoted(name)}")
     nodes, links = dict(graph.nodes), dict(graph.links)
     setter = fresh_id(graph, "set_variable")
     nodes[setter] = Node(VARIABLE_SET, {"name": name}, set_at)

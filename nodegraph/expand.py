@@ -15,6 +15,7 @@ from nodegraph.builtin import FRAME, GROUP_INPUT, GROUP_OUTPUT, NOTE, REROUTE, V
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.node import NodeType
 from nodegraph.pieces import Pieces, finish, in_parts
+from nodegraph.text import quoted
 from nodegraph.types import accepts
 
 GROUP = "group:"
@@ -92,7 +93,7 @@ class _Expansion:
         for id, node in graph.nodes.items():
             inner = self._extents.get(node.type)
             if node.mode == "on" and inner is not None:
-                own = f"the group {node.type.removeprefix(GROUP)!r}"
+                own = f"the group {quoted(node.type.removeprefix(GROUP))}"
                 together = whole.plus(inner.inside(id))
                 if complaint := inner.inside(id).complaint():
                     self.problems[id] = f"{own} {complaint}"
@@ -120,7 +121,7 @@ class _Expansion:
             if type.group is None or node.mode != "on":
                 self.types[prefix + id] = type
             elif self._extents.get(node.type) is None:
-                self.problems[prefix + id] = f"the group {type.group.name!r} contains itself"
+                self.problems[prefix + id] = f"the group {quoted(type.group.name)} contains itself"
             elif prefix + id not in self.problems:
                 self.types[prefix + id] = type
                 yield from self._inline(type.group.graph, f"{prefix}{id}/")
@@ -136,9 +137,9 @@ class _Expansion:
                     case [setter]:
                         self.setters[prefix + id] = setter
                     case []:
-                        self.problems[prefix + id] = f"no variable {_name(node)!r} is set in this graph"
+                        self.problems[prefix + id] = f"no variable {quoted(_name(node))} is set in this graph"
                     case _:
-                        self.problems[prefix + id] = f"the variable {_name(node)!r} is set more than once"
+                        self.problems[prefix + id] = f"the variable {quoted(_name(node))} is set more than once"
 
     def flat(self) -> Pieces[Flat]:
         gone = {id for id, node in self.nodes.items() if self._rewritten(id, node)}

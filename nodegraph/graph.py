@@ -8,6 +8,8 @@ from itertools import compress
 from operator import is_not
 from typing import Any, Literal, NamedTuple
 
+from nodegraph.text import quoted
+
 Mode = Literal["on", "muted", "bypassed"]
 SeedMode = Literal["fixed", "increment", "random"]
 
@@ -85,7 +87,7 @@ def fresh_id(graph: Graph, stem: str) -> str:
 def add_node(graph: Graph, id: str, node: Node) -> Graph:
     """Raises ValueError when the id is taken."""
     if id in graph.nodes:
-        raise ValueError(f"there is already a node {id!r}")
+        raise ValueError(f"there is already a node {quoted(id)}")
     return replace(graph, nodes={**graph.nodes, id: node})
 
 

@@ -12,6 +12,7 @@ from nodegraph.expand import GROUP
 from nodegraph.graph import Graph, Group, Node, Port, fresh_id, remove_nodes
 from nodegraph.inside import is_wall, uses
 from nodegraph.node import REQUIRED
+from nodegraph.text import quoted
 
 WALL_DISTANCE = 340.0
 
@@ -26,10 +27,10 @@ def make_group(graph: Graph, ids: Collection[str], name: str) -> Graph:
     if not inside:
         raise ValueError("choose the nodes to group")
     if not name or name in graph.groups:
-        raise ValueError(f"there is already a group {name!r}" if name else "a group needs a name")
+        raise ValueError(f"there is already a group {quoted(name)}" if name else "a group needs a name")
     between = _between(graph, inside)
     if between:
-        raise ValueError(f"{sorted(between)[0]!r} lies between the chosen nodes: choose it as well")
+        raise ValueError(f"{quoted(sorted(between)[0])} lies between the chosen nodes: choose it as well")
     inputs = _sockets((src, dst) for dst, src in graph.links.items() if dst.node in inside and src.node not in inside)
     leaving = [(src, dst) for dst, src in graph.links.items() if src.node in inside and dst.node not in inside]
     alike = Counter(src.socket for src in {src for src, _ in leaving})
@@ -62,7 +63,7 @@ def ungroup(graph: Graph, id: str, group: Group | None = None) -> Graph:
     name = instance.type.removeprefix(GROUP)
     group = graph.groups.get(name, group)
     if group is None or not instance.type.startswith(GROUP):
-        raise ValueError(f"{id!r} is not a group that can be opened")
+        raise ValueError(f"{quoted(id)} is not a group that can be opened")
     walls = {inner for inner, node in group.graph.nodes.items() if is_wall(node)}
     middle = _middle(group.graph.nodes.values())
     shift = (instance.pos[0] - middle[0], instance.pos[1] - middle[1])

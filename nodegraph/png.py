@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from nodegraph.foreign import writer_of
 from nodegraph.text import whole
 
 KEYWORD = "denoodle"
@@ -21,6 +22,9 @@ PARAMETERS = "parameters"
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_TEXT = 64 << 20
+
+TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
+MAX_KEYWORD = 80  # bytes, with the NUL behind it
 
 MAX_CHUNKS = 200_000
 """Parts of a file that are looked through. A picture of 200 MB has 25,000."""
@@ -36,6 +40,8 @@ def read_workflow(path: str | Path) -> str:
     """The workflow a picture was made with, as JSON. Raises ValueError, naming the file, when there is none."""
     text = read_text(path, KEYWORD)
     if text is None:
+        if kind := writer_of(keywords(path)):
+            raise ValueError(f"{path} is a picture with {kind} inside, which this program cannot read")
         raise ValueError(f"{path} is a picture without a workflow inside (no {KEYWORD!r} text)")
     return text
 
@@ -53,6 +59,20 @@ def read_text(path: str | Path, keyword: str) -> str | None:
             return None if found is None else _decode(*found)
         except (ValueError, zlib.error) as error:
             raise ValueError(f"cannot read the text in {path}: {error}") from error
+
+
+def keywords(path: str | Path) -> set[str]:
+    """Of all texts in a PNG file, which is whole."""
+    found: set[str] = set()
+    with open(path, "rb") as file:
+        file.seek(len(SIGNATURE))
+        while len(head := file.read(8)) == 8:
+            size, kind = struct.unpack(">I4s", head)
+            start = file.read(min(size, MAX_KEYWORD)) if kind in TEXT_CHUNKS else b""
+            if kind in TEXT_CHUNKS:
+                found.add(start.partition(b"\0")[0].decode("latin-1"))
+            file.seek(size - len(start) + 4, 1)
+    return found
 
 
 def with_texts(data: bytes, texts: Mapping[str, str]) -> bytes:
@@ -76,7 +96,7 @@ def _find(file: BinaryIO, keyword: bytes) -> tuple[bytes, bytes] | None:
         size, kind = struct.unpack(">I4s", head)
         if kind == b"IEND":
             return None
-        text = kind in (b"tEXt", b"zTXt", b"iTXt")
+        text = kind in TEXT_CHUNKS
         start = file.read(min(size, len(keyword))) if text else b""
         if text and start == keyword:
             return kind, _rest(file, kind, size, keyword)

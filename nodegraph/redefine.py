@@ -11,6 +11,7 @@ from nodegraph.builtin import GROUP_INPUT, GROUP_OUTPUT
 from nodegraph.expand import GROUP
 from nodegraph.graph import Graph, Group, Node, Port
 from nodegraph.inside import NEW_SOCKET, uses
+from nodegraph.text import quoted
 
 Names = Mapping[str, str]
 """The sockets that stay, in their new order: by their names before, their names after."""
@@ -24,7 +25,7 @@ def redefine(graph: Graph, group: Group, name: str, inputs: Names, outputs: Name
     if not name:
         raise ValueError("a group needs a name")
     if name != group.name and (name in graph.groups or uses(graph, GROUP + name)):
-        raise ValueError(f"there is already a group {name!r}")
+        raise ValueError(f"there is already a group {quoted(name)}")
     _check(inputs)
     _check(outputs)
     own = replace(
@@ -60,7 +61,7 @@ def _check(names: Names) -> None:
         if not name or name == NEW_SOCKET:
             raise ValueError("a socket needs a name")
         if [*names.values()].count(name) > 1:
-            raise ValueError(f"there are two sockets {name!r} on one side")
+            raise ValueError(f"there are two sockets {quoted(name)} on one side")
 
 
 def _inside(body: Graph, inputs: Names, outputs: Names) -> Graph:

@@ -11,6 +11,7 @@ from nodegraph.graph import Node, Port
 from nodegraph.keys import canonical
 from nodegraph.limits import excess
 from nodegraph.node import REQUIRED, Input, NodeType
+from nodegraph.text import quoted
 from nodegraph.types import accepts, type_name
 
 
@@ -69,7 +70,7 @@ class Sites:
         node = self._nodes[id]
         type = self._type_of(node.type)
         if type is None:
-            return Site(None, {}, {}, (), ((id, None, f"node type {node.type!r} is not installed"),))
+            return Site(None, {}, {}, (), ((id, None, f"node type {quoted(node.type)} is not installed"),))
         incoming = self._incoming.get(id, {})
         literals = self._literals.get(id, {})
         constants: dict[str, Any] = {}
@@ -95,7 +96,9 @@ class Sites:
                     constants[name] = value
                 case _:
                     problems.append(made)
-        problems += [(id, name, f"there is no input {name!r}") for name in incoming if name not in type.input_by_name]
+        problems += [
+            (id, name, f"there is no input {quoted(name)}") for name in incoming if name not in type.input_by_name
+        ]
         sources = tuple(link.source for link in links.values())
         return Site(type, constants, links, sources, tuple(problems))
 
@@ -108,7 +111,7 @@ class Sites:
             return Link(spec, src.node, 0, False, place)
         position = source.output_index.get(src.socket)
         if position is None:
-            return seen.node, seen.socket, f"{spec.name}: {src.node!r} has no output {src.socket!r}"
+            return seen.node, seen.socket, f"{spec.name}: {quoted(src.node)} has no output {quoted(src.socket)}"
         declared = source.outputs[position].type
         if not accepts(spec.type, declared):
             return seen.node, seen.socket, f"{spec.name} takes {type_name(spec.type)}, not {type_name(declared)}"

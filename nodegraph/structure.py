@@ -11,6 +11,7 @@ from nodegraph.expand import Flat
 from nodegraph.graph import Port
 from nodegraph.limits import MAX_NESTING, TooMuch
 from nodegraph.pieces import PIECE, Pieces, finish, in_parts
+from nodegraph.text import quoted
 
 Sockets = Mapping[str, Port]
 
@@ -180,7 +181,10 @@ class _Zones:
             if src is None or self.types.get(src.node) != BEGIN_OF[self.types[end]]:
                 self.problems[end] = ("zone", "zone must be connected to the zone of the begin node")
             elif src.node in taken:
-                self.problems[end] = ("zone", f"the zone of {src.node!r} already ends at {taken[src.node]!r}")
+                self.problems[end] = (
+                    "zone",
+                    f"the zone of {quoted(src.node)} already ends at {quoted(taken[src.node])}",
+                )
             else:
                 taken[src.node] = end
                 self.begins[end] = src.node
@@ -251,7 +255,10 @@ class _Zones:
                 if not self._nested(scope):
                     return socket, f"{socket} mixes two zones of which none is inside the other"
                 begin = src.node if src.node in self.ends else self.scopes[src.node][-1]
-                return socket, f"{socket} comes from inside the zone of {begin!r}; take it from {self.ends[begin]!r}"
+                return (
+                    socket,
+                    f"{socket} comes from inside the zone of {quoted(begin)}; take it from {quoted(self.ends[begin])}",
+                )
         return None, ""
 
     def structure(self) -> Pieces[Structure]:

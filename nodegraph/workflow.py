@@ -15,6 +15,7 @@ the file, so files diff well. JSON only: data, never code.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from collections import Counter
@@ -22,11 +23,12 @@ from collections.abc import Callable, Iterator, Mapping, Sized
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from nodegraph import png
+from nodegraph import foreign, png
 from nodegraph.files import read_limited, remove_leftovers, write_atomic
 from nodegraph.graph import Graph, Group, Mode, Node, Port, SeedMode
 from nodegraph.limits import MAX_GROUPS, MAX_LINKS, MAX_NAME, MAX_NODES, MAX_SOCKETS
 from nodegraph.node import REQUIRED
+from nodegraph.text import MAX_QUOTED, quoted, shortened
 
 MAX_BYTES = 64 << 20
 MAX_DEPTH = 64
@@ -65,13 +67,20 @@ def _graphs(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def load(path: str | Path) -> Graph:
     """The workflow in a JSON file, or in a picture this program saved. Raises WorkflowError."""
     try:
-        return loads(png.read_workflow(path) if png.is_png(path) else read_limited(path, MAX_BYTES), str(path))
+        with open(path, "rb") as file:
+            head = file.read(foreign.HEAD)
+        if head.startswith(png.SIGNATURE):
+            return loads(png.read_workflow(path), str(path))
+        if kind := foreign.format_of(head):  # before it is read whole: a video may be large
+            raise ValueError(f"{path}: not a workflow: it is {kind}")
+        return loads(read_limited(path, MAX_BYTES), str(path))
     except WorkflowError:
         raise
     except ValueError as error:
         raise WorkflowError(str(error)) from error
     except OSError as error:
-        raise WorkflowError(f"cannot read {path}: {error.strerror or error}") from error
+        name = shortened(str(path)) if error.errno == errno.ENAMETOOLONG else path
+        raise WorkflowError(f"cannot read {name}: {error.strerror or error}") from error
 
 
 def save(graph: Graph, path: str | Path) -> None:
@@ -109,8 +118,13 @@ def from_data(data: dict[str, Any]) -> Graph:
 
 def _parse(text: str | bytes) -> dict[str, Any]:
     try:
-        text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+        if isinstance(text, bytes):
+            if kind := foreign.format_of(text[: foreign.HEAD]):
+                raise WorkflowError(f"not a workflow: it is {kind}")
+            text = text.decode("utf-8-sig")
         data = json.loads(text, object_pairs_hook=_unique)
+    except WorkflowError:
+        raise
     except UnicodeDecodeError as error:
         raise ValueError(f"not a workflow: it is not text (byte {error.start})") from error
     except RecursionError as error:
@@ -119,6 +133,10 @@ def _parse(text: str | bytes) -> dict[str, Any]:
         at_end = error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated")
         cut = " (the text ends too early: is the file truncated?)" if at_end else ""
         raise ValueError(f"not JSON: {error.msg}, line {error.lineno}, column {error.colno}{cut}") from error
+    except ValueError as error:  # Python's own limit, with advice for programmers
+        raise ValueError("it holds a whole number of more than 4,300 digits") from error
+    if isinstance(data, dict) and (maker := foreign.maker_of(cast("dict[str, Any]", data))):
+        raise ValueError(f"not a workflow of this program: it is {maker}")
     return _object(data, "the workflow")
 
 
@@ -128,7 +146,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         counts = Counter(name for name, _ in pairs)
         twice = next(name for name in counts if counts[name] > 1)
-        raise ValueError(f"{twice!r} stands twice in one object")
+        raise WorkflowError(f"{quoted(twice)} stands twice in one object")
     return found
 
 
@@ -138,7 +156,7 @@ def _migrated(data: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("not a workflow: it has no version number")
     if version > len(MIGRATIONS):
         raise ValueError(
-            f"a workflow of version {version}, newer than this program, which reads up to {len(MIGRATIONS)}"
+            f"a workflow of version {quoted(version)}, newer than this program, which reads up to {len(MIGRATIONS)}"
         )
     try:
         for migrate in MIGRATIONS[version:]:
@@ -170,13 +188,15 @@ def _check_size(data: dict[str, Any]) -> None:
 
 def _read_graph(data: dict[str, Any], where: str = "") -> Graph:
     nodes = {
-        _name(id, f"{where}a node's id"): _read_node(_object(entry, f"{where}node {id!r}"), f"{where}node {id!r}: ")
+        _name(id, f"{where}a node's id"): _read_node(
+            _object(entry, f"{where}node {quoted(id)}"), f"{where}node {quoted(id)}: "
+        )
         for id, entry in _pop(data, "nodes", dict, {}, where).items()
     }
     links = _read_links(_pop(data, "links", list, [], where), nodes, where)
     groups = {
         _name(name, f"{where}a group's name"): _read_group(
-            name, _object(entry, f"{where}group {name!r}"), f"{where}group {name!r}: "
+            name, _object(entry, f"{where}group {quoted(name)}"), f"{where}group {quoted(name)}: "
         )
         for name, entry in _pop(data, "groups", dict, {}, where).items()
     }
@@ -186,14 +206,14 @@ def _read_graph(data: dict[str, Any], where: str = "") -> Graph:
 def _read_node(data: dict[str, Any], where: str) -> Node:
     mode, title = data.pop("mode", "on"), data.pop("title", None)
     if mode not in get_args(Mode):
-        raise ValueError(f"{where}'mode' must be one of {', '.join(get_args(Mode))}; got {mode!r}")
+        raise ValueError(f"{where}'mode' must be one of {', '.join(get_args(Mode))}; got {quoted(mode)}")
     if not isinstance(title, str | None):
         raise ValueError(f"{where}'title' must be text")
     collapsed, seed_mode = data.pop("collapsed", False), data.pop("seed_mode", "fixed")
     if not isinstance(collapsed, bool):
         raise ValueError(f"{where}'collapsed' must be true or false")
     if seed_mode not in get_args(SeedMode):
-        raise ValueError(f"{where}'seed_mode' must be one of {', '.join(get_args(SeedMode))}; got {seed_mode!r}")
+        raise ValueError(f"{where}'seed_mode' must be one of {', '.join(get_args(SeedMode))}; got {quoted(seed_mode)}")
     return Node(
         type=_name(_pop(data, "type", str, None, where), f"{where}'type'"),
         params=_values(_pop(data, "params", dict, {}, where), f"{where}parameter "),
@@ -214,12 +234,12 @@ def _read_links(entries: list[Any], nodes: Mapping[str, Node], where: str) -> di
             case [[str() as src, str() as output], [str() as dst, str() as input]]:
                 pass
             case _:
-                raise ValueError(f"{where}a link must be [[node, output], [node, input]]; got {json.dumps(entry)}")
+                raise ValueError(f"{where}a link must be [[node, output], [node, input]]; got {quoted(entry)}")
         for id in (src, dst):
             if id not in nodes:
-                raise ValueError(f"{where}a link names node {id!r}, which is not there")
+                raise ValueError(f"{where}a link names node {quoted(id)}, which is not there")
         if Port(dst, input) in links:
-            raise ValueError(f"{where}node {dst!r}: input {input!r} has two links; it can have one")
+            raise ValueError(f"{where}node {quoted(dst)}: input {quoted(input)} has two links; it can have one")
         links[Port(dst, _name(input, f"{where}an input"))] = Port(src, _name(output, f"{where}an output"))
     return links
 
@@ -237,7 +257,7 @@ def _read_group(name: str, data: dict[str, Any], where: str) -> Group:
             _name(socket, f"{where}one of its {what}")
     inputs: dict[str, Any] = {}
     for input, entry in entries.items():
-        values = _values(_object(entry, f"{where}input {input!r}"), f"{where}input {input!r}: ")
+        values = _values(_object(entry, f"{where}input {quoted(input)}"), f"{where}input {quoted(input)}: ")
         inputs[input] = values.get("default", REQUIRED)
     return Group(name, _read_graph(data, where), inputs, tuple(outputs), doc)
 
@@ -250,18 +270,18 @@ def _name(text: str, what: str) -> str:
 
 
 def _pair(value: Any, field: str, where: str) -> tuple[float, float]:
-    match _placed(value, f"{where}{field!r}"):
+    match _placed(value, f"{where}{quoted(field)}"):
         case (int() | float() as x, int() | float() as y) if max(abs(x), abs(y)) <= FARTHEST:
             return x, y
         case _:
-            raise ValueError(f"{where}{field!r} must be two numbers between -{FARTHEST:,} and {FARTHEST:,}")
+            raise ValueError(f"{where}{quoted(field)} must be two numbers between -{FARTHEST:,} and {FARTHEST:,}")
 
 
 def _pop(data: dict[str, Any], field: str, kind: type, default: Any, where: str) -> Any:
     value = data.pop(field, default)
     if not isinstance(value, kind):
         kinds: dict[type, str] = {dict: "an object", list: "a list", str: "text"}
-        raise ValueError(f"{where}{field!r} must be {kinds[kind]}")
+        raise ValueError(f"{where}{quoted(field)} must be {kinds[kind]}")
     return value
 
 
@@ -272,7 +292,7 @@ def _object(value: Any, what: str) -> dict[str, Any]:
 
 
 def _values(data: dict[str, Any], where: str) -> dict[str, Any]:
-    return {name: _placed(value, f"{where}{name!r}") for name, value in data.items()}
+    return {name: _placed(value, f"{where}{quoted(name)}") for name, value in data.items()}
 
 
 def _placed(value: Any, where: str) -> Any:
@@ -300,7 +320,8 @@ def _entry(name: str, value: Any, depth: int) -> Any:
     try:
         return _value(value, depth)
     except ValueError as error:
-        raise ValueError(f", {name!r}{error}") from error
+        inner = str(error)
+        raise ValueError(inner if len(inner) > MAX_QUOTED else f", {quoted(name)}{inner}") from error
 
 
 def dumps(graph: Graph) -> str:

@@ -125,7 +125,7 @@ BOX = '"box": {"type": "toy.box", "params": {"value": 1.0}}'
 BAD_FILES = {
     "not JSON": ("hello", 2, "w.json: not JSON: Expecting value, line 1, column 1"),
     "truncated": ('{"version": 1, "nodes": {"a"', 2, "w.json: not JSON: Expecting ':' delimiter"),
-    "no text": (b"\xff\xfe", 2, "w.json: not a workflow: it is not text"),
+    "no text": (b"\xff\xfe", 2, "w.json: not a workflow: it is text in UTF-16; save it as UTF-8"),
     "newer": ('{"version": 99}', 2, "w.json: a workflow of version 99, newer than this program"),
     "not finite": ('{"version": 1, "nodes": {"a": {"type": "x", "params": {"p": NaN}}}}', 2, "node 'a': parameter 'p'"),
     "cycle": (

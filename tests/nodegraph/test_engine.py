@@ -256,7 +256,7 @@ def test_a_node_that_fails_fails_alone(editor: Editor, type: str, sentence: str)
         (
             "toy.killed",
             -signal.SIGKILL,
-            "The system ended the engine while it was running 'killed': most likely memory",
+            "Something outside the program ended the engine while it was running 'killed' (SIGKILL)",
         ),
     ],
 )
