@@ -41,16 +41,30 @@ def shapes(path: Path) -> Shapes:
     Raises ValueError, with a sentence naming the file, when it is missing, not a safetensors file, cut short or
     damaged.
     """
+    return _header(path).shapes
+
+
+def metadata(path: Path) -> Mapping[str, str]:
+    """The texts that the file's writer left in it. Raises ValueError as `shapes` does."""
+    return _header(path).metadata
+
+
+class _Header(NamedTuple):
+    shapes: Shapes
+    metadata: Mapping[str, str]
+
+
+def _header(path: Path) -> _Header:
     if path.suffix.lower() in PICKLES:
         raise ValueError(f"{path} is a pickle, which can run any program when it is read; use its .safetensors version")
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
     stat = path.stat()
-    return _shapes(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+    return _read(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
 
 
 @lru_cache(maxsize=64)
-def _shapes(path: Path, size: int, *_identity: int) -> Shapes:
+def _read(path: Path, size: int, *_identity: int) -> _Header:
     """_identity: only so that a changed file is read again."""
     text = _json_text(path, size)
     try:
@@ -58,7 +72,8 @@ def _shapes(path: Path, size: int, *_identity: int) -> Shapes:
     except ValueError as error:
         raise ValueError(f"{path} is not a safetensors file: its list of tensors cannot be read, it {error}") from None
     try:
-        _check_metadata(entries.pop("__metadata__", {}))
+        texts = entries.pop("__metadata__", {})
+        _check_metadata(texts)
         tensors = [_tensor(name, entry) for name, entry in entries.items()]
         _check_layout(tensors)
     except ValueError as error:
@@ -69,7 +84,7 @@ def _shapes(path: Path, size: int, *_identity: int) -> Shapes:
         raise ValueError(f"{path} is cut short: {quoted(last.name)} ends at byte {end}, the file has {size}")
     if end < size:
         raise ValueError(f"{path} is damaged: its tensors end at byte {end}, the file has {size}")
-    return {tensor.name: tensor.shape for tensor in tensors}
+    return _Header({tensor.name: tensor.shape for tensor in tensors}, texts)
 
 
 def _check_metadata(metadata: Any) -> None:
@@ -119,7 +134,9 @@ def _check_layout(tensors: list[_Tensor]) -> None:
 def _json_text(path: Path, size: int) -> bytes:
     with path.open("rb") as file:
         start = file.read(8)
-        if start[:1] == b"\x80" or start[:4] == b"PK\x03\x04":
+        # A length may begin with the byte that pickles begin with; the table behind it is an object.
+        is_pickle = start[:1] == b"\x80" or start[:4] == b"PK\x03\x04"
+        if is_pickle and file.read(1) != b"{":
             raise ValueError(
                 f"{path} is a pickle under another name, which can run any program when it is read; "
                 "use a real .safetensors file"
@@ -129,6 +146,7 @@ def _json_text(path: Path, size: int) -> bytes:
             _refuse_length(path, start, length, size)
         if length > MAX_HEADER:
             raise ValueError(f"{path} has a list of tensors of {length:,} bytes; {MAX_HEADER:,} is the most")
+        file.seek(len(start))
         return file.read(length)
 
 
