@@ -31,7 +31,7 @@ def lora(
     """
     from nodes.backend import checkpoints
 
-    found = checkpoints.lora(path, model)
+    found = checkpoints.lora(path, model, text_encoder)
     if strength:
         model = replace(model, loras=(*model.loras, replace(found, strength=strength)))
     if text_strength:

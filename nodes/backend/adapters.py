@@ -5,39 +5,47 @@ Hu et al. 2021 (arXiv:2106.09685), eq. 3: h = W x + strength * alpha / rank * B 
 
 from __future__ import annotations
 
+import math
+import re
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from diffusers.loaders.lora_pipeline import StableDiffusionLoraLoaderMixin as Loader
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import load_file
-from torch import nn
-from transformers.utils import logging
+from torch import Tensor, nn
 
+from nodes.backend import lora_file, lora_scale
+from nodes.backend.headers import shapes
 from nodes.backend.share import twin
 from nodes.types import Weights
+
+
+class Factors(NamedTuple):
+    """scale: alpha / rank. down: [rank, inputs, *kernel]. up: [outputs, rank]."""
+
+    down: Tensor
+    up: Tensor
+    scale: float
 
 
 def with_loras(base: nn.Module, files: Sequence[Weights]) -> Any:
     """A twin of a U-Net or text encoder with the adapters of these files beside its layers, all at strength 1.
 
-    Keys of diffusers and of kohya's trainer are understood. Raises ValueError when a file does not fit the network.
+    A file may cover one of the two networks alone. Raises ValueError when one does not fit the network.
     """
     adapted = twin(base)
     for index, weights in enumerate(files):
-        try:
-            _add(adapted, weights, f"lora_{index}")
-        except (RuntimeError, ValueError, KeyError) as error:
-            raise ValueError(f"{weights.path} does not fit this model: it was made for another family") from error
+        _put(adapted, _name(index), factors(base, weights))
     return adapted
 
 
 def with_strengths(adapted: nn.Module, strengths: Sequence[float]) -> Any:
     """A twin of an adapted network with other strengths, one for each of its LoRAs."""
-    names = [f"lora_{index}" for index in range(len(strengths))]
+    names = [_name(index) for index in range(len(strengths))]
     weighted = twin(adapted)
     for layer in weighted.modules():
         if isinstance(layer, BaseTunerLayer):
@@ -47,34 +55,50 @@ def with_strengths(adapted: nn.Module, strengths: Sequence[float]) -> Any:
     return weighted
 
 
-def _add(network: Any, weights: Weights, name: str) -> None:
-    is_unet = isinstance(network, UNet2DConditionModel)
-    file: Any = Loader.lora_state_dict(load_file(weights.path), unet_config=network.config if is_unet else None)
-    tensors, alphas = file
-    prefix = "unet" if is_unet else "text_encoder"
-    if not any(key.startswith(prefix + ".") for key in tensors):
-        return  # a file may cover one of the two networks alone
-    with _quiet():
-        if is_unet:
-            network.load_lora_adapter(tensors, prefix=prefix, network_alphas=alphas, adapter_name=name)
-        else:
-            Loader.load_lora_into_text_encoder(tensors, alphas, network, prefix=prefix, adapter_name=name)
+def factors(base: nn.Module, weights: Weights) -> dict[str, Factors]:
+    """What a file adds to each layer of a network, by the layer's name."""
+    place = Path(weights.path)
+    network = "unet" if isinstance(base, UNet2DConditionModel) else "text_encoder"
+    layers = lora_file.layers({name: tuple(tensor.shape) for name, tensor in base.state_dict().items()})
+    settings: Any = base.config
+    pairs = lora_file.read(place, shapes(place), network, layers, dict(settings) if network == "unet" else {}).pairs
+    tensors = load_file(place)
+    told = lora_scale.settings(place, network) if pairs else {}
+    return {layer: _factors(place, tensors, layer, pair, told) for layer, pair in pairs.items()}
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the libraries' remarks that do not apply here.
+def _factors(
+    place: Path, tensors: Mapping[str, Tensor], layer: str, pair: lora_file.Pair, told: Mapping[str, Any]
+) -> Factors:
+    down, up = tensors[pair.down], tensors[pair.up]
+    rank = len(down)
+    if pair.alpha is None:
+        return Factors(down, up, lora_scale.scale(place, told, layer, rank))
+    alpha = tensors[pair.alpha].item()
+    if not math.isfinite(alpha):
+        raise ValueError(f"{place}: {pair.alpha} must be a finite number, it is {alpha}")
+    return Factors(down, up, alpha / rank)
 
-    transformers shows a bar, and reports every weight of the base as missing, which none is; peft warns of a second
-    adapter, which is meant.
-    """
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Already found a `peft_config`")
-            yield
-    finally:
-        logging.set_verbosity(level)
-        logging.enable_progress_bar()
+
+def _name(index: int) -> str:
+    return f"lora_{index}"
+
+
+def _put(network: nn.Module, name: str, added: Mapping[str, Factors]) -> None:
+    """Put factors beside the layers of a network under one name."""
+    if not added:
+        return
+    whole_names = "|".join(map(re.escape, added))  # peft matches them from end to end
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # what peft warns of is a layer that would not act as its file says
+        warnings.filterwarnings("ignore", "Already found a `peft_config`")  # a second adapter, which is meant
+        inject_adapter_in_model(LoraConfig(r=1, target_modules=whole_names), network, name, low_cpu_mem_usage=True)
+    for layer, (down, up, scale) in added.items():
+        module: Any = network.get_submodule(layer)
+        weight = module.get_base_layer().weight
+        for half, factor in ((module.lora_A[name], down), (module.lora_B[name], up)):
+            shape = (*factor.shape[:2], *half.weight.shape[2:])
+            half.weight = nn.Parameter(factor.reshape(shape).to(weight), requires_grad=False)
+        # set_scale multiplies lora_alpha / r
+        module.r[name], module.lora_alpha[name] = 1, scale
+        module.scaling[name] = scale

@@ -7,11 +7,11 @@ file with the names of the original Stable Diffusion code.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import NamedTuple
 
-from nodes.backend import expected, shards, vocabulary
+from nodes.backend import architecture, lora_file, lora_scale, shards, vocabulary
+from nodes.backend.contents import PREFIXES, Source, check_whole_file, listed, sources
 from nodes.backend.fields import read_settings
 from nodes.backend.headers import Shapes, shapes
 from nodes.backend.part_settings import KIND, Part, Settings, read_part, read_training
@@ -24,13 +24,6 @@ CONFIGS = ROOT / "nodes" / "configs" / "sd1"
 FAMILY = "sd1"
 MAX_NATIVE = 4096  # pixels
 LATENT_SIZE = 64  # side of the latents that Stable Diffusion 1.x was trained with
-LORA_MARKS = (".lora_down.", ".lora_up.", ".lora_A.", ".lora_B.", ".lora.down.", ".lora.up.")
-PREFIXES: dict[Part, str] = {
-    "unet": "model.diffusion_model.",
-    "vae": "first_stage_model.",
-    "text_encoder": "cond_stage_model.transformer.",
-    "controlnet": "control_model.",
-}
 
 
 class Checkpoint(NamedTuple):
@@ -110,25 +103,32 @@ def controlnet(path: str) -> ControlNet:
     return ControlNet(weights(place, "controlnet"), FAMILY)
 
 
-def lora(path: str, model: Model) -> Lora:
-    """Describe a LoRA for this model, at strength 1.
+def lora(path: str, model: Model, text_encoder: TextEncoder) -> Lora:
+    """Describe a LoRA for this model and this text encoder, at strength 1.
 
-    Raises ValueError when the file is none, or was made for another family of models.
+    Raises ValueError when the file is none, was made for another family of models, or holds a tensor that would do
+    nothing.
     """
     place = find(path)
     if place.is_dir():
         raise ValueError(f"{place} is a folder; choose the LoRA's .safetensors file")
     found = shapes(place)
-    if not any(mark in name for name in found for mark in LORA_MARKS):
-        raise ValueError(f"{place} is not a LoRA: it has no low-rank pairs")
-    if any("text_encoder_2." in name or name.startswith(("lora_te2_", "transformer.")) for name in found):
-        raise ValueError(f"{place} is a LoRA for another family of models than this one (Stable Diffusion 1.x)")
-    width = config(Path(model.weights.path), "unet")["cross_attention_dim"]
-    downs = ("lora_down.weight", "lora_A.weight", "lora.down.weight")
-    widths = {shape[1] for name, shape in found.items() if re.search(r"attn2[._]to_k", name) and name.endswith(downs)}
-    if widths - {width}:
-        raise ValueError(f"{place} is a LoRA for models with prompts {max(widths)} wide; this one's are {width}")
-    return Lora(Weights.of(place, [place]), 1.0)
+    lora_file.check_kind(place, found)
+    unet = config(Path(model.weights.path), "unet")
+    width = unet["cross_attention_dim"]
+    if other := lora_file.prompt_widths(found) - {width}:
+        raise ValueError(f"{place} is a LoRA for models with prompts {max(other)} wide; this one's are {width}")
+    networks: dict[lora_file.Network, Settings]
+    networks = {"unet": unet, "text_encoder": config(Path(text_encoder.weights.path), "text_encoder")}
+    unknown = set(found)
+    for network, settings in networks.items():
+        layers = lora_file.layers(architecture.OF[network](settings))
+        content = lora_file.read(place, found, network, layers, settings)
+        lora_scale.check(place, network, content.pairs)
+        unknown &= set(content.unknown)
+    if unknown:
+        raise ValueError(f"{place} has tensors for no layer of this model: {listed(sorted(unknown))}")
+    return Lora(Weights.of(place, filter(None, (place, lora_scale.config_file(place)))), 1.0)
 
 
 def settings_folder(place: Path) -> Path:
@@ -164,12 +164,14 @@ def weight_files(place: Path, part: Part) -> tuple[Path, ...]:
 
 
 def weights(place: Path, part: Part) -> Weights:
-    files = weight_files(place, part)
-    found = shards.all_shapes(files)
-    if place.is_dir():
-        names = {name.removeprefix("text_model."): shape for name, shape in found.items()}
-        expected.check(place, part, config(place, part), names)
-    return Weights.of(place, [*files, *_settings_files(place, part)])
+    """Describe the weights of one part. Raises ValueError when they are not those that its settings ask for."""
+    tensors(place, part)
+    return Weights.of(place, [*weight_files(place, part), *_settings_files(place, part)])
+
+
+def tensors(place: Path, part: Part) -> dict[str, Source]:
+    """Where every tensor of a part is; see `contents.sources`."""
+    return sources(place, weight_files(place, part), part, config(place, part))
 
 
 def _settings_files(place: Path, part: Part) -> list[Path]:
@@ -209,11 +211,12 @@ def _check_file(place: Path, found: Shapes) -> None:
         raise ValueError(
             f"{place} takes {channels} channels, as inpainting models do; this program can run text-to-image"
         )
+    check_whole_file(place, found)
 
 
 def _other_kind(found: Shapes) -> str | None:
     """What a file is, when it is something known that is no SD 1.x checkpoint."""
-    if any(mark in name for name in found for mark in LORA_MARKS):
+    if lora_file.is_lora(found):
         return "a LoRA, not a checkpoint (use Load LoRA)"
     marks = {
         "conditioner.embedders.": "a Stable Diffusion XL model",

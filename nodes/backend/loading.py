@@ -6,6 +6,7 @@ first runs, and the system may drop its pages again.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from accelerate import init_empty_weights
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from torch import nn
+from safetensors import safe_open
+from torch import Tensor, nn
 from transformers import AddedToken, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from nodes.backend import single_file, vocabulary
-from nodes.backend.checkpoints import config, settings_folder, weight_files
+from nodes.backend import vocabulary
+from nodes.backend.checkpoints import config, settings_folder, tensors
+from nodes.backend.contents import Source
 from nodes.backend.part_settings import Part
 from nodes.types import Weights
 
@@ -28,20 +31,16 @@ CLASSES: dict[Part, type[Any]] = {
     "controlnet": ControlNetModel,
 }
 
-# Attention layers of autoencoders that were published before diffusers renamed them.
-OLD_ATTENTION = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
-
 
 def load(weights: Weights, part: Part, device: torch.device, dtype: torch.dtype) -> Any:
     """One part of a checkpoint, ready to run. Raises ValueError when the weights do not fit its settings."""
     place = Path(weights.path)
     settings = config(place, part)
     with init_empty_weights():
-        module: Any = _build(part, settings)
-    tensors = _tensors(place, part, settings)
-    fitted = {name: tensors[name] for name in module.state_dict() if name in tensors}
-    _check(place, part, module, fitted)
-    module.load_state_dict({name: tensor.to(device, dtype) for name, tensor in fitted.items()}, assign=True)
+        module: Any = build(part, settings)
+    found = _read(tensors(place, part))
+    fitted = {name: found[name].reshape(wanted.shape).to(device, dtype) for name, wanted in module.state_dict().items()}
+    module.load_state_dict(fitted, assign=True)
     return module.to(device).requires_grad_(False).eval()
 
 
@@ -62,7 +61,8 @@ def tokenizer(weights: Weights, vocab_size: int) -> CLIPTokenizer:
     )
 
 
-def _build(part: Part, settings: dict[str, Any]) -> nn.Module:
+def build(part: Part, settings: dict[str, Any]) -> nn.Module:
+    """The network that these settings describe, with whatever weights its class begins with."""
     if part == "text_encoder":
         # Which tokens begin and end a text is the tokenizer's to say; here they only choose the pooled state, which
         # is not used: 2 takes that of the highest number.
@@ -70,28 +70,10 @@ def _build(part: Part, settings: dict[str, Any]) -> nn.Module:
     return CLASSES[part].from_config(settings)
 
 
-def _tensors(place: Path, part: Part, settings: dict[str, Any]) -> single_file.Tensors:
-    if place.is_file():
-        found = single_file.part(place, part, settings)
-    else:
-        found = {k: v for file in weight_files(place, part) for k, v in single_file.read(file).items()}
-    if part == "text_encoder":
-        return {name.removeprefix("text_model."): tensor for name, tensor in found.items()}
-    if part == "vae":
-        return {_renamed(name): tensor for name, tensor in found.items()}
+def _read(sources: Mapping[str, Source]) -> dict[str, Tensor]:
+    """The tensors by their own names, mapped from the files."""
+    found: dict[str, Tensor] = {}
+    for path in {source.file for source in sources.values()}:
+        with safe_open(path, "pt") as file:
+            found |= {name: file.get_tensor(source.name) for name, source in sources.items() if source.file == path}
     return found
-
-
-def _renamed(name: str) -> str:
-    for old, new in OLD_ATTENTION.items():
-        name = name.replace(old, new)
-    return name
-
-
-def _check(place: Path, part: Part, module: nn.Module, tensors: single_file.Tensors) -> None:
-    for name, expected in module.state_dict().items():
-        if name not in tensors:
-            raise ValueError(f"the {part} of {place} lacks {name}")
-        if tensors[name].shape != expected.shape:
-            shape, wanted = tuple(tensors[name].shape), tuple(expected.shape)
-            raise ValueError(f"the {part} of {place} does not fit its settings: {name} is {shape}, not {wanted}")

@@ -7,9 +7,11 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from safetensors.torch import load_file, save_file
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from safetensors.torch import save_file
 from torch import zeros
 
 from nodes.backend import checkpoints
@@ -180,15 +182,15 @@ def test_settings_that_are_not_json_are_named(sd15_folder: Path, tmp_path: Path)
 
 def test_a_lora_for_wider_prompts_is_refused(sd15_folder: Path, sd21_folder: Path, tmp_path: Path):
     path = tiny_models.build_lora(tmp_path / "lora.safetensors", sd21_folder)
-    model = checkpoints.checkpoint(str(sd15_folder)).model
+    model, text_encoder, _ = checkpoints.checkpoint(str(sd15_folder))
     with pytest.raises(ValueError, match="is a LoRA for models with prompts 40 wide; this one's are 32"):
-        checkpoints.lora(str(path), model)
+        checkpoints.lora(str(path), model, text_encoder)
 
 
 def test_a_checkpoint_is_no_lora(sd15_folder: Path, one_file: Path):
-    model = checkpoints.checkpoint(str(sd15_folder)).model
+    model, text_encoder, _ = checkpoints.checkpoint(str(sd15_folder))
     with pytest.raises(ValueError, match="is not a LoRA"):
-        checkpoints.lora(str(one_file), model)
+        checkpoints.lora(str(one_file), model, text_encoder)
 
 
 def test_a_checkpoint_is_no_controlnet(sd15_folder: Path, one_file: Path):
@@ -205,13 +207,9 @@ def test_a_folder_without_a_denoiser_of_pixels_is_refused(sd15_folder: Path, tmp
 
 
 def test_a_denoiser_of_pixels_is_described_with_its_schedule(sd15_folder: Path, tmp_path: Path):
-    folder = tmp_path / "pixels"
-    shutil.copytree(sd15_folder, folder)
-    settings = json.loads((folder / "unet" / "config.json").read_text("utf-8"))
-    (folder / "unet" / "config.json").write_text(json.dumps(settings | {"in_channels": 3, "out_channels": 3}), "utf-8")
-    file = folder / "unet" / "diffusion_pytorch_model.safetensors"
-    tensors = load_file(file)
-    pixels = {"conv_in.weight": tensors["conv_in.weight"][:, :3], "conv_out.weight": tensors["conv_out.weight"][:3]}
-    save_file(tensors | {name: tensor.contiguous() for name, tensor in pixels.items()}, file)
-    model, base = checkpoints.pixel_model(str(folder)), checkpoints.checkpoint(str(sd15_folder)).model
+    shutil.copytree(sd15_folder / "scheduler", tmp_path / "scheduler")
+    settings: Any = UNet2DConditionModel.load_config(sd15_folder / "unet")
+    pixels: Any = UNet2DConditionModel.from_config({**settings, "in_channels": 3, "out_channels": 3})
+    pixels.save_pretrained(tmp_path / "unet")
+    model, base = checkpoints.pixel_model(str(tmp_path)), checkpoints.checkpoint(str(sd15_folder)).model
     assert (model.prediction, model.noise_schedule) == (base.prediction, base.noise_schedule)

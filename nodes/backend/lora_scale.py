@@ -1,0 +1,96 @@
+"""How strongly each pair of a LoRA acts, where that is written beside the tensors and not among them.
+
+diffusers writes the settings of peft's LoraConfig into the file's header, peft into adapter_config.json beside it.
+Without either, and without tensors that say so, the scale is 1, as everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from nodes.backend.headers import metadata, shapes
+from nodes.backend.lora_file import Network, Pair
+from nodes.backend.strict_json import parse_object, quoted, read_object
+
+DIFFUSERS_KEY = "lora_adapter_metadata"
+MAX_SETTINGS = 1_000_000  # bytes
+REFUSED = ("use_dora", "lora_bias", "fan_in_fan_out", "layer_replication", "use_qalora", "alora_invocation_tokens")
+"""Settings that change what a pair does; without them it is B A."""
+
+
+def config_file(place: Path) -> Path | None:
+    """Where peft wrote the settings of a file of its own layout; None when there is no such file."""
+    beside = place.parent / "adapter_config.json"
+    is_peft = any("base_model.model." in name for name in shapes(place))
+    return beside if is_peft and beside.is_file() else None
+
+
+def settings(place: Path, network: Network) -> Mapping[str, Any]:
+    """What is written about the pairs for one network; empty when nothing is.
+
+    Raises ValueError when it asks for something that cannot be applied.
+    """
+    if text := metadata(place).get(DIFFUSERS_KEY):
+        try:
+            everything = parse_object(text.encode())
+        except ValueError as error:
+            raise ValueError(f"{place}: {DIFFUSERS_KEY} {error}") from None
+        prefix = network + "."
+        found = {k.removeprefix(prefix): v for k, v in everything.items() if k.startswith(prefix)}
+    elif beside := config_file(place):
+        found = read_object(beside, MAX_SETTINGS)
+    else:
+        return {}
+    if found.get("peft_type", "LORA") != "LORA":
+        raise ValueError(f"{place} holds {quoted(found['peft_type'])}, which this program cannot apply; it can LoRA")
+    for name in (
+        "use_dora",
+        "lora_bias",
+        "fan_in_fan_out",
+        "layer_replication",
+        "use_qalora",
+        "alora_invocation_tokens",
+    ):
+        if found.get(name):
+            raise ValueError(f"{place} was made with {name}, which this program cannot apply")
+    return found
+
+
+def check(place: Path, network: Network, pairs: Mapping[str, Pair]) -> None:
+    """Raises ValueError when the settings of one network's pairs are none, or ask for what cannot be applied."""
+    found = settings(place, network) if pairs else {}
+    for layer in pairs:
+        scale(place, found, layer, 1)
+
+
+def scale(place: Path, settings: Mapping[str, Any], layer: str, rank: int) -> float:
+    """alpha / rank, or with rslora alpha / sqrt(rank): Kalajdzievski 2023 (arXiv:2312.03732).
+
+    Raises ValueError when the settings are none.
+    """
+    pattern: Any = settings.get("alpha_pattern") or {}
+    if not isinstance(pattern, dict):
+        raise ValueError(f"{place}: alpha_pattern must be an object, it is {quoted(pattern)}")
+    named = (alpha for key, alpha in cast("dict[str, Any]", pattern).items() if _names(place, key, layer))
+    alpha: Any = next(named, settings.get("lora_alpha", rank))
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not math.isfinite(alpha):
+        raise ValueError(f"{place}: lora_alpha must be a finite number, it is {quoted(alpha)}")
+    if not settings:
+        return 1.0
+    return alpha / (math.sqrt(rank) if settings.get("use_rslora") else rank)
+
+
+def _names(place: Path, key: str, layer: str) -> bool:
+    """Whether a key of alpha_pattern means this layer: its whole name, or the end of it.
+
+    peft takes keys as regular expressions; those of a file from anywhere could take forever, so only names are read.
+    """
+    name = key.removeprefix("^").removesuffix("$").replace("\\.", ".")
+    if not re.fullmatch(r"[\w.]+", name):
+        raise ValueError(f"{place}: {quoted(key)} in alpha_pattern is no name of a layer")
+    name = name.removeprefix("text_model.")  # text encoders had this in front of every layer once
+    return layer == name or (not key.startswith("^") and layer.endswith("." + name))

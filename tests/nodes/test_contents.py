@@ -1,0 +1,206 @@
+"""Every tensor of a file is used, ignored for a reason, or refused by name."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers.loaders import single_file_utils as published
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from nodes.backend import architecture, checkpoints, contents, layouts
+from nodes.backend.contents import PREFIXES
+from nodes.backend.part_settings import Part, read_part
+from nodes.backend.strict_json import MAX_QUOTED
+from tests.tiny_checkpoints import write_single_file
+
+PARTS: tuple[Part, ...] = ("unet", "vae", "text_encoder")
+SD1 = checkpoints.ROOT / "nodes" / "configs" / "sd1"
+
+Tensors = dict[str, Tensor]
+
+
+@pytest.fixture
+def folder(sd15_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(sd15_folder, tmp_path / "model"))
+
+
+@pytest.fixture
+def file(sd15_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(checkpoints, "CONFIGS", sd15_folder)
+    return write_single_file(sd15_folder, tmp_path / "model.safetensors")
+
+
+def weights_of(place: Path, part: Part) -> Path:
+    return place if place.is_file() else next((place / part).glob("*.safetensors"))
+
+
+def change(place: Path, part: Part, edit: Callable[[Tensors, str], object]) -> None:
+    """edit: changes the tensors; it is told what all names of the part begin with."""
+    path = weights_of(place, part)
+    tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
+    edit(tensors, PREFIXES[part] if place.is_file() else "")
+    save_file(tensors, path)
+
+
+def refusal(place: Path) -> str:
+    with pytest.raises(ValueError, match=r".") as caught:
+        checkpoints.checkpoint(str(place))
+    message = str(caught.value)
+    assert place.name in message
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("place", ["folder", "file"])
+def test_a_tensor_that_nothing_uses_is_refused_by_name(part: Part, place: str, request: pytest.FixtureRequest):
+    checkpoint: Path = request.getfixturevalue(place)
+    change(checkpoint, part, lambda tensors, prefix: tensors.update({prefix + "extra.weight": torch.ones(1)}))
+    assert f"the {part} of {checkpoint} has tensors that this program has no use for: extra.weight" in refusal(
+        checkpoint
+    )
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("place", ["folder", "file"])
+def test_a_tensor_that_is_missing_is_named(part: Part, place: str, request: pytest.FixtureRequest):
+    checkpoint: Path = request.getfixturevalue(place)
+    change(checkpoint, part, lambda tensors, prefix: tensors.pop(max(n for n in tensors if n.startswith(prefix))))
+    assert f"the {part} of {checkpoint} lacks " in refusal(checkpoint)
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("place", ["folder", "file"])
+def test_a_tensor_of_another_shape_is_named(part: Part, place: str, request: pytest.FixtureRequest):
+    checkpoint: Path = request.getfixturevalue(place)
+
+    def widen(tensors: Tensors, prefix: str) -> None:
+        tensors[min(n for n in tensors if n.startswith(prefix) and tensors[n].ndim == 1)] = torch.ones(7)
+
+    change(checkpoint, part, widen)
+    assert f"the {part} of {checkpoint} does not fit its settings: " in refusal(checkpoint)
+
+
+def test_what_lies_beside_the_parts_of_a_file_is_refused_by_name(file: Path):
+    change(file, "unet", lambda tensors, _: tensors.update({"v_pred": torch.ones(1)}))
+    assert f"{file} has tensors that this program has no use for: v_pred" in refusal(file)
+
+
+IGNORED = [
+    ("text_encoder", "text_model.embeddings.position_ids"),
+    ("text_encoder", "text_projection.weight"),
+    ("text_encoder", "logit_scale"),
+    ("vae", "loss.discriminator.main.0.weight"),
+    ("vae", "model_ema.decay"),
+]
+
+
+@pytest.mark.parametrize(("part", "name"), IGNORED)
+@pytest.mark.parametrize("place", ["folder", "file"])
+def test_what_is_ignored_for_a_reason_is_no_fault(part: Part, name: str, place: str, request: pytest.FixtureRequest):
+    checkpoint: Path = request.getfixturevalue(place)
+    change(checkpoint, part, lambda tensors, prefix: tensors.update({prefix + name: torch.ones(1)}))
+    assert checkpoints.checkpoint(str(checkpoint)).vae.factor == 8
+
+
+TRAINER = ["alphas_cumprod", "betas", "posterior_mean_coef1", "global_step", "model_ema.diffusion_modeltime_embed0bias"]
+TRAINER += ["cond_stage_model.logit_scale", "sqrt_one_minus_alphas_cumprod", "lvlb_weights", "optimizer_states.0.step"]
+
+
+def test_what_a_trainer_left_in_a_file_is_no_fault(file: Path):
+    change(file, "unet", lambda tensors, _: tensors.update({name: torch.ones(1) for name in TRAINER}))
+    assert checkpoints.checkpoint(str(file)).vae.factor == 8
+
+
+def test_everything_that_is_ignored_has_a_reason():
+    assert all(ignored.reason for table in contents.IGNORED.values() for ignored in table)
+
+
+def test_a_message_quotes_little_of_a_file(folder: Path):
+    names = {f"{'x' * 150}.{index}": torch.ones(1) for index in range(40)}
+    change(folder, "unet", lambda tensors, _: tensors.update(names))
+    message = refusal(folder)
+    assert len(message.partition("no use for: ")[2]) < MAX_QUOTED + 20
+    assert message.endswith("and 39 more")
+
+
+@pytest.fixture
+def controlnet(controlnet_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """The tiny ControlNet in one of the layouts of files."""
+    (tmp_path / "settings").mkdir()
+    shutil.copytree(controlnet_folder, tmp_path / "settings" / "controlnet")
+    monkeypatch.setattr(checkpoints, "CONFIGS", tmp_path / "settings")
+    settings = json.loads((controlnet_folder / "config.json").read_text("utf-8"))
+    original = layouts.original_unet(settings)
+    names: dict[str, Callable[[str], str]] = {
+        "diffusers": lambda name: name,
+        "original": original,
+        "within": lambda name: "control_model." + original(name),
+    }
+
+    def write(layout: str) -> Path:
+        tensors = load_file(controlnet_folder / "diffusion_pytorch_model.safetensors")
+        path = tmp_path / "controlnet.safetensors"
+        save_file({names[layout](name): tensor.clone() for name, tensor in tensors.items()}, path)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("layout", ["diffusers", "original", "within"])
+def test_a_controlnet_of_any_layout_has_all_its_tensors(layout: str, controlnet: Callable[[str], Path]):
+    assert checkpoints.controlnet(str(controlnet(layout))).family == "sd1"
+
+
+@pytest.mark.parametrize("layout", ["diffusers", "original", "within"])
+def test_a_tensor_of_a_controlnet_that_nothing_uses_is_refused_by_name(layout: str, controlnet: Callable[[str], Path]):
+    path = controlnet(layout)
+    change_file(path, lambda tensors: tensors.update({"gate.weight": torch.ones(1)}))
+    with pytest.raises(
+        ValueError, match=r"controlnet of .* has tensors that this program has no use for: gate\.weight"
+    ):
+        checkpoints.controlnet(str(path))
+
+
+def test_a_controlnet_that_is_not_whole_is_refused_by_name(controlnet: Callable[[str], Path]):
+    path = controlnet("original")
+    change_file(path, lambda tensors: tensors.pop("middle_block_out.0.bias"))
+    with pytest.raises(ValueError, match=r"lacks controlnet_mid_block\.bias"):
+        checkpoints.controlnet(str(path))
+
+
+def test_the_checkpoint_around_a_controlnet_is_no_fault(controlnet: Callable[[str], Path]):
+    path = controlnet("within")
+    change_file(path, lambda tensors: tensors.update({"model.diffusion_model.out.0.bias": torch.ones(1)}))
+    assert checkpoints.controlnet(str(path)).family == "sd1"
+
+
+def change_file(path: Path, edit: Callable[[Tensors], object]) -> None:
+    tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
+    edit(tensors)
+    save_file(tensors, path)
+
+
+CONVERTERS: dict[Part, tuple[Callable[..., Tensors], Any, str]] = {
+    "unet": (published.convert_ldm_unet_checkpoint, layouts.original_unet, "model.diffusion_model."),
+    "vae": (published.convert_ldm_vae_checkpoint, layouts.original_vae, "first_stage_model."),
+    "controlnet": (published.convert_controlnet_checkpoint, layouts.original_unet, "control_model."),
+}
+
+
+@pytest.mark.parametrize("part", CONVERTERS)
+def test_original_names_are_those_that_diffusers_converts_from(part: Part):
+    convert, original, prefix = CONVERTERS[part]
+    settings = read_part(SD1 / part / "config.json", part)
+    wanted = architecture.OF[part](settings)
+    stored = {prefix + original(settings)(n): torch.empty(shape, device="meta") for n, shape in wanted.items()}
+    assert len(stored) == len(wanted)
+    converted = convert(stored, settings)
+    assert {name: tuple(tensor.shape) for name, tensor in converted.items()} == wanted
