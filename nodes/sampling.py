@@ -44,7 +44,7 @@ def unet_step(
     guidance_scale: how strongly the prompts act; 1 follows the positive prompt alone and takes half the time.
     solver: how the step is computed. heun asks the U-Net twice; dpmpp_2m and uni_pc use the history of earlier steps;
     euler_ancestral, dpmpp_2m_sde and lcm add fresh noise, made from the seed and the step's index, for each picture of
-    a batch as for that picture alone.
+    a batch as for that picture alone. history: of the step before, also where one loop goes on from another.
     denoised: the finished picture as far as it can be told now.
     """
     from nodes.backend.denoise import denoiser

@@ -203,8 +203,12 @@ class Mask:
 @socket_type(color="#c0a080")
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a multistep solver remembers of earlier steps, newest first; empty before the first step."""
+    """What a multistep solver remembers of earlier steps, newest first; empty before the first step.
+
+    steps: how many were made, with any solver: the noise of the next one is the draw after theirs.
+    """
 
     denoised: tuple[Tensor, ...] = ()
     sigmas: tuple[float, ...] = ()
     samples: tuple[Tensor, ...] = ()  # the x each of them was computed at; kept only by solvers that correct
+    steps: int = 0

@@ -28,6 +28,7 @@ class Loop:
     entry: the input that takes the latent. exit: the output that passes it on. picture: the output that passes on what
     a step shows. schedules: the inputs that take the noise levels. count: the input that says how many rounds there
     are; None when the schedule says so. carried: the links that lead to `picture`, which the loop may not have yet.
+    states: what else steps take from the steps before: the inputs that begin with it, by the outputs that end with it.
     """
 
     nodes: tuple[str, ...]
@@ -37,6 +38,7 @@ class Loop:
     schedules: tuple[Port, ...]
     count: Port | None = None
     carried: Mapping[Port, Port] = field(default_factory=dict[Port, Port])
+    states: Mapping[Port, Port] = field(default_factory=dict[Port, Port])
 
 
 def find_loop(graph: Graph, type_of: TypeOf, node: str) -> Loop:
@@ -58,7 +60,10 @@ def _group(graph: Graph, type_of: TypeOf, node: str) -> Loop:
     shown = _shown(type_of, step) or type.outputs[0].name
     if not type.output(shown):
         raise ValueError(f"{type.title!r} has no output {shown!r}: carry it through the repeat zone inside, to the end")
-    return Loop((id,), Port(id, "latent"), Port(id, type.outputs[0].name), Port(id, shown), (Port(id, "sigmas"),))
+    history = Port(id, "history")
+    states = {history: history} if type.input("history") and type.output("history") else {}
+    exit, schedules = Port(id, type.outputs[0].name), (Port(id, "sigmas"),)
+    return Loop((id,), Port(id, "latent"), exit, Port(id, shown), schedules, states=states)
 
 
 def _shown(type_of: TypeOf, node: Node | None) -> str:
@@ -80,8 +85,19 @@ def _zone(graph: Graph, type_of: TypeOf, node: str) -> Loop:
             entry, exit, count = Port(zone.begin, "initial"), Port(zone.end, "value"), Port(zone.begin, "count")
             shown = _shown(type_of, graph.nodes[node])
             picture, carried = _carried(graph, zone.end, Port(node, shown)) if shown else (exit, {})
-            return Loop((*inside,), entry, exit, picture, schedules, count, carried)
+            states = _states(graph, zone.begin, zone.end)
+            return Loop((*inside,), entry, exit, picture, schedules, count, carried, states)
     raise ValueError("this node is in no repeat zone")
+
+
+def _states(graph: Graph, begin: str, end: str) -> dict[Port, Port]:
+    """Of the states beyond the first, those that a round takes from the one before."""
+    taken = {src for src in graph.links.values() if src.node == begin}
+    return {
+        Port(begin, f"initial{state}"): Port(end, f"value{state}")
+        for state in STATES[1:]
+        if Port(begin, f"state{state}") in taken
+    }
 
 
 def _carried(graph: Graph, end: str, shown: Port) -> tuple[Port, dict[Port, Port]]:
@@ -116,7 +132,7 @@ def continue_from(
         raise ValueError("there is nothing left to do after the last step")
     branch = _Branch(graph, loop, top)
     before = branch.steps(0, step + 1)
-    names = branch.steps(step + 1, steps, Port(before[loop.exit.node], loop.exit.socket), settings)
+    names = branch.steps(step + 1, steps, before, settings)
     shown = branch.picture(Port(names[loop.exit.node], loop.exit.socket))
     return branch.graph, shown
 
@@ -130,11 +146,15 @@ class _Branch:
         self.vae = _vae(graph, loop.exit.node)
 
     def steps(
-        self, start: int, stop: int, latent: Port | None = None, settings: Mapping[Port, Any] | None = None
+        self,
+        start: int,
+        stop: int,
+        before: Mapping[str, str] | None = None,
+        settings: Mapping[Port, Any] | None = None,
     ) -> dict[str, str]:
         """A copy of the loop that does the steps from `start` up to `stop`; its nodes by those they are copies of.
 
-        latent: what it starts from, in place of what the loop starts from. settings: its other parameters.
+        before: the copy that it goes on from; without, it starts as the loop does. settings: its other parameters.
         """
         name = f"Steps {start + 1} to {stop}"
         cut = Node("schedule.slice", {"start": start, "end": stop}, title=f"{name} of the schedule")
@@ -142,8 +162,9 @@ class _Branch:
         nodes = {id: self._copy(id, name, settings or {}) for id in self.loop.nodes}
         links = {dst: src for dst, src in self.graph.links.items() if dst.node in nodes}
         links |= {**self.loop.carried, **dict.fromkeys(self.loop.schedules, Port(slice, "sigmas"))}
-        if latent:
-            links[self.loop.entry] = latent
+        if before:
+            ends = {self.loop.entry: self.loop.exit, **self.loop.states}
+            links |= {dst: _renamed(src, before) for dst, src in ends.items()}
         if self.loop.count:
             links[self.loop.count] = Port(slice, "steps")
         copy = Graph(nodes, links)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -199,15 +200,16 @@ def step(
 ) -> Step:
     """From noise level sigma to sigma_next with one of SOLVERS.
 
-    seed, index: the noise of a stochastic step; draw 0 is the noise that the denoising started from. first: the number
-    of the first picture of x in its batch.
+    seed, index: the noise of a stochastic step; draw 0 is the noise that the denoising started from, and a history of
+    more steps than `index` goes on from its own. first: the number of the first picture of x in its batch.
     Raises ValueError when the step would not lower the noise, or does not go on from the history's.
     """
     if sigma <= sigma_next:
         raise ValueError(f"a step must lower the noise level, got sigma {sigma:g} and sigma_next {sigma_next:g}")
     if history.denoised and (history.sigmas[0] <= sigma or history.denoised[0].shape != x.shape):
         raise ValueError("the history is that of another denoising; leave it open where a denoising starts")
+    done = max(index, history.steps) + 1
     x_next, denoised, history = SOLVERS[solver](
-        denoiser, x, sigma, sigma_next, history, lambda: noises.draw(x.shape, seed, index + 1, first)
+        denoiser, x, sigma, sigma_next, history, lambda: noises.draw(x.shape, seed, done, first)
     )
-    return Step(x_next.contiguous(), denoised.contiguous(), history)
+    return Step(x_next.contiguous(), denoised.contiguous(), replace(history, steps=done))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -17,10 +17,11 @@ from nodegraph.plan import plan
 from nodegraph.registry import discover
 from nodes.latent import empty_latent, noise
 from nodes.load import checkpoint
-from nodes.sampling import unet_step
+from nodes.sampling import Solver, unet_step
 from nodes.schedule import noise_scheduler, sigmas_at
 from nodes.text import prompt
 from nodes.types import Latent
+from ui.branches import continue_from, find_loop
 
 REGISTRY = discover("nodes")
 SOLVERS = ["euler", "uni_pc", "dpmpp_2m_sde"]  # no history, all of the history, history and noise
@@ -170,3 +171,24 @@ def test_every_run_shows_the_picture_so_far(sd15_folder: Path):
     steps = [event for event in events if isinstance(event, Finished) and event.node == "denoise/step"]
     shown = {event.picture for event in steps[:-1] if event.picture}
     assert len(shown) > 1  # of the picture that is on its way, another one after each step
+
+
+@pytest.mark.parametrize("solver", get_args(Solver))
+@pytest.mark.parametrize(
+    ("make", "step", "latent"), [(with_group, "denoise/step", "denoise.latent"), (with_zone, "step", "denoise.value")]
+)
+def test_going_on_from_a_step_with_unchanged_settings_ends_at_the_same_bits(
+    make: Any, step: str, latent: str, solver: str, sd15_folder: Path
+):
+    graph, end = make(sd15_folder, solver), linked({}, "checkpoint.vae decode.vae", f"{latent} decode.latent")
+    graph = Graph({**graph.nodes, "decode": Node("vae.decode")}, {**graph.links, **end.links})
+    after, shown = continue_from(graph, find_loop(graph, REGISTRY.get, step), 2, STEPS, {}, 2000.0)
+    branch = after.links[Port(shown, "image")].node
+    cache, planned = new_cache(), plan(after, REGISTRY, ["decode", branch])
+    assert not planned.problems
+    execute(planned, ["decode", branch], cache, lambda _: None)
+    run, went_on = (cache.get(planned.keys[id]) for id in ("decode", branch))
+    assert run is not None
+    assert went_on is not None
+    assert planned.keys["decode"] != planned.keys[branch]
+    assert went_on[0].pixels.equal(run[0].pixels)
