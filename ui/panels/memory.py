@@ -16,6 +16,7 @@ from ui.document import Document
 from ui.engine import Engine
 from ui.panels.buttons import small_button
 from ui.panels.flow import FlowLayout
+from ui.panels.seen import WhenSeen, seen
 from ui.planner import LivePlan
 from ui.run_state import owner
 from ui.text import byte_size
@@ -56,8 +57,9 @@ class MemoryPanel(QWidget):
         self.setFocusProxy(self.tree)
         self.tree.itemSelectionChanged.connect(self._show_buttons)
         self._clock = QTimer(self, interval=EVERY_MS)
-        self._clock.timeout.connect(lambda: self._ask() if engine.running else None)
+        self._clock.timeout.connect(lambda: self._to_ask.ask() if engine.running else None)
         self._clock.start()
+        self._to_ask = WhenSeen(self, self._ask)
         engine.happened.connect(self._take)
         self._show_buttons()
 
@@ -74,15 +76,14 @@ class MemoryPanel(QWidget):
         self._ask()
 
     def _ask(self) -> None:
-        if self.isVisible():
-            self.engine.ask(Report())
+        self.engine.ask(Report())
 
     def _take(self, event: Event) -> None:
         match event:
             case Memory():
                 self._show(event)
             case Idle():
-                self._ask()
+                self._to_ask.ask()
             case Gone():
                 self._show(Memory((), {}, 0, 0, 0))
             case _:
@@ -102,7 +103,7 @@ class MemoryPanel(QWidget):
         self.free_models.setEnabled(bool(self._models))
 
     def _show(self, memory: Memory) -> None:
-        if not self.isVisible():
+        if not seen(self):
             return
         plan = self.plan.now() if self.plan.ready else Plan({}, {}, (), {})
         chosen = set(self._chosen())

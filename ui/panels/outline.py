@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QLineEdit, QTreeWidget, QTreeWidgetItem, QVBoxLayo
 
 from nodegraph.graph import Diff
 from ui.describe import input_text, output_text, state
+from ui.panels.seen import WhenSeen
 from ui.run_state import RunState
 from ui.scope import Scope
 
@@ -36,8 +37,10 @@ class Outline(QWidget):
         self.search.textChanged.connect(self._filter)
         self.tree.itemExpanded.connect(self._open)
         self.tree.currentItemChanged.connect(self._choose)
+        self._outdated: set[str] = set()  # nodes of which a run says something else now
+        self._to_name = WhenSeen(self, self._show_runs)
         scope.changed.connect(self._apply)
-        runs.changed.connect(self._show_run)
+        runs.changed.connect(self._run_changed)
         for id in scope.graph.nodes:
             self._write(id)
 
@@ -99,10 +102,14 @@ class Outline(QWidget):
     def _top(self, item: QTreeWidgetItem) -> QTreeWidgetItem:
         return item.parent() or item
 
-    def _show_run(self, engine_id: str) -> None:
-        id = engine_id.removeprefix(self.scope.prefix)
-        if id in self.items:
+    def _run_changed(self, engine_id: str) -> None:
+        self._outdated.add(engine_id.removeprefix(self.scope.prefix))
+        self._to_name.ask()
+
+    def _show_runs(self) -> None:
+        for id in self._outdated & self.items.keys():
             self._name(id, self.items[id])
+        self._outdated.clear()
 
     def _filter(self, text: str) -> None:
         wanted = text.casefold().split()

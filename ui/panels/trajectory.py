@@ -30,6 +30,7 @@ from ui.editors import Editor, make_editor
 from ui.fields import ComboBox
 from ui.panels.buttons import small_button
 from ui.panels.flow import FlowLayout
+from ui.panels.seen import WhenSeen, seen
 from ui.records import StepRecord
 from ui.run_state import RunState, owner
 from ui.runner import Runner
@@ -78,10 +79,11 @@ class TrajectoryPanel(QWidget):
         self.setFocusProxy(self.slider)
         self.loops.currentIndexChanged.connect(self._show_loop)
         self.slider.valueChanged.connect(self._look)
+        self._to_list, self._to_read = WhenSeen(self, self._list_loops), WhenSeen(self, self._read_steps)
         runs.changed.connect(self._run_changed)
-        runs.planned.connect(self._list_loops)
+        runs.planned.connect(self._to_list.ask)
         runs.progressed.connect(self._ask_for_missing)
-        document.changed.connect(self._list_loops)
+        document.changed.connect(self._to_list.ask)
         self._list_loops()
 
     def _button(self, text: str, act: Callable[[], None]) -> QPushButton:
@@ -168,7 +170,7 @@ class TrajectoryPanel(QWidget):
 
     def _ask_for_missing(self) -> None:
         """Those of steps that came from the cache, and those there was no time for during the run."""
-        if self.isVisible() and not self.runs.running:
+        if seen(self) and not self.runs.running:
             self.runs.wanted.emit([step.call for step in self.steps if step.picture is None])
 
     def _look(self, number: int) -> None:
@@ -212,8 +214,8 @@ class TrajectoryPanel(QWidget):
         return max((number for number, step in enumerate(self.steps, 1) if step.picture), default=1)
 
     def _run_changed(self, node: str) -> None:
-        if node == self.node and self.isVisible():
-            self._read_steps()
+        if node == self.node:
+            self._to_read.ask()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -1,0 +1,66 @@
+"""Panels behind another tab of the same place do nothing until somebody looks at them."""
+
+import pytest
+from PySide6.QtWidgets import QApplication
+
+from nodegraph.engine import Settings as EngineSettings
+from nodegraph.messages import Failed, Idle, Report, Started
+from ui.main_window import MainWindow
+from ui.panels.outline import Outline
+from ui.panels.seen import seen
+from ui.panels.trajectory import TrajectoryPanel
+
+
+@pytest.fixture
+def window(qtbot, registry, graph) -> MainWindow:
+    """Every panel is open; the log is in front of those that share its place."""
+    made = MainWindow(registry, EngineSettings("tests.toy_nodes", cache=None))
+    qtbot.addWidget(made)
+    made.tabs.show_document(made.session.new(graph))
+    made.resize(1200, 800)
+    made.show()
+    qtbot.waitExposed(made)
+    for title in made.docks.titles:
+        made.docks.show(title)
+    made.docks.show("Log")
+    for _ in range(5):
+        QApplication.processEvents()
+    return made
+
+
+def test_a_panel_behind_a_tab_is_not_seen(window: MainWindow):
+    behind = [title for title in window.docks.titles if not seen(window.docks[title].widget())]
+    assert behind == ["Problems", "Trajectory", "History", "Memory", "Queue", "Gallery"]
+
+
+def test_the_trajectory_reads_no_steps_behind_another_panel(window: MainWindow, qtbot, monkeypatch):
+    read: list[TrajectoryPanel] = []
+    monkeypatch.setattr(TrajectoryPanel, "_show_step", lambda panel: read.append(panel))
+    window.runs.planned.emit()
+    window.runs.changed.emit(window.workspace.trajectory.node)
+    assert not read
+    window.docks.show("Trajectory")
+    qtbot.waitUntil(lambda: read != [])
+
+
+def test_memory_is_not_asked_for_behind_another_panel(window: MainWindow, qtbot, monkeypatch):
+    asked: list[object] = []
+    monkeypatch.setattr(window.engine, "ask", asked.append)
+    window.engine.happened.emit(Idle(1, 0, 1.0))
+    assert not asked
+    window.docks.show("Memory")
+    qtbot.waitUntil(lambda: asked == [Report()])
+
+
+def test_the_outline_writes_a_node_once_when_it_comes_into_view(window: MainWindow, qtbot, monkeypatch):
+    window.docks.hide("Outline")
+    named: list[str] = []
+    name = Outline._name
+    monkeypatch.setattr(Outline, "_name", lambda panel, id, item: (named.append(id), name(panel, id, item)))
+    for _ in range(3):
+        window.runs.take(Started("left", "key", ()))
+        window.runs.take(Failed("left", "it is broken", None, ""))
+    assert not named
+    window.docks.show("Outline")
+    qtbot.waitUntil(lambda: named == ["left"])
+    assert "ailed" in window.workspace.outline.items["left"].text(0)
