@@ -115,7 +115,7 @@ def write(outcome: report.Outcome, seed: int) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tools.soak", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.soak", description=str(__doc__).splitlines()[0])
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--write", action="store_true", help="put table and chart into docs/reliability.md")
@@ -123,7 +123,9 @@ def main() -> int:
     faulthandler.enable()
     with tempfile.TemporaryDirectory(prefix="soak") as folder:
         outcome, day = soak(args.minutes, args.seed, Path(folder))
-    print(", ".join(f"{act} {count}" for act, count in day.acts.most_common()))
+    print("acts:", ", ".join(f"{act} {count}" for act, count in day.acts.most_common()))
+    costly = sorted(day.costs.items(), key=lambda cost: -cost[1])
+    print("the longest of each, ms of CPU:", ", ".join(f"{act} {cost * 1000:.0f}" for act, cost in costly))
     for dialog in day.dialogs:
         print("dismissed:", dialog)
     if not outcome.evenings:

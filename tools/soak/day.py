@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,7 +30,8 @@ WORDS = ("a red apple", "a cat", "two green leaves on a white background", "a ro
 class Day(QObject):
     """Acts at random moments until it is told to stop; every evening the desk is cleared and `evening` emitted.
 
-    acts: how often each was done. dialogs: what windows said that had to be dismissed.
+    acts: how often each was done. costs: the longest that each has computed, in seconds of the window's thread, without
+    what comes of it later. dialogs: what windows said that had to be dismissed.
     """
 
     evening = Signal()
@@ -39,6 +41,7 @@ class Day(QObject):
         super().__init__(window)
         self.window, self.folder, self.chance = window, folder, chance
         self.acts: Counter[str] = Counter()
+        self.costs: dict[str, float] = {}
         self.dialogs: list[str] = []
         self._next = QTimer(self, singleShot=True)
         self._next.timeout.connect(self._act)
@@ -58,9 +61,12 @@ class Day(QObject):
     def _act(self) -> None:
         self._dismiss()
         act = self.chance.choices([act for act, _ in ACTS], [weight for _, weight in ACTS])[0]
-        self.acts[act.__name__.removeprefix("_").replace("_", " ")] += 1
+        name = act.__name__.removeprefix("_").replace("_", " ")
+        self.acts[name] += 1
         self._next.start(self.chance.randint(*PAUSE))  # first: the day goes on though an act raises
+        before = time.thread_time()
         act(self)
+        self.costs[name] = max(self.costs.get(name, 0.0), time.thread_time() - before)
 
     def _dismiss(self) -> None:
         while (popup := QApplication.activePopupWidget() or QApplication.activeModalWidget()) is not None:
