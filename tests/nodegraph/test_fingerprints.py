@@ -106,6 +106,18 @@ def test_what_is_unchanged_is_not_read_again(tmp_path, monkeypatch):
     assert fingerprint(str(path)) == before
 
 
+def test_planning_again_looks_at_a_file_once_however_many_nodes_read_it(tmp_path, monkeypatch):
+    path = tmp_path / "number.txt"
+    path.write_text("1")
+    planner, graph = Planner(REGISTRY), build({name: ("toy.read", {"path": str(path)}) for name in "abc"})
+    planner.plan(graph)
+    looked_at: list[str] = []
+    look = fingerprints.of_file
+    monkeypatch.setattr(fingerprints, "of_file", lambda place: looked_at.append(place) or look(place))
+    planner.plan(graph)
+    assert looked_at == [str(path)]
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
