@@ -38,14 +38,14 @@ from tools.starter.progress import Budget, moments
 
 # The stages in their order, and how much of the time each gets; those still to be done share all of it.
 SHARES = {
-    "autoencoder": 28,
-    "decoder": 9,
+    "autoencoder": 25,
+    "decoder": 8,
     "text": 3,
-    "denoiser": 38,
-    "control": 8,
-    "style": 3.5,
+    "denoiser": 36,
+    "control": 7,
+    "style": 3,
     "few_steps": 6,
-    "pixel": 4.5,
+    "pixel": 12,
 }
 BESIDE = ("control", "style", "few_steps", "pixel")  # no other stage needs them
 

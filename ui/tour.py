@@ -54,8 +54,8 @@ STEPS = (
     ),
     Step(
         "Say what you want",
-        'Click the prompt and write one of your own, for example "a blue car on a yellow background". The model that '
-        "comes with the program knows a few dozen things; its card in models/starter lists them.",
+        'Click the prompt and write one of your own, for example "a blue car on a beach". The model that '
+        "comes with the program knows 220 things; its card in models/starter lists them.",
         "prompt",
         "prompt",
     ),

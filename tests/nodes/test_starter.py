@@ -22,7 +22,10 @@ from nodes.schedule import noise_scheduler
 from nodes.text import prompt
 from nodes.types import Control, Image, Model
 from nodes.vae import decode
+from tools.starter import backdrops
 from tools.starter import control as edges
+from tools.starter.concepts import CONCEPTS
+from tools.starter.scene import is_held_out, with_article
 
 STARTER = Path(__file__).parents[2] / "models" / "starter"
 PROMPTS = ("a cat on a blue background", "a red apple on a white background", "a rocket on a purple background")
@@ -42,9 +45,9 @@ def draw(
     control: Control | None = None,
     seed: int = 1,
 ) -> Tensor:
-    """A picture [1, 3, 64, 64] by Euler steps."""
+    """A picture [1, 3, 128, 128] by Euler steps."""
     sigmas = noise_scheduler(model, "simple", steps).sigmas
-    latent = noise(empty_latent(parts.vae, 64, 64), sigmas[0], seed).latent
+    latent = noise(empty_latent(parts.vae), sigmas[0], seed).latent
     positive, negative = prompt(parts.text_encoder, text), prompt(parts.text_encoder, "")
     step = partial(unet_step, Context(), model, guidance_scale=guidance_scale, seed=seed, control=control)
     for index, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
@@ -109,5 +112,17 @@ def test_stock_diffusers_loads_every_part(parts: Parts):
     assert pixel.config.in_channels == 3
 
 
-def test_the_whole_family_takes_less_than_forty_megabytes():
-    assert sum(path.stat().st_size for path in STARTER.rglob("*") if path.is_file()) < 40e6
+def test_the_whole_family_takes_less_than_42_megabytes():
+    assert sum(path.stat().st_size for path in STARTER.rglob("*") if path.is_file()) < 42e6
+
+
+def test_its_pictures_are_128_pixels_wide_from_latents_of_16(parts: Parts):
+    assert (parts.vae.native_size, parts.vae.factor) == (128, 8)
+    assert empty_latent(parts.vae).samples.shape == (1, 4, 16, 16)
+
+
+@pytest.mark.parametrize(("words", "background"), [("in space", "space"), ("on a beach", "beach")])
+def test_a_scenery_comes_behind_a_thing_that_it_was_never_trained_with(parts: Parts, words: str, background: str):
+    word = next(concept.word for concept in CONCEPTS if is_held_out(f"{concept.word} on {background}"))
+    picture = draw(parts, parts.model, f"{with_article(word)} {words}", 8, 4.0)
+    assert backdrops.guesses(picture) == [background]

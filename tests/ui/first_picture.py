@@ -187,8 +187,6 @@ def build(path: Path) -> None:
     for source, target in WIRES:
         person.wire(source, target)
     person.type_into("checkpoint", "path", "models/starter")
-    person.type_into("empty", "width", "64")
-    person.type_into("empty", "height", "64")
     person.type_into("encode", "text", "a red mushroom on a blue background")
     person.run()
     picture = window.runs.of("decode").picture

@@ -29,10 +29,10 @@ def test_a_first_picture_made_by_hand_survives_the_end_of_the_program(tmp_path: 
         process.kill()
     assert built is not None
     assert built["outcome"].startswith("Done")
-    assert built["picture"] == [64, 64]
+    assert built["picture"] == [128, 128]
     (picture,) = (tmp_path / "output").glob("*.png")
     with Image.open(picture) as image:
-        assert image.size == (64, 64)
+        assert image.size == (128, 128)
 
     with person(tmp_path, "reopen") as process:
         back = json.loads(process.communicate()[0])

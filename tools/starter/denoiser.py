@@ -16,7 +16,7 @@ LATENT_SIZE = 16
 TRAIN_TIMESTEPS = 1000
 UNCONDITIONAL_PROBABILITY = 0.1  # classifier-free guidance, Ho & Salimans 2022, arXiv:2207.12598
 UNIFORM_SHARE = 0.15
-LOG_SNR_MEAN, LOG_SNR_DEVIATION = -1.0, 2.0
+LOG_SNR_MEAN, LOG_SNR_DEVIATION = -0.5, 2.0
 
 
 def build_unet(channels: tuple[int, ...] = (64, 128, 192)) -> UNet2DConditionModel:

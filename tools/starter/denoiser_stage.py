@@ -16,7 +16,7 @@ from tools.starter.stock import Stock
 from tools.starter.text_stage import load_text
 
 DENOISER_SEED = 5
-DENOISER_RECIPE = Recipe(learning_rate=1e-3, decay_from=0.5, ema_decay=0.999)
+DENOISER_RECIPE = Recipe(learning_rate=1e-3, decay_from=0.35, ema_decay=0.999)
 SHEET_SECONDS = 600
 SHEET_PROMPTS = (
     "a cat on a blue background",
