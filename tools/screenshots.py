@@ -96,7 +96,7 @@ class Shots:
     def take_comparison(self) -> None:
         """Two results, with what differs between them."""
         window = self.window
-        window.document.set_param("positive", "text", "a green frog on a yellow background")
+        window.document.set_param("positive", "text", "a fox at sunset")
         self.run()
         window.preview.compare("slider")
         self.shot("compare")

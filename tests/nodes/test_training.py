@@ -207,12 +207,14 @@ def test_a_training_that_runs_away_says_so(tiny: Checkpoint, folder: Path):
         run.advance()
 
 
-def test_the_starter_model_learns_to_draw_in_ink(tmp_path: Path):
-    """The drawings are black on white. Of a thing that is not among them, the colours fade too."""
+def test_the_starter_model_learns_to_draw_in_chalk(tmp_path: Path):
+    """The drawings are chalk on a board. Of a thing that is not among them, the colours fade too."""
     starter = checkpoints.checkpoint("models/starter")
-    data = training_data.read_folder(DRAWINGS, "ink")
-    encoded = training_data.encode(data, starter.vae, starter.text_encoder, 64, lambda: None)
-    (prompt,) = training_data.encode_prompts(["ink, a star on a white background"], starter.text_encoder)
+    data = training_data.read_folder(DRAWINGS, "chalk")
+    assert len(data) == 30
+    assert data[0].caption == "chalk, a banana"
+    encoded = training_data.encode(data, starter.vae, starter.text_encoder, 128, lambda: None)
+    (prompt,) = training_data.encode_prompts(["chalk, a star"], starter.text_encoder)
     run = Training(starter.model, Settings("all", 4, 0.003, 2, 0), encoded)
     before = run.sample(prompt, 0)
     for _ in range(40):

@@ -5,12 +5,16 @@ from pathlib import Path
 import pytest
 
 from nodegraph import workflow
+from nodegraph.cache import Cache
+from nodegraph.executor import execute
 from nodegraph.graph import Graph, set_param
+from nodegraph.messages import Failed
 from nodegraph.plan import plan
 from nodegraph.registry import Registry, discover
 from tests import tiny_models
 
 FOLDER = Path(__file__).parents[2] / "workflows"
+DOCUMENTS = Path(__file__).parent / "documents"
 NAMES = ("text_to_image", "text_to_image_steps", "controlnet", "lora")
 
 PARAMETERS = {
@@ -67,6 +71,23 @@ def test_a_shipped_workflow_is_written_as_the_program_writes_it(name: str):
 def test_the_steps_in_the_open_are_the_calls_of_the_group(registry: Registry, files: dict[str, str]):
     group, steps = (plan(shipped(name, files), registry) for name in ("text_to_image", "text_to_image_steps"))
     assert group.keys["decode"] == steps.keys["decode"]
+
+
+@pytest.mark.parametrize(
+    ("name", "node"), [("text_to_image", "decode"), ("controlnet", "decode"), ("pixels_and_latents", "grid")]
+)
+def test_a_document_of_the_64_pixel_starter_still_runs(name: str, node: str, registry: Registry, tmp_path: Path):
+    """They were written when the model that ships drew 64 x 64 pixels, and state that size."""
+    graph = workflow.load(DOCUMENTS / f"{name}_64.json")
+    for id in ("scheduler", "pixel_scheduler"):
+        graph = set_param(graph, id, "steps", 2) if id in graph.nodes else graph
+    made, cache, failures = plan(graph, registry), Cache(1 << 30), []
+    assert made.problems == ()
+    execute(made, [node], cache, failures.append, out_dir=str(tmp_path))
+    assert [event for event in failures if isinstance(event, Failed)] == []
+    decoded = cache.get(made.keys["decode"])
+    assert decoded is not None
+    assert decoded[0].pixels.shape == (1, 3, 64, 64)
 
 
 @pytest.mark.parametrize("name", ["controlnet", "lora"])
