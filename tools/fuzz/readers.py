@@ -272,7 +272,7 @@ def numbers() -> list[bytes]:
 
 def read_number(folder: Path) -> object:
     """What was typed into a field for a number."""
-    from ui.numbers import read_number
+    from nodegraph.numerals import read_number
 
     text = (folder / "case.txt").read_text(encoding="utf-8", errors="replace")
     return read_number(text, int), read_number(text, float)
