@@ -34,7 +34,7 @@ from tools.starter import (
     text_stage,
 )
 from tools.starter.concepts import CONCEPTS
-from tools.starter.progress import Budget, moments
+from tools.starter.progress import Budget, end_of_first
 
 # The stages in their order, and how much of the time each gets; those still to be done share all of it.
 SHARES = {
@@ -99,10 +99,10 @@ def train(run: stages.Run, model: Path) -> list[str]:
     todo = {stage: share for stage, share in SHARES.items() if not run.file(f"{stage}.done").is_file()}
     drawn = stock.open_stock(run, todo)  # forks: nothing before this may use CUDA
     gpu.hurry(run.device)
-    work, failed = stages_of(run, drawn, model), []
-    for stage, ends_at in moments(todo, time.monotonic(), 60 * run.sizes.minutes).items():
+    work, failed, end = stages_of(run, drawn, model), [], time.monotonic() + 60 * run.sizes.minutes
+    for number, stage in enumerate(todo):
         try:
-            work[stage](Budget(ends_at=ends_at))
+            work[stage](Budget(ends_at=end_of_first(list(todo.values())[number:], time.monotonic(), end)))
         except Exception:
             if stage not in BESIDE:
                 raise

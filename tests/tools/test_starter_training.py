@@ -13,7 +13,7 @@ from tools.starter import autoencoder, compose, denoiser, denoiser_stage, export
 from tools.starter.checkpoint import save_json, save_tensors
 from tools.starter.concepts import BACKGROUNDS, CONCEPTS, HUES, INK_PACK, PACKS, SCENERIES
 from tools.starter.loop import Recipe, Training
-from tools.starter.progress import Budget, moments
+from tools.starter.progress import Budget, end_of_first
 from tools.starter.scene import Scene, Thing, captions, gradient
 from tools.starter.stages import Run, Sizes
 
@@ -80,7 +80,9 @@ def test_a_stage_that_goes_on_counts_the_time_it_had_before():
 
 
 def test_the_stages_that_are_left_share_all_of_the_time():
-    assert moments({"first": 1, "second": 3}, 100.0, 8.0) == {"first": 102.0, "second": 108.0}
+    assert end_of_first([1, 3], now=100.0, end=108.0) == 102.0
+    assert end_of_first([3], now=104.0, end=108.0) == 108.0  # the first took two seconds too long
+    assert end_of_first([1, 3], now=110.0, end=108.0) == 110.0
 
 
 def test_no_time_means_no_step(tmp_path):

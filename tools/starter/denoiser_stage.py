@@ -17,7 +17,7 @@ from tools.starter.text_stage import load_text
 
 DENOISER_SEED = 5
 DENOISER_RECIPE = Recipe(learning_rate=1e-3, decay_from=0.35, ema_decay=0.999)
-SHEET_SECONDS = 600
+SHEET_SECONDS, SHEET_STEPS = 600, 10
 SHEET_PROMPTS = (
     "a cat on a blue background",
     "a 3d panda on a green background",
@@ -78,6 +78,6 @@ def draw_sheet(run: Run, unet: UNet2DConditionModel) -> None:
     vae = load_autoencoder(run)
     rows = []
     for guidance_scale in (1.0, 3.0, 7.5):
-        latents = denoiser.sample(unet, embeds[1:], embeds[0], guidance_scale, range(len(SHEET_PROMPTS)))
+        latents = denoiser.sample(unet, embeds[1:], embeds[0], guidance_scale, range(len(SHEET_PROMPTS)), SHEET_STEPS)
         rows.append(autoencoder.decode(vae, latents))
     save_sheet(run.file("unet.png"), torch.cat(rows), columns=len(SHEET_PROMPTS))

@@ -3,8 +3,8 @@
 import math
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from itertools import accumulate
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -35,10 +35,12 @@ class Budget:
         return min(1.0, max(by_steps, by_time))
 
 
-def moments(shares: dict[str, float], started: float, seconds: float) -> dict[str, float]:
-    """When each stage ends: in their order, after its share of the seconds; the shares need not add up to 1."""
-    ends = accumulate(shares.values())
-    return {stage: started + seconds * end / sum(shares.values()) for stage, end in zip(shares, ends, strict=True)}
+def end_of_first(shares: Collection[float], now: float, end: float) -> float:
+    """When the first of several stages ends that share the time until `end`; what one spends too much, all others lack.
+
+    The shares need not add up to 1.
+    """
+    return now + max(0.0, end - now) * next(iter(shares)) / sum(shares)
 
 
 @dataclass

@@ -164,7 +164,7 @@ def to_images(pixels: Tensor) -> Tensor:
 def report_autoencoder(run: Run, vae: AutoencoderKL, name: str) -> float:
     """<name>.png, fresh compositions above what becomes of them; their PSNR in dB."""
     sprites = load_sprites(run)
-    fresh = [compose.compose(sprites, WHITENING_SEED, i, run.concepts).pixels for i in range(128)]
+    fresh = [compose.compose(sprites, WHITENING_SEED, i, run.concepts).pixels for i in range(32)]
     images = compose.to_tensor(fresh).to(run.device)
     decoded = autoencoder.decode(vae, autoencoder.encode(vae, images))
     quality = autoencoder.psnr(images, decoded)
