@@ -153,15 +153,16 @@ def read_lora(folder: Path) -> object:
     """A LoRA as its loader describes it for the starter model."""
     from nodes.backend import checkpoints
 
-    return checkpoints.lora(str(folder / "case.safetensors"), starter())
+    parts = starter()
+    return checkpoints.lora(str(folder / "case.safetensors"), parts.model, parts.text_encoder)
 
 
 @cache
 def starter() -> Any:
-    """The description of the starter's denoiser."""
+    """The descriptions of the starter's parts."""
     from nodes.backend import checkpoints
 
-    return checkpoints.checkpoint(str(MODEL)).model
+    return checkpoints.checkpoint(str(MODEL))
 
 
 def read_control(folder: Path) -> object:
