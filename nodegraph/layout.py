@@ -7,11 +7,12 @@ The layers of Sugiyama, Tagawa and Toda 1981. The canvas draws a wire level from
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from math import inf
 from typing import Any, NamedTuple, cast
 
 from nodegraph.graph import Graph, Port
+from nodegraph.pieces import PIECE, Pieces, finish
 
 Point = tuple[float, float]
 Size = tuple[float, float]
@@ -74,16 +75,30 @@ class Wire(NamedTuple):
     end: float
 
 
+Layout = tuple[dict[str, Point], dict[str, Size]]
+
+
 def layered(
     graph: Graph, boxes: Mapping[str, Box], frames: Mapping[str, Collection[str]], room: tuple[float, float]
-) -> tuple[dict[str, Point], dict[str, Size]]:
-    """Places for the nodes that have a box, their upper left corners; and for the frames, with new sizes for these.
+) -> Layout:
+    """`layering`, all at once."""
+    return finish(layering(graph, boxes, frames, room, lambda done: None))
+
+
+def layering(
+    graph: Graph,
+    boxes: Mapping[str, Box],
+    frames: Mapping[str, Collection[str]],
+    room: tuple[float, float],
+    report: Callable[[float], None],
+) -> Pieces[Layout]:
+    """In pieces, places for the nodes that have a box, their upper left corners; and for the frames, with new sizes.
 
     frames: what each surrounds, the frames inside it included; nothing else comes to lie in it, and one around nothing
     is left alone. room: between a frame's edge and what is in it, at the sides and below, and above.
 
     The upper left corner of them all stays where it is; nodes above each other stay so where the links leave a choice.
-    Links with nodes that have no box do not count.
+    Links with nodes that have no box do not count. report: told how much is done, 0..1.
     """
     import networkx  # half a second: nobody waits for it before the first layout
 
@@ -97,6 +112,7 @@ def layered(
     links.remove_edges_from([*nx.selfloop_edges(links)])
     while not nx.is_directed_acyclic_graph(links):
         links.remove_edge(*nx.find_cycle(links)[-1])
+        yield
     nest = _Nest(frames, nodes)
     left, top = (min(graph.nodes[id].pos[axis] for id in (*nodes, *nest.members)) for axis in (0, 1))
     together = links.to_undirected()
@@ -105,7 +121,13 @@ def layered(
     parts = nx.connected_components(together)
     rects: dict[str, Rect] = {}
     for part in sorted(parts, key=lambda part: min(graph.nodes[id].pos[1] for id in part)):
-        placed = nest.framed(_Part(graph, _columns(links.subgraph(part)), nodes, nest, room).places(), nodes, room)
+        done = len(rects)
+
+        def report_part(share: float, done: int = done, size: int = len(part)) -> None:
+            report((done + share * size) / len(nodes))
+
+        places_in_part = yield from _Part(graph, _columns(links.subgraph(part)), nodes, nest, room).places(report_part)
+        placed = nest.framed(places_in_part, nodes, room)
         highest = min(rect.y for rect in placed.values())
         rects |= {id: rect._replace(y=top + rect.y - highest) for id, rect in placed.items()}
         top = max(rects[id].y + rects[id].height for id in placed) + PART_GAP
@@ -214,11 +236,14 @@ class _Part:
             spans[Border(frame, upper=True)] = spans[Border(frame, upper=False)] = across
         return spans
 
-    def places(self) -> dict[str, Point]:
+    def places(self, report: Callable[[float], None]) -> Pieces[dict[str, Point]]:
         """The upper left corner of each node, in whole units."""
         least, best = inf, dict[Item, float]()
         for sweep in range(SWEEPS):
-            self.y = self._separated(self._wanted(sweep))
+            report(sweep / SWEEPS)
+            wanted = self._wanted(sweep)
+            yield
+            self.y = yield from self._separated(wanted)
             cost = self._cost()
             if cost < least:
                 least, best = cost, self.y
@@ -249,7 +274,7 @@ class _Part:
                 y[id] = sum(y[other] + below for other, below in pulls) / len(pulls)
         return y
 
-    def _separated(self, wanted: Mapping[str, float]) -> dict[Item, float]:
+    def _separated(self, wanted: Mapping[str, float]) -> Pieces[dict[Item, float]]:
         """The places nearest by at which nothing touches, halfway between pushing all down and pushing all up."""
         side, above = self.room
         places: dict[Item, float] = {**wanted}
@@ -257,7 +282,9 @@ class _Part:
             places[Border(frame, upper=True)] = min(wanted[id] for id in ids) - above
             places[Border(frame, upper=False)] = max(wanted[id] + self.boxes[id].height for id in ids) + side
         order = self._ordered(wanted)
-        down, up = self._pushed(order, places, 1), self._pushed(order[::-1], places, -1)
+        yield
+        down = yield from self._pushed(order, places, 1)
+        up = yield from self._pushed(order[::-1], places, -1)
         return {item: (down[item] + up[item]) / 2 for item in order}
 
     def _ordered(self, wanted: Mapping[str, float]) -> list[Item]:
@@ -275,11 +302,13 @@ class _Part:
             order.append(id)
         return [*order, *(Border(frame, upper=False) for frame in reversed(opened))]
 
-    def _pushed(self, order: Sequence[Item], wanted: Mapping[Item, float], sign: int) -> dict[Item, float]:
+    def _pushed(self, order: Sequence[Item], wanted: Mapping[Item, float], sign: int) -> Pieces[dict[Item, float]]:
         """Put one item after another where it is wanted, or as far on as it must. sign: 1 is down, -1 is up."""
         nodes, lanes = defaultdict[int, float](lambda: -inf), defaultdict[int, float](lambda: -inf)  # taken so far
         places: dict[Item, float] = {}
-        for item in order:
+        for number, item in enumerate(order):
+            if number % PIECE == PIECE - 1:
+                yield
             before, after = self._gaps(item, sign)
             at = sign * wanted[item]
             for span in self.spans[item]:

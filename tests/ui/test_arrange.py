@@ -2,6 +2,9 @@
 
 from itertools import combinations
 
+import pytest
+from PySide6.QtWidgets import QProgressBar, QProgressDialog
+
 from nodegraph import graph as edits
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.messages import Finished
@@ -101,3 +104,30 @@ def test_a_frame_around_a_part_of_what_makes_room_grows(canvas, hand):
     put_into_the_wire_to_show(canvas, hand)
     assert canvas.scene.with_members({"frame"}) == before | {"new"}
     assert canvas.scene.nodes["frame"].rect.right() > canvas.scene.nodes["show"].rect.right()
+
+
+@pytest.fixture
+def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with many nodes: nothing is done at once."""
+    monkeypatch.setattr("ui.canvas.arranging.AT_ONCE", 0)
+    monkeypatch.setattr("ui.canvas.arranging.SLICE", 0.0)
+
+
+def test_a_layout_that_takes_long_is_made_in_pieces_with_its_progress_to_see(canvas, qtbot, slowly):
+    arrange.arrange(canvas)
+    (dialog,) = canvas.findChildren(QProgressDialog)
+    assert canvas.document.undo_stack.count() == 0
+    seen: list[int] = []
+    dialog.findChild(QProgressBar).valueChanged.connect(seen.append)
+    qtbot.waitUntil(lambda: canvas.document.undo_stack.count() == 1)
+    assert len(set(seen)) > 5
+
+
+def test_a_layout_that_is_stopped_moves_nothing(canvas, qtbot, slowly):
+    before = canvas.document.graph
+    arrange.arrange(canvas)
+    (dialog,) = canvas.findChildren(QProgressDialog)
+    dialog.cancel()
+    qtbot.wait(50)
+    assert canvas.document.graph is before
+    assert canvas.document.undo_stack.count() == 0

@@ -10,7 +10,9 @@ from PySide6.QtCore import QPointF, QRectF
 
 from nodegraph.builtin import FRAME
 from nodegraph.graph import Graph, Node, move_nodes
-from nodegraph.layout import NODE_GAP, Box
+from nodegraph.layout import NODE_GAP, Box, Layout, layering
+from nodegraph.pieces import Work
+from ui.canvas.arranging import Arranging
 from ui.canvas.gestures import SNAP
 from ui.canvas.scene import NodeItem
 from ui.canvas.shape import HEADER
@@ -69,8 +71,6 @@ def nudge(canvas: Canvas, dx: int, dy: int, step: float = SNAP) -> None:
 
 def arrange(canvas: Canvas) -> None:
     """Lay out the selected nodes, or all, in columns along the wires; what is in a frame or zone stays together."""
-    from nodegraph.layout import layered
-
     scene = canvas.scene
     ids = scene.with_members(canvas.selection) if len(canvas.selection) > 1 else frozenset(scene.nodes)
     frames = {id: scene.with_members([id]) - {id} for id in ids if scene.nodes[id].figure == "frame"}
@@ -81,18 +81,25 @@ def arrange(canvas: Canvas) -> None:
     zones = {f"{zone.begin}/zone": zone for zone in scene.zones if zone.nodes <= sizes.keys()}  # no id has a slash
     stand_ins = {id: Node(FRAME, pos=zone.rect.topLeft().toTuple()) for id, zone in zones.items()}
     graph = replace(canvas.scope.graph, nodes={**canvas.scope.graph.nodes, **stand_ins})
-    places, frame_sizes = layered(graph, sizes, _kept_together(frames, zones), FRAME_ROOM)
-    notes = [item.rect for item in scene.nodes.values() if item.figure == "note" and item.id not in places]
-    down = _clearance([QRectF(*places[id], *size[:2]) for id, size in sizes.items()], notes)
-    before = {id: scene.nodes[id].pos for id in places.keys() - zones.keys()}
+    arranging = Arranging(canvas)
+    kept = _kept_together(frames, zones)
+    arranging.work = Work(layering(graph, sizes, kept, FRAME_ROOM, arranging.report))
 
-    def change(graph: Graph) -> Graph:
-        graph = move_nodes(graph, {id: (round(places[id][0]), round(places[id][1] + down)) for id in before})
-        grown = {id: replace(graph.nodes[id], size=frame_sizes[id]) for id in frame_sizes.keys() & frames.keys()}
-        return replace(graph, nodes={**graph.nodes, **grown})
+    def apply(layout: Layout) -> None:
+        places, frame_sizes = layout
+        notes = [item.rect for item in scene.nodes.values() if item.figure == "note" and item.id not in places]
+        down = _clearance([QRectF(*places[id], *size[:2]) for id, size in sizes.items()], notes)
+        before = {id: scene.nodes[id].pos for id in places.keys() - zones.keys()}
 
-    canvas.scope.edit("Arrange nodes", change)
-    canvas.glide(before)
+        def change(graph: Graph) -> Graph:
+            graph = move_nodes(graph, {id: (round(places[id][0]), round(places[id][1] + down)) for id in before})
+            grown = {id: replace(graph.nodes[id], size=frame_sizes[id]) for id in frame_sizes.keys() & frames.keys()}
+            return replace(graph, nodes={**graph.nodes, **grown})
+
+        canvas.scope.edit("Arrange nodes", change)
+        canvas.glide(before)
+
+    arranging.start(len(sizes), apply)
 
 
 def _kept_together(frames: Mapping[str, frozenset[str]], zones: Mapping[str, ZoneItem]) -> dict[str, frozenset[str]]:
