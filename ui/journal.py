@@ -10,15 +10,20 @@ import json
 import os
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nodegraph import workflow
-from nodegraph.files import read_own, usable_path, write_atomic
+from nodegraph.files import read_limited, read_own, usable_path, write_atomic
 from nodegraph.graph import Graph, Port, diff
 
 MAX_BYTES = 1 << 20
 """A journal that grew by this much is started over with the graph as it is."""
+
+MOST_TRIES = 2
+"""Recoveries of a journal that may fail, or be ended by somebody who waited too long for them."""
+TRIES = ".tries"
 
 UNTITLED = "Untitled"
 READ_BYTES = workflow.MAX_BYTES + 2 * MAX_BYTES
@@ -67,6 +72,24 @@ class Journal:
             file.flush()
             os.fsync(file.fileno())
         self._room -= len(line)
+
+
+def count_try(path: Path) -> int:
+    """Note that a journal is about to be recovered; how many times that was begun and not ended."""
+    marker = path.with_suffix(TRIES)
+    try:
+        count = int(read_limited(marker, 20)) + 1
+    except (OSError, ValueError):
+        count = 1
+    with suppress(OSError):  # a folder that must not be written to has no use for it
+        write_atomic(marker, b"%d" % count)
+    return count
+
+
+def forget_tries(path: Path) -> None:
+    """The recovery of a journal has come to its end."""
+    with suppress(OSError):
+        path.with_suffix(TRIES).unlink(missing_ok=True)
 
 
 def read(path: Path) -> State:

@@ -346,6 +346,8 @@ class MainWindow(QMainWindow):
         """Show what was open when the program last ended without being closed, and say what could not be read."""
         for sentence in (*self.settings.complaints, *self.session.complaints, *self.gallery.complaints):
             self.complain(sentence)
+        for sentence in self.session.begin_recovery():
+            self.complain(sentence)
         documents = self.session.restore()
         for document in documents:
             self.tabs.show_document(document)

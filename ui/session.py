@@ -13,7 +13,7 @@ from PySide6.QtCore import QLockFile, QObject, QSize, QTimer, Signal
 from PySide6.QtGui import QImage
 
 from nodegraph import png, workflow
-from nodegraph.files import Damaged, read_limited, reason, remove_leftovers
+from nodegraph.files import Damaged, read_limited, reason, remove_leftovers, said_to_be, set_aside
 from nodegraph.graph import Graph
 from nodegraph.registry import Registry
 from ui import journal
@@ -25,6 +25,7 @@ from ui.state_folder import MAX_RECENT, make_folders, read_recent, unusable, wri
 from ui.thumbnail import fitted, png_bytes
 from ui.watch import FileWatch
 
+RECOVERY_MS = 2000  # after which a program that answers has recovered its documents
 JOURNAL_PAUSE = 500  # ms from an edit to its record; a held slider makes two records a second
 THUMBNAIL = QSize(320, 320)
 
@@ -62,6 +63,7 @@ class Session(QObject):
         self.safe = self._prepare()
         self.recent: tuple[Path, ...] = self._read_recent(self.complaints.append)
         self._open: list[_Kept] = []
+        self._tried: list[Path] = []  # journals whose recovery has begun
         # Writing waits for the disk, so the window does not do it. One thread: records stay in order.
         self._writer = ThreadPoolExecutor(1, "journal")
         self._keeping: Future[None] | None = None  # of the newest version
@@ -132,6 +134,33 @@ class Session(QObject):
         """The open document with this file."""
         return next((d for d in self.documents if d.path and _same_file(d.path, path)), None)
 
+    def begin_recovery(self) -> tuple[str, ...]:
+        """Count one more try to recover each journal, and set aside those of which all tries failed.
+
+        What was set aside, as sentences. A try has failed when the program ends before it answers again for a while.
+        """
+        QTimer.singleShot(RECOVERY_MS, self, self.recovered)
+        complaints: list[str] = []
+        for path in self._journals.glob("*.journal"):
+            held = lock(_lock_of(path))
+            if held is None:
+                continue  # another instance has it
+            count = journal.count_try(path)
+            if count > journal.MOST_TRIES:
+                aside = said_to_be(set_aside(path))
+                complaints.append(f"A document could not be recovered in {journal.MOST_TRIES} tries; {aside}")
+                journal.forget_tries(path)
+            else:
+                self._tried.append(path)
+            held.unlock()
+        return tuple(complaints)
+
+    def recovered(self) -> None:
+        """Every document that was recovered is shown, and the program answers."""
+        for path in self._tried:
+            journal.forget_tries(path)
+        self._tried.clear()
+
     def restore(self) -> tuple[Document, ...]:
         """Open what was open, with its unsaved changes, when the program last ended without closing its documents.
 
@@ -156,6 +185,7 @@ class Session(QObject):
         """Close all documents and stop the writing; the session is of no use afterwards."""
         for document in self.documents:
             self.close(document)
+        self.recovered()
         self._writer.shutdown()
 
     # Files --------------------------------------------------------------------------------------------

@@ -374,3 +374,33 @@ def test_what_another_program_wrote_is_a_version_before_it_is_saved_over(session
     workflow.save(theirs, file)
     session.save(edited(document), file)
     assert theirs in [workflow.load(version.file) for version in session.versions(document)]
+
+
+def test_a_recovery_that_failed_twice_is_not_tried_again(registry, graph, tmp_path):
+    first = Session(registry, tmp_path)
+    first.new(graph)
+    crash(first)
+    for _ in range(2):
+        again = Session(registry, tmp_path)
+        assert again.begin_recovery() == ()
+        assert len(again.restore()) == 1
+        crash(again)
+    last = Session(registry, tmp_path)
+    (sentence,) = last.begin_recovery()
+    assert sentence.startswith("A document could not be recovered in 2 tries; it is kept as ")
+    assert sentence.endswith(".damaged")
+    assert last.restore() == ()
+    assert len([*(tmp_path / "journals").glob("*.damaged")]) == 1
+    assert Session(registry, tmp_path).begin_recovery() == ()
+
+
+def test_a_recovery_that_came_to_its_end_is_not_held_against_the_journal(registry, graph, tmp_path):
+    first = Session(registry, tmp_path)
+    first.new(graph)
+    crash(first)
+    for _ in range(5):
+        again = Session(registry, tmp_path)
+        assert again.begin_recovery() == ()
+        assert len(again.restore()) == 1
+        again.recovered()
+        crash(again)
