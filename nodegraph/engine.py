@@ -16,8 +16,10 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from math import inf
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import cast
 
 from nodegraph import workflow
 from nodegraph.cache import Cache, DiskCache
@@ -29,6 +31,7 @@ from nodegraph.messages import (
     Event,
     Failed,
     Free,
+    Heard,
     Holding,
     Idle,
     Look,
@@ -57,6 +60,8 @@ LIBRARY_SETTINGS = {
 """Set before anything imports those libraries, unless the user has set them."""
 
 DISK_BYTES = 4 << 30
+PLANNING_SECONDS = 0.05
+"""Of planning, before the engine looks whether something else is wanted."""
 
 
 def cache_folder() -> str:
@@ -129,8 +134,12 @@ class Engine:
         gc.freeze()
 
     def plan(self, graph: Graph, targets: tuple[str, ...]) -> Plan:
+        return cast(Plan, self.plan_some(graph, targets, inf))
+
+    def plan_some(self, graph: Graph, targets: tuple[str, ...], seconds: float) -> Plan | None:
+        """Plan for so long; None when there is more to do: call again to go on."""
         try:
-            return self._planner.plan(graph, targets)
+            return self._planner.plan(graph, targets) if self._planner.prepare(graph, seconds, targets) else None
         except Exception:
             self._planner = Planner(self.registry, self.environment)  # this one stopped half-way
             raise
@@ -201,6 +210,8 @@ def serve(conn: Connection, settings: Settings) -> None:
         server.emit(Ready(os.getpid(), time.perf_counter() - start, engine.environment))
         threading.Thread(target=server.listen, name="listener", daemon=True).start()
         engine.configure()
+        server.awake = True
+        server.emit(Heard())
     except (ImportError, ValueError, OSError) as error:
         conn.send(Failed("", f"The engine cannot start: {error}", traceback=traceback.format_exc()))
         sys.exit(1)
@@ -242,6 +253,7 @@ class _Server:
         self._requests: queue.SimpleQueue[Report | Free | Look] = queue.SimpleQueue()
         self._looks: list[tuple[str, Source, int]] = []  # what is still to be looked at, the next one last
         self._latest: _Task | None = None
+        self.awake = False  # what computing needs is loaded
 
     def emit(self, event: Event) -> None:
         with self._sending:
@@ -251,27 +263,38 @@ class _Server:
                 self._end()
 
     def listen(self) -> None:
+        run: Run | None = None  # what is being planned; another one takes its place
         while True:
             try:
+                if run is not None and not self._conn.poll():
+                    run = None if self._plan(run) else run
+                    continue
                 request: Request | None = self._conn.recv()
             except (EOFError, OSError):
                 request = None  # the editor is gone
             if request is None:
                 self._end()
             elif isinstance(request, Run):
-                self._take(request)
+                run = request
+                if self.awake:
+                    self.emit(Heard(run.ticket))
             else:
                 self._requests.put(request)
                 self._inbox.put(None)
 
-    def _take(self, run: Run) -> None:
+    def _plan(self, run: Run) -> bool:
+        """Plan for a while; whether it is done and the run can begin."""
         try:
-            self._latest = _Task(run, self._engine.plan(run.graph, run.targets))
+            plan = self._engine.plan_some(run.graph, run.targets, PLANNING_SECONDS)
+            if plan is None:
+                return False
+            self._latest = _Task(run, plan)
         except Exception as error:
             # A mistake in planning must not end the engine, and with it what is computed already.
             failed = Failed("", f"The graph cannot be planned: {error}", traceback=traceback.format_exc())
             self._latest = _Task(run, Plan({}, {}, (), {}), failed)
         self._inbox.put(self._latest)
+        return True
 
     def work(self) -> None:
         while True:

@@ -68,6 +68,16 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """The process has loaded what computing needs, or, from then on, received the Run with this ticket.
+
+    It says so at once, whatever it is doing, unless it is stuck.
+    """
+
+    ticket: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Began:
     """From here on, what is said is about the Run with this ticket."""
 
@@ -205,4 +215,19 @@ class Gone:
     message: str = ""
 
 
-Event = Ready | Began | Planned | Started | Progress | Finished | Seen | Failed | Warned | Saved | Idle | Memory | Gone
+Event = (
+    Ready
+    | Heard
+    | Began
+    | Planned
+    | Started
+    | Progress
+    | Finished
+    | Seen
+    | Failed
+    | Warned
+    | Saved
+    | Idle
+    | Memory
+    | Gone
+)

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from time import perf_counter
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from nodegraph.client import EngineClient
 from nodegraph.engine import Settings
 from nodegraph.graph import Graph
-from nodegraph.messages import Began, Event, Finished, Free, Gone, Idle, Look, Ready, Report, Run, Seen, Started
+from nodegraph.messages import Began, Event, Finished, Free, Gone, Heard, Idle, Look, Ready, Report, Run, Seen, Started
+from ui.post import Post
 
 PATIENCE_MS = 3000
 """How long Stop waits for the engine to react before the process is ended and started again."""
 
+HEARING_MS = 4000
+"""How long an engine with nothing to do has to say that it heard of a run."""
+
+FRAME_MS = 33
+"""Events are told of at most this often: nobody sees more pictures a second."""
+BATCH, BATCH_SECONDS = 300, 0.012
+"""How many events at a time, and how long handing them on may take: the window answers in between."""
+
 Receiver = Callable[[Event], None]
-
-
-class _Post(QObject):
-    """Brings events to the GUI thread. The reader thread holds it: it lasts as long, whatever becomes of the engine."""
-
-    arrived = Signal(object)
-
-    def put(self, event: Event) -> None:
-        self.arrived.emit(event)
 
 
 class Engine(QObject):
@@ -38,6 +39,7 @@ class Engine(QObject):
     unclaimed = Signal(object)  # an Event that belongs to no run
     seen = Signal(object)  # a Seen
     freed = Signal()  # nothing is running any more
+    telling = Signal(bool)  # from here on (True) to there (False), events come one after the other
 
     def __init__(self, settings: Settings, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -46,13 +48,18 @@ class Engine(QObject):
         self._receivers: dict[int, Receiver] = {}  # by ticket, oldest first; of the runs that are not over
         self._ticket = 0  # of the latest run
         self._begun = 0  # of the run that is spoken of
-        self._post = _Post()
-        self._post.arrived.connect(self._take, Qt.ConnectionType.QueuedConnection)
+        self._post = post = Post()
+        self._frame = QTimer(self, singleShot=True, interval=FRAME_MS)
+        self._frame.timeout.connect(self._tell)
+        self._post.arrived.connect(self._arrived, Qt.ConnectionType.QueuedConnection)
         self._client = client = EngineClient(settings, self._post.put)
-        self.destroyed.connect(lambda: client.close())  # with a window that nobody closed
+        self.destroyed.connect(lambda: _close(client, post))  # with a window that nobody closed
         self._stopping = self._working = False  # whether Stop was pressed; whether a node is at work
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
-        self._patience.timeout.connect(self._client.restart)
+        self._patience.timeout.connect(self._restart)
+        self._awake = False  # what this process has to load is loaded: it answers at once
+        self._hearing = QTimer(self, singleShot=True, interval=HEARING_MS)
+        self._hearing.timeout.connect(self._restart)
 
     @property
     def running(self) -> bool:
@@ -74,6 +81,8 @@ class Engine(QObject):
         self._ticket += 1
         self._receivers[self._ticket] = receiver
         self._client.run(Run(graph, tuple(targets), effects, self._ticket))
+        if self._awake and not self._working:
+            self._hearing.start()
 
     def stop(self, receiver: Receiver) -> None:
         """End the latest run, if it is this receiver's.
@@ -101,14 +110,45 @@ class Engine(QObject):
         """End the process; no event comes after this."""
         self._patience.stop()
         self._receivers.clear()  # there is nothing left to stop
-        self._post.arrived.disconnect(self._take)
-        self._client.close()
+        self._post.arrived.disconnect(self._arrived)
+        for timer in (self._frame, self._hearing):
+            timer.stop()
+        _close(self._client, self._post)
+
+    def _restart(self) -> None:
+        """End a process that does not react, and start another."""
+        self._post.set_open(True)  # its last events must not wait for who waits for them
+        self._client.restart()
+        self._post.set_open(False)
+
+    def _arrived(self) -> None:
+        if not self._frame.isActive():
+            self._tell()
+
+    def _tell(self) -> None:
+        """Hand on what waits, or the first part of it."""
+        event = self._post.take()
+        if event is None:
+            return
+        end = perf_counter() + BATCH_SECONDS
+        self._frame.start()
+        self.telling.emit(True)
+        self._take(event)
+        for _ in range(BATCH):
+            event = self._post.take() if perf_counter() < end else None
+            if event is None:
+                break
+            self._take(event)
+        self.telling.emit(False)
 
     def _take(self, event: Event) -> None:
         self.happened.emit(event)
         if isinstance(event, Started | Finished):
             self._node_works(isinstance(event, Started))
         match event:
+            case Heard():
+                self._awake = True
+                self._hearing.stop()
             case Began():
                 self._begin(event.ticket)
             case Ready():
@@ -153,7 +193,8 @@ class Engine(QObject):
 
     def _gone(self, event: Gone) -> None:
         self._be_patient()
-        self._working = False
+        self._working = self._awake = False
+        self._hearing.stop()
         receivers, self._receivers = self._receivers, {}
         again, self.ready = self.ready, False
         guilty = receivers.get(self._begun, self.unclaimed.emit)
@@ -165,6 +206,11 @@ class Engine(QObject):
         if again:
             # At once, so that the next run need not wait; but not over and over when it cannot even start.
             self._client.start()
+
+
+def _close(client: EngineClient, post: Post) -> None:
+    post.set_open(True)
+    client.close()
 
 
 def _nobody(event: Event) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from nodegraph.calls import Call
 from nodegraph.keys import has_ref
@@ -61,6 +61,8 @@ class Records:
 
     def __init__(self) -> None:
         self._calls: dict[str, list[Call]] = {}  # by engine node id
+        self._rounds: dict[str, dict[tuple[int, ...], Call]] = {}  # the same by iteration, of those that were asked for
+        self._highest: dict[str, tuple[int, ...]] = {}  # by engine node id, in each zone the last round with a picture
         self._known: OrderedDict[str, Known] = OrderedDict()  # by key, oldest first
         self._used = 0  # bytes of pictures
 
@@ -70,11 +72,41 @@ class Records:
         for call in calls:
             expected.setdefault(call.node, []).append(call)
         self._calls |= expected
+        for node in expected:
+            self._rounds.pop(node, None)
+            self._highest.pop(node, None)
+        for node, calls in expected.items():
+            if calls[0].iteration:
+                for call in calls:
+                    if self.known(call.key).picture is not None:
+                        self.pictured(node, call.iteration)
 
     @property
     def loops(self) -> tuple[str, ...]:
         """The nodes that are called inside a zone."""
         return tuple(node for node, calls in self._calls.items() if calls[0].iteration)
+
+    def pictured(self, node: str, iteration: tuple[int, ...]) -> None:
+        """There is a picture of a node in a round."""
+        before = self._highest.get(node, iteration)
+        self._highest[node] = tuple(map(max, before, iteration))
+
+    def highest(self, node: str) -> tuple[int, ...]:
+        """In each zone around a node, the last round of which there was a picture; empty when there was none."""
+        return self._highest.get(node, ())
+
+    def at(self, node: str, rounds: Sequence[int | None]) -> StepRecord | None:
+        """The last call of a node in these rounds of the innermost zones around it; None stands for any round."""
+        calls = self._calls.get(node, [])
+        if not calls or len(calls[0].iteration) < len(rounds):
+            return None
+        if None not in rounds and len(rounds) == len(calls[0].iteration):
+            if node not in self._rounds:
+                self._rounds[node] = {call.iteration: call for call in calls}
+            found = self._rounds[node].get(cast("tuple[int, ...]", tuple(rounds)))
+        else:
+            found = next((call for call in reversed(calls) if _in_rounds(call.iteration, rounds)), None)
+        return StepRecord(found, *self.known(found.key)) if found else None
 
     def known(self, key: str) -> Known:
         return self._known.get(key, UNKNOWN)
@@ -95,6 +127,11 @@ class Records:
     def steps(self, node: str) -> tuple[StepRecord, ...]:
         """The calls of a node, first round first. node: as the engine calls it, such as "denoise/step"."""
         return tuple(StepRecord(call, *self.known(call.key)) for call in self._calls.get(node, ()))
+
+
+def _in_rounds(iteration: tuple[int, ...], rounds: Sequence[int | None]) -> bool:
+    inner = iteration[-len(rounds) :]
+    return all(wanted in (None, round) for wanted, round in zip(rounds, inner, strict=True))
 
 
 def _nbytes(known: Known) -> int:

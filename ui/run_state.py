@@ -4,67 +4,28 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
 from nodegraph import messages as m
 from nodegraph.calls import Call
 from nodegraph.types import Picture
+from ui.due import Due
+from ui.node_run import IDLE, NodeRun, State, counts_for, owner, places
 from ui.records import Records, StepRecord
+from ui.telling import Telling
 from ui.text import duration
 
-State = Literal["idle", "running", "done", "cached", "failed"]
+__all__ = ["IDLE", "NodeRun", "RunState", "owner", "places"]
 
 
-@dataclass(frozen=True, slots=True)
-class NodeRun:
-    """One node in the latest run.
-
-    done: how many of its `calls` are over; fraction: the same as 0..1, parts of a call counted.
-    seconds: time spent computing. memory: bytes that its results take. picture: what it looks like, live
-    while it runs. stale: its settings, or something upstream, changed since.
-    """
-
-    state: State = "idle"
-    done: int = 0
-    calls: int = 1
-    fraction: float = 0.0
-    seconds: float = 0.0
-    memory: int = 0
-    message: str = ""
-    picture: Picture | None = None
-    stale: bool = False
-
-
-IDLE = NodeRun()
-
-
-def owner(node: str) -> str:
-    """The node on the canvas that an engine's node id belongs to: "denoise/step" is inside "denoise"."""
-    return node.split("/", 1)[0]
-
-
-def places(node: str) -> tuple[str, ...]:
-    """Where an engine's node id counts, outermost first: "denoise/step" for the group "denoise", and for itself."""
-    parts = node.split("/")
-    return tuple("/".join(parts[: depth + 1]) for depth in range(len(parts)))
-
-
-def _counts_for(of: str, node: str) -> bool:
-    """Whether `of` is among the places of a node; "" is every node's."""
-    return not of or node == of or node.startswith(f"{of}/")
-
-
-class RunState(QObject):
+class RunState(Telling):
     """Engine events, added up by node. Nodes inside a group count for the group's node, and have ids of their own."""
 
-    changed = Signal(str)  # node id, as the engine calls it
-    pictured = Signal(str)  # id of the node of the document whose picture is the newest
-    progressed = Signal()  # the run as a whole
     planned = Signal()  # other calls are to come: `loops` and `steps` say which
     wanted = Signal(object)  # Calls that somebody looks at, without a picture
 
@@ -78,15 +39,16 @@ class RunState(QObject):
         self.calls = self.finished = 0
         self.calls_by_key: Mapping[str, Call] = {}  # of the latest run; of the document, before there is one
         self._planned: Mapping[str, str] = {}  # engine node id -> key of its last call, by the latest plan
-        self._order: list[str] = []  # engine node id of every call, in plan order
-        self._place: dict[str, int] = {}  # key -> index in the plan
+        self._nodes_with: dict[str, list[str]] | None = None  # key -> nodes, made of `_planned` when it is needed
+        self._inner: dict[str, list[str]] = {}  # place -> the nodes planned in it, likewise
+        self._due = Due()
         self._turn: dict[tuple[str, str], int] = {}  # (place, key) -> index among the calls that count there
         self._preview: Picture | None = None  # the latest one of the call that runs
-        self._at = 0  # index in the plan of the call that runs
+        self._at = ""  # engine node id of the call that runs
         self._since: float | None = None  # when it started
         self._part = 0.0  # how much of it is done, 0..1
         self._keys: dict[str, str] = {}  # engine node id -> key of its last result
-        self._mean: dict[str, float] = {}  # engine node id -> seconds its last call took
+        self._at_work: dict[str, None] = {}  # places with a call that runs
         self._records = Records()
         self._picture_key: dict[str, str] = {}  # place -> key of the picture it shows
 
@@ -100,22 +62,23 @@ class RunState(QObject):
 
     def begin(self) -> None:
         """A run is on its way. What is up to date stays so, and is reused."""
-        self._order, self._place, self._turn = [], {}, {}
-        self._at, self._since, self._part = 0, None, 0.0
+        self._turn = {}
+        self._due.expect(())
+        self._at, self._since, self._part = "", None, 0.0
         self.running, self.saved, self.outcome, self._stopping = True, [], "", False
         self.calls = self.finished = 0
-        for node, run in list(self.nodes.items()):
-            if run.state in ("done", "cached") and not run.stale:
-                self._set(node, state="cached")
-            else:
-                self._set(node, state="idle", done=0, fraction=0.0, seconds=0.0, message="")
-        self.progressed.emit()
+        with self._together():
+            for node, run in list(self.nodes.items()):
+                if run.state in ("done", "cached") and not run.stale:
+                    self._set(node, state="cached")
+                else:
+                    self._set(node, state="idle", done=0, fraction=0.0, seconds=0.0, message="")
+            self._progressed()
 
     def expect(self, calls: Mapping[str, Call]) -> None:
         """What the run may consist of. calls: by key, in the order of the plan."""
         self.calls_by_key = calls
-        self._order = [call.node for call in calls.values()]
-        self._place = {key: index for index, key in enumerate(calls)}
+        self._due.expect(calls.values())
         self._turn = {}
         self._records.expect(calls.values())
         totals: Counter[str] = Counter()
@@ -125,8 +88,9 @@ class RunState(QObject):
                 self._turn[place, key] = totals[place]
                 totals[place] += 1
                 memory[place] += self._records.known(key).bytes
-        for place, count in totals.items():
-            self._set(place, calls=count, memory=memory[place])
+        with self._together():
+            for place, count in totals.items():
+                self._set(place, calls=count, memory=memory[place])
         self.planned.emit()
 
     def foresee(self, calls: Mapping[str, Call]) -> None:
@@ -159,6 +123,19 @@ class RunState(QObject):
     def steps(self, node: str) -> tuple[StepRecord, ...]:
         """The calls of a node in the latest run it was in, first round first. node: such as "denoise/step"."""
         return self._records.steps(node)
+
+    def step_in(self, node: str, rounds: Sequence[int | None]) -> StepRecord | None:
+        """The last call of a node in these rounds of the innermost zones around it; None stands for any round."""
+        return self._records.at(node, rounds)
+
+    def last_rounds(self, node: str) -> tuple[int, ...]:
+        """In each zone around a node, the last round of which there was a picture; empty when there was none."""
+        return self._records.highest(node)
+
+    @property
+    def at_work(self) -> tuple[str, ...]:
+        """The nodes that are computed now, and those around them."""
+        return tuple(self._at_work)
 
     def knows_picture(self, key: str) -> bool:
         """Whether it is known what this result looks like."""
@@ -195,24 +172,41 @@ class RunState(QObject):
                 self._gone(event)
             case _:
                 return
-        self.progressed.emit()
+        self._progressed()
 
     def see(self, node: str, key: str, picture: Picture | None) -> None:
         """A result is kept, and looks like this; no run had to say so. node: one that has it, in some round."""
         if picture is not None:
             self._records.learn(key, picture=picture)
-        self.changed.emit(node)
-        for known in [id for id, planned in self._planned.items() if planned == key]:
+            self._note_round(key)
+        self._touch(node)
+        for known in self._planned_with(key):
             self._keys[known] = key
             for place in places(known):
-                inner = (id for id in self._planned if _counts_for(place, id)) if place != known else ()
+                inner = self._inner[place] if place != known else ()
                 whole = self.of(place).state == "idle" and all(self._keys.get(id) == self._planned[id] for id in inner)
                 self._set(place, stale=False, state="cached" if whole else self.of(place).state)
             if picture is not None:
                 self._show(known, picture, key)
 
+    def _note_round(self, key: str) -> None:
+        """There is a picture of this call."""
+        if call := self.calls_by_key.get(key):
+            self._records.pictured(call.node, call.iteration)
+
+    def _planned_with(self, key: str) -> list[str]:
+        """The nodes that have this key by the latest plan."""
+        if self._nodes_with is None:
+            self._nodes_with, self._inner = {}, {}
+            for node, planned in self._planned.items():
+                self._nodes_with.setdefault(planned, []).append(node)
+                for place in places(node):
+                    self._inner.setdefault(place, []).append(node)
+        return self._nodes_with.get(key, [])
+
     def _started(self, event: m.Started) -> None:
-        self._at, self._since, self._part = self._place.get(event.key, self._at), time.monotonic(), 0.0
+        self._at, self._since, self._part = event.node, time.monotonic(), 0.0
+        self._due.over(event.key)
         self._preview = None
         for place in places(event.node):
             run = self.of(place)
@@ -231,9 +225,10 @@ class RunState(QObject):
 
     def _finished(self, event: m.Finished) -> None:
         self._keys[event.node] = event.key
+        self._due.over(event.key)
         if not event.cached:
             self.finished += 1
-            self._mean[event.node] = event.seconds
+            self._due.took(event.node, event.seconds)
             self._since, self._part = None, 0.0
         known = self._records.known(event.key)
         grown = event.bytes - known.bytes
@@ -246,6 +241,7 @@ class RunState(QObject):
         for place in places(event.node):
             self._count(place, event, grown)
         if picture is not None:
+            self._note_round(event.key)
             self._show(event.node, picture, event.key)
 
     def _count(self, place: str, event: m.Finished, grown: int) -> None:
@@ -275,8 +271,8 @@ class RunState(QObject):
 
     def _end(self, outcome: str) -> None:
         self.running, self.outcome, self._since = False, outcome, None
-        for node, run in list(self.nodes.items()):
-            if run.state == "running":
+        with self._together():
+            for node in self.at_work:
                 self._set(node, state="idle")
 
     def _summary(self, event: m.Idle) -> str:
@@ -294,7 +290,7 @@ class RunState(QObject):
 
         A picture made earlier for a key that is in the plan again is shown again.
         """
-        self._planned = keys
+        self._planned, self._nodes_with = keys, None
         # What is not planned any more, because of a problem before it, is out of date as well.
         changed = {place for node in self._keys if node not in keys for place in places(node)}
         found: dict[str, tuple[str, Picture]] = {}
@@ -303,10 +299,13 @@ class RunState(QObject):
                 changed.update(places(node))
             if picture := self._records.known(key).picture:
                 found |= dict.fromkeys(places(node), (key, picture))
-        for place, run in list(self.nodes.items()):
-            self._set(place, stale=place in changed and place not in found and run.state != "running")
-            if place in found and self._picture_key.get(place) != found[place][0]:
-                self._show_at(place, *found[place])
+        with self._together():
+            for place, run in list(self.nodes.items()):
+                stale = place in changed and place not in found and run.state != "running"
+                if stale != run.stale:
+                    self._set(place, stale=stale)
+                if place in found and self._picture_key.get(place) != found[place][0]:
+                    self._show_at(place, *found[place])
 
     def _show(self, node: str, picture: Picture, key: str = "") -> None:
         """key: of the result the picture is of; empty for a preview on the way there."""
@@ -317,14 +316,18 @@ class RunState(QObject):
         self._picture_key[place] = key
         self._set(place, picture=picture)
         if owner(place) == place:
-            self.pictured.emit(place)
+            self._show_newest(place)
 
     def _set(self, node: str, **fields: Any) -> None:
         before = self.of(node)
         after = replace(before, **fields)
         if after != before:
             self.nodes[node] = after
-            self.changed.emit(node)
+            if after.state == "running":
+                self._at_work[node] = None
+            else:
+                self._at_work.pop(node, None)
+            self._touch(node)
 
     @property
     def fraction(self) -> float:
@@ -336,13 +339,12 @@ class RunState(QObject):
 
         of: the node whose calls count; without, all of the run.
         """
-        if not self.running or not self._mean:
+        if not self.running or not self._due.known:
             return None
-        todo = [node for node in self._order[self._at + 1 :] if _counts_for(of, node)]
-        total = sum(self._mean.get(node, 0.0) for node in todo)
-        if self._since is None or self._at >= len(self._order) or not _counts_for(of, self._order[self._at]):
+        total = self._due.seconds(of)
+        if self._since is None or not counts_for(of, self._at):
             return total
         spent = time.monotonic() - self._since
-        known = self._mean.get(self._order[self._at])
+        known = self._due.mean(self._at)
         whole = known if known is not None else spent / self._part if self._part else spent
         return total + max(whole - spent, 0.0)

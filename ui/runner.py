@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from nodegraph.draft import draft
 from nodegraph.graph import Graph
-from nodegraph.messages import Event, Idle, Ready
+from nodegraph.messages import Event, Gone, Idle, Planned, Ready
 from nodegraph.plan import Plan
 from nodegraph.seeds import with_new_seeds, with_seeds_of
 from ui.describe import summary
@@ -57,7 +57,9 @@ class Runner(QObject):
         self._finished: Graph | None = None  # that of the latest run that came to its end
         self._jobs: set[int] = set()  # of this document, in the queue
         self._queued: Graph | None = None  # the graph that was queued last
+        self._known_targets: tuple[Graph, tuple[str, ...]] = Graph(), ()
         engine.unclaimed.connect(self._take)
+        engine.telling.connect(runs.hold)
         queue.began.connect(self._queued_began)
         queue.happened.connect(self._queued_happened)
         plan.planned.connect(self._planned)
@@ -67,10 +69,16 @@ class Runner(QObject):
     def targets(self) -> tuple[str, ...]:
         """What Run computes: the sinks; in a graph without any, every node whose results nobody uses."""
         graph = self.document.graph
+        if graph is not self._known_targets[0]:
+            self._known_targets = graph, self._find_targets(graph)
+        return self._known_targets[1]
+
+    def _find_targets(self, graph: Graph) -> tuple[str, ...]:
         active = [id for id, node in graph.nodes.items() if node.mode == "on"]
-        sinks = tuple(id for id in active if self.document.known(id) and self.document.type_of(id).is_sink)
+        types = {id: self.document.type_of(id) for id in active}
+        sinks = tuple(id for id in active if self.document.known(id) and types[id].is_sink)
         used = {src.node for src in graph.links.values()}
-        return sinks or tuple(id for id in active if id not in used and self.document.type_of(id).kind != "annotation")
+        return sinks or tuple(id for id in active if id not in used and types[id].kind != "annotation")
 
     @property
     def finished(self) -> Graph | None:
@@ -205,7 +213,9 @@ class Runner(QObject):
         if isinstance(event, Ready):
             self.plan.set_environment(event.environment)
         self.runs.take(event)
-        self.state_changed.emit()
+        if isinstance(event, Ready | Planned | Idle | Gone):
+            self.runs.tell()  # who hears of the run looks at its nodes
+            self.state_changed.emit()
 
     def _queued_began(self, job: Job) -> None:
         if job.id in self._jobs:

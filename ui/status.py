@@ -91,8 +91,9 @@ class StatusBar(QStatusBar):
             return runs.outcome or "Starting the engine"
         if not runs.running:
             return runs.outcome
-        for id, run in runs.nodes.items():
-            if run.state == "running" and id in workspace.document.graph.nodes:
+        for id in runs.at_work:
+            if id in workspace.document.graph.nodes:
+                run = runs.of(id)
                 title = workspace.document.title_of(id)
                 step = f"{title}: {min(run.done + 1, run.calls)} of {run.calls}" if run.calls > 1 else title
                 return " · ".join(filter(None, (step, _left(runs.seconds_left(id), "left"))))

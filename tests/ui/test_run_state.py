@@ -137,7 +137,7 @@ def test_the_time_left_is_what_the_remaining_calls_took_last_time(runs: RunState
 
 def test_the_time_left_of_one_node_counts_its_own_calls(runs: RunState):
     begin(runs, steps(4) | call("save", "save"))
-    runs.take(Finished("save", "save", (), 3.0, cached=False))
+    runs.take(Finished("save", "saved before", (), 3.0, cached=False))
     runs.take(Finished("denoise/step", "step 0", (0,), 2.0, cached=False))
     assert runs.seconds_left("denoise") == pytest.approx(3 * 2.0)
     assert runs.seconds_left("save") == pytest.approx(3.0)

@@ -32,22 +32,21 @@ class Rounds:
         wanted = [self.picked.get(begin) for begin in self._around.get(id, ())]
         if all(round is None for round in wanted):
             return run
-        for step in reversed(self.runs.steps(prefix + id)):
-            # The zones outside of the group that is shown come before those in it.
-            rounds = step.iteration[-len(wanted) :]
-            if all(w in (None, r) for w, r in zip(wanted, rounds, strict=True)):
-                if step.picture is not None:
-                    return replace(run, picture=step.picture)
-                self.runs.wanted.emit([step.call])
+        # The zones outside of the group that is shown come before those in it.
+        step = self.runs.step_in(prefix + id, wanted)
+        if step is not None and step.picture is not None:
+            return replace(run, picture=step.picture)
+        if step is not None:
+            self.runs.wanted.emit([step.call])
         return run
 
     def count(self, prefix: str, zone: ZoneNodes) -> int:
         """Of how many rounds there are pictures."""
-        found = 0
-        for id in zone.nodes & self._around.keys():
-            around = self._around[id]
-            if zone.begin in around:
-                place = around.index(zone.begin) - len(around)
-                steps = self.runs.steps(prefix + id)
-                found = max([found, *(step.iteration[place] + 1 for step in steps if step.picture is not None)])
-        return found
+        return max((self.of(prefix, id).get(zone.begin, 0) for id in zone.nodes & self._around.keys()), default=0)
+
+    def of(self, prefix: str, id: str) -> dict[str, int]:
+        """Of how many rounds of the zones around a node, by their begins, there are pictures of it."""
+        around = self._around.get(id, ())
+        highest = self.runs.last_rounds(prefix + id) if around else ()
+        inner = reversed(list(zip(reversed(around), reversed(highest), strict=False)))
+        return {begin: last + 1 for begin, last in inner}

@@ -127,6 +127,7 @@ class Scene(QObject):
         self._reported: Mapping[str, str] = {}
         self.zones: list[ZoneItem] = []
         self._zones: tuple[ZoneNodes, ...] = ()
+        self._zone_index: dict[str, int] = {}  # by begin
         self._next = 0
         self._links_of: defaultdict[str, set[Port]] = defaultdict(set)
         self._node_grid: Grid[str] = Grid()
@@ -188,6 +189,7 @@ class Scene(QObject):
             for zone in self._zones
         ]
         before, self.zones = self.zones, zones
+        self._zone_index = {zone.begin: index for index, zone in enumerate(zones)}
         for zone in [*(z for z in before if z not in zones), *(z for z in zones if z not in before)]:
             self.touched.emit(zone.bounds)
 
@@ -208,10 +210,7 @@ class Scene(QObject):
         item.known, item.problem = self.scope.known(id), self.problems.get(id, "")
         item.show_picture()
         self.nodes[id] = item
-        if run.state == "running":
-            self.running[id] = item
-        else:
-            self.running.pop(id, None)
+        self._note_running(item)
         self._node_grid.put(id, item.bounds)
         self.touched.emit(item.bounds)
 
@@ -277,20 +276,32 @@ class Scene(QObject):
         item = self.nodes.get(id)
         if item is None or self.scope.prefix + id != node:
             return
-        run = self.rounds.run(self.scope.prefix, id)
-        same_place = aspect(run.picture) == aspect(item.run.picture) and run.state == item.run.state
-        if same_place:
-            item.run = run
-            item.show_picture()
-            if run.state == "running":
-                self.animated.emit()
-            else:
-                self.touched.emit(item.bounds)
-            return
-        self._place(id)
-        for dst in self._links_of[id]:
-            self._route(dst)
-        self._frame_zones()
+        run, before = self.rounds.run(self.scope.prefix, id), item.run
+        if aspect(run.picture) != aspect(before.picture):
+            self._place(id)
+            for dst in self._links_of[id]:
+                self._route(dst)
+            return self._frame_zones()
+        around, item.run = item.bounds, run
+        item.show_picture()
+        if run.state == before.state == "running":
+            return self.animated.emit()
+        self._note_running(item)
+        self._node_grid.put(id, item.bounds)  # a node that failed has its message below it
+        self.touched.emit(item.bounds.united(around))
+        self._count_rounds(id)
+
+    def _note_running(self, item: NodeItem) -> None:
+        self.running.pop(item.id, None)
+        if item.run.state == "running":
+            self.running[item.id] = item
+
+    def _count_rounds(self, id: str) -> None:
+        """The zones around a node may have one more round to look at."""
+        for begin, rounds in self.rounds.of(self.scope.prefix, id).items():
+            if (index := self._zone_index.get(begin)) is not None and rounds > self.zones[index].rounds:
+                self.zones[index] = replace(self.zones[index], rounds=rounds)
+                self.touched.emit(self.zones[index].bounds)
 
     def show_problems(self, problems: Mapping[str, str]) -> None:
         """problems: sentence by node, as the engine calls it; a group has those of what is inside it."""
@@ -321,8 +332,8 @@ class Scene(QObject):
         near = self._node_grid.near(rect)
         if len(near) == len(self.nodes):
             return list(self.nodes.values())
-        found = [self.nodes[id] for id in near]
-        return sorted((item for item in found if item.bounds.intersects(rect)), key=lambda item: item.order)
+        found = (item for item in map(self.nodes.__getitem__, near) if item.bounds.intersects(rect))
+        return sorted(found, key=lambda item: item.order)
 
     def links_in(self, rect: QRectF) -> list[LinkItem]:
         near = self._link_grid.near(rect)

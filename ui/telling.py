@@ -1,0 +1,76 @@
+"""Signals that are held back while much happens, and then sent once each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+AT_ONCE = 300
+"""Nodes whose views are told in one piece; of a larger number the rest is told when the window has answered."""
+
+
+class Telling(QObject):
+    """Between `hold(True)` and `hold(False)` nothing is told, and then each thing once, however often it changed."""
+
+    changed = Signal(str)  # node id, as the engine calls it
+    pictured = Signal(str)  # id of the node of the document whose picture is the newest
+    progressed = Signal()  # the run as a whole
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._held = False
+        self._touched: dict[str, None] = {}  # nodes to tell of
+        self._newest: dict[str, None] = {}  # nodes of the document to tell of, whose picture is new, the newest last
+        self._went_on = False  # there is progress to tell of
+        self._rest = QTimer(self, singleShot=True, interval=0)
+        self._rest.timeout.connect(self._tell)
+
+    def hold(self, on: bool) -> None:
+        """Tell nothing for now; or tell what there is to tell."""
+        self._held = on
+        if not on:
+            self._tell()
+
+    def tell(self) -> None:
+        """What there is to tell, also while it is held."""
+        held = self._held
+        self.hold(False)
+        self._held = held
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        held, self._held = self._held, True
+        yield
+        self.hold(held)
+
+    def _tell(self) -> None:
+        if self._held:
+            return
+        told = list(islice(self._touched, AT_ONCE))
+        for node in told:
+            self._touched.pop(node, None)
+            self.changed.emit(node)
+        newest, self._newest = self._newest, {}
+        for node in newest:
+            self.pictured.emit(node)
+        if self._went_on:
+            self._went_on = False
+            self.progressed.emit()
+        if self._touched:
+            self._rest.start()
+
+    def _progressed(self) -> None:
+        self._went_on = True
+        self._tell()
+
+    def _touch(self, node: str) -> None:
+        self._touched[node] = None
+        self._tell()
+
+    def _show_newest(self, node: str) -> None:
+        self._newest.pop(node, None)
+        self._newest[node] = None
+        self._tell()
