@@ -3,7 +3,7 @@
 from itertools import combinations
 
 import pytest
-from PySide6.QtWidgets import QProgressBar, QProgressDialog
+from PySide6.QtWidgets import QProgressBar, QProgressDialog, QPushButton
 
 from nodegraph import graph as edits
 from nodegraph.graph import Graph, Node, Port
@@ -127,7 +127,9 @@ def test_a_layout_that_is_stopped_moves_nothing(canvas, qtbot, slowly):
     before = canvas.document.graph
     arrange.arrange(canvas)
     (dialog,) = canvas.findChildren(QProgressDialog)
-    dialog.cancel()
-    qtbot.wait(50)
+    stop = dialog.findChild(QPushButton)
+    assert stop.text() == "Stop"
+    stop.click()
+    qtbot.wait(500)
     assert canvas.document.graph is before
     assert canvas.document.undo_stack.count() == 0

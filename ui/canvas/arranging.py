@@ -32,7 +32,8 @@ class Arranging(QObject):
         self._apply: Callable[[Layout], None] | None = None
         self._done = 0.0
         self._dialog: QProgressDialog | None = None
-        self._timer = QTimer(self, interval=0)
+        # Single shots: a modal dialog lets others act while it is told a value.
+        self._timer = QTimer(self, interval=0, singleShot=True)
         self._timer.timeout.connect(self._go_on)
 
     def report(self, done: float) -> None:
@@ -64,6 +65,8 @@ class Arranging(QObject):
             apply(self.work.result)
         elif self._dialog:
             self._dialog.setValue(round(self._done * 1000))
+            if self._dialog:  # or it was stopped meanwhile
+                self._timer.start()
 
     def _end(self) -> None:
         self._timer.stop()
