@@ -25,6 +25,7 @@ from nodegraph.keys import Ref, call_key, canonical, has_ref
 from nodegraph.limits import MAX_STEPS, excess, infinite
 from nodegraph.node import NodeType
 from nodegraph.notes import Notes
+from nodegraph.outlines import Outlines
 from nodegraph.pieces import Pieces
 from nodegraph.site import Link, Site
 from nodegraph.structure import Zone
@@ -45,12 +46,14 @@ class Evaluator(Notes):
             GROUP_OUTPUT: self._misplaced,
         }
         self._rounds: dict[str, int] = {}  # of each zone, by its begin
+        self._outlines = Outlines()
         self.switched = False
 
     def settling(self, goals: Iterable[str]) -> Pieces[None]:
         """Evaluate these nodes, and first whatever they need, in pieces. It may be given up, and begun again."""
         goals = list(goals)
         self._drop_half()
+        self._outlines.prune(self.records)
         if not self._exhausted:
             fresh = not self.values
             yield from self._settling(goals)
@@ -177,6 +180,10 @@ class Evaluator(Notes):
         if type.foldable and not any(map(has_ref, args.values())):
             return self._fold(id, type, args, files)
         key = call_key(type, args, self._environment, files)
+        try:
+            self._outlines.add(key, type, args)
+        except ValueError as error:
+            return self._problem(id, id, None, str(error))
         record = self._record(id)
         record.keys[id] = key
         if key not in record.calls:

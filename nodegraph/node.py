@@ -80,6 +80,14 @@ class Draft:
 Kind = Literal["call", "form", "annotation"]
 """A call is run; a form is resolved by planning; an annotation is for people alone and is never planned."""
 
+Outline = Callable[..., tuple[Any, ...]]
+"""What planning can tell of a call's results without computing them, such as the size of a picture.
+
+It is called with the arguments that are given, and with outlines in place of those that other calls make, None where
+nothing is known. It returns an outline or None for each output, and raises ValueError when the arguments cannot go
+together.
+"""
+
 REQUIRED: Any = inspect.Parameter.empty
 
 
@@ -140,7 +148,7 @@ class NodeType:
 
     group: the body, for the types "group:NAME". shows: the output whose picture stands for the whole; when empty, the
     first that can show itself. on_request: takes minutes or writes files, so that it runs when a person asks for it and
-    not by itself in live mode; so do all sinks.
+    not by itself in live mode; so do all sinks. outline: see Outline.
     """
 
     id: str
@@ -156,6 +164,7 @@ class NodeType:
     kind: Kind = "call"
     shows: str = ""
     on_request: bool = False
+    outline: Outline | None = field(default=None, compare=False)
 
     @property
     def category(self) -> str:
@@ -238,11 +247,13 @@ def node(
     kind: Kind = "call",
     shows: str = "",
     on_request: bool = False,
+    outline: Outline | None = None,
 ) -> Callable[[F], F]:
     """Declare a node type; the signature is the whole declaration.
 
     id and parameter names are the file format. version: raised when equal inputs give other results.
-    aliases: further words people search for. shows, on_request: see NodeType. The function stays an ordinary function.
+    aliases: further words people search for. shows, on_request, outline: see NodeType.
+    The function stays an ordinary function.
     """
 
     def declare(fn: F) -> F:
@@ -268,6 +279,7 @@ def node(
             kind=kind,
             shows=shows,
             on_request=on_request,
+            outline=outline,
         )
         return fn
 

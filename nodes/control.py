@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from nodegraph.node import File, Range, node
+from nodes.fit import Hints, Known
 from nodes.types import Control, ControlNet, Hint, Image
 
 
@@ -16,7 +17,11 @@ def load_controlnet(path: Annotated[str, File((".safetensors",), folder=True)] =
     return controlnet(path)
 
 
-@node("control.apply", title="Apply ControlNet")
+def _followed(controlnet: ControlNet, image: Known, control: Hints | None = None, **_: object) -> tuple[Hints]:
+    return ((*(control or ()), (controlnet, image)),)
+
+
+@node("control.apply", title="Apply ControlNet", outline=_followed)
 def apply_controlnet(
     controlnet: ControlNet,
     image: Image,
@@ -27,7 +32,8 @@ def apply_controlnet(
 ) -> Control:
     """Follow this picture while denoising. Several add up: link one Apply into the next.
 
-    image: what the ControlNet was trained on, such as edges; resized to the picture being made.
+    image: what the ControlNet was trained on, such as edges; resized to the picture being made. One for all, or one
+    for each picture of a batch.
     start, end: between which parts of the denoising, 0 = the first step, 1 = the last.
     """
     if start >= end:

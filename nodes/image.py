@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Literal, NamedTuple
 
 from nodegraph.node import File, Range, node
+from nodes import fit
+from nodes.fit import Known
 from nodes.types import Image, Mask
 
 Side = Annotated[int, Range(8, 16_384, step=8, unit="px")]
@@ -18,7 +20,17 @@ class Loaded(NamedTuple):
     mask: Mask
 
 
-@node("image.load", version=2, title="Load image", aliases=("open", "picture", "file"))
+def _file(path: str) -> tuple[Known, Known]:
+    from nodes.backend import checkpoints, picture_size
+
+    try:
+        found = picture_size.read(checkpoints.find(path))
+    except ValueError:  # the run says why
+        found = None
+    return (found and (1, 3, *found), found and (1, 1, *found))
+
+
+@node("image.load", version=2, title="Load image", aliases=("open", "picture", "file"), outline=_file)
 def load(path: Annotated[str, IMAGE_FILE] = "") -> Loaded:
     """A picture from a file, turned upright as its camera says, its colours as sRGB. mask: 1 where it is transparent.
 
@@ -30,7 +42,11 @@ def load(path: Annotated[str, IMAGE_FILE] = "") -> Loaded:
     return Loaded(Image(pixels), Mask(opacity.neg_().add_(1)))
 
 
-@node("image.resize", aliases=("scale", "upscale"))
+def _resized(image: Known, width: int, height: int, **_: object) -> tuple[Known]:
+    return (fit.of_size(image, width, height),)
+
+
+@node("image.resize", aliases=("scale", "upscale"), outline=_resized)
 def resize_image(
     image: Image,
     width: Side = 512,
@@ -44,7 +60,7 @@ def resize_image(
     return Image(images.resize(image.pixels, width, height, fit, method))
 
 
-@node("image.crop", aliases=("cut",))
+@node("image.crop", aliases=("cut",), outline=_resized)
 def crop_image(image: Image, left: Offset = 0, top: Offset = 0, width: Side = 512, height: Side = 512) -> Image:
     """Cut a rectangle out of a picture."""
     from nodes.backend import images
@@ -52,13 +68,17 @@ def crop_image(image: Image, left: Offset = 0, top: Offset = 0, width: Side = 51
     return Image(images.crop(image.pixels, left, top, width, height))
 
 
-@node("image.invert", aliases=("negative",))
+def _unchanged(image: Known, **_: object) -> tuple[Known]:
+    return (image,)
+
+
+@node("image.invert", aliases=("negative",), outline=_unchanged)
 def invert_image(image: Image) -> Image:
     """The negative of a picture."""
     return Image(1 - image.pixels)
 
 
-@node("image.canny", title="Canny edges", aliases=("outline", "ControlNet"))
+@node("image.canny", title="Canny edges", aliases=("outline", "ControlNet"), outline=_unchanged)
 def canny(
     image: Image,
     low: Annotated[float, Range(0.0, 1.0, step=0.01)] = 0.05,
@@ -75,23 +95,39 @@ def canny(
     return Image(images.canny(image.pixels, low, high))
 
 
-@node("image.blend", aliases=("mix", "composite"))
+def _blended(image: Known, over: Known, amount: float = 1.0, **mask: Known) -> tuple[Known]:
+    return (fit.joined(3, image=image, over=over, **mask),)
+
+
+@node("image.blend", aliases=("mix", "composite"), outline=_blended)
 def blend_images(
     image: Image, over: Image, amount: Annotated[float, Range(0.0, 1.0, step=0.01)] = 0.5, mask: Mask | None = None
 ) -> Image:
-    """Lay one picture over another of the same size. amount: how much of it shows. mask: where, 1 = fully."""
-    _check_same_size(image, over)
+    """Lay one picture over another of the same size. amount: how much of it shows. mask: where, 1 = fully.
+
+    A single picture or mask goes with every picture of a batch; otherwise all have equally many.
+    """
+    given = {"mask": mask.weight.shape} if mask else {}
+    fit.joined(3, image=image.pixels.shape, over=over.pixels.shape, **given)
     weight = amount if mask is None else amount * mask.weight
     return Image((image.pixels + (over.pixels - image.pixels) * weight).contiguous())
 
 
-@node("image.from_mask", title="Mask to image")
+def _from_mask(mask: Known) -> tuple[Known]:
+    return (fit.of_channels(mask, 3),)
+
+
+@node("image.from_mask", title="Mask to image", outline=_from_mask)
 def from_mask(mask: Mask) -> Image:
     """A mask as a black and white picture."""
     return Image(mask.weight.expand(-1, 3, -1, -1).contiguous())
 
 
-@node("mask.from_image", title="Image to mask")
+def _one_channel(image: Known, **_: object) -> tuple[Known]:
+    return (fit.of_channels(image, 1),)
+
+
+@node("mask.from_image", title="Image to mask", outline=_one_channel)
 def to_mask(image: Image, channel: Literal["brightness", "red", "green", "blue"] = "brightness") -> Mask:
     """A picture's brightness, or one of its colours, as a mask."""
     index = {"red": 0, "green": 1, "blue": 2}.get(channel)
@@ -99,13 +135,21 @@ def to_mask(image: Image, channel: Literal["brightness", "red", "green", "blue"]
     return Mask(pixels.mean(1, keepdim=True) if index is None else pixels[:, index : index + 1].contiguous())
 
 
-@node("mask.invert", aliases=("negative",))
+def _unchanged_mask(mask: Known) -> tuple[Known]:
+    return (mask,)
+
+
+@node("mask.invert", aliases=("negative",), outline=_unchanged_mask)
 def invert_mask(mask: Mask) -> Mask:
     """Swap what is kept and what is made anew."""
     return Mask(1 - mask.weight)
 
 
-@node("image.grey", title="Grey picture", aliases=("gray", "plain", "empty", "solid"))
+def _plain(width: int, height: int, **_: object) -> tuple[Known]:
+    return ((1, 3, height, width),)
+
+
+@node("image.grey", title="Grey picture", aliases=("gray", "plain", "empty", "solid"), outline=_plain)
 def grey(
     width: Side = 512, height: Side = 512, brightness: Annotated[float, Range(0.0, 1.0, step=0.01)] = 0.5
 ) -> Image:
@@ -115,7 +159,7 @@ def grey(
     return Image(torch.full((1, 3, height, width), brightness))
 
 
-@node("mask.rectangle", aliases=("box", "region", "inpaint"))
+@node("mask.rectangle", aliases=("box", "region", "inpaint"), outline=_one_channel)
 def rectangle(
     image: Image, left: Fraction = 0.25, top: Fraction = 0.25, right: Fraction = 0.75, bottom: Fraction = 0.75
 ) -> Mask:
@@ -128,17 +172,32 @@ def rectangle(
     return Mask(weight)
 
 
-@node("image.difference", aliases=("compare", "error", "subtract"))
+def _compared(image: Known, other: Known, **_: object) -> tuple[Known]:
+    return (fit.joined(3, image=image, other=other),)
+
+
+@node("image.difference", aliases=("compare", "error", "subtract"), outline=_compared)
 def difference(image: Image, other: Image, gain: Annotated[float, Range(0.0, 100.0)] = 1.0) -> Image:
-    """Where two pictures of one size differ, and how much; black is equal. gain: makes small differences visible."""
-    _check_same_size(image, other)
+    """Where two pictures of one size differ, and how much; black is equal. gain: makes small differences visible.
+
+    A single picture is compared with every picture of a batch.
+    """
+    _compared(image.pixels.shape, other.pixels.shape)
     return Image(((image.pixels - other.pixels).abs() * gain).clamp(0, 1))
 
 
-@node("image.distance", aliases=("compare", "RMSE", "measure"))
+def _measured(image: Known, other: Known) -> tuple[None]:
+    _compared(image, other)
+    return (None,)
+
+
+@node("image.distance", aliases=("compare", "RMSE", "measure"), outline=_measured)
 def distance(image: Image, other: Image) -> float:
-    """How far two pictures of one size are apart: the root of the mean squared difference, 0 to 1."""
-    _check_same_size(image, other)
+    """How far two pictures of one size are apart: the root of the mean squared difference, 0 to 1.
+
+    A single picture is compared with every picture of a batch.
+    """
+    _compared(image.pixels.shape, other.pixels.shape)
     return (image.pixels - other.pixels).square().mean().sqrt().item()
 
 
@@ -156,9 +215,3 @@ def grid(
     from nodes.backend.sheets import sheet
 
     return Image(sheet([image.pixels for image in images], labels, columns, cell_width))
-
-
-def _check_same_size(image: Image, other: Image) -> None:
-    if image.pixels.shape[-2:] != other.pixels.shape[-2:]:
-        sizes = [f"{p.shape[-1]} x {p.shape[-2]}" for p in (image.pixels, other.pixels)]
-        raise ValueError(f"the two images must have one size, got {sizes[0]} and {sizes[1]}; use Resize first")

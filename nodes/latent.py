@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Annotated, Literal, NamedTuple
 
 from nodegraph.node import Range, Seed, node
+from nodes import fit
+from nodes.fit import Known, Shape
 from nodes.types import Image, Latent, Mask, NoiseSchedule, Vae
 
 Side = Annotated[int, Range(0, 16_384, step=8, unit="px", zero="as trained")]
@@ -14,7 +16,15 @@ SeedNumber = Annotated[int, Range(0, 2**64 - 1), Seed()]
 MAX_BATCH_INDEX = 9999  # the noise of all pictures before is drawn and dropped
 
 
-@node("latent.empty", aliases=("width", "height", "size", "batch"))
+def _empty(vae: Vae, width: int, height: int, batch: int) -> tuple[Shape]:
+    width, height = width or vae.native_size, height or vae.native_size
+    for name, length in (("width", width), ("height", height)):
+        if length % vae.factor:
+            raise ValueError(f"{name} must be a multiple of {vae.factor}, got {length}")
+    return ((batch, vae.latent_channels, height // vae.factor, width // vae.factor),)
+
+
+@node("latent.empty", aliases=("width", "height", "size", "batch"), outline=_empty)
 def empty_latent(
     vae: Vae,
     width: Side = 0,
@@ -27,11 +37,7 @@ def empty_latent(
     """
     import torch
 
-    width, height = width or vae.native_size, height or vae.native_size
-    for name, length in (("width", width), ("height", height)):
-        if length % vae.factor:
-            raise ValueError(f"{name} must be a multiple of {vae.factor}, got {length}")
-    shape = (batch, vae.latent_channels, height // vae.factor, width // vae.factor)
+    (shape,) = _empty(vae, width, height, batch)
     return Latent(torch.zeros(shape), vae.factor, vae)
 
 
@@ -40,7 +46,11 @@ class Noised(NamedTuple):
     seed: int
 
 
-@node("latent.noise", version=2, aliases=("random noise", "seed", "variation"))
+def _noised(latent: Known, **_: object) -> tuple[Known, None]:
+    return (latent, None)
+
+
+@node("latent.noise", version=2, aliases=("random noise", "seed", "variation"), outline=_noised)
 def noise(
     latent: Latent,
     sigma: Annotated[float, Range(0.0, 1000.0)],
@@ -58,7 +68,11 @@ def noise(
     return Noised(replace(latent, samples=samples, batch_index=batch_index), seed)
 
 
-@node("latent.resize", aliases=("upscale latent", "scale"))
+def _scaled(latent: Known, scale: float, **_: object) -> tuple[Known]:
+    return (fit.scaled(latent, scale),)
+
+
+@node("latent.resize", aliases=("upscale latent", "scale"), outline=_scaled)
 def resize_latent(
     latent: Latent,
     scale: Annotated[float, Range(0.1, 8.0, step=0.05)] = 1.5,
@@ -72,7 +86,11 @@ def resize_latent(
     return replace(latent, samples=interpolate(latent.samples, scale_factor=scale, mode=method).contiguous())
 
 
-@node("latent.multiply", aliases=("scale values", "brightness"))
+def _unchanged(latent: Known, **_: object) -> tuple[Known]:
+    return (latent,)
+
+
+@node("latent.multiply", aliases=("scale values", "brightness"), outline=_unchanged)
 def multiply_latent(latent: Latent, factor: float = 1.0) -> Latent:
     """Every value of a latent times a factor; 1 / sqrt(1 + sigma^2) brings a noised one back to unit variance."""
     return replace(latent, samples=latent.samples * factor)
@@ -87,7 +105,17 @@ def latent_channels(latent: Latent) -> tuple[Image, ...]:
     return tuple(Image(channel[:, None].expand(-1, 3, -1, -1).contiguous()) for channel in grey.unbind(1))
 
 
-@node("latent.keep_outside", version=2, title="Keep outside mask", aliases=("inpaint", "RePaint", "blend"))
+def _kept_outside(latent: Known, original: Known, mask: Known, **_: object) -> tuple[Known]:
+    return (fit.kept_outside(latent, original, mask),)
+
+
+@node(
+    "latent.keep_outside",
+    version=3,
+    title="Keep outside mask",
+    aliases=("inpaint", "RePaint", "blend"),
+    outline=_kept_outside,
+)
 def keep_outside(
     latent: Latent,
     original: Latent,
@@ -99,30 +127,42 @@ def keep_outside(
 
     Lugmayr et al. 2022 (arXiv:2201.09865), eq. 8. sigma: the level that the latent has now, 0 after the last step.
     seed: that of Noise, so that outside the mask the noise is the same all the way.
+    mask: of the proportions of the picture. A single mask or original goes with every latent of a batch, and a single
+    latent with every one of them.
     """
     from torch.nn.functional import interpolate
 
     from nodes.backend.noise import add_noise
 
-    x, size = latent.samples, latent.samples.shape[-2:]
-    if original.samples.shape[-2:] != size:
-        raise ValueError("the latent and the original must have one size; use Resize first")
-    weight = interpolate(mask.weight, size, mode="area")
-    kept = add_noise(original.samples, sigma, seed, latent.batch_index)
+    x = latent.samples
+    fit.kept_outside(x.shape, original.samples.shape, mask.weight.shape)
+    weight = interpolate(mask.weight, x.shape[-2:], mode="area")
+    count = max(len(x), len(original.samples), len(weight))
+    originals = original.samples.expand(count, -1, -1, -1)  # each with the noise of its place in the batch
+    kept = add_noise(originals, sigma, seed, latent.batch_index)
     return replace(latent, samples=(weight * x + (1 - weight) * kept).contiguous())
 
 
-@node("latent.from_pixels", title="Pixels as latent", aliases=("pixel space",))
+def _from_pixels(image: Known) -> tuple[Known]:
+    return (image,)
+
+
+@node("latent.from_pixels", title="Pixels as latent", aliases=("pixel space",), outline=_from_pixels)
 def from_pixels(image: Image) -> Latent:
     """A picture itself, scaled to -1..1, as what a pixel-space model denoises."""
     return Latent(image.pixels * 2 - 1, factor=1)
 
 
-@node("latent.to_pixels", title="Latent as pixels", aliases=("pixel space",))
+def _to_pixels(latent: Known) -> tuple[Known]:
+    if latent and latent[1] != 3:
+        raise ValueError(f"pixels have 3 channels, this latent has {latent[1]}; use VAE decode")
+    return (latent,)
+
+
+@node("latent.to_pixels", title="Latent as pixels", aliases=("pixel space",), outline=_to_pixels)
 def to_pixels(latent: Latent) -> Image:
     """The picture that a pixel-space model has made."""
-    if latent.samples.shape[1] != 3:
-        raise ValueError(f"pixels have 3 channels, this latent has {latent.samples.shape[1]}; use VAE decode")
+    _to_pixels(latent.samples.shape)
     return Image(((latent.samples + 1) / 2).clamp(0, 1))
 
 
@@ -146,7 +186,17 @@ def signal(schedule: Betas = "cosine") -> tuple[float, ...]:
     return tuple(math.sqrt(_alpha_bar(schedule, timestep)) for timestep in range(1000))
 
 
-@node("image.forward_diffusion", version=2, title="Forward diffusion", aliases=("add noise", "DDPM"))
+def _diffused(image: Known, **_: object) -> tuple[Known]:
+    return (image,)
+
+
+@node(
+    "image.forward_diffusion",
+    version=2,
+    title="Forward diffusion",
+    aliases=("add noise", "DDPM"),
+    outline=_diffused,
+)
 def forward_diffusion(
     image: Image,
     timestep: Annotated[int, Range(0, 999)] = 250,
@@ -163,7 +213,13 @@ def forward_diffusion(
     return Image(((noised + 1) / 2).clamp(0, 1))
 
 
-@node("latent.forward_diffusion", version=2, title="Forward diffusion of a latent", aliases=("add noise", "DDPM"))
+@node(
+    "latent.forward_diffusion",
+    version=2,
+    title="Forward diffusion of a latent",
+    aliases=("add noise", "DDPM"),
+    outline=_unchanged,
+)
 def latent_forward_diffusion(
     latent: Latent,
     timestep: Annotated[int, Range(0, 999)] = 250,

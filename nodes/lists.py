@@ -6,6 +6,7 @@ from typing import Annotated
 
 from nodegraph.limits import MAX_CHARACTERS
 from nodegraph.node import Multiline, Range, node
+from nodes.fit import Known
 from nodes.types import Image
 
 MAX_ITEMS = 10_000
@@ -70,13 +71,23 @@ def text_at(texts: tuple[str, ...], index: int = 0) -> str:
     return texts[_checked(index, len(texts))]
 
 
-@node("list.image_at", aliases=("item", "pick", "index"))
+def _at(images: tuple[Known, ...] | None, index: int) -> tuple[Known]:
+    if images is None:
+        return (None,)
+    return (images[_checked(index, len(images))],)
+
+
+@node("list.image_at", outline=_at, aliases=("item", "pick", "index"))
 def image_at(images: tuple[Image, ...], index: int = 0) -> Image:
     """One picture of a list; 0 is the first, -1 the last."""
     return images[_checked(index, len(images))]
 
 
-@node("list.images", title="List of images", aliases=("combine", "collect", "side by side"))
+def _listed(**images: Known) -> tuple[tuple[Known, ...]]:
+    return (tuple(images.values()),)
+
+
+@node("list.images", outline=_listed, title="List of images", aliases=("combine", "collect", "side by side"))
 def images(
     image: Image,
     image_2: Image | None = None,

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Annotated, Literal, NamedTuple
 
 from nodegraph.node import Context, Range, Seed, node
+from nodes import fit
+from nodes.fit import Hints, Known
 from nodes.types import Conditioning, Control, History, Latent, Model
 
 Solver = Literal["euler", "euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2m_sde", "ddim", "lcm", "uni_pc"]
@@ -17,12 +19,25 @@ class Denoised(NamedTuple):
     history: History
 
 
+def _stepped(
+    model: Model,
+    latent: Known,
+    positive: int | None,
+    negative: int | None,
+    control: Hints | None = None,
+    **_: object,
+) -> tuple[Known, Known, None]:
+    fit.check_step(model, latent, (positive, negative), control or ())
+    return (latent, latent, None)
+
+
 @node(
     "sampling.unet_step",
     version=2,
     title="U-Net step",
     aliases=("sampler", "denoise", "KSampler", "CFG"),
     shows="denoised",
+    outline=_stepped,
 )
 def unet_step(
     ctx: Context,
@@ -50,6 +65,8 @@ def unet_step(
     from nodes.backend.denoise import denoiser
     from nodes.backend.solvers import step
 
+    if history and any(tensor.shape != latent.samples.shape for tensor in (*history.denoised, *history.samples)):
+        raise ValueError("the history is that of a latent of another shape; begin every denoising without one")
     denoise = denoiser(model, positive.embeds, negative.embeds, guidance_scale, control, ctx.progress)
     x, denoised, history = step(
         solver, denoise, latent.samples, sigma, sigma_next, history or History(), seed, index, latent.batch_index

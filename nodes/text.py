@@ -6,10 +6,15 @@ from dataclasses import replace
 from typing import Annotated
 
 from nodegraph.node import Multiline, Range, node
+from nodes import fit
 from nodes.types import Conditioning, TextEncoder
 
 
-@node("text.encode", aliases=("prompt", "CLIP text encode", "positive", "negative"))
+def _encoded(text_encoder: TextEncoder, **_: object) -> tuple[int]:
+    return (fit.prompt_width(text_encoder),)
+
+
+@node("text.encode", aliases=("prompt", "CLIP text encode", "positive", "negative"), outline=_encoded)
 def prompt(text_encoder: TextEncoder, text: Annotated[str, Multiline()] = "") -> Conditioning:
     """Turn a prompt into what the denoiser reads.
 

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from nodegraph.node import Context, node
+from nodes import fit
+from nodes.fit import Known
 from nodes.types import Image, Latent, Vae
 
 
-@node("vae.decode", title="VAE decode", aliases=("latent to image",))
+def _decoded(vae: Vae, latent: Known) -> tuple[Known]:
+    return (fit.decoded(vae, latent),)
+
+
+def _encoded(vae: Vae, image: Known) -> tuple[Known]:
+    return (fit.encoded(vae, image),)
+
+
+@node("vae.decode", title="VAE decode", aliases=("latent to image",), outline=_decoded)
 def decode(ctx: Context, vae: Vae, latent: Latent) -> Image:
     """Turn a latent into a picture.
 
@@ -17,7 +27,7 @@ def decode(ctx: Context, vae: Vae, latent: Latent) -> Image:
     return Image(autoencoder.decode(pool.vae(vae), latent.samples, ctx.progress))
 
 
-@node("vae.encode", title="VAE encode", aliases=("image to latent", "img2img"))
+@node("vae.encode", title="VAE encode", aliases=("image to latent", "img2img"), outline=_encoded)
 def encode(ctx: Context, vae: Vae, image: Image) -> Latent:
     """Turn a picture into a latent, for image to image. Its sides must be multiples of 8.
 

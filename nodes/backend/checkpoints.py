@@ -100,6 +100,17 @@ def controlnet(path: str) -> ControlNet:
         names = shapes(place)
         if not any("zero_convs.0." in n or n.startswith("controlnet_down_blocks.") for n in names):
             raise ValueError(f"{place} is not a ControlNet: it has none of its output layers")
+        if any(
+            name.removeprefix(PREFIXES["controlnet"]).startswith(("add_embedding.", "label_emb.")) for name in names
+        ):
+            raise ValueError(f"{place} is a ControlNet for Stable Diffusion XL; this program can run 1.x")
+        width = config(place, "controlnet")["cross_attention_dim"]  # a file brings no settings of its own
+        widths = {shape[-1] for name, shape in names.items() if name.endswith(".attn2.to_k.weight") and shape}
+        if widths - {width}:
+            raise ValueError(
+                f"{place} is a ControlNet for models with prompts {max(widths - {width})} wide; those of Stable "
+                f"Diffusion 1.x are {width}"
+            )
     return ControlNet(weights(place, "controlnet"), FAMILY)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nodes import fit
 from nodes.backend import guidance, pool
 from nodes.backend.families import sd
 from nodes.backend.solvers import Denoiser
@@ -30,6 +31,8 @@ def denoiser(
 
     Raises ValueError when it is given a prompt or a latent that was made for another model.
     """
+    for hint in control.hints if control else ():
+        fit.check_controlnet(model, hint.controlnet)
     unet = pool.unet(model)
     hints = [(pool.controlnet(hint.controlnet), hint) for hint in control.hints] if control else []
     sd.check_prompts(unet, positive, negative)
@@ -37,6 +40,8 @@ def denoiser(
     @torch.inference_mode()
     def denoise(x: Tensor, sigma: float) -> Tensor:
         sd.check_latent(unet, x)
+        for _, hint in hints:
+            fit.check_pictures(len(x), len(hint.pixels))
         with reporting(unet, report):
             return guidance.guided(
                 lambda x, embeds: sd.denoise(unet, model, hints, x, sigma, embeds),

@@ -7,7 +7,6 @@ result there is never more than what Pillow holds, a byte a channel.
 from __future__ import annotations
 
 import io
-import os
 import struct
 import warnings
 from collections.abc import Iterator
@@ -20,16 +19,14 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from nodes.backend.colours import Convert, Floats, Pixels, conversion
+from nodes.backend.picture_size import FORMATS, PNG_SIGNATURE, png_chunks
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 100_000_000  # a file of some kilobytes may claim to hold terabytes
 FREE_PIXELS, PIXELS_PER_BYTE = 1 << 24, 1200
 """Above so many pixels, a file has a byte for every 1200: what packs better (a byte a pixel: 1032) was made to."""
 
 BAND = 1 << 20  # pixels
-MAX_CHUNKS = 200_000
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-PNG_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"eXIf"}
+PNG_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"eXIf", b"cICP"}
 """What decides about pixels. Pillow would inflate every text of a file, and give up on one that is damaged or long."""
 
 DAMAGED = (
@@ -93,7 +90,7 @@ def _open(file: BinaryIO) -> Opened:
 def _open_png(file: BinaryIO) -> Opened:
     kept, cicp, depth = io.BytesIO(), b"", b""
     kept.write(PNG_SIGNATURE)
-    for kind, chunk in _png_chunks(file):
+    for kind, chunk in png_chunks(file, PNG_CHUNKS):
         if kind == b"cICP":
             cicp = chunk[8:-4]
             continue
@@ -105,23 +102,6 @@ def _open_png(file: BinaryIO) -> Opened:
     if depth == b"\x10" and image.mode == "RGB" and "transparency" in image.info:
         raise ValueError("one colour of 16 bits is transparent in it; save it with an alpha channel")
     return Opened(image, cicp)
-
-
-def _png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """(kind, the whole of it) of what is needed; the rest is skipped unread. Stops where the file is cut short."""
-    end = os.fstat(file.fileno()).st_size
-    for _ in range(MAX_CHUNKS):
-        head = file.read(8)
-        if len(head) < 8:
-            return
-        size, kind = struct.unpack(">I4s", head)
-        if kind in PNG_CHUNKS or kind == b"cICP":
-            yield kind, head + file.read(min(size + 4, end - file.tell()))  # what is claimed is made room for
-        else:
-            file.seek(size + 4, 1)
-        if kind == b"IEND":
-            return
-    raise ValueError(f"it has more than {MAX_CHUNKS:,} parts")
 
 
 def _check_size(image: Image.Image, num_bytes: int) -> None:

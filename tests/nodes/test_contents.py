@@ -182,6 +182,17 @@ def test_the_checkpoint_around_a_controlnet_is_no_fault(controlnet: Callable[[st
     assert checkpoints.controlnet(str(path)).family == "sd1"
 
 
+def test_a_controlnet_of_another_family_is_told_from_its_file(controlnet: Callable[[str], Path]):
+    path = controlnet("original")
+    key = "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
+    change_file(path, lambda tensors: tensors.update({key: torch.ones(len(tensors[key]), 48)}))
+    with pytest.raises(ValueError, match=r"is a ControlNet for models with prompts 48 wide; those of .* are 32"):
+        checkpoints.controlnet(str(path))
+    change_file(path, lambda tensors: tensors.update({"label_emb.0.0.weight": torch.ones(1)}))
+    with pytest.raises(ValueError, match="is a ControlNet for Stable Diffusion XL"):
+        checkpoints.controlnet(str(path))
+
+
 def change_file(path: Path, edit: Callable[[Tensors], object]) -> None:
     tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
     edit(tensors)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nodes import fit
 from nodes.backend import control
 from nodes.backend.schedules import timestep_at
 from nodes.types import Hint, Model, Prediction
@@ -52,16 +53,10 @@ def to_denoised(kind: Prediction, x: Tensor, prediction: Tensor, sigma: float) -
 
 def check_latent(unet: Any, latent: Tensor) -> None:
     """Raises ValueError when the latent was made for another model."""
-    channels = unet.config.in_channels
-    if latent.shape[1] != channels:
-        raise ValueError(f"the model takes {channels} latent channels, got {latent.shape[1]}; use the model's own VAE")
+    fit.check_channels(unet.config.in_channels, latent.shape)
 
 
 def check_prompts(unet: Any, *prompts: Tensor) -> None:
     """Raises ValueError when a prompt was encoded for another model."""
-    width = unet.config.cross_attention_dim
     for prompt in prompts:
-        if prompt.shape[-1] != width:
-            raise ValueError(
-                f"the model reads prompts of width {width}, got {prompt.shape[-1]}; use the model's own text encoder"
-            )
+        fit.check_prompt(unet.config.cross_attention_dim, prompt.shape[-1])

@@ -1,0 +1,166 @@
+"""Whether pictures, masks, latents and models fit each other, told from shapes and settings alone.
+
+Nodes ask it when they run, and planning asks it as far as shapes are known by then, so both say the same. One rule for
+batches holds everywhere: what is alone goes with every item of the others; otherwise all have equally many.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import floor
+from pathlib import Path
+from typing import Any
+
+from nodes.types import ControlNet, Model, TextEncoder, Vae, Weights
+
+Shape = tuple[int, ...]
+"""[batch, channels, height, width]"""
+
+Known = Shape | None
+"""None while it is not known."""
+
+
+def batch(**shapes: Known) -> int | None:
+    """How many items come of these inputs; None when one is not known. Raises ValueError when they do not fit."""
+    counts = {name: shape[0] for name, shape in shapes.items() if shape is not None}
+    several = {name: count for name, count in counts.items() if count != 1}
+    if len(set(several.values())) > 1:
+        told = " and ".join(f"{name} has {count}" for name, count in several.items())
+        raise ValueError(f"batches must have one item or equally many: {told}")
+    return None if len(counts) < len(shapes) else max(several.values(), default=1)
+
+
+def size(**shapes: Known) -> tuple[int, int] | None:
+    """The (height, width) that these inputs have in common. Raises ValueError when they differ."""
+    known = {name: shape for name, shape in shapes.items() if shape is not None}
+    if len({shape[-2:] for shape in known.values()}) > 1:
+        told = " and ".join(f"{name} is {shape[-1]} x {shape[-2]}" for name, shape in known.items())
+        raise ValueError(f"pictures and masks must have one size: {told}; use Resize first")
+    return next(((shape[-2], shape[-1]) for shape in known.values()), None)
+
+
+def joined(channels: int, **shapes: Known) -> Known:
+    """What is made of inputs of one size."""
+    count, common = batch(**shapes), size(**shapes)
+    return (count, channels, *common) if count and common else None
+
+
+def kept_outside(latent: Known, original: Known, mask: Known) -> Known:
+    """What `Keep outside mask` makes. The mask may be of any size with the latent's proportions."""
+    if latent and original and latent[1:] != original[1:]:
+        told = " and ".join(
+            f"{name} is {_latent(shape)}" for name, shape in (("it", latent), ("the original", original))
+        )
+        raise ValueError(f"the latent and the original must have one size and as many channels: {told}")
+    if latent and mask and latent[-1] * mask[-2] != latent[-2] * mask[-1]:
+        raise ValueError(
+            f"the mask must have the proportions of the picture: the mask is {mask[-1]} x {mask[-2]}, "
+            f"the latent {latent[-1]} x {latent[-2]}"
+        )
+    count = batch(latent=latent, original=original, mask=mask)
+    return (count, *latent[1:]) if count and latent else None
+
+
+def decoded(vae: Vae, latent: Known) -> Known:
+    if latent is None:
+        return None
+    if latent[1] != vae.latent_channels:
+        raise ValueError(
+            f"this VAE decodes latents of {vae.latent_channels} channels, got {latent[1]}; use the model's own"
+        )
+    return (latent[0], 3, latent[-2] * vae.factor, latent[-1] * vae.factor)
+
+
+def encoded(vae: Vae, image: Known) -> Known:
+    if image is None:
+        return None
+    height, width = image[-2:]
+    if height % vae.factor or width % vae.factor:
+        raise ValueError(
+            f"the VAE needs sides that are multiples of {vae.factor}, got {width} x {height}; use Resize first"
+        )
+    return (image[0], vae.latent_channels, height // vae.factor, width // vae.factor)
+
+
+def scaled(latent: Known, scale: float) -> Known:
+    return latent and (*latent[:2], floor(latent[-2] * scale), floor(latent[-1] * scale))
+
+
+def of_channels(shape: Known, channels: int) -> Known:
+    return shape and (shape[0], channels, *shape[2:])
+
+
+def of_size(shape: Known, width: int, height: int) -> Known:
+    return shape and (*shape[:2], height, width)
+
+
+Hints = tuple[tuple[ControlNet, Known], ...]
+"""The networks that a denoising follows, and the shapes of their pictures."""
+
+
+def check_step(model: Model, latent: Known, prompts: tuple[int | None, ...], hints: Hints) -> None:
+    """Raises ValueError when a denoising cannot be made of these. prompts: how wide each is."""
+    settings = _settings(model.weights, "unet")
+    if latent:
+        check_channels(settings["in_channels"], latent)
+    for width in prompts:
+        if width is not None:
+            check_prompt(settings["cross_attention_dim"], width)
+    for controlnet, pictures in hints:
+        check_controlnet(model, controlnet)
+        if latent and pictures:
+            check_pictures(latent[0], pictures[0])
+
+
+def check_channels(channels: int, latent: Shape) -> None:
+    """Raises ValueError when the latent was made for another model."""
+    if latent[1] != channels:
+        raise ValueError(f"the model takes {channels} latent channels, got {latent[1]}; use the model's own VAE")
+
+
+def check_prompt(width: int, prompt: int) -> None:
+    """Raises ValueError when a prompt was encoded for another model."""
+    if prompt != width:
+        raise ValueError(f"the model reads prompts of width {width}, got {prompt}; use the model's own text encoder")
+
+
+def check_pictures(count: int, pictures: int) -> None:
+    """Raises ValueError unless a ControlNet got one picture for all items of a batch, or one for each."""
+    if pictures not in (1, count):
+        raise ValueError(f"a ControlNet got {pictures} pictures for a batch of {count}; give it one, or one for each")
+
+
+def check_controlnet(model: Model, controlnet: ControlNet) -> None:
+    """Raises ValueError when the two were made for different families: what one adds has no place in the other."""
+    ours, theirs = _settings(model.weights, "unet"), _settings(controlnet.weights, "controlnet")
+    for name, what in (
+        ("cross_attention_dim", "prompts of width"),
+        ("in_channels", "latent channels:"),
+        ("block_out_channels", "blocks of"),
+        ("layers_per_block", "layers in a block:"),
+    ):
+        if ours[name] != theirs[name]:
+            raise ValueError(
+                f"{controlnet.weights.path} is a ControlNet for another family of models than {model.weights.path}: "
+                f"{what} {_told(theirs[name])}, not {_told(ours[name])}"
+            )
+
+
+def prompt_width(text_encoder: TextEncoder) -> int:
+    """How wide the prompts are that it makes."""
+    return _settings(text_encoder.weights, "text_encoder")["hidden_size"]
+
+
+@lru_cache(maxsize=64)
+def _settings(weights: Weights, part: Any) -> dict[str, Any]:
+    from nodes.backend.checkpoints import config
+
+    return config(Path(weights.path), part)
+
+
+def _latent(shape: Shape) -> str:
+    return f"{shape[-1]} x {shape[-2]} with {shape[1]} channels"
+
+
+def _told(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
