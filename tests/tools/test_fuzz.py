@@ -1,0 +1,96 @@
+"""The fuzzer finds what it looks for, and a fixed sample of its cases finds nothing in the program."""
+
+import json
+import random
+import subprocess
+import sys
+import zlib
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tools.fuzz import bombs, mutations
+from tools.fuzz.readers import READERS
+from tools.fuzz.worker import case_of
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = 12  # cases of each reader
+
+
+def run(folder: Path, count: int, *names: str) -> list[dict[str, str]]:
+    """What a worker says of its cases, one after the other."""
+    command = [sys.executable, "-m", "tools.fuzz.worker", str(folder), "1", "0", str(count), *names]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("half", [0, 1], ids=["first half", "second half"])
+def test_damaged_input_ends_in_a_reading_or_in_a_sentence(tmp_path: Path, half: int):
+    names = [reader.name for reader in READERS][half::2]
+    told = run(tmp_path, SAMPLE, *names)
+    assert not [(before, line) for before, line in pairwise(told) if "fault" in line]
+    assert sum("end" in line for line in told) == SAMPLE * len(names)
+
+
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
+def test_a_case_is_the_same_whenever_it_is_made(reader):
+    examples = list(reader.examples())
+    cases = [case_of(reader, examples, 3, number) for number in range(6)]
+    assert cases == [case_of(reader, examples, 3, number) for number in range(6)]
+    assert len(set(cases) - set(examples)) >= 3
+
+
+GUARDED = """
+import sys, time
+from pathlib import Path
+from tools.fuzz.guard import Forbidden, Guard
+folder = Path(sys.argv[1])
+guard = Guard(folder)
+try:
+    with guard.case(0):
+        {act}
+except (Forbidden, MemoryError) as error:
+    print(type(error).__name__)
+else:
+    print("nothing")
+"""
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        ("(folder / 'inside').write_text('a')", "nothing"),
+        ("open(folder.parent / 'outside', 'w')", "Forbidden"),
+        ("Path.unlink(folder.parent / 'outside', missing_ok=True)", "Forbidden"),
+        ("import socket; socket.create_connection(('127.0.0.1', 9), 1)", "Forbidden"),
+        ("import os; os.system('true')", "Forbidden"),
+        ("import pickle; pickle.loads(b'cbuiltins' + bytes([10]) + b'len' + bytes([10]) + b'.')", "Forbidden"),
+        ("bytearray(400 << 20)", "MemoryError"),
+    ],
+)
+def test_what_no_reading_may_do_is_seen(tmp_path: Path, act: str, said: str):
+    folder = tmp_path / "cases"
+    folder.mkdir()
+    command = [sys.executable, "-c", GUARDED.format(act=act), str(folder)]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip() == said
+
+
+def test_a_reading_that_takes_too_long_ends_the_process(tmp_path: Path):
+    command = [sys.executable, "-c", GUARDED.format(act="while True: pass"), str(tmp_path)]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == -27  # SIGPROF
+
+
+def test_a_damaged_journal_has_a_checksum_that_fits():
+    body = b'{"a": [1, 2, 3]}'
+    line = f"{zlib.crc32(body):08x} ".encode() + body + b"\n"
+    damaged = [mutations.of_lines(line * 3, random.Random(seed)) for seed in range(20)]
+    checked = [part.partition(b" ") for data in damaged for part in data.splitlines() if part[8:9] == b" "]
+    fitting = [f"{zlib.crc32(rest):08x}".encode() == start for start, _, rest in checked]
+    assert len(fitting) > 40
+    assert sum(fitting) > 40
+
+
+def test_every_bomb_is_small():
+    assert all(len(json.dumps(bomb)) < 60_000 for bomb in bombs.all_bombs())
