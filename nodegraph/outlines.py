@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from functools import lru_cache
+from inspect import Parameter, signature
+from types import NoneType
+from typing import Any, cast, get_args, get_type_hints
 
 from nodegraph.calls import Record
 from nodegraph.keys import Ref, has_ref
-from nodegraph.node import NodeType
+from nodegraph.node import NodeType, Outline
 
 FEW = 10_000
 """So many are kept without asking which of them are still needed."""
@@ -24,7 +27,10 @@ class Outlines:
         """Take a call. Raises ValueError when its arguments cannot go together."""
         if type.outline is None or key in self._known:
             return
-        outlines = type.outline(**{name: self._of(arg) for name, arg in args.items() if arg is not None})
+        known = {name: self._of(arg) for name, arg in args.items() if arg is not None}
+        if any(known.get(name, ...) is None for name in _needed(type.outline)):
+            return
+        outlines = type.outline(**known)
         if any(outline is not None for outline in outlines):
             self._known[key] = {o.name: outline for o, outline in zip(type.outputs, outlines, strict=True)}
 
@@ -39,3 +45,14 @@ class Outlines:
         if isinstance(arg, Ref):
             return self._known.get(arg.key, {}).get(arg.output)
         return tuple(map(self._of, cast("tuple[Any, ...]", arg))) if has_ref(arg) else arg
+
+
+@lru_cache
+def _needed(outline: Outline) -> tuple[str, ...]:
+    """Parameters without which there is nothing to say: those whose type does not have None in it."""
+    hints = get_type_hints(outline)
+    return tuple(
+        name
+        for name, parameter in signature(outline).parameters.items()
+        if parameter.kind is not Parameter.VAR_KEYWORD and NoneType not in get_args(hints[name])
+    )

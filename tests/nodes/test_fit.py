@@ -19,7 +19,9 @@ import headless
 from nodegraph import workflow
 from nodegraph.calls import as_outputs
 from nodegraph.graph import Graph, Node, Port
-from nodegraph.node import NodeType
+from nodegraph.keys import Ref
+from nodegraph.node import REQUIRED, NodeType
+from nodegraph.outlines import Outlines
 from nodegraph.plan import plan
 from nodegraph.registry import discover
 from nodes import fit
@@ -160,6 +162,24 @@ def test_vaes_tell_beforehand_what_they_make(sd15_folder: Path):
         fit.encoded(vae, (1, 3, 64, 47))
     with pytest.raises(ValueError, match="decodes latents of 4 channels, got 16"):
         fit.decoded(vae, (1, 16, 8, 8))
+
+
+OUTLINED = [id for id, type in sorted(registry().items()) if type.outline is not None]
+
+
+@pytest.mark.parametrize("id", OUTLINED)
+def test_what_is_not_known_beforehand_is_no_error(id: str):
+    """A model may come out of a training, and any number out of a picture."""
+    type = registry()[id]
+    refs = {spec.name: Ref("made", "value") for spec in type.inputs}
+    given = {spec.name: spec.default for spec in type.inputs if spec.default not in (REQUIRED, None)}
+    outlines = Outlines()
+    outlines.add("all unknown", type, refs)
+    outlines.add("all given", type, refs | given)
+    for name in given:
+        outlines.add(f"{name} unknown", type, refs | given | {name: refs[name]})
+    for name in (spec.name for spec in type.inputs if spec.default is None):
+        outlines.add(f"{name} absent", type, {**refs, name: None})
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "gif", "bmp", "tif"])
