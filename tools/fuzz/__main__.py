@@ -1,4 +1,4 @@
-"""Tries all readers, one after the other: `python -m tools.fuzz [--minutes 10] [--only NAME ...] [--seed N]`.
+"""Tries all readers, as many at once as there are cores: `python -m tools.fuzz [--minutes 10] [--only NAME ...] [--seed N]`.
 
 Exit code 1 when a case ended otherwise than in a reading or a sentence.
 """
@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,21 +107,32 @@ def keep(tally: Tally, arguments: argparse.Namespace) -> None:
         (arguments.keep / name).write_bytes(case_of(reader, examples, arguments.seed, number))
 
 
+def report(tally: Tally) -> None:
+    """A line of the table, and the first faults."""
+    numbers = (tally.cases, tally.ends["read"], tally.ends["refused"], len(tally.faults))
+    print(f"{tally.reader:32}" + "".join(f"{number:9,}" for number in numbers) + f"{tally.seconds:9.1f}", flush=True)
+    for kind, number, detail in tally.faults[:SHOWN]:
+        print(f"  {kind}, case {number}: {detail}", flush=True)
+
+
 def main() -> None:
     arguments = parse_arguments()
     names = arguments.only or [reader.name for reader in READERS]
-    print(f"{'reader':32}{'cases':>8}{'read':>8}{'refused':>9}{'faults':>8}{'seconds':>9}", flush=True)
-    total = faults = 0
-    for name in names:
-        tally = try_reader(name, arguments, 60 * arguments.minutes / len(names))
-        total, faults = total + tally.cases, faults + len(tally.faults)
-        numbers = (tally.cases, tally.ends["read"], tally.ends["refused"], len(tally.faults))
-        print(f"{name:32}{numbers[0]:8,}{numbers[1]:8,}{numbers[2]:9,}{numbers[3]:8,}{tally.seconds:9.1f}", flush=True)
-        for kind, number, detail in tally.faults[:SHOWN]:
-            print(f"  {kind}, case {number}: {detail}", flush=True)
-        if arguments.keep and tally.faults:
-            keep(tally, arguments)
-    print(f"{total:,} cases, {faults} faults")
+    at_once = min(len(names), os.cpu_count() or 1)
+    seconds = 60 * arguments.minutes * at_once / len(names)
+    print(
+        f"{'reader':32}" + "".join(f"{head:>9}" for head in ("cases", "read", "refused", "faults", "seconds")),
+        flush=True,
+    )
+    with ThreadPoolExecutor(at_once) as pool:
+        tallies = []
+        for tally in pool.map(lambda name: try_reader(name, arguments, seconds), names):
+            report(tally)
+            if arguments.keep and tally.faults:
+                keep(tally, arguments)
+            tallies.append(tally)
+    faults = sum(len(tally.faults) for tally in tallies)
+    print(f"{sum(tally.cases for tally in tallies):,} cases, {faults} faults")
     raise SystemExit(bool(faults))
 
 
