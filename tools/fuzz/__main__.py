@@ -1,4 +1,4 @@
-"""Tries all readers, as many at once as there are cores: `python -m tools.fuzz [--minutes 10] [--only NAME ...] [--seed N]`.
+"""Tries all readers, as many at once as there are cores: `python -m tools.fuzz [--minutes 10] [--only NAME ...]`.
 
 Exit code 1 when a case ended otherwise than in a reading or a sentence.
 """
