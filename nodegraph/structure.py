@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -100,9 +100,15 @@ def _order(flat: Flat, incoming: Mapping[str, Sockets]) -> Pieces[tuple[str, ...
         graph.add_edges_from((src.node, id) for id, sockets in part for src in sockets.values())
         yield
     order: list[str] = []
+
+    def noting() -> Iterator[None]:
+        # One by one: of a part that a cycle ends, the nodes before it would be lost.
+        for id in nx.topological_sort(graph):
+            order.append(id)
+            yield
+
     try:
-        for ids in in_parts(cast("Iterable[str]", nx.topological_sort(graph))):
-            order += ids
+        for _ in in_parts(noting()):
             yield
     except nx.NetworkXUnfeasible:
         raise Cycle(_cycle({*flat.nodes}.difference(order), incoming)) from None

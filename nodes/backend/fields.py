@@ -63,10 +63,10 @@ class Text:
     most: int = 200
 
     def fits(self, value: Any) -> bool:
-        return isinstance(value, str) and len(value) <= self.most
+        return isinstance(value, str) and len(value) <= self.most and value.isprintable()
 
     def __str__(self) -> str:
-        return f"text of up to {self.most} characters"
+        return f"one line of text of up to {self.most} characters"
 
 
 class Only:

@@ -197,6 +197,12 @@ def test_a_cycle_is_a_problem_of_each_node_in_it():
     assert "cycle" in planned.problems[0].message
 
 
+def test_what_leads_into_a_cycle_is_no_part_of_it():
+    types = {"a": "toy.box", "b": "toy.add", "c": "toy.step", "show": "toy.show"}
+    graph = build(types, "a.box > b.a", "c.box > b.b", "b.box > c.box", "c.box > show.box")
+    assert {problem.node for problem in plan(graph, REGISTRY).problems} == {"b", "c"}
+
+
 def test_after_a_cycle_the_planner_goes_on():
     planner = Planner(REGISTRY)
     assert planner.plan(build({"a": "toy.step"}, "a.box > a.box")).problems

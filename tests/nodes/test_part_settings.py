@@ -116,6 +116,7 @@ ABSURD: list[tuple[Part, dict[str, Any], str]] = [
     ("unet", {"only_cross_attention": 0}, "only_cross_attention is 0; it must be false"),
     ("unet", {"_class_name": "UNet2DModel"}, "is a UNet2DModel"),
     ("unet", {"_class_name": ["a"]}, "_class_name is ['a']"),
+    ("unet", {"_class_name": "a\nb"}, r"_class_name is 'a\nb'; it must be one line"),
     ("vae", {"scaling_factor": 0}, "scaling_factor is 0"),
     ("vae", {"latents_mean": [0.0] * 4}, "latents_mean is [0.0,"),
     ("vae", {"latent_channels": 16_000}, "is not a text-to-image model"),
