@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import (
     QApplication,
@@ -14,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ui.restyle import restyle
 from ui.workspace import Workspace
 
 LEFT = Qt.DockWidgetArea.LeftDockWidgetArea
@@ -32,6 +35,8 @@ class Docks(QObject):
         self._window = window
         self._docks: dict[str, QDockWidget] = {}
         self._stacks: dict[str, QStackedWidget] = {}
+        self._front: set[str] = set()  # that somebody can see
+        self._workspace: Workspace | None = None
         window.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowTabbedDocks)
         window.setCorner(Qt.Corner.BottomRightCorner, RIGHT)
         window.installEventFilter(self)
@@ -47,6 +52,7 @@ class Docks(QObject):
         """widget: the panel; None for one that every workspace has of its own, by this title."""
         if widget is None:
             widget = self._stacks[title] = QStackedWidget()
+            widget.addWidget(QWidget())  # while nobody sees what belongs there
         dock = QDockWidget(title, self._window)
         dock.setObjectName(title)
         dock.setFeatures(
@@ -60,6 +66,7 @@ class Docks(QObject):
             self._window.tabifyDockWidget(beside[-1], dock)
         dock.setVisible(area == RIGHT)
         self._docks[title] = dock
+        dock.visibilityChanged.connect(partial(self._came_to_front, title))
         dock.installEventFilter(self)
 
     def arrange(self) -> None:
@@ -79,11 +86,36 @@ class Docks(QObject):
         self._docks[title].hide()
 
     def show_workspace(self, workspace: Workspace) -> None:
+        """A panel that nobody sees is shown, and made if need be, when it comes to the front."""
+        self._workspace = workspace
         for title, stack in self._stacks.items():
-            panel = workspace.panels[title]
-            if stack.indexOf(panel) < 0:
-                stack.addWidget(panel)
-            stack.setCurrentWidget(panel)
+            if title in self._front:
+                self._show_panel(title)
+            else:
+                stack.setCurrentIndex(0)
+
+    @property
+    def behind(self) -> list[QDockWidget]:
+        """Those behind the tab of another one: Qt calls what is in them visible."""
+        return [dock for title, dock in self._docks.items() if title not in self._front]
+
+    def _came_to_front(self, title: str, visible: bool) -> None:
+        """Or went from there. It is behind the tab of another one that Qt calls a dock invisible, too."""
+        if visible:
+            restyle(self._docks[title])
+            self._front.add(title)
+            self._show_panel(title)
+        else:
+            self._front.discard(title)
+
+    def _show_panel(self, title: str) -> None:
+        stack = self._stacks.get(title)
+        if stack is None or self._workspace is None:
+            return
+        panel = self._workspace.panel(title)
+        if stack.indexOf(panel) < 0:
+            stack.addWidget(panel)
+        stack.setCurrentWidget(panel)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() not in PLACED:

@@ -78,7 +78,6 @@ class MainWindow(QMainWindow):
         self.gallery_panel = GalleryPanel(self.gallery)
         self.log = LogPanel(self.engine)
         self.started = False
-        self._unstyled: set[Workspace] = set()  # that were not seen when the look was changed
         self._graph_layout: QByteArray | None = None  # while the app view has the room
         self._layout_pause = QTimer(self, interval=LAYOUT_MS, singleShot=True)
         self.status_bar = StatusBar()
@@ -233,9 +232,6 @@ class MainWindow(QMainWindow):
     # Showing ------------------------------------------------------------------------------------------
 
     def _show_workspace(self, workspace: Workspace) -> None:
-        for widget in workspace.widgets if workspace in self._unstyled else ():
-            theme.restyle(widget)
-        self._unstyled.discard(workspace)
         self.docks.show_workspace(workspace)
         self.status_bar.show_workspace(workspace)
         for id, action in workspace.canvas_actions.items():
@@ -279,8 +275,7 @@ class MainWindow(QMainWindow):
         app = QApplication.instance()
         look = theme.THEMES.get(now.theme, theme.DARK)
         if isinstance(app, QApplication) and (look != theme.colors() or now.text_scale != theme.scale()):
-            self._unstyled = {other for other in self.tabs.workspaces if other is not self.workspace}
-            theme.apply(app, look, now.text_scale, [widget for other in self._unstyled for widget in other.widgets])
+            theme.apply(app, look, now.text_scale, self.docks.behind)
         self.actions_table.bind(bound(self.actions_table.table.values(), now.preset, now.keys))
         self.actions_by_id["run.live"].setChecked(now.live)
         for name, known in theme.THEMES.items():

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from string import Template
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
 from PySide6.QtWidgets import QApplication, QWidget
+
+from ui.restyle import leave_for_later, out_of_sight
 
 FONT_FOLDER = Path(__file__).parent / "fonts"
 ICON_FOLDER = Path(__file__).parent / "icons"
@@ -230,17 +232,19 @@ def install(app: QApplication, theme: Theme = DARK, scale: float = 1.0) -> None:
     apply(app, theme, scale)
 
 
-def apply(app: QApplication, theme: Theme, scale: float = 1.0, unseen: Iterable[QWidget] = ()) -> None:
+def apply(app: QApplication, theme: Theme, scale: float = 1.0, unseen: Collection[QWidget] = ()) -> None:
     """Change the look at once: every widget gets a StyleChange event, in which it drops what it has painted.
 
-    scale: of the panels' text, MIN_SCALE..MAX_SCALE. unseen: widgets behind others, whose look takes time that nobody
-    needs to wait for: they, and what is in them, have it after `restyle`.
+    What is hidden has the look when it is shown: it takes time that nobody needs to wait for.
+
+    scale: of the panels' text, MIN_SCALE..MAX_SCALE. unseen: widgets that Qt calls visible, though they are behind
+    others: they, and what is in them, have the look after `restyle.restyle`.
     """
     global _current, _scale
     _current, _scale = theme, min(max(scale, MIN_SCALE), MAX_SCALE)
-    for widget in unseen:
-        for part in _parts(widget):
-            part.setAttribute(_POLISHED, False)
+    for top in app.topLevelWidgets():
+        for widget in out_of_sight(top, unseen):
+            leave_for_later(widget)
     # A sheet in place of another is applied to a widget once for each widget around it; in place of none, once.
     app.setStyleSheet("")
     app.setFont(panel_font())
@@ -252,22 +256,6 @@ def apply(app: QApplication, theme: Theme, scale: float = 1.0, unseen: Iterable[
     check = ICON_FOLDER / f"check_{'dark' if _luminance(theme.on_accent) < 0.5 else 'light'}.svg"
     hover = mixed(theme.accent, theme.text, 0.2).name()
     app.setStyleSheet(STYLE.substitute(asdict(theme), **sizes, hover=hover, check=check.as_posix()))
-
-
-def restyle(widget: QWidget) -> None:
-    """Give a widget that was unseen, and what is in it, the look of the program."""
-    for part in _parts(widget):
-        if not part.testAttribute(_POLISHED):
-            part.setAttribute(_POLISHED, True)
-            part.style().polish(part)
-
-
-def _parts(widget: QWidget) -> list[QWidget]:
-    return [widget, *widget.findChildren(QWidget)]
-
-
-_POLISHED = Qt.WidgetAttribute.WA_WState_Polished
-"""Qt gives a new style to those that have it already."""
 
 
 def _palette(theme: Theme) -> dict[QPalette.ColorRole, str]:

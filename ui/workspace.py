@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
@@ -29,11 +30,15 @@ from ui.run_state import RunState
 from ui.runner import Runner
 from ui.session import Session
 
+PANELS = ("Preview", "Inspector", "Problems", "Outline", "History", "Trajectory", "Memory")
+"""The titles of the docks in which the window shows them; as names of a workspace, without the capital."""
+
 
 class Workspace(QObject):
     """Views see the document and the runs; they do not know of each other, nor of the window.
 
-    page: the canvas, or the app view in its place. panels: by the title of the dock in which the window shows them.
+    page: the canvas, or the app view in its place. A panel that nobody has looked at is not there yet: it is made when
+    it is asked for, and is the page's until it has a place.
     """
 
     failed = Signal(str)  # what could not be done, as a sentence
@@ -42,7 +47,7 @@ class Workspace(QObject):
         self, document: Document, engine: Engine, queue: Queue, session: Session, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
-        self.document = document
+        self.document, self.engine, self.session = document, engine, session
         self.runs = RunState(self)
         self.plan = LivePlan(document, self)
         self.runner = Runner(document, engine, queue, self.plan, self.runs, self)
@@ -51,37 +56,63 @@ class Workspace(QObject):
         self.page.addWidget(self.canvas)
         self.page.setFocusProxy(self.canvas)
         self.app_view: AppView | None = None
-        self.inspector = Inspector(self.canvas.scope)
         self.pictures = Pictures(engine, self.plan, self.runner, self)
         self.results = Results(self.runs, self.runner, self.pictures, self)
         self.preview = Preview(document, self.runs, self.results, self.pictures)
         self.problems = Problems(document, self.runs)
-        self.outline = Outline(self.canvas.scope, self.runs)
-        self.history = HistoryPanel(document, session)
-        self.trajectory = TrajectoryPanel(document, self.runs, self.runner)
-        self.panels: dict[str, QWidget] = {
-            "Preview": self.preview,
-            "Inspector": self.inspector,
-            "Problems": self.problems,
-            "Outline": self.outline,
-            "History": self.history,
-            "Trajectory": self.trajectory,
-            "Memory": MemoryPanel(document, engine, self.plan),
-        }
         self.canvas_actions: dict[str, Action] = {action.id: action for action in canvas_actions(self.canvas)}
         self._connect()
 
     def _connect(self) -> None:
         self.canvas.selection_changed.connect(self._show_selection)
         self.canvas.held.connect(self.runner.hold)
-        self.inspector.held.connect(self.runner.hold)
         self.canvas.scope.moved.connect(self._show_selection)
         self.plan.planned.connect(self._show_plan)
         self.problems.chosen.connect(self.canvas.center_on)
-        self.trajectory.branched.connect(self._show_branch)
-        self.outline.chosen.connect(self.canvas.center_on)
-        self.history.failed.connect(self.failed)
         self.canvas.refused.connect(self.failed)
+
+    # Panels -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def inspector(self) -> Inspector:
+        made = Inspector(self.canvas.scope, self.page)
+        made.held.connect(self.runner.hold)
+        made.show_nodes(tuple(self.canvas.selection))
+        return made
+
+    @cached_property
+    def outline(self) -> Outline:
+        made = Outline(self.canvas.scope, self.runs, self.page)
+        made.chosen.connect(self.canvas.center_on)
+        made.select(tuple(self.canvas.selection))
+        return made
+
+    @cached_property
+    def history(self) -> HistoryPanel:
+        made = HistoryPanel(self.document, self.session, self.page)
+        made.failed.connect(self.failed)
+        return made
+
+    @cached_property
+    def trajectory(self) -> TrajectoryPanel:
+        made = TrajectoryPanel(self.document, self.runs, self.runner, self.page)
+        made.branched.connect(self._show_branch)
+        return made
+
+    @cached_property
+    def memory(self) -> MemoryPanel:
+        return MemoryPanel(self.document, self.engine, self.plan, self.page)
+
+    def panel(self, title: str) -> QWidget:
+        """The one of this title, of `PANELS`."""
+        return getattr(self, title.lower())
+
+    @property
+    def panels(self) -> dict[str, QWidget]:
+        """Those that are there, by title."""
+        return {title: self.panel(title) for title in PANELS if title.lower() in self.__dict__}
+
+    # --------------------------------------------------------------------------------------------------
 
     @property
     def pristine(self) -> bool:
@@ -120,12 +151,15 @@ class Workspace(QObject):
         self.deleteLater()
 
     def _show_selection(self) -> None:
-        ids = tuple(self.canvas.selection)
-        self.inspector.show_nodes(ids)
-        self.outline.select(ids)
+        ids, panels = tuple(self.canvas.selection), self.panels
+        if "Inspector" in panels:
+            self.inspector.show_nodes(ids)
+        if "Outline" in panels:
+            self.outline.select(ids)
         if len(ids) == 1:
             self.preview.show_node(self.canvas.scope.prefix + ids[0])
-            self.trajectory.show_node((*self.canvas.scope.path, ids[0])[0])
+            if "Trajectory" in panels:
+                self.trajectory.show_node((*self.canvas.scope.path, ids[0])[0])
 
     def _show_plan(self, plan: Plan) -> None:
         self.problems.show_problems(plan.problems)

@@ -1,9 +1,11 @@
 """Panels behind another tab of the same place do nothing until somebody looks at them."""
 
 import pytest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication, QWidget
 
 from nodegraph.engine import Settings as EngineSettings
+from nodegraph.graph import Graph, Node
 from nodegraph.messages import Failed, Idle, Report, Started
 from ui.main_window import MainWindow
 from ui.panels.outline import Outline
@@ -64,3 +66,43 @@ def test_the_outline_writes_a_node_once_when_it_comes_into_view(window: MainWind
     window.docks.show("Outline")
     qtbot.waitUntil(lambda: named == ["left"])
     assert "ailed" in window.workspace.outline.items["left"].text(0)
+
+
+def test_a_panel_of_another_document_is_made_when_it_comes_to_the_front(window: MainWindow, qtbot):
+    window.tabs.new(Graph({"box": Node("toy.box")}))
+    assert set(window.workspace.panels) == {"Preview", "Problems", "Inspector", "Outline"}
+    window.docks.show("History")
+    assert set(window.workspace.panels) == {"Preview", "Problems", "Inspector", "Outline", "History"}
+    assert seen(window.workspace.history)
+
+
+def test_a_panel_that_is_made_late_shows_what_was_selected_before(window: MainWindow):
+    window.docks.hide("Inspector")
+    window.tabs.new(Graph({"box": Node("toy.box")}))
+    window.canvas.select({"box"})
+    window.docks.show("Inspector")
+    assert window.inspector.node == "box"
+
+
+def has_the_look(widget: QWidget) -> bool:
+    """Whether Qt has applied the style sheet to it."""
+    return widget.testAttribute(Qt.WidgetAttribute.WA_WState_Polished)
+
+
+def test_a_panel_behind_another_has_a_changed_look_when_it_comes_to_the_front(window: MainWindow):
+    parts = [window.docks["Gallery"], *window.docks["Gallery"].findChildren(QWidget)]
+    window.settings.change(theme="Light")
+    assert not any(map(has_the_look, parts))
+    window.docks.show("Gallery")
+    assert all(has_the_look(part) for part in parts if part.isVisible())
+    window.settings.change(theme="Dark")
+
+
+def test_what_is_hidden_has_a_changed_look_when_it_is_shown(window: MainWindow):
+    hidden = window.preview.comparison
+    assert not hidden.isVisible()
+    window.settings.change(theme="Light")
+    assert not has_the_look(hidden)
+    hidden.show()
+    assert has_the_look(hidden)
+    window.settings.change(theme="Dark")

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QLineEdit, QPus
 
 from nodegraph.types import STYLES
 from ui import theme
+from ui.restyle import restyle
 from ui.theme import CONTRAST, DARK, LEGIBLE, LIGHT, THEMES, color, colors, contrast, tinted
 
 SURFACES = ("canvas", "panel", "raised", "field")
@@ -103,7 +104,7 @@ def test_a_widget_that_was_unseen_looks_like_the_others_once_it_is_styled(qtbot,
 
     seen, unseen = form(), form()
     theme.apply(qapp, LIGHT, 1.3, [unseen])
-    theme.restyle(unseen)
+    restyle(unseen)
     for made in (seen, unseen):
         made.resize(400, 80)
     assert unseen.grab().toImage() == seen.grab().toImage()

@@ -18,7 +18,7 @@ from ui.canvas import commands
 from ui.engine import Engine
 from ui.queue import Queue
 from ui.session import Session
-from ui.workspace import Workspace
+from ui.workspace import PANELS, Workspace
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def workspace(qtbot, registry: Registry, graph: Graph, tmp_path: Path) -> Iterat
     engine, session = Engine(Settings("tests.toy_nodes", cache=None)), Session(registry, tmp_path)
     queue = Queue(engine)
     made = Workspace(session.new(graph), engine, queue, session)
-    for widget in (made.page, *made.panels.values()):
+    for widget in (made.page, *map(made.panel, PANELS)):
         qtbot.addWidget(widget)
         widget.show()
     yield made

@@ -257,9 +257,9 @@ class Day(QObject):
 
     def _scrub(self) -> None:
         self.window.docks.show("Trajectory")
-        trajectory = self.window.workspace.panels["Trajectory"]
+        trajectory = self.window.workspace.trajectory
         for _ in range(5):
-            QTest.keyClick(trajectory, self.chance.choice((Qt.Key.Key_Left, Qt.Key.Key_Right)))
+            QTest.keyClick(trajectory.slider, self.chance.choice((Qt.Key.Key_Left, Qt.Key.Key_Right)))
 
     def _change_the_look(self) -> None:
         looks = [id for id in self.window.actions_by_id if id.startswith(("view.theme_", "view.text_"))]
