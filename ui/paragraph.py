@@ -32,6 +32,8 @@ class Paragraph(QPlainTextEdit):
         cursor.setPosition(_units(before[:start]))
         cursor.setPosition(_units(before[: len(before) - end]), QTextCursor.MoveMode.KeepAnchor)
         cursor.insertText(text[start : len(text) - end])
+        if not start and not end:
+            self.moveCursor(QTextCursor.MoveOperation.Start)  # another text is shown, and typed in, from its beginning
         self.document().clearUndoRedoStacks()
 
     def insertFromMimeData(self, source: QMimeData) -> None:
