@@ -16,7 +16,8 @@ class NodeRun:
 
     done: how many of its `calls` are over; fraction: the same as 0..1, parts of a call counted.
     seconds: time spent computing. memory: bytes that its results take. picture: what it looks like, live
-    while it runs. stale: its settings, or something upstream, changed since.
+    while it runs, and made small when there are too many. aspect: its height / width; None when there is nothing to
+    see. stale: its settings, or something upstream, changed since.
     """
 
     state: State = "idle"
@@ -27,6 +28,7 @@ class NodeRun:
     memory: int = 0
     message: str = ""
     picture: Picture | None = None
+    aspect: float | None = None
     stale: bool = False
 
 

@@ -41,7 +41,7 @@ class Pictures(QObject):
         plan.planned.connect(self._look)
         engine.seen.connect(self._take)
         engine.freed.connect(self._again)
-        self.runs.wanted.connect(lambda calls: self._ask(calls, self.runs.calls_by_key))
+        self.runs.wanted.connect(lambda calls: self._ask(calls, self.runs.calls_by_key, wanted=True))
 
     @property
     def runs(self) -> RunState:
@@ -53,14 +53,16 @@ class Pictures(QObject):
         found = next((calls for calls in (of_document, self.runs.calls_by_key) if key in calls), None)
         return source_of(found[key], found) if found else None
 
-    def _ask(self, calls: Iterable[Call], among: Mapping[str, Call]) -> None:
-        """among: by key, the calls and those that they take from."""
+    def _ask(self, calls: Iterable[Call], among: Mapping[str, Call], *, wanted: bool = False) -> None:
+        """among: by key, the calls and those that they take from. wanted: somebody looks at them."""
         if self.engine.running or not self.engine.ready:
             return
         sources: dict[str, Source] = {}
         for call in calls:
             if call.key in self._asked or self.runs.knows_picture(call.key):
                 continue
+            if not wanted and self.runs.picture_key(call.node) == call.key:
+                continue  # small, perhaps: that is mended when somebody looks
             if not can_show(call) and self.runs.of(call.node).state != "idle":
                 continue  # there is nothing to be told of it
             if source := source_of(call, among):
@@ -108,6 +110,8 @@ class Pictures(QObject):
                 self.enlarged.emit(seen.key, seen.picture)
         elif node := self._asked.get(seen.key):
             self.runs.see(node, seen.key, seen.picture)
+            if seen.picture is not None:
+                del self._asked[seen.key]  # it may be asked for again when it was made small
 
 
 def source_of(call: Call, calls: Mapping[str, Call]) -> Source | None:

@@ -7,10 +7,11 @@ from collections import deque
 
 from PySide6.QtCore import QObject, Signal
 
-from nodegraph.messages import Event, Gone
+from nodegraph.messages import Event, Finished, Gone, Progress, Seen
 
-FULL = 1000
-"""Events that may wait. When there are more the reader waits, then the pipe is full, and then the engine waits."""
+FULL, FULL_BYTES = 1000, 32 << 20
+"""Events that may wait, and what their pictures may hold. When there is more the reader waits, then the pipe is full,
+and then the engine waits."""
 
 
 class Post(QObject):
@@ -22,21 +23,28 @@ class Post(QObject):
         super().__init__()
         self._events: deque[Event] = deque()
         self._changed = threading.Condition()
+        self._bytes = 0  # of the pictures in them
         self._open = False
 
     def put(self, event: Event) -> None:
         """Called by the reader. Waits while too many are there, but not with the news that no more will come."""
         with self._changed:
-            self._changed.wait_for(lambda: len(self._events) < FULL or self._open or isinstance(event, Gone))
+            self._changed.wait_for(lambda: self._has_room or self._open or isinstance(event, Gone))
             first = not self._events
             self._events.append(event)
+            self._bytes += _nbytes(event)
         if first:
             self.arrived.emit()
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._events) < FULL and self._bytes < FULL_BYTES
 
     def take(self) -> Event | None:
         """The oldest one; None when there is none."""
         with self._changed:
             event = self._events.popleft() if self._events else None
+            self._bytes -= _nbytes(event)
             self._changed.notify()
         return event
 
@@ -45,3 +53,14 @@ class Post(QObject):
         with self._changed:
             self._open = open
             self._changed.notify()
+
+
+def _nbytes(event: Event | None) -> int:
+    match event:
+        case Finished() | Seen():
+            picture = event.picture
+        case Progress():
+            picture = event.preview
+        case _:
+            picture = None
+    return len(picture.rgb) if picture else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
@@ -14,11 +14,19 @@ from PySide6.QtCore import QObject, Signal
 from nodegraph import messages as m
 from nodegraph.calls import Call
 from nodegraph.types import Picture
+from ui.canvas.pixmaps import aspect, small
 from ui.due import Due
+from ui.kept import Kept
 from ui.node_run import IDLE, NodeRun, State, counts_for, owner, places
 from ui.records import Records, StepRecord
 from ui.telling import Telling
 from ui.text import duration
+
+PICTURE_BYTES = 256 << 20
+"""Of the pictures of all nodes of a document; what was shown longest ago is made small."""
+
+SMALL_SIDE = 32
+"""Pixels: of 50,000 nodes, 150 MB."""
 
 __all__ = ["IDLE", "NodeRun", "RunState", "owner", "places"]
 
@@ -32,7 +40,6 @@ class RunState(Telling):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.nodes: dict[str, NodeRun] = {}
-        self.running = False
         self.saved: list[str] = []
         self.outcome = ""
         self._stopping = False
@@ -50,6 +57,8 @@ class RunState(Telling):
         self._keys: dict[str, str] = {}  # engine node id -> key of its last result
         self._at_work: dict[str, None] = {}  # places with a call that runs
         self._records = Records()
+        self._whole: Kept[str] = Kept(PICTURE_BYTES)  # places whose pictures are as they came
+        self._made_small: set[str] = set()  # the others
         self._picture_key: dict[str, str] = {}  # place -> key of the picture it shows
 
     @property
@@ -314,9 +323,40 @@ class RunState(Telling):
 
     def _show_at(self, place: str, key: str, picture: Picture) -> None:
         self._picture_key[place] = key
-        self._set(place, picture=picture)
+        self._keep(place, picture)
+        self._set(place, picture=picture, aspect=aspect(picture))
         if owner(place) == place:
             self._show_newest(place)
+
+    def _keep(self, place: str, picture: Picture) -> None:
+        """Make others small that were shown longer ago, if there are too many now."""
+        self._made_small.discard(place)
+        for old in self._whole.put(place, len(picture.rgb)):
+            shown = self.of(old).picture
+            if shown is not None and (made := small(shown, SMALL_SIDE)) is not shown:
+                self._made_small.add(old)
+                self._set(old, picture=made)
+
+    def is_small(self, node: str) -> bool:
+        """Whether its picture was made small, because there are too many."""
+        return node in self._made_small
+
+    def sharpen(self, nodes: Iterable[str]) -> None:
+        """These are looked at: let their pictures not be made small, and get back those that were."""
+        calls: list[Call] = []
+        with self._together():
+            for node in nodes:
+                self._whole.touch(node)
+                key = self._picture_key.get(node, "")
+                if node not in self._made_small:
+                    continue
+                if picture := self._records.known(key).picture:
+                    self._keep(node, picture)
+                    self._set(node, picture=picture)
+                elif call := self.calls_by_key.get(key):
+                    calls.append(call)
+        if calls:
+            self.wanted.emit(calls)
 
     def _set(self, node: str, **fields: Any) -> None:
         before = self.of(node)

@@ -21,6 +21,7 @@ class Telling(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self.running = False
         self._held = False
         self._touched: dict[str, None] = {}  # nodes to tell of
         self._newest: dict[str, None] = {}  # nodes of the document to tell of, whose picture is new, the newest last
@@ -54,7 +55,8 @@ class Telling(QObject):
             self._touched.pop(node, None)
             self.changed.emit(node)
         newest, self._newest = self._newest, {}
-        for node in newest:
+        # During a run each is the newest only until the next: of some hundred in a batch the last one is looked at.
+        for node in list(newest)[-1:] if self.running else newest:
             self.pictured.emit(node)
         if self._went_on:
             self._went_on = False

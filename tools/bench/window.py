@@ -26,8 +26,8 @@ from tools.bench.pulse import gaps
 from ui import theme
 from ui.canvas.canvas import Canvas
 from ui.canvas.gestures import Move
+from ui.canvas.items import NodeItem
 from ui.canvas.rows import Slide
-from ui.canvas.scene import NodeItem
 from ui.canvas.view import fitted
 from ui.document import Document
 from ui.garbage import GarbageCollector

@@ -14,7 +14,7 @@ from nodegraph.layout import NODE_GAP, Box, Layout, layering
 from nodegraph.pieces import Work
 from ui.canvas.arranging import Arranging
 from ui.canvas.gestures import SNAP
-from ui.canvas.scene import NodeItem
+from ui.canvas.items import NodeItem
 from ui.canvas.shape import HEADER
 from ui.canvas.zones import ZoneItem
 

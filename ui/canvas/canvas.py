@@ -33,6 +33,7 @@ from ui.canvas.minimap import Minimap
 from ui.canvas.paint import paint_grid, paint_nodes
 from ui.canvas.palette import Palette
 from ui.canvas.scene import Scene
+from ui.canvas.sharp import Sharpener
 from ui.canvas.tiles import Tiles
 from ui.canvas.tips import tip_at
 from ui.canvas.view import View, fitted, opened, pinched, wheeled
@@ -62,17 +63,16 @@ class Canvas(QWidget):
         self.selection: frozenset[str] = frozenset()
         self.gesture: Gesture | None = None
         self.editor: LiveEditor | None = None
-        self.snap = False
         self.recent: list[str] = []  # types that were added, the latest first
         self._glide: Glide | None = None
-        self._panning = False  # Space is held
+        self.snap = self._panning = False  # the latter while Space is held
         self._wanted: Callable[[], View] | None = self._opening  # as soon as the widget has its size
         self._path = self.scope.path
         self._views: dict[tuple[str, ...], View] = {}  # of the graphs around the one that is shown, by path
         self._tiles = Tiles(self._render, color(colors().canvas))
         self.minimap = Minimap(self)
         self.breadcrumbs = Breadcrumbs(self)
-        self._edge = EdgeScroll(self)
+        self._edge, self._sharp = EdgeScroll(self), Sharpener(self)
         self._idle = QTimer(self, interval=0, singleShot=True)
         self._idle.timeout.connect(self._paint_ahead)
         self.scene.touched.connect(self._touch)
@@ -140,8 +140,7 @@ class Canvas(QWidget):
 
     def _end_glide(self) -> None:
         glide, self._glide = self._glide, None
-        if glide is not None:
-            self.touch_nodes(glide.ids, links=True)
+        self.touch_nodes(glide.ids if glide else (), links=True)
 
     def _touch(self, area: QRectF) -> None:
         self._tiles.invalidate(area)
@@ -167,6 +166,7 @@ class Canvas(QWidget):
     def hideEvent(self, event: QHideEvent) -> None:
         """Behind another tab, or about to be closed: what was painted is 10 MB and more, and soon painted again."""
         self._tiles.clear()
+        self.scene.pixmaps.clear()
         super().hideEvent(event)
 
     # View ---------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from nodegraph.graph import Port, connect
 from nodegraph.reach import downstream, upstream
 from nodegraph.types import accepts, style, type_name
 from ui.canvas.finder import Entry, Finder
-from ui.canvas.scene import NodeItem
+from ui.canvas.items import NodeItem
 from ui.text import label
 
 if TYPE_CHECKING:

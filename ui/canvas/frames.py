@@ -8,9 +8,9 @@ from functools import lru_cache
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPen, QTextCharFormat, QTextCursor, QTextDocument
 
+from ui.canvas.items import NodeItem
 from ui.canvas.lettering import draw_right, elided
 from ui.canvas.paint import READABLE, SMALL
-from ui.canvas.scene import NodeItem
 from ui.canvas.shape import HEADER, RADIUS
 from ui.canvas.zones import ZoneItem
 from ui.theme import color, colors, font, mixed

@@ -18,8 +18,8 @@ from nodegraph.node import Input, Output
 from nodegraph.reach import downstream, upstream
 from nodegraph.types import accepts
 from ui.canvas.figures import GRIP, LEAST
+from ui.canvas.items import LinkItem, NodeItem
 from ui.canvas.room import make_room
-from ui.canvas.scene import LinkItem, NodeItem
 from ui.canvas.shape import touches
 from ui.theme import color, colors
 

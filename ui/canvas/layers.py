@@ -8,8 +8,9 @@ from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QPainter
 
 from ui.canvas.frames import paint_frames, paint_notes, paint_reroutes, paint_zones
+from ui.canvas.items import LinkItem, NodeItem
 from ui.canvas.paint import paint_links, paint_nodes
-from ui.canvas.scene import LinkItem, NodeItem, Scene
+from ui.canvas.scene import Scene
 from ui.canvas.zones import ZoneItem
 
 Offsets = Mapping[str, QPointF]

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPix
 from PySide6.QtWidgets import QWidget
 
 from ui.canvas.frames import frame_tint
-from ui.canvas.scene import NodeItem
+from ui.canvas.items import NodeItem
 from ui.canvas.sockets import tint_of
 from ui.canvas.view import View, fitted
 from ui.theme import color, colors, mixed

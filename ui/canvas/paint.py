@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
+from ui.canvas.items import LinkItem, NodeItem
 from ui.canvas.lettering import LINE, advance, draw_right, elided, wrapped
 from ui.canvas.paint_rows import NO_BRUSH, NO_PEN, paint_rows
-from ui.canvas.scene import LinkItem, NodeItem
 from ui.canvas.shape import CHEVRON, HEADER, PAD, RADIUS, TURN
 from ui.canvas.sockets import paint_sockets, tint_of
 from ui.canvas.titles import LEAST, paint_titles
@@ -93,8 +93,8 @@ def _paint_blocks(painter: QPainter, items: Collection[NodeItem], selected: Coll
         painter.setBrush(color(name))
         painter.drawRects(rects)
     for item in items:
-        if item.pixmap is not None and item.shape.picture is not None:
-            painter.drawPixmap(item.shape.picture.translated(item.pos), item.pixmap, QRectF(item.pixmap.rect()))
+        if item.shape.picture is not None and (small := item.block) is not None:
+            painter.drawPixmap(item.shape.picture.translated(item.pos), small, QRectF(small.rect()))
 
 
 def _block_color(item: NodeItem, selected: bool) -> str:

@@ -9,8 +9,8 @@ from PySide6.QtGui import QBrush, QPainter, QPen
 
 from nodegraph.graph import SeedMode
 from nodegraph.node import Choice, File, Input, Multiline, Range, Seed
+from ui.canvas.items import NodeItem
 from ui.canvas.lettering import LINE, advance, draw_right, elided, wrapped
-from ui.canvas.scene import NodeItem
 from ui.canvas.shape import PAD, ROW, Row
 from ui.numbers import slider_range
 from ui.text import label, value_text

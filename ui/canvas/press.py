@@ -13,11 +13,11 @@ from ui.canvas import rows
 from ui.canvas.commands import edit_group
 from ui.canvas.figures import NATURAL
 from ui.canvas.gestures import REACH, Box, Gesture, Lasso, Move, Pan, Stretch, grips, stretch_cursor
+from ui.canvas.items import NodeItem
 from ui.canvas.menu import open_menu
 from ui.canvas.notes import open_note
 from ui.canvas.paint import READABLE
 from ui.canvas.row_actions import rename
-from ui.canvas.scene import NodeItem
 from ui.canvas.wires import Cut, Swap, Wire
 
 if TYPE_CHECKING:

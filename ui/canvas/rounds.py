@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from nodegraph.reach import ZoneNodes
+from ui.canvas.pixmaps import aspect
 from ui.run_state import NodeRun, RunState
 
 
@@ -35,7 +36,7 @@ class Rounds:
         # The zones outside of the group that is shown come before those in it.
         step = self.runs.step_in(prefix + id, wanted)
         if step is not None and step.picture is not None:
-            return replace(run, picture=step.picture)
+            return replace(run, picture=step.picture, aspect=aspect(step.picture))
         if step is not None:
             self.runs.wanted.emit([step.call])
         return run

@@ -8,9 +8,9 @@ from PySide6.QtCore import QPointF, Qt
 
 from nodegraph.node import Choice, File, Input, Multiline, Range, Seed
 from ui.canvas.gestures import Gesture, Move
+from ui.canvas.items import NodeItem
 from ui.canvas.paint import READABLE, TITLE
 from ui.canvas.row_actions import click, edit_node, fold, open_row, rename, value_of
-from ui.canvas.scene import NodeItem
 from ui.canvas.shape import CHEVRON, EDGE, HEADER, MAX_WIDTH, MIN_WIDTH, Row
 from ui.numbers import slider_range, step_of, stepped
 

@@ -7,108 +7,30 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from PySide6.QtCore import QObject, QPointF, QRectF, QSizeF, Signal
-from PySide6.QtGui import QPixmap
+from PySide6.QtCore import QObject, QPointF, QRectF, Signal
 
-from nodegraph.app_view import shows_picture
 from nodegraph.builtin import REROUTE, VARIABLE_GET, VARIABLE_SET
 from nodegraph.graph import Diff, Node, Port
 from nodegraph.node import Multiline, NodeType
 from nodegraph.reach import ZoneNodes, zone_nodes
-from nodegraph.types import Picture, style
-from ui.canvas.figures import Figure, figure_of, figure_shape, frame_is_hit
+from nodegraph.types import style
+from ui.canvas.figures import figure_of, figure_shape
 from ui.canvas.grid import Grid
-from ui.canvas.pixmaps import aspect, thumbnail
+from ui.canvas.items import LinkItem, NodeItem
+from ui.canvas.pixmaps import Pixmaps
 from ui.canvas.rounds import Rounds
 from ui.canvas.shape import (
     HEADER,
-    MARGIN,
     WIDTH,
     Look,
     Shape,
     make_shape,
-    picture_place,
     spare_sockets,
     touches,
-    wire,
-    wire_rect,
 )
 from ui.canvas.zones import ZoneItem, depths, zone_item
-from ui.run_state import IDLE, NodeRun, RunState
+from ui.run_state import RunState
 from ui.scope import Scope
-
-MESSAGE = 64.0  # height of the strip below a failed node
-
-
-class NodeItem:
-    """What one node looks like."""
-
-    def __init__(self, id: str, order: int, node: Node, type: NodeType, shape: Shape) -> None:
-        self.id, self.order, self.node, self.type, self.shape = id, order, node, type, shape
-        self.linked: frozenset[str] = frozenset()
-        self.run: NodeRun = IDLE
-        self.problem = ""
-        self.pixmap: QPixmap | None = None
-        self._pixmap_of: tuple[Picture | None, float] = (None, 0.0)  # with the width it was made for
-        self.known = True
-        self.figure: Figure = figure_of(node.type)
-        self.color = style(Any).color  # of a reroute: that of what it passes on
-
-    def show_picture(self) -> None:
-        """Make the pixmap of the run's picture, unless it is there already."""
-        picture, width = self.run.picture, self.shape.width
-        if (picture, width) != self._pixmap_of:
-            self.pixmap = thumbnail(picture, width) if picture else None
-            self._pixmap_of = (picture, width)
-
-    @property
-    def pos(self) -> QPointF:
-        return QPointF(*self.node.pos)
-
-    @property
-    def rect(self) -> QRectF:
-        return QRectF(*self.node.pos, self.shape.width, self.shape.height)
-
-    @property
-    def room(self) -> QRectF:
-        """The rectangle with the picture that comes with the first run."""
-        lacks = self.figure == "node" and not self.node.collapsed and self.run.picture is None
-        more = picture_place(self.shape.width, 0.0, 1.0).bottom() if lacks and shows_picture(self.type) else 0.0
-        return self.rect.adjusted(0, 0, 0, more)
-
-    @property
-    def head(self) -> QRectF:
-        """What must lie in a frame for the node to be in it: a node grows downwards when it has a picture."""
-        return QRectF(self.pos, QSizeF(self.shape.width, HEADER)) if self.figure == "node" else self.rect
-
-    @property
-    def bounds(self) -> QRectF:
-        """The rectangle with everything painted around it."""
-        below = MARGIN + (MESSAGE if self.run.state == "failed" else 0.0)
-        return self.rect.adjusted(-MARGIN, -MARGIN, MARGIN, below)
-
-    @property
-    def title(self) -> str:
-        return self.node.title or self.type.title
-
-    def hit(self, point: QPointF) -> bool:
-        """Whether a press there is on the node."""
-        return frame_is_hit(self.rect, point) if self.figure == "frame" else self.rect.contains(point)
-
-
-class LinkItem:
-    """One wire, named by the input it feeds."""
-
-    def __init__(self, src: Port, dst: Port, color: str, a: QPointF, b: QPointF) -> None:
-        self.src, self.dst, self.color, self.a, self.b = src, dst, color, a, b
-        self.rect = wire_rect(a, b)
-        self._points: list[QPointF] | None = None
-
-    @property
-    def points(self) -> list[QPointF]:
-        if self._points is None:
-            self._points = wire(self.a, self.b)
-        return self._points
 
 
 class Scene(QObject):
@@ -128,6 +50,7 @@ class Scene(QObject):
         self.zones: list[ZoneItem] = []
         self._zones: tuple[ZoneNodes, ...] = ()
         self._zone_index: dict[str, int] = {}  # by begin
+        self.pixmaps = Pixmaps()
         self._next = 0
         self._links_of: defaultdict[str, set[Port]] = defaultdict(set)
         self._node_grid: Grid[str] = Grid()
@@ -203,12 +126,12 @@ class Scene(QObject):
         run = self.rounds.run(self.scope.prefix, id)
         sources = (self.scope.graph.links[dst] for dst in self._links_of[id])
         used = linked.union(src.socket for src in sources if src.node == id)
-        shape = self._shape(node, type, linked, used, aspect(run.picture))
-        item = old or NodeItem(id, self._next, node, type, shape)
+        shape = self._shape(node, type, linked, used, run.aspect)
+        item = old or NodeItem(id, self._next, node, type, shape, self.pixmaps)
         self._next += old is None
         item.node, item.type, item.linked, item.run, item.shape = node, type, linked, run, shape
         item.known, item.problem = self.scope.known(id), self.problems.get(id, "")
-        item.show_picture()
+        item.forget_picture()
         self.nodes[id] = item
         self._note_running(item)
         self._node_grid.put(id, item.bounds)
@@ -267,6 +190,7 @@ class Scene(QObject):
     def _drop_node(self, id: str) -> None:
         item = self.nodes.pop(id)
         self.running.pop(id, None)
+        item.forget_picture()
         self._node_grid.remove(id)
         self.touched.emit(item.bounds)
 
@@ -277,13 +201,14 @@ class Scene(QObject):
         if item is None or self.scope.prefix + id != node:
             return
         run, before = self.rounds.run(self.scope.prefix, id), item.run
-        if aspect(run.picture) != aspect(before.picture):
+        if run.aspect != before.aspect:
             self._place(id)
             for dst in self._links_of[id]:
                 self._route(dst)
             return self._frame_zones()
         around, item.run = item.bounds, run
-        item.show_picture()
+        if run.picture is not before.picture:
+            item.forget_picture()
         if run.state == before.state == "running":
             return self.animated.emit()
         self._note_running(item)

@@ -10,7 +10,7 @@ from PySide6.QtGui import QPainter, QPen
 
 from nodegraph.node import Input
 from nodegraph.types import ListOf, is_plain, style
-from ui.canvas.scene import NodeItem
+from ui.canvas.items import NodeItem
 from ui.theme import color, colors, inked, mixed
 
 Form = Literal["dot", "disc", "square", "diamond"]

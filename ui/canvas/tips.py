@@ -8,8 +8,9 @@ from nodegraph.graph import SeedMode
 from nodegraph.node import File, Input, Range, Seed
 from nodegraph.types import type_name
 from ui.canvas.gestures import REACH
+from ui.canvas.items import NodeItem
 from ui.canvas.paint_rows import SEED_MODES
-from ui.canvas.scene import NodeItem, Scene
+from ui.canvas.scene import Scene
 from ui.canvas.shape import Row
 from ui.canvas.view import View
 from ui.scope import Scope

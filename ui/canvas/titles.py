@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from PySide6.QtCore import QPointF
 from PySide6.QtGui import QPainter
 
+from ui.canvas.items import NodeItem
 from ui.canvas.lettering import wrapped
-from ui.canvas.scene import NodeItem
 from ui.canvas.shape import HEADER
 from ui.theme import color, colors, font
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QPointF, QRectF
 
-from ui.canvas.scene import NodeItem, Scene
+from ui.canvas.items import NodeItem
+from ui.canvas.scene import Scene
 
 if TYPE_CHECKING:
     from ui.canvas.canvas import Canvas

@@ -14,8 +14,8 @@ from nodegraph.graph import Graph, Port, connect, disconnect
 from nodegraph.reach import downstream, upstream
 from nodegraph.types import accepts, style
 from ui.canvas.gestures import REACH, Gesture
+from ui.canvas.items import LinkItem, NodeItem
 from ui.canvas.paint import READABLE, wire_pen
-from ui.canvas.scene import LinkItem, NodeItem
 from ui.canvas.shape import SOCKET, crosses, wire
 from ui.theme import color, colors
 

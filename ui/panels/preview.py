@@ -155,7 +155,7 @@ class Preview(QWidget):
             self.node, self.chosen, self._follows = node, None, True
             self.view.show_one(pixmap(picture))
             key = self.runs.picture_key(node)
-            self._enlarge({"a": (picture, self.pictures.source(key) if key and _shrunken(picture) else None)})
+            self._enlarge({"a": (picture, self.pictures.source(key) if key and self._shrunken(picture) else None)})
             self._show()
 
     def show_result(self, result: Result) -> None:
@@ -168,6 +168,11 @@ class Preview(QWidget):
         self._show_result(result)
         self._show()
 
+    def _shrunken(self, picture: Picture) -> bool:
+        """Whether the engine may have made it smaller than what it shows, or it was because there are so many."""
+        small = self.node is not None and self.runs.is_small(self.node) and picture is self.runs.of(self.node).picture
+        return small or max(picture.width, picture.height) >= PREVIEW_SIDE
+
     def _show_result(self, result: Result) -> None:
         self.view.show_one(pixmap(result.picture))
         self._enlarge({"a": (result.picture, result.source)})
@@ -177,7 +182,7 @@ class Preview(QWidget):
         self._unsharp = {
             side: source
             for side, (picture, source) in shown.items()
-            if isinstance(source, Path) or (source and _shrunken(picture))
+            if isinstance(source, Path) or (source and self._shrunken(picture))
         }
         self._awaited = {}
         self.pictures.give_up()
@@ -320,11 +325,6 @@ class Preview(QWidget):
         """What made the picture that is shown."""
         of_document = self.node and not self.comparing and not self.chosen and not self.runs.of(self.node).stale
         return self.document.graph if of_document or not self.result else self.result.graph
-
-
-def _shrunken(picture: Picture) -> bool:
-    """Whether the engine may have made it smaller than what it shows."""
-    return max(picture.width, picture.height) >= PREVIEW_SIDE
 
 
 def _png(image: QImage, graph: Graph) -> bytes:

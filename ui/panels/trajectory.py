@@ -23,7 +23,7 @@ from nodegraph.reach import zone_nodes
 from nodegraph.types import Picture
 from ui.branches import Loop, continue_from, decode_here, find_loop
 from ui.canvas.figures import figure_of, figure_shape
-from ui.canvas.pixmaps import aspect, pixmap
+from ui.canvas.pixmaps import pixmap
 from ui.canvas.shape import WIDTH, Look, make_shape
 from ui.document import Document
 from ui.editors import Editor, make_editor
@@ -330,7 +330,7 @@ def below(document: Document, runs: RunState) -> float:
     bottom = 0.0
     for id, node in document.graph.nodes.items():
         figure, width = figure_of(node.type), node.size[0] if node.size else WIDTH
-        look = Look(aspect=aspect(runs.of(id).picture), width=width, collapsed=node.collapsed)
+        look = Look(aspect=runs.of(id).aspect, width=width, collapsed=node.collapsed)
         shape = make_shape(document.type_of(id), look) if figure == "node" else figure_shape(figure, node.size)
         bottom = max(bottom, node.pos[1] + shape.height)
     return bottom + BRANCH_GAP
