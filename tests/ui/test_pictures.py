@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nodegraph.graph import Graph, set_param
-from nodegraph.types import FULL_SIDE
+from nodegraph.types import FULL_SIDE, PREVIEW_SIDE
 from tests.toy_nodes.boxes import Box
 from tests.ui.engines import LONG, Desk, loop, slow
 from ui.canvas.canvas import Canvas
@@ -125,11 +125,40 @@ def test_a_round_that_is_picked_on_the_canvas_shows_what_is_kept_of_it(qtbot, st
 
 def test_a_large_picture_is_shown_in_full_size(qtbot, start):
     runner, preview = start(slow(1, value=1000.0))
+    preview.show()
     run(qtbot, runner)
-    qtbot.waitUntil(lambda: preview.view.a is not None and preview.view.a.width() == FULL_SIDE, timeout=LONG)
+    qtbot.waitUntil(lambda: width(preview) == FULL_SIDE, timeout=LONG)
     assert f"{FULL_SIDE} × {FULL_SIDE}" in preview.caption.text()
     runner.document.edit("Other", set_param, "box", "value", 1100.0)
     run(qtbot, runner)
     preview.compare("side")
     qtbot.waitUntil(lambda: {*preview.view.small} == {"a", "b"}, timeout=LONG)
     assert preview.view.a.width() == preview.view.b.width() == FULL_SIDE
+
+
+def width(preview: Preview) -> int:
+    """Of the picture that is shown, in pixels; 0 without one."""
+    return preview.pixmap.width() if preview.pixmap else 0
+
+
+def test_a_picture_that_is_hidden_is_not_held_in_full_size_and_is_back_when_it_is_seen(qtbot, start):
+    runner, preview = start(slow(1, value=1000.0))
+    preview.show()
+    run(qtbot, runner)
+    qtbot.waitUntil(lambda: width(preview) == FULL_SIDE, timeout=LONG)
+    preview.hide()
+    assert 0 < width(preview) <= PREVIEW_SIDE
+    assert not preview.view.small
+    preview.show()
+    qtbot.waitUntil(lambda: width(preview) == FULL_SIDE, timeout=LONG)
+
+
+def test_a_picture_that_comes_while_nobody_looks_is_not_asked_for_in_full_size(qtbot, start, monkeypatch):
+    runner, preview = start(slow(1, value=1000.0))
+    asked: list[str] = []
+    monkeypatch.setattr(preview.pictures, "enlarge", lambda key, source: asked.append(key))
+    run(qtbot, runner)
+    assert width(preview) > 0
+    assert not asked
+    preview.show()
+    assert len(asked) == 1

@@ -64,6 +64,12 @@ class PictureView(QWidget):
                 self.show_actual()
             self.update()
 
+    def blunt(self) -> None:
+        """Let go of the full size."""
+        self.a, self.b = self.small.get("a", self.a), self.small.get("b", self.b)
+        self.small = {}
+        self.update()
+
     # View ---------------------------------------------------------------------------------------------
 
     def fit(self) -> None:

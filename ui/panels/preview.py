@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtGui import QGuiApplication, QImage, QPixmap
+from PySide6.QtGui import QGuiApplication, QHideEvent, QImage, QPixmap, QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -54,6 +54,7 @@ class Preview(QWidget):
     ) -> None:
         super().__init__(parent)
         self.document, self.runs, self.results, self.pictures = document, runs, results, pictures
+        self._sources: Mapping[Side, tuple[Picture, Source | Path | None]] = {}  # where what is shown comes from
         self._unsharp: dict[Side, Source | Path] = {}  # what is shown smaller than it is
         self._awaited: dict[str, Side] = {}  # where the full size goes, by what was asked for
         self.node: str | None = None
@@ -178,7 +179,8 @@ class Preview(QWidget):
         self._enlarge({"a": (result.picture, result.source)})
 
     def _enlarge(self, shown: Mapping[Side, tuple[Picture, Source | Path | None]]) -> None:
-        """Ask for the full size of what is shown."""
+        """Ask for the full size of what is shown, as soon as somebody looks at it."""
+        self._sources = shown
         self._unsharp = {
             side: source
             for side, (picture, source) in shown.items()
@@ -190,11 +192,23 @@ class Preview(QWidget):
 
     def _ask(self) -> None:
         """The engine not while a run goes on: another picture is about to come."""
+        if not self.isVisible():
+            return
         for side, source in list(self._unsharp.items()):
             if isinstance(source, Path) or not self.runs.running:
                 del self._unsharp[side]
                 self._awaited[f"{side} {source}"] = side
                 self.pictures.enlarge(f"{side} {source}", source)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._enlarge(self._sources)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """A picture in full size takes up to 67 MB, for each tab."""
+        super().hideEvent(event)
+        self._enlarge(self._sources)
+        self.view.blunt()
 
     def _sharpen(self, key: str, picture: Picture) -> None:
         if side := self._awaited.pop(key, None):
