@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from math import isfinite
 from typing import Any, NamedTuple, cast
 
-from nodegraph.graph import Graph
+from nodegraph.graph import Graph, Group
 from nodegraph.keys import Ref
 from nodegraph.node import NodeType
 
@@ -188,3 +188,42 @@ def extent(graph: Graph, known: Mapping[str, Extent | None]) -> Extent:
         if node.mode == "on" and (inner := known.get(node.type)):
             whole = whole.plus(inner.inside(id))
     return whole
+
+
+def check_growth(before: Graph, after: Graph) -> None:
+    """Refuse an edit after which the file could not be opened again. Raises ValueError, in the words of opening."""
+    if before.groups is after.groups and len(after.nodes) <= len(before.nodes) and before.links is after.links:
+        return
+    graphs = (after, *(group.graph for group in after.groups.values()))
+    counts = (
+        (sum(len(graph.nodes) for graph in graphs), MAX_NODES, "nodes"),
+        (sum(len(graph.links) for graph in graphs), MAX_LINKS, "links"),
+        (len(after.groups), MAX_GROUPS, "groups"),
+    )
+    for count, limit, what in counts:
+        if count > limit:
+            raise ValueError(f"it would have {count:,} {what}; the limit is {limit:,}")
+    for id in after.nodes.keys() - before.nodes.keys():
+        check_name(id, "a node id")
+    for name in after.groups.keys() - before.groups.keys():
+        check_name(name, "the name of a group")
+    for name, group in after.groups.items():
+        if before.groups.get(name) is not group:
+            _check_group(group)
+
+
+def _check_group(group: Group) -> None:
+    for names, what in ((group.inputs, "inputs"), (group.outputs, "outputs")):
+        if len(names) > MAX_SOCKETS:
+            raise ValueError(f"it would have {len(names):,} {what}; the limit is {MAX_SOCKETS:,}")
+        for name in names:
+            check_name(name, f"one of its {what}")
+    for id in group.graph.nodes:
+        check_name(id, "a node id")
+
+
+def check_name(text: str, what: str) -> str:
+    """Ids of nodes in groups are made of many names: one of a million characters would fill the memory."""
+    if len(text) > MAX_NAME:
+        raise ValueError(f"{what} has {len(text):,} characters; the limit is {MAX_NAME:,}")
+    return text

@@ -26,7 +26,7 @@ from typing import Any, cast, get_args
 from nodegraph import foreign, png
 from nodegraph.files import read_limited, remove_leftovers, write_atomic
 from nodegraph.graph import Graph, Group, Mode, Node, Port, SeedMode
-from nodegraph.limits import MAX_GROUPS, MAX_LINKS, MAX_NAME, MAX_NODES, MAX_SOCKETS
+from nodegraph.limits import MAX_GROUPS, MAX_LINKS, MAX_NODES, MAX_SOCKETS, check_name
 from nodegraph.node import REQUIRED
 from nodegraph.text import MAX_QUOTED, quoted, shortened
 
@@ -188,14 +188,14 @@ def _check_size(data: dict[str, Any]) -> None:
 
 def _read_graph(data: dict[str, Any], where: str = "") -> Graph:
     nodes = {
-        _name(id, f"{where}a node's id"): _read_node(
+        check_name(id, f"{where}a node's id"): _read_node(
             _object(entry, f"{where}node {quoted(id)}"), f"{where}node {quoted(id)}: "
         )
         for id, entry in _pop(data, "nodes", dict, {}, where).items()
     }
     links = _read_links(_pop(data, "links", list, [], where), nodes, where)
     groups = {
-        _name(name, f"{where}a group's name"): _read_group(
+        check_name(name, f"{where}a group's name"): _read_group(
             name, _object(entry, f"{where}group {quoted(name)}"), f"{where}group {quoted(name)}: "
         )
         for name, entry in _pop(data, "groups", dict, {}, where).items()
@@ -215,7 +215,7 @@ def _read_node(data: dict[str, Any], where: str) -> Node:
     if seed_mode not in get_args(SeedMode):
         raise ValueError(f"{where}'seed_mode' must be one of {', '.join(get_args(SeedMode))}; got {quoted(seed_mode)}")
     return Node(
-        type=_name(_pop(data, "type", str, None, where), f"{where}'type'"),
+        type=check_name(_pop(data, "type", str, None, where), f"{where}'type'"),
         params=_values(_pop(data, "params", dict, {}, where), f"{where}parameter "),
         pos=_pair(data.pop("pos", [0, 0]), "pos", where),
         title=title,
@@ -240,7 +240,7 @@ def _read_links(entries: list[Any], nodes: Mapping[str, Node], where: str) -> di
                 raise ValueError(f"{where}a link names node {quoted(id)}, which is not there")
         if Port(dst, input) in links:
             raise ValueError(f"{where}node {quoted(dst)}: input {quoted(input)} has two links; it can have one")
-        links[Port(dst, _name(input, f"{where}an input"))] = Port(src, _name(output, f"{where}an output"))
+        links[Port(dst, check_name(input, f"{where}an input"))] = Port(src, check_name(output, f"{where}an output"))
     return links
 
 
@@ -254,19 +254,12 @@ def _read_group(name: str, data: dict[str, Any], where: str) -> Group:
         if len(names) > MAX_SOCKETS:
             raise ValueError(f"{where}it has {len(names):,} {what}; the limit is {MAX_SOCKETS:,}")
         for socket in names:
-            _name(socket, f"{where}one of its {what}")
+            check_name(socket, f"{where}one of its {what}")
     inputs: dict[str, Any] = {}
     for input, entry in entries.items():
         values = _values(_object(entry, f"{where}input {quoted(input)}"), f"{where}input {quoted(input)}: ")
         inputs[input] = values.get("default", REQUIRED)
     return Group(name, _read_graph(data, where), inputs, tuple(outputs), doc)
-
-
-def _name(text: str, what: str) -> str:
-    """Ids of nodes in groups are made of many names: one of a million characters would fill the memory."""
-    if len(text) > MAX_NAME:
-        raise ValueError(f"{what} has {len(text):,} characters; the limit is {MAX_NAME:,}")
-    return text
 
 
 def _pair(value: Any, field: str, where: str) -> tuple[float, float]:

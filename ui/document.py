@@ -13,6 +13,7 @@ from nodegraph import graph as edits
 from nodegraph import workflow
 from nodegraph.graph import Graph, Port, diff
 from nodegraph.group_type import document_types
+from nodegraph.limits import check_growth
 from nodegraph.node import REQUIRED, Input, NodeType, Output
 from nodegraph.registry import Registry
 from nodegraph.types import type_of
@@ -65,10 +66,14 @@ class Document(QObject):
         return self.path.stem if self.path else self.working_title
 
     def edit(self, text: str, change: Callable[..., Graph], *args: Any, merge: Hashable | None = None) -> None:
-        """Apply a pure edit from nodegraph.graph as one undo step; equal `merge` tokens in a row are one step."""
+        """Apply a pure edit from nodegraph.graph as one undo step; equal `merge` tokens in a row are one step.
+
+        Raises ValueError when the file could not be opened again: nothing that is made may be lost.
+        """
         after = change(self.graph, *args)
         if after == self.graph:
             return
+        check_growth(self.graph, after)
         last = self._last_step()
         if merge is None or last is None or last.merge != merge:
             self.undo_stack.push(GraphEdit(self, text, after, merge))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from ui.actions import Action
@@ -24,7 +25,7 @@ EDGES: Mapping[arrange.Edge, str] = {
 
 def canvas_actions(canvas: Canvas) -> tuple[Action, ...]:
     """What the gestures of the mouse do to the graph, sizes aside, so that it can be done without one."""
-    return (
+    table = (
         *_add(canvas),
         *_edit(canvas),
         *_wires(canvas),
@@ -33,6 +34,9 @@ def canvas_actions(canvas: Canvas) -> tuple[Action, ...]:
         *_arrange(canvas),
         *_view(canvas),
     )
+    # What would make the graph too large to be opened again is refused.
+    refusable = partial(commands.tried, canvas, "Nothing was changed")
+    return tuple(replace(action, callback=partial(refusable, action.callback)) for action in table)
 
 
 def _add(canvas: Canvas) -> tuple[Action, ...]:

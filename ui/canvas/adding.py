@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF
@@ -15,6 +16,7 @@ from nodegraph.graph import Graph, Node, Port, add_node, connect, fresh_id
 from nodegraph.layout import NODE_GAP
 from nodegraph.node import NodeType
 from nodegraph.types import accepts
+from ui.canvas.commands import tried
 from ui.canvas.palette import Offer, Palette
 from ui.canvas.shape import HEADER, WIDTH
 from ui.scope import Scope
@@ -30,7 +32,8 @@ def open_palette(canvas: Canvas, at: QPointF, port: Port | None = None, *, from_
     place = at if QRectF(canvas.rect()).contains(at) else QPointF(canvas.rect().center())
     palette = Palette(offers(canvas.scope, port, from_output=from_output), canvas.recent, canvas)
     world = canvas.view.to_world(place)
-    palette.chosen.connect(lambda offer: add(canvas, offer, world, port, from_output=from_output))
+    adding = partial(add, canvas, world=world, port=port, from_output=from_output)
+    palette.chosen.connect(lambda offer: tried(canvas, "Nothing was added", adding, offer))
     palette.open_at(canvas.mapToGlobal(place.toPoint()))
     return palette
 

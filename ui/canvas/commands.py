@@ -35,10 +35,10 @@ def counted(verb: str, count: int) -> str:
     return f"{verb} node" if count == 1 else f"{verb} {count} nodes"
 
 
-def tried(canvas: Canvas, title: str, act: Callable[[], None]) -> None:
+def tried(canvas: Canvas, title: str, act: Callable[..., object], *args: object) -> None:
     """Do it, or say in a sentence why it cannot be done."""
     try:
-        act()
+        act(*args)
     except ValueError as error:
         canvas.refused.emit(f"{title}: {error}.")
 

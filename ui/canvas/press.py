@@ -10,7 +10,7 @@ from nodegraph.edits import add_reroute
 from nodegraph.graph import Port
 from nodegraph.inside import is_wall
 from ui.canvas import rows
-from ui.canvas.commands import edit_group
+from ui.canvas.commands import edit_group, tried
 from ui.canvas.figures import NATURAL
 from ui.canvas.gestures import REACH, Box, Gesture, Lasso, Move, Pan, Stretch, grips, stretch_cursor
 from ui.canvas.items import NodeItem
@@ -108,7 +108,7 @@ def double_clicked(canvas: Canvas, at: QPointF) -> bool:
         else:
             width, height = NATURAL["reroute"]
             place = (round(world.x() - width / 2), round(world.y() - height / 2))
-            canvas.scope.edit("Add reroute", add_reroute, link.dst, place)
+            tried(canvas, "Nothing was added", canvas.scope.edit, "Add reroute", add_reroute, link.dst, place)
         return True
     match item.figure:
         case "note":
