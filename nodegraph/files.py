@@ -118,13 +118,17 @@ def said_to_be(aside: Path | None) -> str:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Replace a file: a reader, or a crash at any moment, finds either the old bytes or all the new ones."""
+    """Replace a file: a reader, or a crash at any moment, finds either the old bytes or all the new ones.
+
+    What processes left that were killed while they wrote the same file is deleted.
+    """
     with pending(path) as hidden:
         _fill(hidden, data)
         if path.exists():
             shutil.copymode(path, hidden)
         os.replace(hidden, path)
         _sync_folder(path.parent)
+    remove_leftovers(path.parent, path.name)
 
 
 def write_new(path: Path, data: bytes) -> bool:

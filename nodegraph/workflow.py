@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from nodegraph import foreign, png
-from nodegraph.files import read_limited, remove_leftovers, write_atomic
+from nodegraph.files import read_limited, write_atomic
 from nodegraph.graph import Graph, Group, Mode, Node, Port, SeedMode
 from nodegraph.limits import MAX_GROUPS, MAX_LINKS, MAX_NODES, MAX_SOCKETS, check_name
 from nodegraph.node import REQUIRED
@@ -93,7 +93,6 @@ def save(graph: Graph, path: str | Path) -> None:
         if path.exists():
             write_atomic(path.with_name(path.name + ".bak"), path.read_bytes())
         write_atomic(path, dumps(graph).encode())
-        remove_leftovers(path.parent, path.name)
     except OSError as error:
         raise WorkflowError(f"cannot write {path}: {error.strerror or error}") from error
 

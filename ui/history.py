@@ -54,11 +54,15 @@ class History:
             for file in sorted(times, key=times.__getitem__, reverse=True)
         )
 
+    def clean(self) -> None:
+        """Delete what a killed process left half-written."""
+        remove_leftovers(self.folder)
+
     def _file(self, text: bytes) -> Path:
         return self.folder / f"{blake2b(text, digest_size=16).hexdigest()}.json"
 
     def _trim(self) -> None:
-        remove_leftovers(self.folder)
+        self.clean()
         used = 0
         for place, version in enumerate(self.versions()):
             files = [version.file, *filter(None, [version.thumbnail])]

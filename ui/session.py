@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from ui.watch import FileWatch
 
 RECOVERY_MS = 2000  # after which a program that answers has recovered its documents
 JOURNAL_PAUSE = 500  # ms from an edit to its record; a held slider makes two records a second
+JOURNAL, LOCK = ".journal", ".lock"  # how names end
 THUMBNAIL = QSize(320, 320)
 
 
@@ -78,6 +80,9 @@ class Session(QObject):
             self.complaints += make_folders((self._journals, self._versions))
             for place in (self.folder, self._journals):
                 remove_leftovers(place)
+            for file in self._journals.glob(f"*{JOURNAL}{LOCK}"):
+                if not file.with_suffix("").exists() and (left := lock(file)):  # killed before it had written
+                    left.unlock()
         except (OSError, ValueError) as error:
             self.complaints.append(unusable(self.folder, error))
             return False
@@ -101,7 +106,7 @@ class Session(QObject):
         """A document without a file, empty or with a graph such as a template's. title: until it is saved."""
         document = Document(self.registry, graph, self)
         document.working_title = self._unused(title)
-        path = self._journals / f"{uuid4().hex}.journal"
+        path = self._journals / f"{uuid4().hex}{JOURNAL}"
         if self.safe and (held := lock(_lock_of(path))):
             self._keep(document, Journal(path), held)
         elif self.safe:
@@ -166,7 +171,7 @@ class Session(QObject):
 
         The one that was edited last comes last.
         """
-        journals = sorted(self._journals.glob("*.journal"), key=_written)
+        journals = sorted(self._journals.glob(f"*{JOURNAL}"), key=_written)
         return tuple(filter(None, map(self._restored, journals)))
 
     def close(self, document: Document) -> None:
@@ -320,6 +325,8 @@ class Session(QObject):
         document.working_title = self._unused(state.title)
         document.edit("Recover unsaved changes", lambda _: state.graph)
         if state.path:
+            _clean_around(state.path)
+            self._history(state.path).clean()
             self._watch.expect(state.path, state.on_disk)
         self._keep(document, Journal(path), lock)
         return document
@@ -370,7 +377,13 @@ class Session(QObject):
 
 
 def _lock_of(journal: Path) -> Path:
-    return Path(f"{journal}.lock")
+    return Path(f"{journal}{LOCK}")
+
+
+def _clean_around(file: Path) -> None:
+    """Delete what was left half-written when the program was killed while it saved this file."""
+    place = Path(os.path.realpath(file))  # saving goes through links
+    remove_leftovers(place.parent, place.name)
 
 
 def _written(file: Path) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QStandardPaths, Signal
 
-from nodegraph.files import Damaged, read_own, reason, write_atomic
+from nodegraph.files import Damaged, read_own, reason, remove_leftovers, write_atomic
 
 LARGEST = 1 << 20  # bytes of a settings file
 
@@ -95,6 +95,7 @@ class Settings(QObject):
         self.now = Preferences()
         if path is None:
             return
+        remove_leftovers(path.parent, path.name)
         try:
             self.now = read_own(path, "The settings", LARGEST, parse)
         except FileNotFoundError:

@@ -104,6 +104,15 @@ def test_what_a_killed_process_left_is_removed_at_once(tmp_path: Path):
     assert names(tmp_path) == []
 
 
+def test_writing_a_file_again_removes_what_a_killed_process_left_of_it(tmp_path: Path):
+    left_by_a_killed_process(tmp_path / "a.png")
+    left_by_a_killed_process(tmp_path / "b.png")
+    write_atomic(tmp_path / "a.png", b"picture")
+    left, written = names(tmp_path)
+    assert left.startswith(".b.png")
+    assert written == "a.png"
+
+
 def test_what_a_living_process_writes_is_left_alone(tmp_path: Path):
     with pending(tmp_path / "a.png") as hidden:
         os.utime(hidden, (1, 1))  # however long it takes

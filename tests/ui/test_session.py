@@ -216,6 +216,35 @@ def test_what_killed_processes_left_in_the_state_is_gone_at_the_next_start(start
     assert not any(file.exists() for file in left)
 
 
+def test_what_a_killed_save_left_is_gone_when_its_document_comes_back(start: Callable[[], Session], file: Path):
+    session = start()
+    edited(session.open(file))
+    session.save(session.documents[0], file)
+    (version,) = session.folder.glob("versions/*")
+    left = [file.with_name(f".{file.name}.7{HIDDEN}"), version / f".0a.json.7{HIDDEN}"]
+    for path in left:
+        path.touch()
+    crash(session)
+    start().restore()
+    assert not any(path.exists() for path in left)
+
+
+def test_the_lock_of_a_journal_that_was_never_written_is_gone_at_the_next_start(start: Callable[[], Session]):
+    journals = start().folder / "journals"
+    orphan = journals / "0a.journal.lock"
+    orphan.write_text("999999999\nmain.py\n\n")  # a process that is gone
+    start()
+    assert not orphan.exists()
+
+
+def test_the_lock_of_a_journal_that_another_window_is_about_to_write_stays(start: Callable[[], Session]):
+    session = start()
+    session.new()
+    (held,) = session.folder.glob("journals/*.lock")
+    start()
+    assert held.exists()
+
+
 def test_a_folder_that_cannot_be_used_is_named_and_documents_open_nevertheless(registry: Registry, tmp_path: Path):
     (tmp_path / "state").write_text("a file in the way")
     session = Session(registry, tmp_path / "state" / "below")

@@ -5,6 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nodegraph.files import HIDDEN
 from ui.settings import Preferences, Settings, sealed, settings_folder, unsealed
 
 
@@ -12,6 +13,13 @@ def test_what_was_chosen_is_there_at_the_next_start(tmp_path):
     path = tmp_path / "denoodle" / "settings.json"
     Settings(path).change(theme="Light", text_scale=1.4, keys={"file.new": "Ctrl+T"})
     assert Settings(path).now == Preferences(theme="Light", text_scale=1.4, keys={"file.new": "Ctrl+T"})
+
+
+def test_what_a_killed_window_left_is_gone_at_the_next_start(tmp_path):
+    left = tmp_path / f".settings.json.7{HIDDEN}"
+    left.touch()
+    Settings(tmp_path / "settings.json")
+    assert not left.exists()
 
 
 def test_the_file_of_another_version_keeps_what_both_know(tmp_path):
