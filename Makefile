@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STARTER := workflows/text_to_image.json
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
-.PHONY: run test test-all lint format fuzz soak bench screenshots clean system
+.PHONY: run test test-all lint format fuzz kills soak bench screenshots clean system
 
 run: $(VENV)/.installed system
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then \
@@ -36,6 +36,10 @@ format: $(VENV)/.installed-dev
 # MINUTES=10: for all readers together.
 fuzz: $(VENV)/.installed-dev system
 	$(BIN)/python -m tools.fuzz --minutes $(or $(MINUTES),10) $(ARGS)
+
+# KILLS=1000: of each kind. ARGS=--write puts the table into docs/reliability.md.
+kills: $(VENV)/.installed-dev system
+	$(BIN)/python -m tools.kills --kills $(or $(KILLS),1000) $(ARGS)
 
 # MINUTES=20: below eight, slopes are shown and not judged. ARGS=--write puts the table into docs/reliability.md.
 soak: $(VENV)/.installed-dev system

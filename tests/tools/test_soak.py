@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from tools.page import marks
 from tools.soak import __main__ as command
 from tools.soak.report import WAIT, Outcome, broken, slope, slopes, table
 from tools.soak.watch import Probe, Sample, Wait, sample
@@ -58,9 +59,7 @@ def test_the_page_keeps_what_others_wrote_when_the_table_is_written_again(tmp_pa
     page = tmp_path / "reliability.md"
     monkeypatch.setattr(command, "PAGE", page)
     monkeypatch.setattr(command, "CHART", tmp_path / "soak.png")
-    page.write_text(
-        "# Reliability\n\n## Soak\n\nWhat it does.\n\n" + command.BEGIN + "old" + command.END + "\n\n## More\n"
-    )
+    page.write_text("# Reliability\n\n## Soak\n\nWhat it does.\n\n" + "old".join(marks("soak")) + "\n\n## More\n")
     for _ in range(2):
         command.write(outcome(), 1)
     text = page.read_text()

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import QApplication
 
 from nodegraph.engine import Settings as EngineSettings
 from nodegraph.registry import discover
+from tools import page
 from tools.soak import report
 from tools.soak.day import Day
 from tools.soak.watch import Probe, Sample, sample, settle
@@ -32,9 +33,8 @@ from ui.main_window import MainWindow
 from ui.session import Session
 from ui.settings import Settings
 
-DOCS = Path(__file__).parents[2] / "docs"
-PAGE, CHART = DOCS / "reliability.md", DOCS / "soak.png"
-BEGIN, END = "<!-- soak: written by `make soak` -->", "<!-- soak: end -->"
+PAGE = page.RELIABILITY
+CHART = PAGE.with_name("soak.png")
 DAY = 40.0  # seconds
 
 
@@ -98,20 +98,12 @@ def write(outcome: report.Outcome, seed: int) -> None:
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     text = "\n\n".join(
         (
-            BEGIN,
             f"{outcome.minutes:g} minutes, seed {seed}, on {machine}, with the load that it had then.",
             report.table(outcome),
             f"![Memory, objects and waits over the minutes]({CHART.name})",
-            END,
         )
     )
-    page = PAGE.read_text("utf-8") if PAGE.exists() else "# Reliability\n"
-    if BEGIN in page:
-        before, rest = page.split(BEGIN, 1)
-        page = before + text + rest.split(END, 1)[1]
-    else:
-        page = f"{page.rstrip()}\n\n## Soak\n\n{text}\n"
-    PAGE.write_text(page, "utf-8")
+    page.put(PAGE, "soak", text)
 
 
 def main() -> int:

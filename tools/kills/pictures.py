@@ -1,13 +1,9 @@
-"""Processes that save pictures as fast as they can, and are killed; what they leave, as JSON. Imports no torch.
-
-python -m tests.nodes.savers FOLDER KILLS SEED
-"""
+"""Four processes save pictures into one folder as fast as they can, and are killed one after the other."""
 
 import json
 import os
 import random
 import signal
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -16,6 +12,7 @@ from nodegraph import png
 from nodegraph.files import remove_leftovers
 from nodes.output import write_numbered
 from tests.nodegraph.test_png import HEADER, PIXELS, chunk
+from tools.kills.lives import Outcome
 
 AT_ONCE = 4
 SWEEP_EVERY = 10  # kills
@@ -45,8 +42,9 @@ def start(folder: Path, log: int, name: str) -> int:
         os._exit(1)
 
 
-def kill_many(folder: Path, kills: int, chance: random.Random) -> int:
-    """How many ended by themselves, which none should."""
+def kill_many(folder: Path, kills: int, chance: random.Random) -> Outcome:
+    """Left-overs are cleared away beside those that write."""
+    folder.mkdir(parents=True)
     log = os.open(folder.with_suffix(".log"), os.O_CREAT | os.O_APPEND | os.O_WRONLY)
     children = [start(folder, log, f"first{i}") for i in range(AT_ONCE)]
     troubled = 0
@@ -62,30 +60,26 @@ def kill_many(folder: Path, kills: int, chance: random.Random) -> int:
     for child in children:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-    return troubled
+    return judged(folder, kills, troubled)
 
 
-def summary(folder: Path) -> dict[str, int]:
-    """What the folder holds, beside what was promised to the processes before they were killed."""
+def judged(folder: Path, kills: int, troubled: int) -> Outcome:
+    """What the folder holds, beside what was promised. troubled: processes that ended by themselves, as none should."""
     told = [json.loads(line) for line in folder.with_suffix(".log").read_bytes().splitlines()]
-    hidden = sum(path.name.startswith(".") for path in folder.iterdir())
+    halves = sum(path.name.startswith(".") for path in folder.iterdir())
     remove_leftovers(folder)
     found = {path.name: path.read_bytes() for path in folder.iterdir()}
     who = {name: png.read_text(folder / name, "who") or "" for name, data in found.items() if data}
-    return {
-        "saved": len(told),
-        "visible": len(found),
-        "empty": sum(not data for data in found.values()),
-        "broken": sum(picture(who.get(name, "")) != data for name, data in found.items()),
-        "lost": sum(who.get(name) != told_who for name, told_who in told),
-        "doubled": sum(count > 1 for count in Counter(who.values()).values()),
-        "left by kills": hidden,
-        "left after cleaning": sum(name.startswith(".") for name in found),
+    counts = {
+        "are empty": sum(not data for data in found.values()),
+        "are broken": sum(data != picture(who.get(name, "")) for name, data in found.items() if data),
+        "are there twice": sum(count > 1 for count in Counter(who.values()).values()),
+        "were saved by processes that ended by themselves": troubled,
     }
-
-
-if __name__ == "__main__":
-    place, chance = Path(sys.argv[1]), random.Random(int(sys.argv[3]))
-    place.mkdir(parents=True)
-    ended = kill_many(place, int(sys.argv[2]), chance)
-    print(json.dumps(summary(place) | {"ended by themselves": ended}))
+    lost = sum(who.get(name) != told_who for name, told_who in told)
+    left = sum(name.startswith(".") for name in found)
+    faults = [f"{count} pictures {what}" for what, count in counts.items() if count]
+    unpromised = len(found) - len(told)
+    return Outcome(
+        "pictures", kills, len(told), unpromised, halves, lost, damaged=sum(counts.values()), left=left, faults=faults
+    )

@@ -1,0 +1,267 @@
+"""What the program keeps, each as a row of states that can be told from its number."""
+
+import random
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import networkx  # noqa: F401  grouping needs it, and a short life would end while importing it
+from PySide6.QtCore import QCoreApplication
+
+from nodegraph import png, workflow
+from nodegraph.disk import SUFFIX, DiskCache
+from nodegraph.engine import Settings as EngineSettings
+from nodegraph.graph import Graph, Node
+from tests.nodegraph.test_png import PICTURE
+from tests.ui.random_edits import KINDS as EDITS
+from tests.ui.random_edits import edited
+from tools.kills.lives import Kept, hidden
+from ui.engine import Engine
+from ui.gallery import Gallery
+from ui.queue import Queue
+from ui.session import Session
+from ui.settings import Preferences, Settings, sealed
+
+
+def body(number: int, most: int) -> str:
+    """A text of some length, told by its number."""
+    chance = random.Random(number)
+    return chance.randbytes(chance.randrange(most // 2)).hex()
+
+
+class Trouble:
+    """What the program says to a person instead of raising is a fault here; an exception would not get through Qt."""
+
+    def __init__(self, *signals: Any) -> None:
+        self.said: list[str] = []
+        for signal in signals:
+            signal.connect(lambda *what: self.said.append(str(what)))
+
+    def check(self, *more: str) -> None:
+        if said := [*self.said, *more]:
+            raise ValueError(said[0])
+
+
+class Texts:
+    """A form for results that are texts."""
+
+    def save(self, values: tuple[Any, ...], path: Path) -> None:
+        path.write_text(values[0])
+
+    def load(self, path: Path) -> tuple[Any, ...]:
+        return (path.read_text(),)
+
+
+class Results:
+    """The cache on disk: state n holds the results up to n; those before the last CERTAIN may have made room."""
+
+    LARGEST, CERTAIN = 20_000, 20
+    LIMIT = 60 * LARGEST
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "cache"
+        self.cache = DiskCache(self.folder, self.LIMIT, Texts())
+
+    def write(self, number: int) -> None:
+        self.cache.store(str(number), (body(number, self.LARGEST),), seconds=1.0)
+        self.cache.flush()
+
+    def read(self) -> dict[int, Any]:
+        if self.cache.used > self.LIMIT + 2 * self.LARGEST:
+            raise ValueError(f"{self.cache.used} bytes; {self.LIMIT} are allowed")
+        keys = sorted(int(path.name.partition("-")[0]) for path in self.folder.glob(f"*{SUFFIX}"))
+        return {key: self.cache.load(str(key)) for key in keys[-self.CERTAIN :]}
+
+    @classmethod
+    def state(cls, number: int) -> dict[int, Any]:
+        return {n: (body(n, cls.LARGEST),) for n in range(max(number - cls.CERTAIN, 0) + 1, number + 1)}
+
+    def left(self) -> list[str]:
+        return [path.name for path in self.folder.iterdir() if path.suffix != SUFFIX]
+
+
+class Preferred:
+    """The settings, written anew with every change."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "config"
+        self.settings = Settings(self.folder / "settings.json")
+        self.trouble = Trouble(self.settings.troubled)
+        self.trouble.check(*self.settings.complaints)
+
+    def write(self, number: int) -> None:
+        now = self.state(number)
+        self.settings.change(keys=now.keys, text_scale=now.text_scale, window=now.window)
+        self.trouble.check()
+
+    def read(self) -> Preferences:
+        return self.settings.now
+
+    @staticmethod
+    def state(number: int) -> Preferences:
+        if number == 0:
+            return Preferences()
+        keys = {f"file.{n}": f"Ctrl+{number + n}" for n in range(number % 400)}
+        window = sealed(body(number, 2000).encode(), b"layout")
+        return Preferences(text_scale=1 + number / 1e6, keys=keys, window=window)
+
+    def left(self) -> list[str]:
+        return [p.name for p in self.folder.iterdir() if p.name != "settings.json"] if self.folder.exists() else []
+
+
+class Document:
+    """A document in a session: edits in its journal, every eighth state saved; now and then closed and opened again."""
+
+    SAVES, CLOSES, FRESH = 8, 24, 96
+
+    def __init__(self, folder: Path) -> None:
+        self.app = QCoreApplication([])
+        self.file, self.folder = folder / "work" / "cat.json", folder / "state"
+        if not self.file.exists():
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            workflow.save(grown(0), self.file)
+        self.session = Session({}, self.folder)
+        self.trouble = Trouble(self.session.troubled, self.session.file_touched)
+        restored = self.session.restore()
+        if len(restored) > 1:
+            raise ValueError(f"{len(restored)} documents of one came back")
+        self.document = restored[0] if restored else self.session.open(self.file)
+        self.session.check_files()
+        self.session.flush()
+        self.trouble.check(*self.session.complaints)
+
+    def write(self, number: int) -> None:
+        if number % self.CLOSES == self.SAVES + 1:  # just saved
+            self.session.close(self.document)
+            self.document = self.session.open(self.file)
+        elif number % self.SAVES == 0:
+            self.session.save(self.document, self.file)
+        else:
+            self.document.edit("Edit", lambda _: grown(number))
+            self.session.flush()
+        self.trouble.check()
+
+    def read(self) -> tuple[Graph, Graph]:
+        in_file = workflow.load(self.file)
+        if not self.document.dirty and self.document.graph != in_file:
+            raise ValueError("the document is said to be saved, and its file holds another")
+        for version in self.session.versions(self.document)[:3]:
+            workflow.load(version.file)
+        return self.document.graph, in_file
+
+    @classmethod
+    def state(cls, number: int) -> tuple[Graph, Graph]:
+        return grown(number), grown(number // cls.SAVES * cls.SAVES)
+
+    def left(self) -> list[str]:
+        journals = [path.name for path in (self.folder / "journals").iterdir()]
+        (own,) = (name for name in journals if name.endswith(".journal"))
+        others = [name for name in journals if name not in (own, f"{own}.lock")]
+        files = [path.name for path in self.file.parent.iterdir() if path.name not in ("cat.json", "cat.json.bak")]
+        return sorted({*others, *files, *hidden(self.folder)})
+
+
+@lru_cache(512)
+def grown(number: int) -> Graph:
+    """A graph after so many states; those that save or close change nothing. Begins anew now and then."""
+    if number == 0:
+        return Graph()
+    if number % Document.SAVES == 0 or number % Document.CLOSES == Document.SAVES + 1:
+        return grown(number - 1)
+    graph, draw = grown(number - 1) if number % Document.FRESH != 2 else Graph(), random.Random(number)
+    for _ in range(draw.randrange(1, 4)):
+        graph = edited(graph, (draw.choice(EDITS), draw.randrange(12), draw.randrange(12), draw.randrange(12)))
+    counter = {"counter": Node("toy.box", {"edits": number})}
+    return Graph({**graph.nodes, **counter}, graph.links, graph.groups, graph.extra)
+
+
+class Jobs:
+    """The queue. In four states two jobs are added, one cancelled, and old ones removed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "state"
+        self.app = QCoreApplication([])
+        self.session = Session({}, self.folder)  # which clears up, as in the window
+        self.queue = Queue(Engine(EngineSettings("tests.toy_nodes", cache=None)), self.folder)
+        self.trouble = Trouble(self.queue.troubled)
+        self.queue.restore()
+
+    def write(self, number: int) -> None:
+        if not self.queue.paused:
+            self.queue.pause()  # there is no engine here
+        after = [title for title, _, _ in self.state(number)]
+        ids = {job.title: job.id for job in self.queue.jobs}
+        match number % 4:
+            case 0 | 1:
+                self.queue.add(one_node(number), ["a"], after[-1])
+            case 2:
+                self.queue.cancel(ids[f"job {number - 1}"])
+            case _:
+                self.queue.remove(*(id for title, id in ids.items() if title not in after))
+        self.queue._writer.submit(lambda: None).result()  # the list is handed to this thread
+        self.trouble.check()
+
+    def read(self) -> list[tuple[str, str, Graph]]:
+        return [(job.title, job.state, job.graph) for job in self.queue.jobs]
+
+    @staticmethod
+    def state(number: int) -> list[tuple[str, str, Graph]]:
+        added = [n for n in range(1, number + 1) if n % 4 < 2]
+        removed = (number + 1) // 4 * 4 - 12  # jobs below
+        listed = [n for n in added if n >= removed]
+        return [(f"job {n}", "cancelled" if n % 4 == 1 and n < number else "pending", one_node(n)) for n in listed]
+
+    def left(self) -> list[str]:
+        return [*hidden(self.folder), *(p.name for p in self.folder.glob("*.damaged"))]
+
+
+def one_node(number: int) -> Graph:
+    return Graph({"a": Node("toy.box", {"text": body(number, 4000)})})
+
+
+class Listed:
+    """The list of pictures. In three states one is added, starred, and an old one taken off the list."""
+
+    KEPT = 60  # states after which a picture goes
+
+    def __init__(self, folder: Path) -> None:
+        self.made, self.folder = folder / "made", folder / "state"
+        self.made.mkdir(exist_ok=True)
+        self.app = QCoreApplication([])
+        self.session = Session({}, self.folder)  # which clears up, as in the window
+        self.gallery = Gallery(self.folder / "gallery.jsonl")
+        self.trouble = Trouble(self.gallery.troubled)
+        self.trouble.check(*self.gallery.complaints)
+
+    def write(self, number: int) -> None:
+        after = self.state(number)
+        match number % 3:
+            case 0:
+                path = self.made / f"{number}.png"
+                path.write_bytes(png.with_texts(PICTURE, {png.PARAMETERS: body(number, 3000)}))
+                self.gallery.add(path)
+            case 1:
+                self.gallery.star(*(path for path in self.gallery.pictures if Path(path).stem == f"{number - 1}"))
+            case _:
+                self.gallery.remove(*(path for path in self.gallery.pictures if int(Path(path).stem) not in after))
+        self.trouble.check()
+
+    def read(self) -> dict[int, Any]:
+        return {int(Path(made.path).stem): (made.text, made.starred) for made in self.gallery.pictures.values()}
+
+    @classmethod
+    def state(cls, number: int) -> dict[int, Any]:
+        first = (number + 1) // 3 * 3 - cls.KEPT
+        return {n: (body(n, 3000), n < number) for n in range(max(first, 3), number + 1, 3)}
+
+    def left(self) -> list[str]:
+        return [*hidden(self.folder), *(path.name for path in self.folder.glob("*.damaged"))]
+
+
+KINDS: dict[str, type[Kept]] = {
+    "results in the cache": Results,
+    "documents": Document,
+    "settings": Preferred,
+    "the queue": Jobs,
+    "the list of pictures": Listed,
+}
