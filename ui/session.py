@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from PySide6.QtCore import QLockFile, QObject, QSize, QTimer, Signal
 from PySide6.QtGui import QImage
 
 from nodegraph import png, workflow
-from nodegraph.files import Damaged, read_limited, reason, remove_leftovers, said_to_be, set_aside
+from nodegraph.files import Damaged, read_limited, reason, remove_leftovers
 from nodegraph.graph import Graph
 from nodegraph.registry import Registry
 from ui import journal
@@ -22,13 +21,13 @@ from ui.document import Document
 from ui.history import History, Version, history_of
 from ui.journal import UNTITLED, Journal, State
 from ui.lock import lock
+from ui.recovery import JOURNAL, clean_journals, clean_saves, count_tries, journals_in, lock_of
 from ui.state_folder import MAX_RECENT, make_folders, read_recent, unusable, write_recent
 from ui.thumbnail import fitted, png_bytes
 from ui.watch import FileWatch
 
 RECOVERY_MS = 2000  # after which a program that answers has recovered its documents
 JOURNAL_PAUSE = 500  # ms from an edit to its record; a held slider makes two records a second
-JOURNAL, LOCK = ".journal", ".lock"  # how names end
 THUMBNAIL = QSize(320, 320)
 
 
@@ -78,11 +77,8 @@ class Session(QObject):
     def _prepare(self) -> bool:
         try:
             self.complaints += make_folders((self._journals, self._versions))
-            for place in (self.folder, self._journals):
-                remove_leftovers(place)
-            for file in self._journals.glob(f"*{JOURNAL}{LOCK}"):
-                if not file.with_suffix("").exists() and (left := lock(file)):  # killed before it had written
-                    left.unlock()
+            remove_leftovers(self.folder)
+            clean_journals(self._journals)
         except (OSError, ValueError) as error:
             self.complaints.append(unusable(self.folder, error))
             return False
@@ -107,7 +103,7 @@ class Session(QObject):
         document = Document(self.registry, graph, self)
         document.working_title = self._unused(title)
         path = self._journals / f"{uuid4().hex}{JOURNAL}"
-        if self.safe and (held := lock(_lock_of(path))):
+        if self.safe and (held := lock(lock_of(path))):
             self._keep(document, Journal(path), held)
         elif self.safe:
             raise ValueError(f"{path.parent} cannot be written to; set DENOODLE_STATE to another folder")
@@ -145,19 +141,7 @@ class Session(QObject):
         What was set aside, as sentences. A try has failed when the program ends before it answers again for a while.
         """
         QTimer.singleShot(RECOVERY_MS, self, self.recovered)
-        complaints: list[str] = []
-        for path in self._journals.glob("*.journal"):
-            held = lock(_lock_of(path))
-            if held is None:
-                continue  # another instance has it
-            count = journal.count_try(path)
-            if count > journal.MOST_TRIES:
-                aside = said_to_be(set_aside(path))
-                complaints.append(f"A document could not be recovered in {journal.MOST_TRIES} tries; {aside}")
-                journal.forget_tries(path)
-            else:
-                self._tried.append(path)
-            held.unlock()
+        self._tried, complaints = count_tries(self._journals)
         return tuple(complaints)
 
     def recovered(self) -> None:
@@ -171,8 +155,7 @@ class Session(QObject):
 
         The one that was edited last comes last.
         """
-        journals = sorted(self._journals.glob(f"*{JOURNAL}"), key=_written)
-        return tuple(filter(None, map(self._restored, journals)))
+        return tuple(filter(None, map(self._restored, journals_in(self._journals))))
 
     def close(self, document: Document) -> None:
         """Forget a document; its unsaved changes are gone."""
@@ -297,7 +280,7 @@ class Session(QObject):
         return next(kept for kept in self._open if kept.document is document)
 
     def _restored(self, path: Path) -> Document | None:
-        held = lock(_lock_of(path))
+        held = lock(lock_of(path))
         if held is None:
             return None
         try:
@@ -325,8 +308,7 @@ class Session(QObject):
         document.working_title = self._unused(state.title)
         document.edit("Recover unsaved changes", lambda _: state.graph)
         if state.path:
-            _clean_around(state.path)
-            self._history(state.path).clean()
+            clean_saves(state.path, self._history(state.path))
             self._watch.expect(state.path, state.on_disk)
         self._keep(document, Journal(path), lock)
         return document
@@ -374,24 +356,6 @@ class Session(QObject):
         except OSError as error:
             self.troubled.emit(f"The list of recent files could not be kept: {reason(error)}")
         self.recent_changed.emit()
-
-
-def _lock_of(journal: Path) -> Path:
-    return Path(f"{journal}{LOCK}")
-
-
-def _clean_around(file: Path) -> None:
-    """Delete what was left half-written when the program was killed while it saved this file."""
-    place = Path(os.path.realpath(file))  # saving goes through links
-    remove_leftovers(place.parent, place.name)
-
-
-def _written(file: Path) -> float:
-    """When, in seconds since 1970; 0 for a file that another instance has just removed, or that cannot be looked at."""
-    try:
-        return file.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def _saved(state: State) -> Graph:

@@ -237,6 +237,13 @@ def test_the_lock_of_a_journal_that_was_never_written_is_gone_at_the_next_start(
     assert not orphan.exists()
 
 
+def test_the_tries_of_a_journal_that_is_gone_are_gone_at_the_next_start(start: Callable[[], Session]):
+    orphan = start().folder / "journals" / "0a.tries"
+    orphan.write_text("1")
+    start()
+    assert not orphan.exists()
+
+
 def test_the_lock_of_a_journal_that_another_window_is_about_to_write_stays(start: Callable[[], Session]):
     session = start()
     session.new()
