@@ -122,13 +122,15 @@ class Document:
             workflow.save(grown(0), self.file)
         self.session = Session({}, self.folder)
         self.trouble = Trouble(self.session.troubled, self.session.file_touched)
+        complaints = [*self.session.complaints, *self.session.begin_recovery()]
         restored = self.session.restore()
         if len(restored) > 1:
             raise ValueError(f"{len(restored)} documents of one came back")
         self.document = restored[0] if restored else self.session.open(self.file)
         self.session.check_files()
         self.session.flush()
-        self.trouble.check(*self.session.complaints)
+        self.session.recovered()  # as after two seconds in a window
+        self.trouble.check(*complaints)
 
     def write(self, number: int) -> None:
         if number % self.CLOSES == self.SAVES + 1:  # just saved
