@@ -37,7 +37,7 @@ format: $(VENV)/.installed-dev
 fuzz: $(VENV)/.installed-dev system
 	$(BIN)/python -m tools.fuzz --minutes $(or $(MINUTES),10) $(ARGS)
 
-# KILLS=1000: of each kind. ARGS=--write puts the table into docs/reliability.md.
+# KILLS=1000: of each kind, all kinds at once. ARGS=--write puts the table into docs/reliability.md.
 kills: $(VENV)/.installed-dev system
 	$(BIN)/python -m tools.kills --kills $(or $(KILLS),1000) $(ARGS)
 
