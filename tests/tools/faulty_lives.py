@@ -1,9 +1,10 @@
-"""Three keepers that break their promises, and one that keeps them, each killed; the outcomes as JSON.
+"""Four keepers that break their promises, and one that keeps them, each killed; the outcomes as JSON.
 
 python -m tests.tools.faulty_lives FOLDER KILLS
 """
 
 import json
+import os
 import random
 import sys
 from dataclasses import asdict
@@ -58,10 +59,17 @@ class Untidy(Careful):
         super().write(number)
 
 
+class Crashing(Careful):
+    def write(self, number: int) -> None:
+        super().write(number)
+        if number % 3 == 0:
+            os._exit(0)
+
+
 if __name__ == "__main__":
     folder, kills = Path(sys.argv[1]), int(sys.argv[2])
     outcomes = {}
-    for kind in (Careful, Torn, Late, Untidy):
+    for kind in (Careful, Torn, Late, Untidy, Crashing):
         (folder / kind.__name__).mkdir()
         outcome = kill_many(kind, kind.__name__, folder / kind.__name__, kills, random.Random(1))
         outcomes[kind.__name__] = {**asdict(outcome), "good": outcome.good}

@@ -44,7 +44,9 @@ def test_a_keeper_that_holds_its_promises_is_good(outcomes: dict[str, dict[str, 
     assert careful["promised"] >= 24 // SURE
 
 
-@pytest.mark.parametrize(("kind", "fault"), [("Torn", "damaged"), ("Late", "lost"), ("Untidy", "left")])
+@pytest.mark.parametrize(
+    ("kind", "fault"), [("Torn", "damaged"), ("Late", "lost"), ("Untidy", "left"), ("Crashing", "damaged")]
+)
 def test_a_broken_promise_is_found(outcomes: dict[str, dict[str, Any]], kind: str, fault: str):
     assert outcomes[kind][fault] > 0
     assert not outcomes[kind]["good"]

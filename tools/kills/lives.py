@@ -77,7 +77,7 @@ def kill_many(kind: type[Kept], name: str, folder: Path, kills: int, chance: ran
         early = life % EARLY == 1 and life < kills
         known, took = _live(kind, folder, outcome, known, chance, took if early else 0.0, life % SURE == 0)
         outcome.kills += life < kills
-        outcome.halves += sum(1 for _ in folder.rglob(f".*{HIDDEN}"))
+        outcome.halves += len(hidden(folder))
     return outcome
 
 
@@ -105,8 +105,10 @@ def _live(
                 break
     time.sleep(chance.uniform(0, early or SPAN))
     os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    _, status = os.waitpid(pid, 0)
     seen += told  # until the end
+    if status != signal.SIGKILL and not any(what == "fault" for what, _ in seen):
+        seen.append(("fault", f"a process ended by itself, with {status}"))
     os.close(ear)
     return _judge(outcome, seen, known), took
 
