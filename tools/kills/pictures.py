@@ -6,6 +6,7 @@ import random
 import signal
 import time
 from collections import Counter
+from itertools import count
 from pathlib import Path
 
 from nodegraph import png
@@ -26,7 +27,11 @@ def picture(who: str) -> bytes:
 
 
 def save_for_ever(folder: Path, log: int, name: str) -> None:
-    for number in range(1_000_000):
+    """Until the process that started this one is gone, whatever ended it."""
+    parent = os.getppid()
+    for number in count():
+        if os.getppid() != parent:
+            return
         who = f"{name}-{number}"
         path = write_numbered(folder, "cat", picture(who))
         os.write(log, json.dumps([path.name, who]).encode() + b"\n")
@@ -48,14 +53,14 @@ def kill_many(folder: Path, kills: int, chance: random.Random) -> Outcome:
     log = os.open(folder.with_suffix(".log"), os.O_CREAT | os.O_APPEND | os.O_WRONLY)
     children = [start(folder, log, f"first{i}") for i in range(AT_ONCE)]
     troubled = 0
-    for count in range(kills):
+    for kill in range(kills):
         time.sleep(chance.uniform(0, 0.01))
         place = chance.randrange(AT_ONCE)
         os.kill(children[place], signal.SIGKILL)
         _, status = os.waitpid(children[place], 0)
         troubled += status != signal.SIGKILL
-        children[place] = start(folder, log, f"next{count}")
-        if count % SWEEP_EVERY == 0:
+        children[place] = start(folder, log, f"next{kill}")
+        if kill % SWEEP_EVERY == 0:
             remove_leftovers(folder)
     for child in children:
         os.kill(child, signal.SIGKILL)
