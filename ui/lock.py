@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +11,9 @@ from pathlib import Path
 from PySide6.QtCore import QLockFile
 
 from nodegraph.files import set_aside
+
+if sys.platform != "win32":
+    import fcntl
 
 WRITTEN = 10.0
 """Seconds after which another instance has surely written into the lock that it made."""
@@ -20,10 +25,29 @@ def lock(path: Path) -> QLockFile | None:
     The lock of a process that is gone does not count, nor one that does not say whose it is, such as the empty file
     that a power failure leaves: Qt would respect it for ever.
     """
+    with suppress(OSError):  # it is not there, is not ours, or lies on a disk where only the number in it tells
+        _free(path)
     made = QLockFile(str(path))
     made.setStaleLockTime(0)  # it does not age: a window may be open for weeks
     locked = made.tryLock(0) or (_says_nothing(path) and _removed(path) and made.tryLock(0))
     return made if locked else None
+
+
+def _free(path: Path) -> None:
+    """Delete the lock of a process that is gone. Raises OSError when it is held, or when that cannot be known.
+
+    Qt looks whether there is a process of the number in the file: it may be another one by now. But while the owner
+    lives the system keeps the file locked for it (flock), and so it is before there is anything in the file.
+    """
+    if sys.platform == "win32" or not path.is_file() or not path.stat().st_size:
+        return
+    handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(handle), path.lstat()):  # or another process has freed and taken it meanwhile
+            path.unlink()
+    finally:
+        os.close(handle)
 
 
 def _says_nothing(path: Path) -> bool:
