@@ -15,6 +15,8 @@ from nodegraph.files import set_aside
 if sys.platform != "win32":
     import fcntl
 
+LOCKED = 0.5
+"""Seconds in which a process has surely locked the file that it made: these are two steps of the system in a row."""
 WRITTEN = 10.0
 """Seconds after which another instance has surely written into the lock that it made."""
 
@@ -37,10 +39,13 @@ def _free(path: Path) -> None:
     """Delete the lock of a process that is gone. Raises OSError when it is held, or when that cannot be known.
 
     Qt looks whether there is a process of the number in the file: it may be another one by now. But while the owner
-    lives the system keeps the file locked for it (flock), and so it is before there is anything in the file.
+    lives the system keeps the file locked for it (flock), and so it is before there is anything in the file. An empty
+    one is given the time that a living owner needs to lock it.
     """
-    if sys.platform == "win32" or not path.is_file() or not path.stat().st_size:
+    if sys.platform == "win32" or not path.is_file():
         return
+    if not path.stat().st_size:
+        time.sleep(LOCKED)
     handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -42,6 +42,12 @@ def test_what_a_kill_left_of_clearing_a_lock_away_holds_up_nothing(tmp_path: Pat
     assert lock(tmp_path / "a.lock")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there, age is all that tells")
+def test_the_empty_lock_of_a_process_that_was_killed_while_making_it_is_free(tmp_path: Path):
+    (tmp_path / "a.lock").touch()
+    assert lock(tmp_path / "a.lock")
+
+
 def test_a_lock_that_is_held_is_not_given_twice(tmp_path: Path):
     held = lock(tmp_path / "a.lock")
     assert held
