@@ -1,5 +1,11 @@
-"""The command line as a shell script sees it: exit codes, standard output, one sentence for each mistake."""
+"""The command line as a shell script sees it: exit codes, standard output, one sentence for each mistake.
 
+A few commands are processes of their own, for what only a process has: signals, the streams of the shell, the end of
+the interpreter. The others are called in this process, in which starting costs nothing.
+"""
+
+import contextlib
+import io
 import json
 import os
 import pickle
@@ -8,11 +14,14 @@ import struct
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import headless
+import main
 from nodegraph import png, workflow
 from nodegraph.graph import Graph, Node, Port, connect
 from tests.nodegraph.test_png import PICTURE, chunk
@@ -39,8 +48,31 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def toys(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+Done = subprocess.CompletedProcess[str]
+
+
+def called(act: Callable[[], int], folder: Path, encoding: str = "utf-8") -> Done:
+    """What a command leaves behind that is called in this process, in a folder."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding, write_through=True) for _ in range(2))
+    with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = act()
+        except SystemExit as end:
+            code = int(str(end.code))
+    for stream in (out, err):
+        stream.seek(0)
+    return subprocess.CompletedProcess([], code, out.read(), err.read())
+
+
+def toys(folder: Path, *args: str, encoding: str = "utf-8") -> Done:
     """The command line with the toy nodes, in a folder of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DENOODLE_CACHE", str(folder / "cache"))
+        return called(lambda: headless.main([*args], "tests.toy_nodes"), folder, encoding)
+
+
+def toys_process(folder: Path, *args: str) -> Done:
+    """The same, in a process of its own."""
     env = os.environ | {"PYTHONPATH": str(ROOT), "DENOODLE_CACHE": str(folder / "cache")}
     command = [sys.executable, "-c", TOYS, *args]
     return subprocess.run(
@@ -53,7 +85,7 @@ def write(folder: Path, text: str | bytes) -> None:
 
 
 def test_a_run_prints_what_it_wrote(folder: Path):
-    done = toys(folder, "run", "w.json")
+    done = toys_process(folder, "run", "w.json")
     assert (done.returncode, done.stdout) == (0, f"{Path('output/box.txt')}\n")
     assert (folder / "output" / "box.txt").read_text().startswith("11.0\n")  # 3 + (3 * 0.5 + len("a cat") + 1.0 + 0.5)
 
@@ -80,10 +112,10 @@ def test_no_character_costs_the_picture_or_the_exit_code(folder: Path, encoding:
     graph = workflow.load(folder / "w.json")
     notes = {f"note {text}": Node("canvas.note", {"text": text}, title=text) for text in NASTY}
     workflow.save(replace(graph, nodes={**graph.nodes, **notes}), folder / "w.json")
-    done = toys(folder, "run", "w.json", "--out", "猫 é", "--cache", "猫")
+    done = toys_process(folder, "run", "w.json", "--out", "猫 é", "--cache", "猫")
     assert (done.returncode, done.stderr.count("Traceback")) == (0, 0)
     assert (folder / "猫 é" / "box.txt").exists()
-    assert toys(folder, "nodes").returncode == toys(folder, "check", "w.json").returncode == 0
+    assert [toys(folder, *words, encoding=encoding).returncode for words in (["nodes"], ["check", "w.json"])] == [0, 0]
 
 
 def test_a_log_gets_plain_lines(folder: Path):
@@ -205,8 +237,8 @@ def test_a_second_run_takes_results_from_disk(folder: Path):
     graph = Graph({"box": Node("toy.box"), "slow": Node("toy.slow", {"parts": 5}), "show": Node("toy.show")})
     graph = connect(connect(graph, Port("box", "box"), Port("slow", "box")), Port("slow", "box"), Port("show", "box"))
     workflow.save(graph, folder / "w.json")
-    runs = [json.loads(toys(folder, "run", "w.json", "--json").stdout)["calls"] for _ in range(2)]
-    assert [calls["run"] for calls in runs] == [2, 0]
+    done = [command(folder, "run", "w.json", "--json") for command in (toys, toys_process)]
+    assert [json.loads(run.stdout)["calls"]["run"] for run in done] == [2, 0]
 
 
 def test_interrupting_keeps_what_is_finished(folder: Path):
@@ -229,7 +261,7 @@ def test_interrupting_keeps_what_is_finished(folder: Path):
 def test_export_prints_the_workflow_inside_a_picture(folder: Path):
     text = (folder / "w.json").read_text()
     (folder / "p.png").write_bytes(png.with_texts(PICTURE, {png.KEYWORD: text}))
-    assert toys(folder, "export", "p.png").stdout == text
+    assert toys_process(folder, "export", "p.png").stdout == text
     toys(folder, "export", "p.png", "--out", "again.json")
     assert (folder / "again.json").read_text() == text
 
@@ -258,22 +290,21 @@ def test_nodes_are_listed_with_their_documentation(folder: Path):
 
 
 SHIPPED = sorted(path.name for path in (ROOT / "workflows").glob("text_to_image*.json"))
+CHECKED = (
+    "import sys, headless; codes = [headless.main(['check', f'workflows/{name}']) for name in sys.argv[1:]];"
+    "print(*codes, {'torch', 'diffusers', 'PySide6'} & set(sys.modules))"
+)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_checking_a_shipped_workflow_finds_no_problem_and_loads_no_torch(name: str):
-    code = (
-        f"import sys, headless; code = headless.main(['check', 'workflows/{name}']);"
-        "print(code, {'torch', 'diffusers', 'PySide6'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "0 set()\n"
+def test_checking_the_shipped_workflows_finds_no_problem_and_loads_no_torch():
+    command = [sys.executable, "-c", CHECKED, *SHIPPED]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "0 " * len(SHIPPED) + "set()\n"
 
 
-def denoodle(*args: str | Path) -> subprocess.CompletedProcess[str]:
+def denoodle(*args: str | Path) -> Done:
     """The program as it ships."""
-    command = [sys.executable, "main.py", *map(str, args)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    return called(lambda: main.main([*map(str, args)]), ROOT)
 
 
 def cut_short() -> bytes:
@@ -312,7 +343,7 @@ def test_an_image_bomb_is_refused_unopened(tmp_path: Path):
         Graph({"picture": picture, "show": Node("output.preview")}), Port("picture", "image"), Port("show", "image")
     )
     workflow.save(graph, tmp_path / "w.json")
-    done = denoodle("run", tmp_path / "w.json", "--cache", tmp_path / "cache")
+    done = denoodle("run", tmp_path / "w.json", "--cache", tmp_path / "cache", "--device", "cpu")
     assert done.returncode == 1
     assert f"node 'picture': {tmp_path / 'bomb.png'} has more than" in done.stderr
     assert "Traceback" not in done.stderr

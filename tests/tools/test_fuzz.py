@@ -26,12 +26,10 @@ def run(folder: Path, count: int, *names: str) -> list[dict[str, str]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("half", [0, 1], ids=["first half", "second half"])
-def test_damaged_input_ends_in_a_reading_or_in_a_sentence(tmp_path: Path, half: int):
-    names = [reader.name for reader in READERS][half::2]
-    told = run(tmp_path, SAMPLE, *names)
+def test_damaged_input_ends_in_a_reading_or_in_a_sentence(tmp_path: Path):
+    told = run(tmp_path, SAMPLE, *(reader.name for reader in READERS))
     assert not [(before, line) for before, line in pairwise(told) if "fault" in line]
-    assert sum("end" in line for line in told) == SAMPLE * len(names)
+    assert sum("end" in line for line in told) == SAMPLE * len(READERS)
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
@@ -48,38 +46,33 @@ from pathlib import Path
 from tools.fuzz.guard import Forbidden, Guard
 folder = Path(sys.argv[1])
 guard = Guard(folder)
-try:
-    with guard.case(0):
-        {act}
-except (Forbidden, MemoryError) as error:
-    print(type(error).__name__)
-else:
-    print("nothing")
+for act in sys.argv[2:]:
+    try:
+        with guard.case(0):
+            exec(act)
+    except (Forbidden, MemoryError) as error:
+        print(type(error).__name__, flush=True)
+    else:
+        print("nothing", flush=True)
 """
+ACTS = {
+    "(folder / 'inside').write_text('a')": "nothing",
+    "open(folder.parent / 'outside', 'w')": "Forbidden",
+    "Path.unlink(folder.parent / 'outside', missing_ok=True)": "Forbidden",
+    "import socket; socket.create_connection(('127.0.0.1', 9), 1)": "Forbidden",
+    "import os; os.system('true')": "Forbidden",
+    "import pickle; pickle.loads(b'cbuiltins' + bytes([10]) + b'len' + bytes([10]) + b'.')": "Forbidden",
+    "bytearray(400 << 20)": "MemoryError",
+}
 
 
-@pytest.mark.parametrize(
-    ("act", "said"),
-    [
-        ("(folder / 'inside').write_text('a')", "nothing"),
-        ("open(folder.parent / 'outside', 'w')", "Forbidden"),
-        ("Path.unlink(folder.parent / 'outside', missing_ok=True)", "Forbidden"),
-        ("import socket; socket.create_connection(('127.0.0.1', 9), 1)", "Forbidden"),
-        ("import os; os.system('true')", "Forbidden"),
-        ("import pickle; pickle.loads(b'cbuiltins' + bytes([10]) + b'len' + bytes([10]) + b'.')", "Forbidden"),
-        ("bytearray(400 << 20)", "MemoryError"),
-    ],
-)
-def test_what_no_reading_may_do_is_seen(tmp_path: Path, act: str, said: str):
+def test_what_no_reading_may_do_is_seen_and_one_that_takes_too_long_ends_the_process(tmp_path: Path):
     folder = tmp_path / "cases"
     folder.mkdir()
-    command = [sys.executable, "-c", GUARDED.format(act=act), str(folder)]
-    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip() == said
-
-
-def test_a_reading_that_takes_too_long_ends_the_process(tmp_path: Path):
-    command = [sys.executable, "-c", GUARDED.format(act="while True: pass"), str(tmp_path)]
-    assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == -27  # SIGPROF
+    command = [sys.executable, "-c", GUARDED, str(folder), *ACTS, "while True: pass", "pass"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert dict(zip(ACTS, done.stdout.split(), strict=True)) == ACTS
+    assert done.returncode == -27  # SIGPROF
 
 
 def test_a_damaged_journal_has_a_checksum_that_fits():
