@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from weakref import WeakSet
+from functools import cache
 
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QWidget
@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QWidget
 _POLISHED = Qt.WidgetAttribute.WA_WState_Polished
 """Qt gives a new style to those that have it already."""
 
-_unstyled: WeakSet[QWidget] = WeakSet()
+_LEFT = "looks as before"
+"""A property of widgets. They are marked and watched without any object of Python's, which may be collected before."""
 
 
 def out_of_sight(widget: QWidget, unseen: Collection[QWidget] = ()) -> Iterator[QWidget]:
@@ -28,16 +29,16 @@ def leave_for_later(widget: QWidget) -> None:
     """It, and what is in it, keeps the look that it has until it is shown, or `restyle` is called."""
     for part in _parts(widget):
         part.setAttribute(_POLISHED, False)
-    if widget not in _unstyled and widget.isHidden():
-        _WhenShown(widget)
-    _unstyled.add(widget)
+    widget.setProperty(_LEFT, True)
+    widget.installEventFilter(_watcher())  # Qt does so once, however often
 
 
 def restyle(widget: QWidget) -> None:
     """Give a widget that was left, and what is in it, the look of the program. One that has it is left alone."""
-    if widget not in _unstyled:
+    if not widget.property(_LEFT):
         return
-    _unstyled.discard(widget)
+    widget.setProperty(_LEFT, None)
+    widget.removeEventFilter(_watcher())
     for part in _parts(widget):
         if not part.testAttribute(_POLISHED):
             part.setAttribute(_POLISHED, True)
@@ -49,14 +50,12 @@ def _parts(widget: QWidget) -> list[QWidget]:
 
 
 class _WhenShown(QObject):
-    def __init__(self, widget: QWidget) -> None:
-        super().__init__(widget)
-        self._widget = widget  # or else Python would forget that it has none
-        widget.installEventFilter(self)
-
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Show:
-            restyle(self._widget)
-            self._widget.removeEventFilter(self)
-            self.deleteLater()
+        if event.type() == QEvent.Type.Show and isinstance(watched, QWidget):
+            restyle(watched)
         return False
+
+
+@cache
+def _watcher() -> _WhenShown:
+    return _WhenShown()

@@ -1,8 +1,10 @@
 """Panels behind another tab of the same place do nothing until somebody looks at them."""
 
+import gc
+
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QPlainTextEdit, QWidget
 
 from nodegraph.engine import Settings as EngineSettings
 from nodegraph.graph import Graph, Node
@@ -11,6 +13,7 @@ from ui.main_window import MainWindow
 from ui.panels.outline import Outline
 from ui.panels.seen import seen
 from ui.panels.trajectory import TrajectoryPanel
+from ui.restyle import leave_for_later, out_of_sight
 
 
 @pytest.fixture
@@ -103,6 +106,21 @@ def test_what_is_hidden_has_a_changed_look_when_it_is_shown(window: MainWindow):
     assert not hidden.isVisible()
     window.settings.change(theme="Light")
     assert not has_the_look(hidden)
+    gc.collect()
     hidden.show()
     assert has_the_look(hidden)
     window.settings.change(theme="Dark")
+
+
+def test_what_qt_hides_in_a_widget_has_a_changed_look_when_it_is_shown_though_python_does_not_hold_it(qtbot):
+    text = QPlainTextEdit()
+    qtbot.addWidget(text)
+    text.resize(200, 100)
+    text.show()
+    text.setPlainText("a line\n" * 50)
+    text.setPlainText("")  # its scroll bar has been seen, and is hidden
+    list(map(leave_for_later, out_of_sight(text)))
+    gc.collect()
+    text.setPlainText("a line\n" * 50)
+    qtbot.waitUntil(lambda: text.verticalScrollBar().isVisible())
+    assert has_the_look(text.verticalScrollBar())
