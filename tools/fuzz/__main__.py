@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tools import page
 from tools.fuzz.readers import READERS, ROOT
 from tools.fuzz.worker import case_of
 
@@ -46,6 +47,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--count", type=int, help="cases of each reader, instead of a time")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="write the cases that failed there")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
     return parser.parse_args()
 
 
@@ -115,6 +117,17 @@ def report(tally: Tally) -> None:
         print(f"  {kind}, case {number}: {detail}", flush=True)
 
 
+def table(tallies: list[Tally], seed: int) -> str:
+    """The outcome as Markdown."""
+    cases, faults = sum(tally.cases for tally in tallies), sum(len(tally.faults) for tally in tallies)
+    rows = []
+    for tally in tallies:
+        numbers = (tally.cases, tally.ends["read"], tally.ends["refused"], len(tally.faults))
+        rows.append(f"| {tally.reader} | " + " | ".join(f"{number:,}" for number in numbers) + " |")
+    heads = "| what is read | cases | read | refused in a sentence | faults |\n|---|---|---|---|---|"
+    return "\n".join((f"Seed {seed}: {cases:,} cases, {faults} faults.", "", heads, *rows))
+
+
 def main() -> None:
     arguments = parse_arguments()
     names = arguments.only or [reader.name for reader in READERS]
@@ -133,6 +146,8 @@ def main() -> None:
             tallies.append(tally)
     faults = sum(len(tally.faults) for tally in tallies)
     print(f"{sum(tally.cases for tally in tallies):,} cases, {faults} faults")
+    if arguments.write:
+        page.put(page.RELIABILITY, "fuzz", table(tallies, arguments.seed))
     raise SystemExit(bool(faults))
 
 
