@@ -12,7 +12,7 @@ from math import inf
 from typing import Any, NamedTuple, cast
 
 from nodegraph.graph import Graph, Port
-from nodegraph.pieces import PIECE, Pieces, finish
+from nodegraph.pieces import PIECE, Pieces, finish, in_parts
 
 Point = tuple[float, float]
 Size = tuple[float, float]
@@ -75,6 +75,9 @@ class Wire(NamedTuple):
     end: float
 
 
+Incoming = Mapping[str, list[tuple[int, Port, Port]]]
+"""Of the nodes to lay out, the links that end at each: number in the graph, input, output."""
+
 Layout = tuple[dict[str, Point], dict[str, Size]]
 
 
@@ -108,17 +111,27 @@ def layering(
         return {}, {}
     links = nx.DiGraph()
     links.add_nodes_from(id for id in graph.nodes if id in nodes)
-    links.add_edges_from((s.node, d.node) for d, s in graph.links.items() if d.node in nodes and s.node in nodes)
-    links.remove_edges_from([*nx.selfloop_edges(links)])
+    incoming: defaultdict[str, list[tuple[int, Port, Port]]] = defaultdict(list)
+    for part in in_parts(enumerate(graph.links.items())):
+        inner = [(number, d, s) for number, (d, s) in part if d.node in nodes and s.node in nodes and d.node != s.node]
+        links.add_edges_from((s.node, d.node) for _, d, s in inner)
+        for link in inner:
+            incoming[link[1].node].append(link)
+        yield
     while not nx.is_directed_acyclic_graph(links):
         links.remove_edge(*nx.find_cycle(links)[-1])
         yield
     nest = _Nest(frames, nodes)
     left, top = (min(graph.nodes[id].pos[axis] for id in (*nodes, *nest.members)) for axis in (0, 1))
+    yield
     together = links.to_undirected()
+    yield
     for members in nest.members.values():
         nx.add_path(together, members)
-    parts = nx.connected_components(together)
+    parts: list[set[str]] = []
+    for part in nx.connected_components(together):
+        parts.append(part)
+        yield
     rects: dict[str, Rect] = {}
     for part in sorted(parts, key=lambda part: min(graph.nodes[id].pos[1] for id in part)):
         done = len(rects)
@@ -126,7 +139,9 @@ def layering(
         def report_part(share: float, done: int = done, size: int = len(part)) -> None:
             report((done + share * size) / len(nodes))
 
-        places_in_part = yield from _Part(graph, _columns(links.subgraph(part)), nodes, nest, room).places(report_part)
+        places_in_part = yield from _Part(graph, incoming, _columns(links.subgraph(part)), nodes, nest, room).places(
+            report_part
+        )
         placed = nest.framed(places_in_part, nodes, room)
         highest = min(rect.y for rect in placed.values())
         rects |= {id: rect._replace(y=top + rect.y - highest) for id, rect in placed.items()}
@@ -193,11 +208,17 @@ class _Part:
     """Nodes that are connected by links or frames. y: of the tops of nodes and borders."""
 
     def __init__(
-        self, graph: Graph, columns: Mapping[str, int], boxes: Mapping[str, Box], nest: _Nest, room: tuple[float, float]
+        self,
+        graph: Graph,
+        incoming: Incoming,
+        columns: Mapping[str, int],
+        boxes: Mapping[str, Box],
+        nest: _Nest,
+        room: tuple[float, float],
     ) -> None:
         self.columns, self.boxes, self.room = columns, boxes, room
         self.paths = {id: nest.around(id) for id in columns}
-        self.wires = [*self._find_wires(graph)]
+        self.wires = [*self._find_wires(incoming)]
         self.pulls: defaultdict[str, list[tuple[str, float]]] = defaultdict(list)
         """To the node at the other end of each wire: how far below its top this one's top makes the wire level."""
         for wire in self.wires:
@@ -207,9 +228,9 @@ class _Part:
         self.spans = {**self._node_spans(), **self._border_spans()}
         self.y: dict[Item, float] = {id: graph.nodes[id].pos[1] for id in columns}
 
-    def _find_wires(self, graph: Graph) -> Iterator[Wire]:
-        """Those that lead to the right."""
-        for dst, src in graph.links.items():
+    def _find_wires(self, incoming: Incoming) -> Iterator[Wire]:
+        """Those that lead to the right, in the order of the graph."""
+        for _, dst, src in sorted(link for id in self.columns for link in incoming.get(id, ())):
             if self.columns.get(src.node, inf) < self.columns.get(dst.node, -inf):
                 yield Wire(src.node, dst.node, self._socket(src, output=True), self._socket(dst, output=False))
 

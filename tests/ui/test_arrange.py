@@ -133,3 +133,17 @@ def test_a_layout_that_is_stopped_moves_nothing(canvas, qtbot, slowly):
     qtbot.wait(500)
     assert canvas.document.graph is before
     assert canvas.document.undo_stack.count() == 0
+
+
+def test_very_many_nodes_are_moved_at_once_and_do_not_glide(canvas, qtbot, monkeypatch):
+    nodes = {f"n{i}": Node("toy.box", pos=(0.0, 10.0 * i)) for i in range(400)}
+    canvas.document.edit("Many", lambda _: Graph(nodes))
+    touched: list[object] = []
+    shaped: list[object] = []
+    canvas.scene.touched.connect(touched.append)
+    monkeypatch.setattr(canvas.scene, "_place", shaped.append)
+    arrange.arrange(canvas)
+    qtbot.waitUntil(lambda: canvas.document.undo_stack.count() == 2)
+    assert (len(touched), len(shaped)) == (1, 0)
+    assert not canvas.carried()
+    assert all(canvas.scene.nodes[id].node.pos == node.pos for id, node in canvas.document.graph.nodes.items())

@@ -12,7 +12,7 @@ from nodegraph.builtin import FRAME
 from nodegraph.graph import Graph, Node, move_nodes
 from nodegraph.layout import NODE_GAP, Box, Layout, layering
 from nodegraph.pieces import Work
-from ui.canvas.arranging import Arranging
+from ui.canvas.arranging import AT_ONCE, Arranging
 from ui.canvas.gestures import SNAP
 from ui.canvas.items import NodeItem
 from ui.canvas.shape import HEADER
@@ -97,7 +97,7 @@ def arrange(canvas: Canvas) -> None:
             return replace(graph, nodes={**graph.nodes, **grown})
 
         canvas.scope.edit("Arrange nodes", change)
-        canvas.glide(before)
+        _glide(canvas, before)
 
     arranging.start(len(sizes), apply)
 
@@ -141,4 +141,10 @@ def _move(canvas: Canvas, text: str, to: Mapping[str, QPointF]) -> None:
             carried[member] = canvas.scene.nodes[member].pos + by
     before = {id: canvas.scene.nodes[id].pos for id in carried}
     canvas.scope.edit(text, move_nodes, {id: (round(at.x()), round(at.y())) for id, at in carried.items()})
-    canvas.glide(before)
+    _glide(canvas, before)
+
+
+def _glide(canvas: Canvas, before: Mapping[str, QPointF]) -> None:
+    """Of very many nodes no single one could be followed, and each frame would take longer than it is shown."""
+    if len(before) <= AT_ONCE:
+        canvas.glide(before)

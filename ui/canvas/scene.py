@@ -32,6 +32,9 @@ from ui.canvas.zones import ZoneItem, depths, zone_item
 from ui.run_state import RunState
 from ui.scope import Scope
 
+MANY = 300
+"""Changes that are painted one by one."""
+
 
 class Scene(QObject):
     """Items for the nodes and links of the graph that is shown."""
@@ -51,6 +54,7 @@ class Scene(QObject):
         self._zones: tuple[ZoneNodes, ...] = ()
         self._zone_index: dict[str, int] = {}  # by begin
         self.pixmaps = Pixmaps()
+        self._area: QRectF | None = None  # what is to be painted again, during a change to very many things
         self._next = 0
         self._links_of: defaultdict[str, set[Port]] = defaultdict(set)
         self._node_grid: Grid[str] = Grid()
@@ -64,6 +68,20 @@ class Scene(QObject):
 
     def apply(self, change: Diff) -> None:
         """Make the items show the document again."""
+        self._area = QRectF() if _count(change) > MANY else None
+        self._follow(change)
+        if area := self._area:
+            self._area = None
+            self.touched.emit(area)
+
+    def _touch(self, area: QRectF) -> None:
+        """It looks different now. Of a change to very many things, all that is between them is painted again."""
+        if self._area is None:
+            self.touched.emit(area)
+        else:
+            self._area |= area
+
+    def _follow(self, change: Diff) -> None:
         graph = self.scope.graph
         loose = {self._drop_link(dst) for dst in change.unlinked} | {dst.node for dst in change.unlinked}
         for id in change.removed:
@@ -75,7 +93,8 @@ class Scene(QObject):
         # A dict keeps the order of the document, which is the order in which nodes lie on each other.
         touched = dict.fromkeys((*change.added, *change.changed, *ends, *(loose & graph.nodes.keys())))
         for id in touched:
-            self._place(id)
+            if id in ends or not self._move(id):
+                self._place(id)
         for dst in {dst for id in (*touched, *self._passers(touched)) for dst in self._links_of[id]}:
             self._route(dst)
         if change.added or change.removed or change.linked or change.unlinked:
@@ -122,7 +141,7 @@ class Scene(QObject):
         linked = frozenset(dst.socket for dst in self._links_of[id] if dst.node == id)
         old = self.nodes.get(id)
         if old is not None:
-            self.touched.emit(old.bounds)
+            self._touch(old.bounds)
         run = self.rounds.run(self.scope.prefix, id)
         sources = (self.scope.graph.links[dst] for dst in self._links_of[id])
         used = linked.union(src.socket for src in sources if src.node == id)
@@ -135,7 +154,20 @@ class Scene(QObject):
         self.nodes[id] = item
         self._note_running(item)
         self._node_grid.put(id, item.bounds)
-        self.touched.emit(item.bounds)
+        self._touch(item.bounds)
+
+    def _move(self, id: str) -> bool:
+        """Put the item where its node is, if that is all that is different."""
+        item, node = self.nodes.get(id), self.scope.graph.nodes[id]
+        if item is None or item.node is node or replace(item.node, pos=node.pos) != node:
+            return False
+        if item.type is not self.scope.type_of(id):  # its group has other sockets
+            return False
+        self._touch(item.bounds)
+        item.node = node
+        self._node_grid.put(id, item.bounds)
+        self._touch(item.bounds)
+        return True
 
     def _shape(
         self, node: Node, type: NodeType, linked: frozenset[str], used: frozenset[str], ratio: float | None
@@ -172,11 +204,11 @@ class Scene(QObject):
         if old is not None:
             if (old.src, old.color, old.a, old.b) == (src, color, a, b):
                 return  # another value in a node moves no wire
-            self.touched.emit(old.rect)
+            self._touch(old.rect)
         link = LinkItem(src, dst, color, a, b)
         self.links[dst] = link
         self._link_grid.put(dst, link.rect)
-        self.touched.emit(link.rect)
+        self._touch(link.rect)
 
     def _drop_link(self, dst: Port) -> str:
         """The node it came from."""
@@ -184,7 +216,7 @@ class Scene(QObject):
         self._link_grid.remove(dst)
         self._links_of[dst.node].discard(dst)
         self._links_of[link.src.node].discard(dst)
-        self.touched.emit(link.rect)
+        self._touch(link.rect)
         return link.src.node
 
     def _drop_node(self, id: str) -> None:
@@ -192,7 +224,7 @@ class Scene(QObject):
         self.running.pop(id, None)
         item.forget_picture()
         self._node_grid.remove(id)
-        self.touched.emit(item.bounds)
+        self._touch(item.bounds)
 
     def _show_run(self, node: str) -> None:
         """node: as the engine calls it."""
@@ -323,3 +355,7 @@ class Scene(QObject):
         for id in self.nodes if ids is None else ids:
             found = found.united(self.nodes[id].rect)
         return found
+
+
+def _count(change: Diff) -> int:
+    return sum(map(len, (change.added, change.removed, change.changed, change.linked, change.unlinked)))
