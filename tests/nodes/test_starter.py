@@ -59,6 +59,7 @@ def distance(image: Tensor, other: Tensor) -> float:
     return float((image - other).square().mean().sqrt())
 
 
+@pytest.mark.slow
 def test_the_controlnet_makes_pictures_follow_edges(parts: Parts):
     follow = load_controlnet(str(STARTER / "controlnet"))
     with_control, without = [], []
@@ -73,6 +74,7 @@ def test_the_controlnet_makes_pictures_follow_edges(parts: Parts):
     assert sum(with_control) > 1.3 * sum(without)
 
 
+@pytest.mark.slow
 def test_four_steps_with_the_few_step_lora_come_nearer_to_twenty_than_four_without(parts: Parts):
     model = lora(parts.model, parts.text_encoder, str(STARTER / "lora" / "few_step.safetensors"), text_strength=0).model
     ours, theirs = 0.0, 0.0
@@ -85,11 +87,11 @@ def test_four_steps_with_the_few_step_lora_come_nearer_to_twenty_than_four_witho
 
 def test_both_layouts_of_the_ink_lora_draw_one_picture_and_it_is_darker(parts: Parts):
     drawn = [
-        draw(parts, lora(parts.model, parts.text_encoder, str(STARTER / "lora" / file)).model, PROMPTS[0], 8, 3.0)
+        draw(parts, lora(parts.model, parts.text_encoder, str(STARTER / "lora" / file)).model, PROMPTS[0], 4, 3.0)
         for file in ("ink.safetensors", "ink_kohya.safetensors")
     ]
     assert torch.allclose(drawn[0], drawn[1], atol=1e-4)  # the sums are made in another order
-    plain = draw(parts, parts.model, PROMPTS[0], 8, 3.0)
+    plain = draw(parts, parts.model, PROMPTS[0], 4, 3.0)
     assert (drawn[0].amax(1) < 0.3).float().mean() > 2 * (plain.amax(1) < 0.3).float().mean()
 
 
