@@ -43,7 +43,7 @@ from tests import tiny_models
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 POSITIVE, NEGATIVE = "a photo of a red cat", "blurry"
-SEED, STEPS, GUIDANCE = 11, 8, 6.0
+SEED, STEPS, GUIDANCE = 11, 5, 6.0
 SIZE = 64
 
 VARIANCE_PRESERVING = (DDIMScheduler, DPMSolverMultistepScheduler, LCMScheduler, UniPCMultistepScheduler)

@@ -226,11 +226,12 @@ def test_a_lora_that_fits_by_name_alone_is_refused(
         pool.unet(adapted(tiny, tmp_path / "odd.safetensors", 1.0).model)
 
 
-def test_only_a_few_variants_are_kept(tiny: Checkpoint, lora_file: Path):
+def test_only_a_few_variants_are_kept(tiny: Checkpoint, lora_file: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pool, "MAX_TWINS", 2)
     model = adapted(tiny, lora_file, 1.0).model
-    for step in range(pool.MAX_TWINS + 3):
+    for step in range(4):
         pool.unet(replace(model, loras=(replace(model.loras[0], strength=step / 10),)))
-    assert len(pool._slots["unet", model.weights].twins) == pool.MAX_TWINS
+    assert len(pool._slots["unet", model.weights].twins) == 2
 
 
 def test_what_is_loaded_is_listed_and_one_network_can_be_freed_alone(tiny: Checkpoint):

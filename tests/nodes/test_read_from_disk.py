@@ -35,19 +35,26 @@ def empty_pool() -> Iterator[None]:
     pool.free()
 
 
-@pytest.fixture
-def folder(tmp_path: Path, sd15_folder: Path, controlnet_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """One of everything: model/, model.safetensors, lora.safetensors, controlnet/, a.png, pictures/."""
-    monkeypatch.setattr(checkpoints, "CONFIGS", sd15_folder)
-    shutil.copytree(sd15_folder, tmp_path / "model")
-    shutil.copytree(controlnet_folder, tmp_path / "controlnet")
-    write_single_file(sd15_folder, tmp_path / "model.safetensors")
-    tiny_models.build_lora(tmp_path / "lora.safetensors", sd15_folder)
-    (tmp_path / "pictures").mkdir()
-    for path in (tmp_path / "a.png", tmp_path / "pictures" / "a.png"):
+@pytest.fixture(scope="module")
+def one_of_everything(sd15_folder: Path, controlnet_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """model/, model.safetensors, lora.safetensors, controlnet/, a.png, pictures/."""
+    place = tmp_path_factory.mktemp("everything")
+    shutil.copytree(sd15_folder, place / "model")
+    shutil.copytree(controlnet_folder, place / "controlnet")
+    write_single_file(sd15_folder, place / "model.safetensors")
+    tiny_models.build_lora(place / "lora.safetensors", sd15_folder)
+    (place / "pictures").mkdir()
+    for path in (place / "a.png", place / "pictures" / "a.png"):
         picture(path, 1)
-    (tmp_path / "pictures" / "a.txt").write_text("a cat")
-    return tmp_path
+    (place / "pictures" / "a.txt").write_text("a cat")
+    return place
+
+
+@pytest.fixture
+def folder(one_of_everything: Path, tmp_path: Path, sd15_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One of everything, to be changed."""
+    monkeypatch.setattr(checkpoints, "CONFIGS", sd15_folder)
+    return shutil.copytree(one_of_everything, tmp_path, dirs_exist_ok=True)
 
 
 def picture(path: Path, level: int) -> None:
