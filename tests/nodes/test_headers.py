@@ -116,7 +116,7 @@ ENTRIES = st.fixed_dictionaries(
 TABLES = st.dictionaries(st.sampled_from(["a", "b", "c", "__metadata__"]), ENTRIES | WRONG, max_size=3)
 
 
-@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(table=TABLES, size=st.integers(0, 24))
 def test_what_is_accepted_the_formats_own_reader_accepts(tmp_path: Path, table: dict[str, Any], size: int):
     path = file(tmp_path, table, bytes(size))
@@ -124,7 +124,7 @@ def test_what_is_accepted_the_formats_own_reader_accepts(tmp_path: Path, table: 
         deserialize(path.read_bytes())
 
 
-@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, 200), byte=st.integers(0, 255), kind=st.sampled_from(["set", "insert", "delete"]))
 def test_a_changed_byte_is_never_more_than_a_sentence(tmp_path: Path, at: int, byte: int, kind: str):
     whole = file(tmp_path, {"v": FLOAT, "w": NEXT, "__metadata__": {"format": "pt"}}, bytes(12)).read_bytes()

@@ -207,7 +207,7 @@ def near(field: Field) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("part", SCHEMAS)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_a_part_says_it_is_built_or_refused_in_a_sentence(
     folder: Path, control: Path, part: Part, data: st.DataObject
@@ -219,7 +219,7 @@ def test_whatever_a_part_says_it_is_built_or_refused_in_a_sentence(
     spoiled(path, change, lambda: describe_and_build(folder, control, part))
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_a_schedule_says_its_noise_levels_rise_or_it_is_refused(folder: Path, data: st.DataObject):
     kinds = {

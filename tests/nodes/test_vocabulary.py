@@ -175,7 +175,7 @@ NAMES = ["vocab", "merges", "type", "model", "added_tokens", "id", "content", "e
 NAMES += ["added_tokens_decoder", "lstrip", "0", "1"]
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_its_files_say_a_tokenizer_is_made_or_refused_in_a_sentence(tmp_path: Path, data: st.DataObject):
     folder = tmp_path / "tokenizer"
