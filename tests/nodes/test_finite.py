@@ -17,9 +17,16 @@ from nodegraph.registry import discover
 from nodes.backend import finite, prompt
 from nodes.sampling import Denoised
 from nodes.types import Conditioning, History, Image, Latent, Mask
-from tests.nodes.test_read_from_disk import folder, linked, of_folder, with_controlnet, with_lora
+from tests.nodes.test_read_from_disk import (
+    folder,
+    linked,
+    of_folder,
+    one_of_everything,
+    with_controlnet,
+    with_lora,
+)
 
-__all__ = ["folder"]
+__all__ = ["folder", "one_of_everything"]
 
 GOOD, NAN, INF = torch.zeros(2, 3), torch.tensor([[0.0, float("nan")]]), torch.tensor([float("inf"), float("-inf")])
 
