@@ -1,5 +1,6 @@
 """The verdict over a long day."""
 
+import gc
 import time
 from dataclasses import replace
 
@@ -99,3 +100,16 @@ def test_an_event_waits_for_as_long_as_the_window_computes(qtbot):
     qtbot.waitUntil(lambda: max(wait.busy for wait in probe.waits) > 0.1)
     probe.stop()
     assert all(wait.seconds >= 0 and wait.busy >= 0 for wait in probe.waits)
+
+
+def test_the_measuring_itself_leaves_no_objects(qtbot):
+    probe = Probe()
+    probe.start()
+    qtbot.waitUntil(lambda: len(probe.waits) > 2)
+    gc.collect()
+    before, waits = len(gc.get_objects()), len(probe.waits)
+    qtbot.waitUntil(lambda: len(probe.waits) > waits + 40)
+    gc.collect()
+    after = len(gc.get_objects())
+    probe.stop()
+    assert after - before < 20
