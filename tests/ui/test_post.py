@@ -184,6 +184,7 @@ def test_an_engine_that_was_stopped_while_it_had_nothing_to_do_is_noticed_on_run
     engine.happened.connect(heard.append)
     qtbot.waitUntil(lambda: engine._awake, timeout=LONG)  # pyright: ignore[reportPrivateUsage]
     os.kill(engine.pid or 0, signal.SIGSTOP)
+    os.waitpid(engine.pid or 0, os.WUNTRACED)  # until then it may still hear the run
     got: list[Event] = []
     engine._hearing.setInterval(200)  # pyright: ignore[reportPrivateUsage]
     engine.run(Graph({"box": Node("toy.box")}), ("box",), got.append)
