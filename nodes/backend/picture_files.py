@@ -22,8 +22,9 @@ from nodes.backend.colours import Convert, Floats, Pixels, conversion
 from nodes.backend.picture_size import FORMATS, PNG_SIGNATURE, png_chunks
 
 MAX_PIXELS = 100_000_000  # a file of some kilobytes may claim to hold terabytes
-FREE_PIXELS, PIXELS_PER_BYTE = 1 << 24, 1200
-"""Above so many pixels, a file has a byte for every 1200: what packs better (a byte a pixel: 1032) was made to."""
+FREE_PIXELS, PIXELS_PER_BYTE = 12_000_000, 1200
+"""Above so many pixels, which take 240 MB, a file has a byte for every 1200: what packs better (a byte a pixel: 1032)
+was made to."""
 
 BAND = 1 << 20  # pixels
 PNG_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"eXIf", b"cICP"}
