@@ -49,6 +49,9 @@ def format_of(head: bytes) -> str | None:
 
     head: the first HEAD bytes, or all.
     """
+    # First: it begins with a length, whose bytes may be those of any other format.
+    if 0 < int.from_bytes(head[:8], "little") < 1 << 27 and head[8:9] == b"{":
+        return "a safetensors file of weights; Load checkpoint, Load LoRA or Load ControlNet takes it"
     for start, kind in _STARTS:
         if head.startswith(start) and not (start in (b"BM", b"MZ") and _is_text(head)):
             return kind
@@ -56,8 +59,6 @@ def format_of(head: bytes) -> str | None:
         return _BRANDS.get(head[8:12], "a video (MP4 or QuickTime)")
     if head[:4] == b"RIFF":
         return f"a WebP picture{ONLY_PNG}" if head[8:12] == b"WEBP" else "a sound or a video (RIFF)"
-    if 0 < int.from_bytes(head[:8], "little") < 1 << 27 and head[8:9] == b"{":
-        return "a safetensors file of weights; Load checkpoint, Load LoRA or Load ControlNet takes it"
     return _text_of(head)
 
 

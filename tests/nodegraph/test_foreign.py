@@ -170,3 +170,10 @@ def test_a_number_of_thousands_of_digits_is_said_without_advice_for_programmers(
 def test_a_number_that_python_does_not_write_out_can_be_quoted():
     assert quoted(10**5000) == "a number of thousands of digits"
     assert len(quoted(10**4000)) == MAX_QUOTED
+
+
+@pytest.mark.parametrize("length", [0x0280, 0x8B1F, 0x4D42, 0x5A4D])
+def test_the_length_of_a_header_makes_no_other_format_of_weights(length: int):
+    """A safetensors file begins with it; its low bytes may be those that a pickle, gzip, BMP or program begins with."""
+    head = length.to_bytes(8, "little") + b'{"__metadata__":{}}'
+    assert "safetensors" in (foreign.format_of(head) or "")
