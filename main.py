@@ -23,7 +23,7 @@ def edit(argv: list[str]) -> int:
     args = parser.parse_args(argv)
 
     from nodegraph.registry import discover
-    from ui.app import run_editor
+    from ui.window.app import run_editor
 
     try:
         return run_editor(discover("nodes"), args.workflow, package="nodes", autorun=args.run)

@@ -16,11 +16,11 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from nodegraph.engine import Settings
 from nodegraph.registry import discover
-from ui import theme
-from ui.docks import BOTTOM
-from ui.keys_dialog import KeysDialog
-from ui.main_window import MainWindow
-from ui.templates import FOLDERS, TemplatePicker, templates
+from ui.actions.keys_dialog import KeysDialog
+from ui.base import theme
+from ui.window.docks import BOTTOM
+from ui.window.main_window import MainWindow
+from ui.window.templates import FOLDERS, TemplatePicker, templates
 
 FOLDER = Path("docs/screenshots")
 WORKFLOW = "workflows/text_to_image.json"

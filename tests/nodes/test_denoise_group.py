@@ -21,7 +21,7 @@ from nodes.sampling import Solver, unet_step
 from nodes.schedule import noise_scheduler, sigmas_at
 from nodes.text import prompt
 from nodes.types import Latent
-from ui.branches import continue_from, find_loop
+from ui.runs.branches import continue_from, find_loop
 
 REGISTRY = discover("nodes")
 SOLVERS = ["euler", "uni_pc", "dpmpp_2m_sde"]  # no history, all of the history, history and noise

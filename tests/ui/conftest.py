@@ -11,12 +11,12 @@ from PySide6.QtWidgets import QApplication
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.registry import Registry, discover
 from tests.ui.engines import Desk
-from ui import theme
+from ui.base import theme
+from ui.base.garbage import GarbageCollector
 from ui.canvas.canvas import Canvas
-from ui.canvas.view import View
-from ui.document import Document
-from ui.garbage import GarbageCollector
-from ui.run_state import RunState
+from ui.canvas.scene.view import View
+from ui.documents.document import Document
+from ui.runs.run_state import RunState
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,12 +5,12 @@ from pathlib import Path
 from nodegraph.engine import Settings
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.registry import Registry
-from ui.document import Document
-from ui.engine import Engine
-from ui.planner import LivePlan
-from ui.queue import Queue
-from ui.run_state import RunState
-from ui.runner import Runner
+from ui.documents.document import Document
+from ui.runs.engine import Engine
+from ui.runs.live_plan import LivePlan
+from ui.runs.queue import Queue
+from ui.runs.run_state import RunState
+from ui.runs.runner import Runner
 
 LONG = 60_000  # an engine process starts in half a second on an idle machine; this one may be busy
 

@@ -16,13 +16,13 @@ from nodegraph import workflow
 from nodegraph.engine import Settings as EngineSettings
 from nodegraph.graph import Port
 from nodegraph.registry import discover
-from ui import theme
+from ui.base import theme
+from ui.base.settings import Settings, settings_folder
+from ui.base.state_folder import state_folder
 from ui.canvas.canvas import Canvas
-from ui.canvas.view import View
-from ui.main_window import MainWindow
-from ui.session import Session
-from ui.settings import Settings, settings_folder
-from ui.state_folder import state_folder
+from ui.canvas.scene.view import View
+from ui.documents.session import Session
+from ui.window.main_window import MainWindow
 
 LEFT, NO_KEYS = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 CONTROL = Qt.KeyboardModifier.ControlModifier

@@ -14,12 +14,12 @@ from nodegraph.graph import Graph, Node
 from nodegraph.grouping import make_group
 from nodegraph.registry import Registry
 from tests.ui.engines import slow
-from ui.engine import Engine
-from ui.gallery import Gallery
-from ui.queue import Queue
-from ui.session import Session
-from ui.settings import Settings
-from ui.thumbnail import png_bytes
+from ui.base.settings import Settings
+from ui.canvas.paint.thumbnail import png_bytes
+from ui.documents.session import Session
+from ui.runs.engine import Engine
+from ui.runs.picture_index import Gallery
+from ui.runs.queue import Queue
 
 
 class Kept(NamedTuple):

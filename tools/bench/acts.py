@@ -19,12 +19,12 @@ from nodegraph import workflow
 from nodegraph.engine import Settings
 from nodegraph.graph import Graph
 from nodegraph.registry import Registry
-from ui import theme
-from ui.canvas import commands
+from ui.base import theme
 from ui.canvas.canvas import Canvas
-from ui.canvas.palette import Palette
-from ui.main_window import MainWindow
-from ui.session import Session
+from ui.canvas.commands import selection
+from ui.canvas.overlays.palette import Palette
+from ui.documents.session import Session
+from ui.window.main_window import MainWindow
 
 ROUNDS = 5  # of which the quickest counts: others may use the machine
 QUIET = 0.4  # seconds after which nothing more comes of an act: plans follow after a pause
@@ -71,16 +71,16 @@ def _acts(window: MainWindow) -> Iterator[tuple[str, Callable[[], object], Calla
 
     yield "select a node", choose, lambda: canvas.select({second})
     choose()
-    yield "delete a node", lambda: commands.delete(canvas), restore
-    yield "mute a node", lambda: commands.set_mode(canvas, "muted"), restore
+    yield "delete a node", lambda: selection.delete(canvas), restore
+    yield "mute a node", lambda: selection.set_mode(canvas, "muted"), restore
     canvas.select(item.id for item in near[:CHOSEN])
-    commands.copy(canvas)
-    yield f"paste {CHOSEN} nodes", lambda: commands.paste(canvas), stack.undo
-    commands.paste(canvas)
+    selection.copy(canvas)
+    yield f"paste {CHOSEN} nodes", lambda: selection.paste(canvas), stack.undo
+    selection.paste(canvas)
     yield f"undo the pasting of {CHOSEN} nodes", stack.undo, stack.redo
     choose()
-    commands.set_mode(canvas, "muted")
-    yield "save", window.tabs.save, lambda: commands.set_mode(canvas, "muted")
+    selection.set_mode(canvas, "muted")
+    yield "save", window.tabs.save, lambda: selection.set_mode(canvas, "muted")
 
 
 def _palette(app: QApplication, canvas: Canvas) -> Iterator[tuple[str, str]]:

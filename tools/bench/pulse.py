@@ -17,8 +17,8 @@ from PySide6.QtWidgets import QApplication
 from nodegraph.engine import Settings
 from nodegraph.graph import Port
 from nodegraph.registry import discover
-from ui import theme
-from ui.main_window import MainWindow
+from ui.base import theme
+from ui.window.main_window import MainWindow
 
 WORKFLOW = Path("workflows/text_to_image.json")
 PATIENCE = 300.0  # seconds

@@ -23,15 +23,15 @@ from nodegraph.node import Range, node
 from nodegraph.registry import Registry, discover
 from tools.bench.acts import acts
 from tools.bench.pulse import gaps
-from ui import theme
+from ui.base import theme
+from ui.base.garbage import GarbageCollector
 from ui.canvas.canvas import Canvas
-from ui.canvas.gestures import Move
-from ui.canvas.items import NodeItem
-from ui.canvas.rows import Slide
-from ui.canvas.view import fitted
-from ui.document import Document
-from ui.garbage import GarbageCollector
-from ui.run_state import RunState
+from ui.canvas.gestures.gestures import Move
+from ui.canvas.gestures.rows import Slide
+from ui.canvas.scene.items import NodeItem
+from ui.canvas.scene.view import fitted
+from ui.documents.document import Document
+from ui.runs.run_state import RunState
 
 START = """
 import os, sys, time
@@ -41,7 +41,7 @@ from PySide6.QtWidgets import QApplication
 from nodegraph.engine import Settings
 from nodegraph.registry import discover
 from ui import theme
-from ui.main_window import MainWindow
+from ui.window.main_window import MainWindow
 from pathlib import Path
 app = QApplication([])
 theme.install(app)

@@ -288,7 +288,7 @@ def journals() -> list[bytes]:
 
     from nodegraph import workflow
     from nodegraph.graph import set_param
-    from ui.journal import Journal, State
+    from ui.documents.journal import Journal, State
 
     graph = workflow.load(ROOT / "workflows/text_to_image.json")
     with tempfile.TemporaryDirectory() as folder:
@@ -300,7 +300,7 @@ def journals() -> list[bytes]:
 
 def read_journal(folder: Path) -> object:
     """What is recovered after a crash."""
-    from ui import journal
+    from ui.documents import journal
 
     return journal.read(folder / "case.journal")
 
@@ -309,14 +309,14 @@ def settings() -> list[bytes]:
     """Settings, as the program writes them."""
     from dataclasses import asdict
 
-    from ui.settings import Preferences
+    from ui.base.settings import Preferences
 
     return [json.dumps(asdict(Preferences())).encode()]
 
 
 def read_settings(folder: Path) -> object:
     """Settings, read at start; what cannot be read is set aside."""
-    from ui.settings import Settings
+    from ui.base.settings import Settings
 
     return Settings(folder / "case.json").now
 
@@ -331,7 +331,7 @@ def queues() -> list[bytes]:
 def read_queue(folder: Path) -> object:
     """The queue of the last time, read at start."""
     from nodegraph.files import read_own
-    from ui.queue import _read
+    from ui.runs.queue import _read
 
     return read_own(folder / "case.json", "The queue of the last time", 64 << 20, _read)
 
@@ -349,7 +349,7 @@ def galleries() -> list[bytes]:
 
 def read_gallery(folder: Path) -> object:
     """The list of pictures, read at start."""
-    from ui.gallery import Gallery
+    from ui.runs.picture_index import Gallery
 
     return Gallery(folder / "case.jsonl").pictures
 

@@ -16,11 +16,11 @@ from tests.nodegraph.test_png import PICTURE
 from tests.ui.random_edits import KINDS as EDITS
 from tests.ui.random_edits import edited
 from tools.kills.lives import Kept, hidden
-from ui.engine import Engine
-from ui.gallery import Gallery
-from ui.queue import Queue
-from ui.session import Session
-from ui.settings import Preferences, Settings, sealed
+from ui.base.settings import Preferences, Settings, sealed
+from ui.documents.session import Session
+from ui.runs.engine import Engine
+from ui.runs.picture_index import Gallery
+from ui.runs.queue import Queue
 
 
 def body(number: int, most: int) -> str:

@@ -27,11 +27,11 @@ from tools import page
 from tools.soak import report
 from tools.soak.day import Day
 from tools.soak.watch import Probe, Sample, sample, settle
-from ui import theme
-from ui.garbage import GarbageCollector
-from ui.main_window import MainWindow
-from ui.session import Session
-from ui.settings import Settings
+from ui.base import theme
+from ui.base.garbage import GarbageCollector
+from ui.base.settings import Settings
+from ui.documents.session import Session
+from ui.window.main_window import MainWindow
 
 PAGE = page.RELIABILITY
 CHART = PAGE.with_name("soak.png")

@@ -17,7 +17,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from nodegraph import workflow
-from ui.main_window import MainWindow
+from ui.window.main_window import MainWindow
 
 WORKFLOWS = Path(__file__).parents[2] / "workflows"
 OPENED = ("text_to_image.json", "learn/01_*.json", "learn/02_*.json", "learn/05_*.json", "learn/09_*.json")

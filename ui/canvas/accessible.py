@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QAccessibleWidget
 
 from nodegraph.graph import Port
 from ui.canvas.canvas import Canvas
-from ui.describe import input_text, output_text, state
+from ui.runs.describe import input_text, output_text, state
 
 SOCKET = 8.0  # half the side of what counts as a socket's place, in world units
 

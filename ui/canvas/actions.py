@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from ui.actions import Action
-from ui.canvas import arrange, commands
+from ui.actions.table import Action
 from ui.canvas.canvas import Canvas
-from ui.canvas.connect import open_connections
-from ui.canvas.row_actions import edit_first_row, fold_selected
-from ui.canvas.view import NOTCH
-from ui.canvas.walk import Direction, walk
+from ui.canvas.commands import selection
+from ui.canvas.commands.connect import open_connections
+from ui.canvas.commands.one_node import edit_first_row, fold_selected
+from ui.canvas.commands.walk import Direction, walk
+from ui.canvas.gestures import arrange
+from ui.canvas.scene.view import NOTCH
 
 SIDES: Mapping[Direction, tuple[int, int]] = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 EDGES: Mapping[arrange.Edge, str] = {
@@ -35,43 +36,43 @@ def canvas_actions(canvas: Canvas) -> tuple[Action, ...]:
         *_view(canvas),
     )
     # What would make the graph too large to be opened again is refused.
-    refusable = partial(commands.tried, canvas, "Nothing was changed")
+    refusable = partial(selection.tried, canvas, "Nothing was changed")
     return tuple(replace(action, callback=partial(refusable, action.callback)) for action in table)
 
 
 def _add(canvas: Canvas) -> tuple[Action, ...]:
     return (
         Action("canvas.add", "Add a node…", lambda: canvas.open_palette(canvas.pointer()), "A; Shift+A"),
-        Action("canvas.note", "Add a note", partial(commands.note, canvas), "N"),
-        Action("canvas.frame", "Frame", partial(commands.frame, canvas), "Ctrl+J", "Put a frame around the selection"),
-        Action("canvas.color_frame", "Colour of the frame…", partial(commands.color_frame, canvas), "K"),
+        Action("canvas.note", "Add a note", partial(selection.note, canvas), "N"),
+        Action("canvas.frame", "Frame", partial(selection.frame, canvas), "Ctrl+J", "Put a frame around the selection"),
+        Action("canvas.color_frame", "Colour of the frame…", partial(selection.color_frame, canvas), "K"),
     )
 
 
 def _edit(canvas: Canvas) -> tuple[Action, ...]:
     keep = "Duplicate with the wires that come in"
     return (
-        Action("canvas.cut", "Cut", partial(commands.cut, canvas), "Ctrl+X"),
-        Action("canvas.copy", "Copy", partial(commands.copy, canvas), "Ctrl+C"),
-        Action("canvas.paste", "Paste", partial(commands.paste, canvas), "Ctrl+V"),
-        Action("canvas.duplicate", "Duplicate", partial(commands.duplicate, canvas), "Ctrl+D"),
-        Action("canvas.duplicate_linked", keep, partial(commands.duplicate, canvas, linked=True), "Ctrl+Shift+D"),
-        Action("canvas.delete", "Delete", partial(commands.delete, canvas), "Delete"),
+        Action("canvas.cut", "Cut", partial(selection.cut, canvas), "Ctrl+X"),
+        Action("canvas.copy", "Copy", partial(selection.copy, canvas), "Ctrl+C"),
+        Action("canvas.paste", "Paste", partial(selection.paste, canvas), "Ctrl+V"),
+        Action("canvas.duplicate", "Duplicate", partial(selection.duplicate, canvas), "Ctrl+D"),
+        Action("canvas.duplicate_linked", keep, partial(selection.duplicate, canvas, linked=True), "Ctrl+Shift+D"),
+        Action("canvas.delete", "Delete", partial(selection.delete, canvas), "Delete"),
         Action(
             "canvas.heal",
             "Delete and heal",
-            partial(commands.delete_and_heal, canvas),
+            partial(selection.delete_and_heal, canvas),
             "X; Ctrl+Delete",
             "Delete the selection and link what came before it to what came after",
         ),
         Action("canvas.edit", "Edit the first parameter", partial(edit_first_row, canvas), "Return"),
-        Action("canvas.rename", "Rename…", partial(commands.rename_selected, canvas), "F2"),
+        Action("canvas.rename", "Rename…", partial(selection.rename_selected, canvas), "F2"),
         Action("canvas.fold", "Collapse", partial(fold_selected, canvas), "H", "Collapse to the header, or open again"),
-        Action("canvas.mute", "Mute", partial(commands.set_mode, canvas, "muted"), "M", "Leave out of the run"),
+        Action("canvas.mute", "Mute", partial(selection.set_mode, canvas, "muted"), "M", "Leave out of the run"),
         Action(
             "canvas.bypass",
             "Bypass",
-            partial(commands.set_mode, canvas, "bypassed"),
+            partial(selection.set_mode, canvas, "bypassed"),
             "B",
             "Pass the inputs on as if the node was not there",
         ),
@@ -83,13 +84,13 @@ def _wires(canvas: Canvas) -> tuple[Action, ...]:
     variable = "Give an output a name; what it leads to takes it by that name"
     return (
         Action("canvas.connect", "Connect to…", partial(open_connections, canvas), "C", submenu=where),
-        Action("canvas.swap", "Swap the two inputs", partial(commands.swap, canvas), "Alt+S", submenu=where),
+        Action("canvas.swap", "Swap the two inputs", partial(selection.swap, canvas), "Alt+S", submenu=where),
         Action(
-            "canvas.detach", "Detach", partial(commands.detach, canvas), "Alt+D", "Take the wires off", False, where
+            "canvas.detach", "Detach", partial(selection.detach, canvas), "Alt+D", "Take the wires off", False, where
         ),
-        Action("canvas.reroute", "Add reroutes", partial(commands.reroute, canvas), "Shift+R", submenu=where),
+        Action("canvas.reroute", "Add reroutes", partial(selection.reroute, canvas), "Shift+R", submenu=where),
         Action(
-            "canvas.variable", "Make a variable…", partial(commands.make_variable, canvas), "V", variable, False, where
+            "canvas.variable", "Make a variable…", partial(selection.make_variable, canvas), "V", variable, False, where
         ),
     )
 
@@ -98,15 +99,15 @@ def _structure(canvas: Canvas) -> tuple[Action, ...]:
     where = "Groups"
     enter = "Go into the selected group; without one, add a node"
     return (
-        Action("canvas.group", "Group", partial(commands.group, canvas), "Ctrl+G", submenu=where),
-        Action("canvas.ungroup", "Ungroup", partial(commands.ungroup, canvas), "Ctrl+Shift+G; Alt+G", submenu=where),
+        Action("canvas.group", "Group", partial(selection.group, canvas), "Ctrl+G", submenu=where),
+        Action("canvas.ungroup", "Ungroup", partial(selection.ungroup, canvas), "Ctrl+Shift+G; Alt+G", submenu=where),
         Action("canvas.enter", "Enter the group", canvas.enter_or_add, "Tab", enter, submenu=where),
-        Action("canvas.edit_group", "Name and sockets…", partial(commands.edit_group, canvas), "Ctrl+F2",
+        Action("canvas.edit_group", "Name and sockets…", partial(selection.edit_group, canvas), "Ctrl+F2",
                "Rename the selected group, and rename, reorder and take away its sockets", submenu=where),
         Action("canvas.leave", "Leave the group", canvas.scope.leave, "Ctrl+Backspace", submenu=where),
-        Action("canvas.round_before", "Look at the round before", partial(commands.step_round, canvas, -1), "[",
+        Action("canvas.round_before", "Look at the round before", partial(selection.step_round, canvas, -1), "[",
                submenu=where),
-        Action("canvas.round_after", "Look at the next round", partial(commands.step_round, canvas, 1), "]",
+        Action("canvas.round_after", "Look at the next round", partial(selection.step_round, canvas, 1), "]",
                submenu=where),
     )  # fmt: skip
 
@@ -120,7 +121,7 @@ def _select(canvas: Canvas) -> tuple[Action, ...]:
     return (
         Action("canvas.select_all", "Select all", canvas.select_all, "Ctrl+A", submenu=where),
         Action("canvas.select_none", "Select nothing", partial(canvas.select, ()), "Ctrl+Shift+A", submenu=where),
-        Action("canvas.invert", "Invert the selection", partial(commands.invert, canvas), "Ctrl+I", submenu=where),
+        Action("canvas.invert", "Invert the selection", partial(selection.invert, canvas), "Ctrl+I", submenu=where),
         *walks,
     )
 

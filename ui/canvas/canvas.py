@@ -21,26 +21,27 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from nodegraph.graph import Diff, Port
-from ui.canvas import adding, press
-from ui.canvas.breadcrumbs import Breadcrumbs
-from ui.canvas.edge_scroll import EdgeScroll
-from ui.canvas.gestures import Gesture, Move
-from ui.canvas.glide import Glide
-from ui.canvas.hint import paint_hint
-from ui.canvas.layers import paint_carried, paint_still
-from ui.canvas.live_editor import LiveEditor
-from ui.canvas.minimap import Minimap
-from ui.canvas.paint import paint_grid, paint_nodes
-from ui.canvas.palette import Palette
-from ui.canvas.scene import Scene
-from ui.canvas.sharp import Sharpener
-from ui.canvas.tiles import Tiles
-from ui.canvas.tips import tip_at
-from ui.canvas.view import View, fitted, opened, pinched, wheeled
-from ui.document import Document
-from ui.run_state import RunState
-from ui.scope import Scope
-from ui.theme import color, colors
+from ui.base.theme import color, colors
+from ui.canvas.commands import adding
+from ui.canvas.commands.breadcrumbs import Breadcrumbs
+from ui.canvas.gestures import press
+from ui.canvas.gestures.edge_scroll import EdgeScroll
+from ui.canvas.gestures.gestures import Gesture, Move
+from ui.canvas.gestures.tips import tip_at
+from ui.canvas.overlays.live_editor import LiveEditor
+from ui.canvas.overlays.minimap import Minimap
+from ui.canvas.overlays.palette import Palette
+from ui.canvas.paint.hint import paint_hint
+from ui.canvas.paint.layers import paint_carried, paint_still
+from ui.canvas.paint.nodes import paint_grid, paint_nodes
+from ui.canvas.paint.sharp import Sharpener
+from ui.canvas.paint.tiles import Tiles
+from ui.canvas.scene.glide import Glide
+from ui.canvas.scene.scene import Scene
+from ui.canvas.scene.view import View, fitted, opened, pinched, wheeled
+from ui.documents.document import Document
+from ui.documents.scope import Scope
+from ui.runs.run_state import RunState
 
 
 class Canvas(QWidget):

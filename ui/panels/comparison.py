@@ -13,9 +13,9 @@ from nodegraph.graph import Graph, Node, Port
 from nodegraph.group_type import document_types
 from nodegraph.node import Input, NodeType
 from nodegraph.registry import Registry
-from ui.results import Result
-from ui.text import label, shortened, value_text
-from ui.theme import scaled
+from ui.base.text import label, shortened, value_text
+from ui.base.theme import scaled
+from ui.runs.results import Result
 
 ROWS = 4  # shown without scrolling
 ROW = 26  # height in pixels, before the user's scale

@@ -19,14 +19,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ui.gallery import Gallery
-from ui.panels.buttons import action_button, small_button
-from ui.panels.flow import FlowLayout
+from ui.base.theme import color, colors, panel_font, scaled
 from ui.panels.gallery_rows import COMPLAINT, PATH, STARRED, Index, Shown
-from ui.panels.picture_view import Side
-from ui.panels.seen import WhenSeen
-from ui.results import Result, ResultReader
-from ui.theme import color, colors, panel_font, scaled
+from ui.runs.picture_index import Gallery
+from ui.runs.results import Result, ResultReader
+from ui.widgets.buttons import action_button, small_button
+from ui.widgets.flow import FlowLayout
+from ui.widgets.picture_view import Side
+from ui.widgets.seen import WhenSeen
 
 SIDE, GAP = 96, 10  # pixels
 

@@ -20,10 +20,10 @@ from PySide6.QtCore import (
 )
 from PySide6.QtWidgets import QWidget
 
-from ui.gallery import Gallery, Made, words_of
-from ui.panels.seen import WhenSeen
-from ui.panels.stretches import stretches
-from ui.panels.thumbnails import Thumbnails
+from ui.runs.picture_index import Gallery, Made, words_of
+from ui.widgets.seen import WhenSeen
+from ui.widgets.stretches import stretches
+from ui.widgets.thumbnails import Thumbnails
 
 PATH = Qt.ItemDataRole.UserRole
 STARRED = Qt.ItemDataRole.UserRole + 1

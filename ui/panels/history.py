@@ -20,10 +20,10 @@ from PySide6.QtWidgets import (
 )
 
 from nodegraph import workflow
-from ui.document import Document
-from ui.history import Version
-from ui.session import Session
-from ui.thumbnail import drawing, icon
+from ui.canvas.paint.thumbnail import drawing, icon
+from ui.documents.document import Document
+from ui.documents.session import Session
+from ui.documents.versions import Version
 
 PICTURE = QSize(96, 60)
 

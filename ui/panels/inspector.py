@@ -10,10 +10,10 @@ from PySide6.QtWidgets import QApplication, QFrame, QLabel, QScrollArea, QVBoxLa
 
 from nodegraph.graph import Diff, Port
 from nodegraph.node import Input, NodeType
-from ui.document import Document
+from ui.base.text import help_markdown
+from ui.documents.document import Document
+from ui.documents.scope import Scope
 from ui.panels.parameter_row import ParameterRow
-from ui.scope import Scope
-from ui.text import help_markdown
 
 NOTHING = "Select a node to see its parameters"
 AT_ONCE = 4  # rows; each takes some two milliseconds, and what a run reports is to be seen meanwhile

@@ -10,13 +10,13 @@ from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QWidget
 
 from nodegraph.types import Picture
-from ui.canvas.pixmaps import pixmap
-from ui.panels.picture_rows import DETAIL, FRACTION, HEIGHT, PICTURE, TINT
-from ui.panels.stretches import stretches
-from ui.panels.thumbnails import Thumbnails
-from ui.queue import Job, Queue
-from ui.text import duration
-from ui.theme import scaled
+from ui.base.text import duration
+from ui.base.theme import scaled
+from ui.runs.queue import Job, Queue
+from ui.widgets.picture_rows import DETAIL, FRACTION, HEIGHT, PICTURE, TINT
+from ui.widgets.pixmaps import pixmap
+from ui.widgets.stretches import stretches
+from ui.widgets.thumbnails import Thumbnails
 
 Index = QModelIndex | QPersistentModelIndex
 

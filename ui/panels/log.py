@@ -14,12 +14,12 @@ from PySide6.QtGui import QGuiApplication, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from nodegraph import messages as m
-from ui.engine import Engine
-from ui.fields import ComboBox
-from ui.panels.flow import FlowLayout
-from ui.panels.seen import WhenSeen, seen
-from ui.text import duration
-from ui.theme import color, colors
+from ui.base.text import duration
+from ui.base.theme import color, colors
+from ui.runs.engine import Engine
+from ui.widgets.fields import ComboBox
+from ui.widgets.flow import FlowLayout
+from ui.widgets.seen import WhenSeen, seen
 
 Level = Literal["step", "note", "warning", "failure"]
 

@@ -12,14 +12,14 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QTreeWidget, QTreeWidgetItem,
 
 from nodegraph.messages import Event, Free, Gone, Holding, Idle, Memory, Report
 from nodegraph.plan import Plan
-from ui.document import Document
-from ui.engine import Engine
-from ui.panels.buttons import small_button
-from ui.panels.flow import FlowLayout
-from ui.panels.seen import WhenSeen, seen
-from ui.planner import LivePlan
-from ui.run_state import owner
-from ui.text import byte_size
+from ui.base.text import byte_size
+from ui.documents.document import Document
+from ui.runs.engine import Engine
+from ui.runs.live_plan import LivePlan
+from ui.runs.run_state import owner
+from ui.widgets.buttons import small_button
+from ui.widgets.flow import FlowLayout
+from ui.widgets.seen import WhenSeen, seen
 
 MODEL = Qt.ItemDataRole.UserRole
 EVERY_MS = 2000

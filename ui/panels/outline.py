@@ -6,10 +6,10 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QLineEdit, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from nodegraph.graph import Diff
-from ui.describe import input_text, output_text, state
-from ui.panels.seen import WhenSeen
-from ui.run_state import RunState
-from ui.scope import Scope
+from ui.documents.scope import Scope
+from ui.runs.describe import input_text, output_text, state
+from ui.runs.run_state import RunState
+from ui.widgets.seen import WhenSeen
 
 NODE = Qt.ItemDataRole.UserRole
 

@@ -11,11 +11,11 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWi
 from nodegraph.graph import Graph, Port, SeedMode, change_node, disconnect, reset_param, set_param
 from nodegraph.node import Input, Range, Seed
 from nodegraph.types import type_name
-from ui.document import Document
-from ui.editors import Editor, make_editor
-from ui.fields import ComboBox
-from ui.scope import Scope
-from ui.text import label, number, parameter_help
+from ui.base.text import label, number, parameter_help
+from ui.documents.document import Document
+from ui.documents.scope import Scope
+from ui.widgets.editors import Editor, make_editor
+from ui.widgets.fields import ComboBox
 
 TIP_WIDTH = 72  # characters
 

@@ -20,19 +20,19 @@ from nodegraph.files import write_atomic
 from nodegraph.graph import Graph
 from nodegraph.messages import Source
 from nodegraph.types import PREVIEW_SIDE, Picture
-from ui.canvas.pixmaps import pixmap
-from ui.document import Document
-from ui.fields import ComboBox
-from ui.panels.buttons import small_button
+from ui.canvas.paint.thumbnail import png_bytes
+from ui.documents.document import Document
 from ui.panels.comparison import Comparison
-from ui.panels.flow import FlowLayout
-from ui.panels.picture_view import Mode, PictureView, Side
 from ui.panels.strip import Strip, when
-from ui.paths import ask_target
-from ui.pictures import Pictures
-from ui.results import Result, Results
-from ui.run_state import RunState
-from ui.thumbnail import png_bytes
+from ui.runs.kept_pictures import Pictures
+from ui.runs.results import Result, Results
+from ui.runs.run_state import RunState
+from ui.widgets.buttons import small_button
+from ui.widgets.fields import ComboBox
+from ui.widgets.file_fields import ask_target
+from ui.widgets.flow import FlowLayout
+from ui.widgets.picture_view import Mode, PictureView, Side
+from ui.widgets.pixmaps import pixmap
 
 MODES: dict[Mode, str] = {"single": "One picture", "slider": "Slider", "side": "Side by side"}
 

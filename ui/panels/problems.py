@@ -9,10 +9,10 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
 from nodegraph.plan import Problem
-from ui.document import Document
-from ui.run_state import RunState, owner
-from ui.text import label
-from ui.theme import color, colors
+from ui.base.text import label
+from ui.base.theme import color, colors
+from ui.documents.document import Document
+from ui.runs.run_state import RunState, owner
 
 
 class Problems(QListWidget):

@@ -8,12 +8,12 @@ from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QAction, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QLabel, QListView, QMenu, QVBoxLayout, QWidget
 
-from ui.panels.buttons import small_button
-from ui.panels.flow import FlowLayout
 from ui.panels.job_rows import JobRows
-from ui.panels.picture_rows import PictureRows
-from ui.panels.seen import WhenSeen, seen
-from ui.queue import Queue
+from ui.runs.queue import Queue
+from ui.widgets.buttons import small_button
+from ui.widgets.flow import FlowLayout
+from ui.widgets.picture_rows import PictureRows
+from ui.widgets.seen import WhenSeen, seen
 
 EMPTY = "Queue several runs in a row: each waits for its turn,\nwith the graph as it was when you queued it."
 

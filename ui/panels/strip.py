@@ -9,12 +9,12 @@ from PySide6.QtCore import QItemSelectionModel, QSize, Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem
 
-from ui.canvas.pixmaps import pixmap
-from ui.describe import summary
-from ui.document import Document
-from ui.results import Result
-from ui.theme import scaled
-from ui.thumbnail import icon
+from ui.base.theme import scaled
+from ui.canvas.paint.thumbnail import icon
+from ui.documents.document import Document
+from ui.runs.describe import summary
+from ui.runs.results import Result
+from ui.widgets.pixmaps import pixmap
 
 ICON = 46  # pixels, before the user's scale
 

@@ -21,21 +21,21 @@ from PySide6.QtWidgets import (
 from nodegraph.graph import Graph, Port
 from nodegraph.reach import zone_nodes
 from nodegraph.types import Picture
-from ui.branches import Loop, continue_from, decode_here, find_loop
-from ui.canvas.figures import figure_of, figure_shape
-from ui.canvas.pixmaps import pixmap
-from ui.canvas.shape import WIDTH, Look, make_shape
-from ui.document import Document
-from ui.editors import Editor, make_editor
-from ui.fields import ComboBox
-from ui.panels.buttons import small_button
-from ui.panels.flow import FlowLayout
-from ui.panels.seen import WhenSeen, seen
-from ui.records import StepRecord
-from ui.run_state import RunState, owner
-from ui.runner import Runner
-from ui.text import duration, label
-from ui.theme import color, colors, panel_font
+from ui.base.text import duration, label
+from ui.base.theme import color, colors, panel_font
+from ui.canvas.scene.figures import figure_of, figure_shape
+from ui.canvas.scene.shape import WIDTH, Look, make_shape
+from ui.documents.document import Document
+from ui.runs.branches import Loop, continue_from, decode_here, find_loop
+from ui.runs.call_records import StepRecord
+from ui.runs.run_state import RunState, owner
+from ui.runs.runner import Runner
+from ui.widgets.buttons import small_button
+from ui.widgets.editors import Editor, make_editor
+from ui.widgets.fields import ComboBox
+from ui.widgets.flow import FlowLayout
+from ui.widgets.pixmaps import pixmap
+from ui.widgets.seen import WhenSeen, seen
 
 DECODE_TIP = "Add nodes that show the picture at this step"
 GO_ON_TIP = "Add nodes that go on from this step with the settings above"

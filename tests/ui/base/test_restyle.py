@@ -1,0 +1,126 @@
+"""Panels behind another tab of the same place do nothing until somebody looks at them."""
+
+import gc
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication, QPlainTextEdit, QWidget
+
+from nodegraph.engine import Settings as EngineSettings
+from nodegraph.graph import Graph, Node
+from nodegraph.messages import Failed, Idle, Report, Started
+from ui.base.restyle import leave_for_later, out_of_sight
+from ui.panels.outline import Outline
+from ui.panels.trajectory import TrajectoryPanel
+from ui.widgets.seen import seen
+from ui.window.main_window import MainWindow
+
+
+@pytest.fixture
+def window(qtbot, registry, graph) -> MainWindow:
+    """Every panel is open; the log is in front of those that share its place."""
+    made = MainWindow(registry, EngineSettings("tests.toy_nodes", cache=None))
+    qtbot.addWidget(made)
+    made.tabs.show_document(made.session.new(graph))
+    made.resize(1200, 800)
+    made.show()
+    qtbot.waitExposed(made)
+    for title in made.docks.titles:
+        made.docks.show(title)
+    made.docks.show("Log")
+    for _ in range(5):
+        QApplication.processEvents()
+    return made
+
+
+def test_a_panel_behind_a_tab_is_not_seen(window: MainWindow):
+    behind = [title for title in window.docks.titles if not seen(window.docks[title].widget())]
+    assert behind == ["Problems", "Trajectory", "History", "Memory", "Queue", "Gallery"]
+
+
+def test_the_trajectory_reads_no_steps_behind_another_panel(window: MainWindow, qtbot, monkeypatch):
+    read: list[TrajectoryPanel] = []
+    monkeypatch.setattr(TrajectoryPanel, "_show_step", lambda panel: read.append(panel))
+    window.runs.planned.emit()
+    window.runs.changed.emit(window.workspace.trajectory.node)
+    assert not read
+    window.docks.show("Trajectory")
+    qtbot.waitUntil(lambda: read != [])
+
+
+def test_memory_is_not_asked_for_behind_another_panel(window: MainWindow, qtbot, monkeypatch):
+    asked: list[object] = []
+    monkeypatch.setattr(window.engine, "ask", asked.append)
+    window.engine.happened.emit(Idle(1, 0, 1.0))
+    assert not asked
+    window.docks.show("Memory")
+    qtbot.waitUntil(lambda: asked == [Report()])
+
+
+def test_the_outline_writes_a_node_once_when_it_comes_into_view(window: MainWindow, qtbot, monkeypatch):
+    window.docks.hide("Outline")
+    named: list[str] = []
+    name = Outline._name
+    monkeypatch.setattr(Outline, "_name", lambda panel, id, item: (named.append(id), name(panel, id, item)))
+    for _ in range(3):
+        window.runs.take(Started("left", "key", ()))
+        window.runs.take(Failed("left", "it is broken", None, ""))
+    assert not named
+    window.docks.show("Outline")
+    qtbot.waitUntil(lambda: named == ["left"])
+    assert "ailed" in window.workspace.outline.items["left"].text(0)
+
+
+def test_a_panel_of_another_document_is_made_when_it_comes_to_the_front(window: MainWindow, qtbot):
+    window.tabs.new(Graph({"box": Node("toy.box")}))
+    assert set(window.workspace.panels) == {"Preview", "Problems", "Inspector", "Outline"}
+    window.docks.show("History")
+    assert set(window.workspace.panels) == {"Preview", "Problems", "Inspector", "Outline", "History"}
+    assert seen(window.workspace.history)
+
+
+def test_a_panel_that_is_made_late_shows_what_was_selected_before(window: MainWindow):
+    window.docks.hide("Inspector")
+    window.tabs.new(Graph({"box": Node("toy.box")}))
+    window.canvas.select({"box"})
+    window.docks.show("Inspector")
+    assert window.inspector.node == "box"
+
+
+def has_the_look(widget: QWidget) -> bool:
+    """Whether Qt has applied the style sheet to it."""
+    return widget.testAttribute(Qt.WidgetAttribute.WA_WState_Polished)
+
+
+def test_a_panel_behind_another_has_a_changed_look_when_it_comes_to_the_front(window: MainWindow):
+    parts = [window.docks["Gallery"], *window.docks["Gallery"].findChildren(QWidget)]
+    window.settings.change(theme="Light")
+    assert not any(map(has_the_look, parts))
+    window.docks.show("Gallery")
+    assert all(has_the_look(part) for part in parts if part.isVisible())
+    window.settings.change(theme="Dark")
+
+
+def test_what_is_hidden_has_a_changed_look_when_it_is_shown(window: MainWindow):
+    hidden = window.preview.comparison
+    assert not hidden.isVisible()
+    window.settings.change(theme="Light")
+    assert not has_the_look(hidden)
+    gc.collect()
+    hidden.show()
+    assert has_the_look(hidden)
+    window.settings.change(theme="Dark")
+
+
+def test_what_qt_hides_in_a_widget_has_a_changed_look_when_it_is_shown_though_python_does_not_hold_it(qtbot):
+    text = QPlainTextEdit()
+    qtbot.addWidget(text)
+    text.resize(200, 100)
+    text.show()
+    text.setPlainText("a line\n" * 50)
+    text.setPlainText("")  # its scroll bar has been seen, and is hidden
+    list(map(leave_for_later, out_of_sight(text)))
+    gc.collect()
+    text.setPlainText("a line\n" * 50)
+    qtbot.waitUntil(lambda: text.verticalScrollBar().isVisible())
+    assert has_the_look(text.verticalScrollBar())

@@ -1,0 +1,46 @@
+import inspect
+
+import pytest
+
+from nodegraph.node import Input, Range
+from ui.base.text import duration, label, parameter_help, value_text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0001, "<1 ms"),
+        (0.042, "42 ms"),
+        (0.9999, "1.0 s"),
+        (3.21, "3.2 s"),
+        (59.97, "1:00 min"),
+        (75, "1:15 min"),
+        (4000, "1:06 h"),
+    ],
+)
+def test_a_duration_is_written_in_the_unit_that_suits_it(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_the_help_of_a_parameter_is_found_in_the_text_about_its_node():
+    doc = """Make boxes. Lid et al. 2022 (arXiv:2206.00364).
+
+    width, height: in pixels,
+    which is little. batch: how many: at least one. lid: whether it opens
+    """
+    doc = inspect.cleandoc(doc)
+    assert [parameter_help(doc, name) for name in ("height", "batch", "lid", "seed")] == [
+        "In pixels, which is little",
+        "How many: at least one",
+        "Whether it opens",
+        "",
+    ]
+
+
+def test_a_zero_that_stands_for_something_else_says_so():
+    width = Input("width", int, 0, (Range(0, 100, unit="px", zero="as trained"),))
+    assert [value_text(width, value) for value in (0, 64)] == ["as trained", "64"]
+
+
+def test_a_name_is_written_for_people():
+    assert [label(n) for n in ("guidance_scale", "vae", "state_2")] == ["Guidance scale", "VAE", "State 2"]

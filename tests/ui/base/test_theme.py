@@ -1,0 +1,110 @@
+"""Every theme can be read, and the theme and the size of the text change while the window is open."""
+
+import itertools
+
+import pytest
+from PySide6.QtCore import QEvent
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QLineEdit, QPushButton, QWidget
+
+from nodegraph.types import STYLES
+from ui.base import theme
+from ui.base.restyle import restyle
+from ui.base.theme import CONTRAST, DARK, LEGIBLE, LIGHT, THEMES, color, colors, contrast, tinted
+
+SURFACES = ("canvas", "panel", "raised", "field")
+TEXTS = ("text", "dim", "faint", "accent", "running", "done", "failed", "stale")
+
+
+@pytest.fixture(autouse=True)
+def dark_again(qapp):
+    yield
+    theme.apply(qapp, DARK)
+
+
+def test_the_contrast_ratio_is_that_of_the_guideline():
+    assert contrast("#000000", "#ffffff") == pytest.approx(21.0)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)  # the guideline's own example of too little
+
+
+@pytest.mark.parametrize("name", THEMES)
+def test_text_is_legible_on_every_surface(name):
+    used = THEMES[name]
+    pairs = [*itertools.product(TEXTS, SURFACES), ("text", "selected"), ("accent", "selected"), ("on_accent", "accent")]
+    unreadable = {(a, b): contrast(getattr(used, a), getattr(used, b)) for a, b in pairs}
+    assert {pair: ratio for pair, ratio in unreadable.items() if ratio < LEGIBLE} == {}
+
+
+@pytest.mark.parametrize("name", THEMES)
+def test_what_is_written_on_a_header_is_legible_whatever_its_colour(name, qapp):
+    theme.apply(qapp, THEMES[name])
+    used = colors()
+    for style in STYLES.values():
+        header = tinted(style.color).name()
+        ratios = [contrast(text, header) for text in (used.text, used.dim, used.running, used.done, used.failed)]
+        assert min(ratios) >= LEGIBLE, style.label
+
+
+def test_high_contrast_is_three_times_as_much_as_needed():
+    assert all(contrast(CONTRAST.text, getattr(CONTRAST, surface)) > 3 * LEGIBLE for surface in SURFACES)
+
+
+def test_another_theme_is_shown_on_the_canvas_at_once(canvas, qapp: QApplication):
+    corner = canvas.rect().bottomRight()
+    empty = {canvas.grab().toImage().pixelColor(corner.x() - i, corner.y()).name() for i in range(8)}
+    assert DARK.canvas in empty
+    theme.apply(qapp, LIGHT)
+    empty = {canvas.grab().toImage().pixelColor(corner.x() - i, corner.y()).name() for i in range(8)}
+    assert LIGHT.canvas in empty
+    assert color(colors().text) == QColor(LIGHT.text)
+
+
+def test_the_text_of_panels_grows_with_the_scale(qtbot, qapp: QApplication):
+    shown = QLabel("Steps")
+    qtbot.addWidget(shown)
+    shown.show()
+    before = shown.sizeHint().height()
+    theme.apply(qapp, DARK, 2.0)
+    assert shown.sizeHint().height() >= 1.8 * before
+
+
+class Nested(QWidget):
+    """Notes each time that its look is changed."""
+
+    def __init__(self, parent: QWidget | None) -> None:
+        super().__init__(parent)
+        self.changes = 0
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        self.changes += event.type() == QEvent.Type.StyleChange
+
+
+def test_a_widget_has_its_look_changed_as_often_however_many_are_around_it(qtbot, qapp: QApplication):
+    outer = inner = Nested(None)
+    qtbot.addWidget(outer)
+    for _ in range(8):
+        inner = Nested(inner)
+    outer.show()
+    qtbot.waitExposed(outer)
+    theme.apply(qapp, LIGHT)
+    assert 0 < inner.changes == outer.changes <= 3
+
+
+def test_a_widget_that_was_unseen_looks_like_the_others_once_it_is_styled(qtbot, qapp: QApplication):
+    def form() -> QWidget:
+        made = QWidget()
+        qtbot.addWidget(made)
+        row = QHBoxLayout(made)
+        for part in (QPushButton("Run"), QLineEdit("steps"), QLabel("20")):
+            row.addWidget(part)
+        made.show()
+        qtbot.waitExposed(made)
+        return made
+
+    seen, unseen = form(), form()
+    theme.apply(qapp, LIGHT, 1.3, [unseen])
+    restyle(unseen)
+    for made in (seen, unseen):
+        made.resize(400, 80)
+    assert unseen.grab().toImage() == seen.grab().toImage()

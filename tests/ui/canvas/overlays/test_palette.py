@@ -1,0 +1,152 @@
+"""Finding node types by typing."""
+
+import pytest
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from nodegraph.graph import Graph, Node, Port, add_node
+from nodegraph.registry import discover
+from ui.canvas.commands.adding import mate, offers
+from ui.canvas.overlays.palette import Offer, search
+from ui.documents.document import Document
+from ui.documents.scope import Scope
+
+
+@pytest.fixture(scope="module")
+def everything():
+    """What the program offers for an empty document."""
+    return offers(Scope(Document(discover("nodes"))))
+
+
+def ids(found: list[Offer]) -> list[str]:
+    return [offer.type.id for offer in found]
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        ("ksampler", "group:Denoise"),
+        ("clip text", "text.encode"),
+        ("checkpoint", "load.checkpoint"),
+        ("vae dec", "vae.decode"),
+        ("noise sched", "schedule.noise_scheduler"),
+        ("emptylatent", "latent.empty"),
+        ("chekpoint", "load.checkpoint"),
+        ("lora", "adapter.lora"),
+    ],
+)
+def test_people_find_nodes_under_the_words_they_know(everything, typed, first):
+    assert first in ids(search(everything, typed))[:2]
+
+
+def test_clip_finds_what_has_to_do_with_it(everything):
+    assert {"text.encode", "text.clip_skip"} <= set(ids(search(everything, "clip"))[:4])
+
+
+def test_names_come_before_documentation(registry):
+    found = ids(search([Offer(type) for type in registry.values()], "add"))
+    assert found[0] == "toy.add"
+    assert "toy.step" in found  # "Add an amount"
+    assert search([Offer(type) for type in registry.values()], "no such thing") == []
+
+
+def test_what_was_used_lately_comes_first(everything):
+    assert ids(search(everything, "", ["vae.decode", "math.number"]))[:2] == ["vae.decode", "math.number"]
+    assert ids(search(everything, "image", ["image.grid"]))[0] == "image.grid"
+
+
+@pytest.mark.parametrize(
+    ("wire", "among", "first"),
+    [
+        ("text_encoder", 2, "text.encode"),
+        ("vae", 3, "vae.decode"),
+        ("model", 4, "schedule.noise_scheduler"),
+    ],
+)
+def test_for_a_wire_the_nodes_made_for_it_come_first(wire, among, first):
+    scope = Scope(Document(discover("nodes"), add_node(Graph(), "load", Node("load.checkpoint"))))
+    assert first in ids(search(offers(scope, Port("load", wire)), ""))[:among]
+
+
+def test_a_wire_goes_to_the_socket_that_is_made_for_it():
+    scope = Scope(Document(discover("nodes"), add_node(Graph(), "load", Node("load.checkpoint"))))
+    for offer in offers(scope, Port("load", "vae")):
+        fit, socket = mate(scope, offer.type, Port("load", "vae"), from_output=True)
+        kinds = {input.name: input.type for input in offer.type.inputs}
+        assert (kinds[socket] == scope.output(Port("load", "vae")).type) == (fit < 2)
+
+
+def test_what_is_added_is_recent(canvas):
+    for typed in ("bx", "ad"):
+        palette = canvas.open_palette(QPointF(50, 50))
+        QTest.keyClicks(palette.box, typed)
+        QTest.keyClick(palette.box, Qt.Key.Key_Return)
+    assert canvas.recent == ["toy.add", "toy.box"]
+    palette = canvas.open_palette(QPointF(50, 50))
+    assert palette.list.item(0).text() == "Add"
+    palette.close()
+
+
+def test_the_list_is_worked_with_the_keyboard_alone(canvas):
+    palette = canvas.open_palette(QPointF(50, 50))
+    for key, row in [
+        (Qt.Key.Key_Down, 1),
+        (Qt.Key.Key_PageDown, 8),
+        (Qt.Key.Key_PageUp, 1),
+        (Qt.Key.Key_Up, 0),
+        (Qt.Key.Key_Up, 0),
+    ]:
+        QTest.keyClick(palette.box, key)
+        assert palette.list.currentRow() == row
+    palette.close()
+    assert canvas.document.undo_stack.count() == 0
+
+
+def test_each_line_says_what_the_node_is_for(canvas):
+    palette = canvas.open_palette(QPointF(50, 50))
+    QTest.keyClicks(palette.box, "toy add")
+    spoken = palette.list.item(0).data(Qt.ItemDataRole.AccessibleTextRole)
+    assert spoken == "Add, Toy. The sum of two boxes."
+    assert not palette.grab().toImage().isNull()
+    palette.close()
+
+
+def test_the_list_is_as_high_as_what_was_found(canvas, qtbot):
+    palette = canvas.open_palette(QPointF(50, 50))
+    QApplication.processEvents()
+    full = palette.height()
+    QTest.keyClicks(palette.box, "toy add")
+    last = palette.list.item(palette.list.count() - 1)
+    qtbot.waitUntil(lambda: palette.height() < full)
+    assert palette.list.visualItemRect(last).bottom() < palette.list.viewport().height()
+    few = palette.height()
+    QTest.keyClicks(palette.box, " and nothing like it")
+    qtbot.waitUntil(lambda: palette.height() < few)
+    palette.box.clear()
+    qtbot.waitUntil(lambda: palette.height() == full)
+    palette.close()
+
+
+def test_the_begin_of_a_zone_comes_with_its_end(canvas):
+    before = canvas.document.graph
+    palette = canvas.open_palette(QPointF(50, 50))
+    QTest.keyClicks(palette.box, "repeat begin")
+    QTest.keyClick(palette.box, Qt.Key.Key_Return)
+    after = canvas.document.graph
+    assert canvas.selection == after.nodes.keys() - before.nodes.keys() == {"begin", "end"}
+    assert after.links[Port("end", "zone")] == Port("begin", "zone")
+    assert len(canvas.scene.zones) == 1
+    canvas.document.undo_stack.undo()
+    assert canvas.document.graph == before
+
+
+def test_nodes_added_at_one_place_lie_below_each_other(canvas):
+    for _ in range(3):
+        palette = canvas.open_palette(QPointF(600, 600))
+        QTest.keyClicks(palette.box, "add")
+        QTest.keyClick(palette.box, Qt.Key.Key_Return)
+    added = [canvas.scene.nodes[id].rect for id in ("add", "add_2", "add_3") if id in canvas.scene.nodes]
+    assert len(added) == 3
+    assert not any(a.intersects(b) for a in added for b in added if a is not b)
+    assert QRectF(canvas.rect()).contains(canvas.view.rect_to_screen(added[-1]))  # the view has followed

@@ -1,0 +1,68 @@
+"""The static layer of the canvas: what is painted again, and when."""
+
+import pytest
+from PySide6.QtCore import QRectF, QSize
+from PySide6.QtGui import QColor, QImage, QPainter
+
+from ui.canvas.paint import tiles
+from ui.canvas.paint.tiles import Tiles
+from ui.canvas.scene.view import View
+
+SIZE = QSize(512, 512)  # two tiles by two
+
+
+class Layer:
+    """A layer whose colour can change; it notes the parts that it paints."""
+
+    def __init__(self) -> None:
+        self.painted: list[QRectF] = []
+        self.color = QColor("red")
+        self.tiles = Tiles(self._paint, QColor("black"))
+
+    def _paint(self, painter: QPainter, area: QRectF) -> None:
+        self.painted.append(area)
+        painter.fillRect(area, self.color)
+
+    def frame(self, view: View) -> tuple[QImage, bool]:
+        """What is seen, and whether it is up to date."""
+        image = QImage(SIZE, QImage.Format.Format_RGB32)
+        painter = QPainter(image)
+        complete = self.tiles.draw(painter, view, SIZE, 1.0)
+        painter.end()
+        return image, complete
+
+
+@pytest.fixture
+def layer(qapp) -> Layer:
+    made = Layer()
+    assert made.frame(View())[1]
+    made.painted.clear()
+    return made
+
+
+def test_only_what_changed_is_painted_again(layer):
+    layer.color = QColor("blue")
+    layer.tiles.invalidate(QRectF(250, 10, 20, 30))  # across the border of two tiles
+    image, complete = layer.frame(View())
+    assert complete
+    assert [area.height() for area in layer.painted] == [32, 32]
+    assert sum(area.width() for area in layer.painted) == 22
+    blue = [(x, y) for x in range(0, 512, 2) for y in range(0, 512, 2) if image.pixelColor(x, y) == layer.color]
+    assert {x for x, _ in blue} == set(range(250, 271, 2))
+    assert {y for _, y in blue} == set(range(10, 41, 2))
+
+
+def test_changes_between_two_frames_are_painted_together(layer):
+    for at in (10, 100, 200):
+        layer.tiles.invalidate(QRectF(at, at, 4, 4))
+    assert layer.frame(View())[1]
+    assert layer.painted == [QRectF(9, 9, 196, 196)]
+
+
+def test_after_a_zoom_step_the_picture_is_there_at_once_and_sharp_bit_by_bit(layer, monkeypatch):
+    monkeypatch.setattr(tiles, "BUDGET", 0.0)
+    seen = [layer.frame(View(1.1))]
+    while not seen[-1][1]:
+        seen.append(layer.frame(View(1.1)))
+    assert len(seen) == len(layer.painted) == 4
+    assert all(image.pixelColor(300, 300) == layer.color for image, _ in seen)

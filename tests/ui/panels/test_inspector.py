@@ -1,0 +1,136 @@
+"""The inspector, as a person uses it: one node, several nodes, links, seeds and the help."""
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel
+
+from nodegraph.graph import Node, add_node
+from ui.base.text import help_markdown
+from ui.documents.scope import Scope
+from ui.panels.inspector import AT_ONCE, Inspector
+
+
+@pytest.fixture
+def inspector(qtbot, document) -> Inspector:
+    made = Inspector(Scope(document))
+    qtbot.addWidget(made)
+    made.resize(380, 700)
+    made.show()
+    qtbot.waitExposed(made)
+    return made
+
+
+def texts(inspector: Inspector) -> str:
+    return "\n".join(shown.text() for shown in inspector.findChildren(QLabel))
+
+
+def test_limits_and_help_are_shown(inspector, qtbot):
+    inspector.show_nodes(("settings",))
+    qtbot.waitUntil(lambda: inspector.complete)
+    assert "to" in inspector.rows["count"].about.text()
+    assert inspector.document.type_of("settings").doc.split("\n")[0][:20] in texts(inspector)
+
+
+def test_a_paper_becomes_a_link_and_formulas_stay():
+    text = help_markdown("x0 + a_1 < b (Karras et al. 2022, arXiv:2206.00364, eq. 5) \\sigma")
+    assert "[arXiv:2206.00364](https://arxiv.org/abs/2206.00364)" in text
+    assert "&lt;" in text
+    assert "\\\\sigma" in text
+
+
+def test_an_edit_holds_for_every_selected_node_and_is_one_step(inspector, document):
+    inspector.show_nodes(("left", "right"))
+    assert list(inspector.rows) == ["value"]
+    row = inspector.rows["value"]
+    assert row.about.text() == "several values"
+    row.editor.box.setFocus()
+    row.editor.box.selectAll()
+    QTest.keyClicks(row.editor.box, "7.5")
+    QTest.keyClick(row.editor.box, Qt.Key.Key_Return)
+    assert [document.graph.nodes[id].params["value"] for id in ("left", "right")] == [7.5, 7.5]
+    assert row.about.text() != "several values"
+    document.undo_stack.undo()
+    assert [document.graph.nodes[id].params["value"] for id in ("left", "right")] == [2.0, 3.0]
+
+
+def test_nodes_with_nothing_in_common_say_so(inspector):
+    inspector.show_nodes(("sum", "settings"))
+    assert inspector.rows == {}
+    assert "no parameter in common" in texts(inspector)
+
+
+def test_reset_sets_all_of_them_back(inspector, document):
+    inspector.show_nodes(("left", "right"))
+    QTest.mouseClick(inspector.rows["value"].action, Qt.MouseButton.LeftButton)
+    assert [document.graph.nodes[id].params for id in ("left", "right")] == [{}, {}]
+
+
+def test_a_removed_node_is_no_longer_shown(inspector, document):
+    document.edit("Add", add_node, "third", Node("toy.box"))
+    inspector.show_nodes(("left", "third"))
+    document.undo_stack.undo()
+    assert inspector.node == "left"
+
+
+def test_a_large_node_is_shown_bit_by_bit_so_that_the_window_goes_on(inspector, qtbot):
+    inspector.show_nodes(("settings",))
+    names = [spec.name for spec in inspector.document.type_of("settings").inputs]
+    assert list(inspector.rows) == names[:AT_ONCE]
+    inspector.show_nodes(("left",))
+    assert inspector.complete
+    inspector.show_nodes(("settings",))
+    qtbot.waitUntil(lambda: inspector.complete)
+    assert list(inspector.rows) == names
+    assert all(row.isVisible() for row in inspector.rows.values())
+
+
+def test_another_node_of_the_type_is_shown_in_the_same_page(inspector, document, qtbot):
+    inspector.show_nodes(("left",))
+    qtbot.waitUntil(lambda: inspector.complete)
+    row = inspector.rows["value"]
+    inspector.setFocus()
+    inspector.show_nodes(("right",))
+    assert inspector.rows["value"] is row
+    assert "right" in texts(inspector)
+    row.editor.box.setFocus()
+    row.editor.box.selectAll()
+    QTest.keyClicks(row.editor.box, "7.5")
+    QTest.keyClick(row.editor.box, Qt.Key.Key_Return)
+    assert [document.graph.nodes[id].params["value"] for id in ("left", "right")] == [2.0, 7.5]
+
+
+def test_what_is_being_typed_is_not_carried_to_another_node(inspector, document, qtbot):
+    inspector.show_nodes(("left",))
+    qtbot.waitUntil(lambda: inspector.complete)
+    box = inspector.rows["value"].editor.box
+    box.setFocus()
+    box.selectAll()
+    QTest.keyClicks(box, "99")
+    inspector.show_nodes(("right",))
+    assert document.graph.nodes["right"].params["value"] == 3.0
+    assert inspector.rows["value"].editor.read() == 3.0
+
+
+def test_what_becomes_of_the_seed_is_chosen_beside_it(inspector, document, qtbot):
+    inspector.show_nodes(("settings",))
+    qtbot.waitUntil(lambda: inspector.complete)
+    modes = inspector.rows["seed"].seed_mode
+    modes.setFocus()
+    QTest.keyClick(modes, Qt.Key.Key_Down)
+    assert document.graph.nodes["settings"].seed_mode == "increment"
+    document.undo_stack.undo()
+    assert modes.currentText() == "Keep for the next run"
+
+
+def test_a_held_slider_is_told_of_until_it_is_let_go(inspector):
+    inspector.show_nodes(("settings",))
+    said: list[bool] = []
+    inspector.held.connect(said.append)
+    slider = inspector.rows["count"].editor.slider
+    handle = QPoint(round(slider.width() * (slider.value() - slider.minimum()) / slider.maximum()), 8)
+    QTest.mousePress(slider, Qt.MouseButton.LeftButton, pos=handle)
+    QTest.mouseMove(slider, handle + QPoint(20, 0))
+    assert said == [True]
+    QTest.mouseRelease(slider, Qt.MouseButton.LeftButton, pos=handle + QPoint(20, 0))
+    assert said == [True, False]

@@ -1,0 +1,87 @@
+"""What the engine holds, and letting go of it, with a real engine process."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from nodegraph.graph import Graph, Node, Port
+from nodegraph.messages import Finished
+from tests.ui.engines import LONG, Desk
+from ui.panels.memory import MemoryPanel
+from ui.runs.runner import Runner
+
+
+def closed() -> Graph:
+    """A box with a lid on it, saved."""
+    nodes = {
+        "box": Node("toy.box"),
+        "lid": Node("toy.lid"),
+        "close": Node("toy.close", title="Close it"),
+        "save": Node("toy.save"),
+    }
+    links = {
+        Port("close", "box"): Port("box", "box"),
+        Port("close", "lid"): Port("lid", "lid"),
+        Port("save", "box"): Port("close", "box"),
+    }
+    return Graph(nodes, links)
+
+
+@pytest.fixture
+def runner(desk: Desk, qtbot) -> Runner:
+    """A document that ran."""
+    made = desk.open(closed())
+    qtbot.waitUntil(lambda: made.plan.ready, timeout=LONG)
+    made.run()
+    qtbot.waitUntil(lambda: made.runs.outcome != "", timeout=LONG)
+    return made
+
+
+@pytest.fixture
+def panel(runner: Runner, qtbot) -> MemoryPanel:
+    made = MemoryPanel(runner.document, runner.engine, runner.plan)
+    qtbot.addWidget(made)
+    made.resize(800, 300)
+    made.show()
+    qtbot.waitUntil(lambda: rows(made) != [], timeout=LONG)
+    return made
+
+
+def rows(panel: MemoryPanel) -> list[tuple[str, str]]:
+    """What and by whom, for everything below the headings."""
+    tops = [panel.tree.topLevelItem(i) for i in range(panel.tree.topLevelItemCount())]
+    items = [top.child(i) for top in tops for i in range(top.childCount())]
+    return [(item.text(0), item.text(1)) for item in items]
+
+
+def test_results_are_listed_by_the_node_that_has_them(panel: MemoryPanel):
+    assert sorted(rows(panel)) == [("1 result", "Box"), ("1 result", "Close it"), ("lid, on cpu", "Close it")]
+
+
+def test_results_of_other_settings_are_told_apart(panel: MemoryPanel, runner: Runner, qtbot):
+    runner.document.set_param("box", "value", 5.0)
+    runner.run()
+    qtbot.waitUntil(lambda: ("2 results", "Earlier settings, or other documents") in rows(panel), timeout=LONG)
+
+
+def test_freed_results_are_computed_again(panel: MemoryPanel, runner: Runner, qtbot):
+    QTest.mouseClick(panel.free_results, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: rows(panel) == [("lid, on cpu", "Close it")], timeout=LONG)
+    computed: list[str] = []
+    runner.engine.happened.connect(
+        lambda e: computed.append(e.node) if isinstance(e, Finished) and not e.cached else None
+    )
+    runner.run()
+    qtbot.waitUntil(lambda: not runner.runs.running, timeout=LONG)
+    assert {"box", "close"} <= set(computed)
+    assert not any(runner.runs.of(id).stale for id in ("box", "close", "save"))
+
+
+def test_a_model_is_freed_and_comes_back_when_it_is_used(panel: MemoryPanel, runner: Runner, qtbot):
+    panel.tree.topLevelItem(0).child(0).setSelected(True)
+    QTest.mouseClick(panel.free, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: ("lid, on cpu", "Close it") not in rows(panel), timeout=LONG)
+    assert ("1 result", "Close it") in rows(panel)
+    runner.document.set_param("box", "value", 6.0)
+    runner.run()
+    qtbot.waitUntil(lambda: ("lid, on cpu", "Close it") in rows(panel), timeout=LONG)

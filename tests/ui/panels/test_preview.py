@@ -1,0 +1,275 @@
+"""The preview: a picture that is zoomed and moved, and two results that are compared, with mouse and keys."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QGuiApplication, QImage, QPixmap, QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QFileDialog
+
+from nodegraph import workflow
+from nodegraph.calls import Call
+from nodegraph.engine import Settings
+from nodegraph.graph import set_param
+from nodegraph.messages import Finished
+from nodegraph.types import Picture
+from ui.panels.preview import Preview
+from ui.runs.engine import Engine
+from ui.runs.kept_pictures import Pictures
+from ui.runs.live_plan import LivePlan
+from ui.runs.queue import Queue
+from ui.runs.results import Result, Results
+from ui.runs.runner import Runner
+from ui.widgets.picture_view import PictureView
+
+NOW = datetime.now().replace(hour=10, minute=42, second=5)
+RED, BLUE = (220, 30, 30), (30, 30, 220)
+
+
+def picture(rgb: tuple[int, int, int], side: int = 32) -> Picture:
+    return Picture(side, side, bytes(rgb) * side * side)
+
+
+def filled(rgb: tuple[int, int, int]) -> QPixmap:
+    made = picture(rgb)
+    return QPixmap.fromImage(QImage(made.rgb, 32, 32, 96, QImage.Format.Format_RGB888).copy())
+
+
+@pytest.fixture
+def view(qtbot) -> PictureView:
+    made = PictureView()
+    qtbot.addWidget(made)
+    made.resize(424, 412)  # a picture area of 400 × 400
+    made.show()
+    qtbot.waitExposed(made)
+    made.show_one(filled(RED))
+    return made
+
+
+def rgb_at(view: PictureView, x: float, y: float) -> tuple[int, int, int]:
+    found = view.grab().toImage().pixelColor(round(x * view.devicePixelRatio()), round(y * view.devicePixelRatio()))
+    return found.red(), found.green(), found.blue()
+
+
+def wheel(view: PictureView, at: QPointF, notches: int) -> None:
+    event = QWheelEvent(
+        at,
+        view.mapToGlobal(at),
+        QPoint(),
+        QPoint(0, 120 * notches),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(view, event)
+
+
+def test_the_wheel_keeps_the_place_under_the_pointer(view):
+    area, at = view._areas()[0], QPointF(100, 120)
+    place = view.place(view.a, area)
+    share = (at.x() - place.left()) / place.width()
+    wheel(view, at, 3)
+    place = view.place(view.a, area)
+    assert view.zoom > 1.5
+    assert (at.x() - place.left()) / place.width() == pytest.approx(share)
+
+
+def test_dragging_moves_and_a_double_click_fits_again(view):
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=QPoint(200, 200))
+    QTest.mouseMove(view, QPoint(240, 190))
+    QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=QPoint(240, 190))
+    assert view.shift == QPointF(40, -10)
+    QTest.mouseDClick(view, Qt.MouseButton.LeftButton, pos=QPoint(200, 200))
+    assert (view.zoom, view.shift) == (1.0, QPointF())
+
+
+def test_actual_size_is_one_pixel_for_one(view):
+    QTest.keyClick(view, Qt.Key.Key_1)
+    assert view.place(view.a, view._areas()[0]).width() == pytest.approx(32 / view.devicePixelRatioF())
+    QTest.keyClick(view, Qt.Key.Key_F)
+    assert view.place(view.a, view._areas()[0]).width() == pytest.approx(400)
+
+
+def test_a_picture_in_full_size_looks_as_large_as_before_and_1_to_1_means_its_own_pixels(view):
+    full = filled(BLUE).scaled(640, 640)
+    place = view.place(view.a, view._areas()[0])
+    view.sharpen("a", full)
+    assert view.place(view.a, view._areas()[0]) == place
+    assert rgb_at(view, 200, 200) == BLUE
+    view.show_one(filled(RED))
+    QTest.keyClick(view, Qt.Key.Key_1)
+    view.sharpen("a", full)
+    assert view.place(view.a, view._areas()[0]).width() == pytest.approx(640 / view.devicePixelRatioF())
+
+
+def test_the_line_between_two_pictures_is_dragged_and_moved_with_keys(view):
+    view.show_two(filled(RED), filled(BLUE), "slider")
+    assert rgb_at(view, 100, 200) == RED
+    assert rgb_at(view, 300, 200) == BLUE
+    at = QPoint(round(view.line), 200)
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=at)
+    QTest.mouseMove(view, QPoint(90, 200))
+    QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=QPoint(90, 200))
+    assert rgb_at(view, 100, 300) == BLUE
+    before = view.split
+    QTest.keyClick(view, Qt.Key.Key_Right)
+    assert view.split > before
+
+
+def test_side_by_side_moves_both_alike(view):
+    view.show_two(filled(RED), filled(BLUE), "side")
+    first, second = view._areas()
+    assert rgb_at(view, first.center().x(), 206) == RED
+    assert rgb_at(view, second.center().x(), 206) == BLUE
+    wheel(view, second.center() + QPointF(20, 0), 2)
+    a, b = view.place(view.a, first), view.place(view.b, second)
+    assert a.left() - first.left() == pytest.approx(b.left() - second.left())
+
+
+@pytest.fixture
+def preview(qtbot, document, runs) -> Preview:
+    """With two results, of another value in one box."""
+    engine = Engine(Settings("tests.toy_nodes"))  # never started
+    plan = LivePlan(document)
+    runner = Runner(document, engine, Queue(engine), plan, runs)
+    pictures = Pictures(engine, plan, runner)
+    results = Results(runs, runner, pictures)
+    made = Preview(document, runs, results, pictures)
+    qtbot.addWidget(made)
+    made.resize(420, 600)
+    made.show()
+    qtbot.waitExposed(made)
+    graph = document.graph
+    results.kept = [
+        Result("show", picture(RED), graph, NOW),
+        Result("show", picture(BLUE), set_param(graph, "left", "value", 9.0), NOW + timedelta(seconds=75)),
+    ]
+    results.changed.emit()
+    return made
+
+
+def rows(preview: Preview) -> list[list[str]]:
+    tree = preview.comparison
+    items = [tree.topLevelItem(i) for i in range(tree.topLevelItemCount())]
+    return [[item.text(column) for column in range(3)] for item in items]
+
+
+def click(preview: Preview, index: int) -> None:
+    strip = preview.strip
+    at = strip.visualItemRect(strip.item(index)).center()
+    QTest.mouseClick(strip.viewport(), Qt.MouseButton.LeftButton, pos=at)
+
+
+def test_two_results_are_pinned_and_compared_with_what_differs(preview):
+    click(preview, 0)
+    QTest.mouseClick(preview.buttons["a"], Qt.MouseButton.LeftButton)
+    assert preview.buttons["a"].isChecked()
+    assert not preview.comparing
+    click(preview, 1)
+    QTest.mouseClick(preview.buttons["b"], Qt.MouseButton.LeftButton)
+    assert preview.comparing
+    assert preview.comparison.isVisible()
+    assert rows(preview) == [["Box: value", "2", "9"]]
+    assert preview.caption.text() == "A: value 2, at 10:42:05   ·   B: value 9, at 10:43:20"
+
+
+def test_choosing_a_way_to_compare_takes_the_two_newest(preview):
+    preview.mode.setFocus()
+    QTest.keyClick(preview.mode, Qt.Key.Key_Down)
+    QTest.keyClick(preview.mode, Qt.Key.Key_Down)
+    assert preview.view.mode == "side"
+    assert [preview.pins[side] for side in ("a", "b")] == preview.results.kept
+    QTest.keyClick(preview.mode, Qt.Key.Key_Home)
+    assert not preview.comparing
+    assert not preview.comparison.isVisible()
+
+
+def test_a_click_while_comparing_makes_it_b(preview):
+    preview.compare("slider")
+    click(preview, 0)
+    assert preview.pins["b"] is preview.results.kept[0]
+
+
+def test_the_graph_of_a_result_is_restored_as_one_step(preview, document):
+    click(preview, 1)
+    preview.strip.actions()[-1].trigger()
+    assert document.graph.nodes["left"].params["value"] == 9.0
+    document.undo_stack.undo()
+    assert document.graph.nodes["left"].params["value"] == 2.0
+
+
+def test_a_saved_picture_carries_the_graph_that_made_it(preview, monkeypatch, tmp_path):
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "mine"), ""))
+    click(preview, 1)
+    QTest.mouseClick(preview.buttons["save"], Qt.MouseButton.LeftButton)
+    assert workflow.load(tmp_path / "mine.png").nodes["left"].params["value"] == 9.0
+    assert QImage(str(tmp_path / "mine.png")).pixelColor(3, 3).blue() == 220
+
+
+def test_a_result_that_is_pinned_and_not_shown_is_not_what_is_saved(preview, tmp_path):
+    click(preview, 0)
+    preview.pin("b")
+    click(preview, 1)
+    preview.save_to(tmp_path / "shown.png")
+    assert workflow.load(tmp_path / "shown.png").nodes["left"].params["value"] == 9.0
+
+
+@pytest.mark.parametrize(("stale", "value"), [(False, 5.0), (True, 9.0)])
+def test_a_saved_picture_of_no_result_carries_the_settings_it_shows(preview, document, runs, tmp_path, stale, value):
+    """As while a run goes on, or when earlier settings are shown again; or of the run before an edit."""
+    document.set_param("left", "value", 5.0)
+    runs.expect({"k": Call("k", "show", (), document.type_of("show"), {})})
+    runs.take(Finished("show", "k", (), 0.1, False, picture(BLUE)))
+    runs.compare({"show": "other" if stale else "k"})
+    preview.save_to(tmp_path / "shown.png")
+    assert workflow.load(tmp_path / "shown.png").nodes["left"].params["value"] == value
+
+
+def test_the_picture_is_copied(preview):
+    click(preview, 0)
+    QTest.mouseClick(preview.buttons["copy"], Qt.MouseButton.LeftButton)
+    assert QGuiApplication.clipboard().image().pixelColor(3, 3).red() == 220
+
+
+def test_an_earlier_result_stays_while_the_queue_runs_until_something_is_run_by_hand(preview, runs):
+    click(preview, 0)
+    assert "made at 10:42:05" in preview.caption.text()
+    runs._set("show", picture=picture((1, 2, 3)))
+    runs.pictured.emit("show")
+    assert "made at 10:42:05" in preview.caption.text()
+    preview.pictures.runner.started.emit()
+    runs.pictured.emit("show")
+    assert "made at" not in preview.caption.text()
+
+
+def test_the_strip_marks_what_is_shown_and_brings_it_into_view(preview, runs):
+    graph = preview.document.graph
+    results = [Result("show", picture((step, 0, 0)), set_param(graph, "left", "value", step)) for step in range(30)]
+    preview.results.kept = results
+    for shown in (29, 0, 12):
+        runs._set("show", picture=results[shown].picture)
+        runs.pictured.emit("show")
+        preview.results.changed.emit()
+        assert [index.row() for index in preview.strip.selectedIndexes()] == [shown]
+        place = preview.strip.visualItemRect(preview.strip.item(shown))
+        assert preview.strip.viewport().rect().contains(place.adjusted(1, 1, -1, -1))
+    runs._set("show", picture=picture(BLUE))
+    runs.pictured.emit("show")
+    assert preview.strip.selectedIndexes() == []
+    assert not preview.buttons["a"].isEnabled()  # it is no result yet
+
+
+def test_the_menu_of_the_strip_pins_the_result_under_the_pointer(preview):
+    click(preview, 1)
+    at = preview.strip.visualItemRect(preview.strip.item(0)).center()
+    QTest.mouseClick(preview.strip.viewport(), Qt.MouseButton.RightButton, pos=at)
+    preview.strip.actions()[0].trigger()
+    assert preview.pins["a"] is preview.results.kept[0]
+
+
+def test_a_result_is_never_compared_with_itself(preview):
+    preview.compare("slider")
+    click(preview, 0)  # which was A
+    assert [preview.pins["a"], preview.pins["b"]] == preview.results.kept[::-1]

@@ -1,0 +1,124 @@
+"""Scrubbing through a denoising and branching off, on the starter model."""
+
+import re
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from nodegraph import workflow
+from nodegraph.graph import set_param
+from nodegraph.messages import Finished
+from nodegraph.registry import discover
+from tests.ui.engines import LONG, Desk, loop
+from ui.panels.trajectory import TrajectoryPanel
+
+WORKFLOW = Path(__file__).parents[3] / "workflows" / "text_to_image.json"
+
+
+@pytest.fixture
+def panel(qtbot, tmp_path: Path):
+    """The default workflow after a run of five steps."""
+    desk = Desk(discover("nodes"), tmp_path, "nodes")
+    graph = set_param(workflow.load(WORKFLOW), "scheduler", "steps", 5)
+    runner = desk.open(graph)
+    made = TrajectoryPanel(runner.document, runner.runs, runner)
+    qtbot.addWidget(made)
+    made.resize(360, 560)
+    made.show()
+    runner.run()
+    qtbot.waitUntil(lambda: runner.runs.outcome.startswith("Done"), timeout=3 * LONG)
+    yield made
+    desk.close()
+
+
+def computed(panel: TrajectoryPanel) -> list[str]:
+    """Gathers the nodes that are computed from now on."""
+    found: list[str] = []
+    panel.runner.engine.happened.connect(
+        lambda e: found.append(e.node) if isinstance(e, Finished) and not e.cached else None
+    )
+    return found
+
+
+@pytest.fixture
+def toys(qtbot, desk: Desk) -> TrajectoryPanel:
+    """After a loop of five rounds."""
+    runner = desk.open(loop(5))
+    made = TrajectoryPanel(runner.document, runner.runs, runner)
+    qtbot.addWidget(made)
+    made.show()
+    runner.run()
+    qtbot.waitUntil(lambda: runner.runs.outcome.startswith("Done"), timeout=LONG)
+    made.slider.setFocus()
+    return made
+
+
+def test_steps_are_played_one_after_the_other(toys: TrajectoryPanel, qtbot):
+    toys.player.setInterval(1)
+    seen: list[int] = []
+    toys.slider.valueChanged.connect(seen.append)
+    QTest.keyClick(toys.slider, Qt.Key.Key_Space)
+    assert toys.play.text() == "Pause"
+    qtbot.waitUntil(lambda: toys.play.text() == "Play", timeout=LONG)
+    assert seen == [1, 2, 3, 4, 5]
+    QTest.keyClick(toys.slider, Qt.Key.Key_Home)
+    QTest.mouseClick(toys.play, Qt.MouseButton.LeftButton)
+    QTest.keyClick(toys.play, Qt.Key.Key_Space)
+    assert toys.play.text() == "Play"
+
+
+def test_a_step_that_is_looked_at_stays_while_another_run_goes_on(toys: TrajectoryPanel, qtbot):
+    QTest.keyClick(toys.slider, Qt.Key.Key_Home)
+    QTest.keyClick(toys.slider, Qt.Key.Key_Right)
+    before = toys.view.picture
+    toys.document.edit("Value", set_param, "box", "value", 7.0)
+    toys.runner.run()
+    qtbot.waitUntil(lambda: toys.runs.outcome.startswith("Done"), timeout=LONG)
+    assert toys.slider.value() == 2
+    assert toys.view.picture not in (before, None)
+    QTest.keyClick(toys.slider, Qt.Key.Key_End)  # from here on it follows again
+    toys.document.edit("Rounds", set_param, "begin", "count", 6)
+    toys.runner.run()
+    qtbot.waitUntil(lambda: toys.slider.value() == 6, timeout=LONG)
+
+
+def test_steps_are_scrubbed_with_the_keyboard_and_branched_off(panel: TrajectoryPanel, qtbot):
+    runs, document = panel.runs, panel.document
+    # Every step is there, and the newest one is shown.
+    assert panel.node == "denoise/step"
+    assert panel.slider.maximum() == panel.slider.value() == 5
+    assert len({step.picture for step in panel.steps}) == 5
+    assert re.fullmatch(r"Step 5 of 5  ·  σ .+ → 0  ·  timestep \d+ → 0  ·  took .+ m?s", panel.caption.text())
+    assert not panel.go_on.isEnabled()
+    panel.slider.setFocus()
+    for _ in range(3):
+        QTest.keyClick(panel.slider, Qt.Key.Key_Left)
+    assert panel.caption.text().startswith("Step 2 of 5")
+    assert panel.view.picture == panel.steps[1].picture
+
+    # A look at this step costs no denoising, and is one step of the history.
+    before, work, branches = document.graph, computed(panel), list[list[str]]()
+    panel.branched.connect(branches.append)
+    QTest.mouseClick(panel.decode, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: runs.of(branches[0][-1]).picture is not None and not runs.running, timeout=LONG)
+    assert work == ["decode_2", branches[0][-1]]
+    document.undo_stack.undo()
+    assert document.graph == before
+
+    # Going on with another guidance scale denoises the other steps alone.
+    work.clear()
+    panel.show_node("denoise")
+    panel.slider.setValue(2)
+    field = next(editor for port, editor in panel.editors.items() if port.socket == "guidance_scale")
+    field.edited.emit(99.0)
+    QTest.mouseClick(panel.go_on, Qt.MouseButton.LeftButton)
+    assert panel.caption.text() == "guidance_scale must be between 0 and 30, got 99.0"
+    assert document.graph == before
+    field.edited.emit(1.0)
+    QTest.mouseClick(panel.go_on, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: runs.of(branches[1][-1]).picture is not None and not runs.running, timeout=LONG)
+    assert sum(node.endswith("/step") for node in work) == 3
+    tail = next(n for n in document.graph.nodes.values() if n.title == "Steps 3 to 5")
+    assert tail.params["guidance_scale"] == 1.0

@@ -1,0 +1,24 @@
+"""Planning follows the document without keeping the window."""
+
+from PySide6.QtCore import QTimer
+
+from nodegraph.graph import remove_nodes
+from nodegraph.plan import plan
+from ui.runs import live_plan
+from ui.runs.live_plan import LivePlan
+
+
+def test_between_the_pieces_of_a_plan_the_window_answers(qtbot, document, registry, monkeypatch):
+    monkeypatch.setattr(live_plan, "SLICE", 0.0)
+    made, answered = LivePlan(document), []
+    timer = QTimer(interval=0)
+    timer.timeout.connect(lambda: answered.append(made.ready))
+    with qtbot.waitSignal(made.planned) as first:
+        made.start()
+        timer.start()
+    assert sum(answered) >= len(document.graph.nodes) / 2
+    assert first.args == [plan(document.graph, registry)]
+    with qtbot.waitSignal(made.planned) as second:
+        document.edit("Delete", remove_nodes, {"left"})
+    assert second.args == [plan(document.graph, registry)]
+    made.close()

@@ -1,0 +1,67 @@
+"""The window on a small screen: nothing makes it wider, and every button can be reached."""
+
+import pytest
+from PySide6.QtCore import QRect
+from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
+
+from nodegraph.engine import Settings as EngineSettings
+from ui.widgets.buttons import small_button
+from ui.widgets.flow import FlowLayout
+from ui.window.main_window import MainWindow
+
+PANELS = ("Preview", "Inspector", "Problems", "Trajectory", "History", "Memory", "Queue", "Gallery", "Log", "Outline")
+
+
+@pytest.fixture
+def window(qtbot, registry) -> MainWindow:
+    made = MainWindow(registry, EngineSettings("tests.toy_nodes", cache=None))
+    qtbot.addWidget(made)
+    made.resize(800, 600)
+    made.show()
+    qtbot.waitExposed(made)
+    return made
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.3])
+@pytest.mark.parametrize("title", PANELS)
+def test_a_panel_fits_a_screen_of_800_by_600_with_all_its_buttons(window: MainWindow, title: str, scale: float):
+    window.settings.change(text_scale=scale)
+    window.docks.show(title)
+    for _ in range(5):
+        QApplication.processEvents()
+    assert window.size().toTuple() == (800, 600)
+    panel = window.docks[title].widget()
+    buttons = [button for button in panel.findChildren(QAbstractButton) if button.isVisible()]
+    for button in buttons:
+        place = QRect(button.mapTo(panel, button.rect().topLeft()), button.size())
+        assert panel.rect().contains(place), button.text()
+        assert button.width() >= button.minimumSizeHint().width(), button.text()
+    window.settings.change(text_scale=1.0)
+
+
+def buttons(qtbot, width: int) -> tuple[QWidget, list[QWidget]]:
+    """Four buttons in a row of that width."""
+    made = QWidget()
+    qtbot.addWidget(made)
+    parts: list[QWidget] = [small_button(text, lambda: None, "") for text in ("Cancel", "Retry", "Remove", "Clear")]
+    made.setLayout(FlowLayout(*parts, growing=parts[1]))
+    made.resize(width, 120)
+    made.show()
+    qtbot.waitExposed(made)
+    return made, parts
+
+
+def test_a_row_that_has_room_is_one_line_and_one_of_it_takes_what_is_left(qtbot):
+    made, parts = buttons(qtbot, 600)
+    assert len({part.y() for part in parts}) == 1
+    assert parts[-1].geometry().right() == made.rect().right()
+    assert parts[1].width() > 2 * parts[0].width()
+
+
+def test_a_row_without_room_goes_on_below_and_nothing_overlaps(qtbot):
+    made, parts = buttons(qtbot, 170)
+    assert len({part.y() for part in parts}) > 1
+    for index, part in enumerate(parts):
+        assert made.rect().contains(part.geometry())
+        assert not any(part.geometry().intersects(other.geometry()) for other in parts[index + 1 :])
+    assert made.layout().heightForWidth(170) > made.layout().heightForWidth(600)

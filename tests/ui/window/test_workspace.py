@@ -1,0 +1,99 @@
+"""What the views of one document do for each other, also inside groups."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QSlider
+
+from nodegraph.app_view import App, set_app
+from nodegraph.engine import Settings
+from nodegraph.graph import Graph, Port, disconnect
+from nodegraph.messages import Failed
+from nodegraph.registry import Registry
+from tests.ui.engines import LONG
+from ui.canvas.commands import selection
+from ui.documents.session import Session
+from ui.runs.engine import Engine
+from ui.runs.queue import Queue
+from ui.window.workspace import PANELS, Workspace
+
+
+@pytest.fixture
+def workspace(qtbot, registry: Registry, graph: Graph, tmp_path: Path) -> Iterator[Workspace]:
+    """Shown, without an engine."""
+    engine, session = Engine(Settings("tests.toy_nodes", cache=None)), Session(registry, tmp_path)
+    queue = Queue(engine)
+    made = Workspace(session.new(graph), engine, queue, session)
+    for widget in (made.page, *map(made.panel, PANELS)):
+        qtbot.addWidget(widget)
+        widget.show()
+    yield made
+    made.end()
+    session.end()
+    queue.close()
+
+
+@pytest.fixture
+def group(workspace: Workspace) -> str:
+    """The sum as a group; its node's id."""
+    workspace.canvas.select({"left", "right", "sum"})
+    selection.group(workspace.canvas)
+    (id,) = workspace.canvas.selection
+    return id
+
+
+def without_second(workspace: Workspace, qtbot) -> None:
+    """Take a wire off inside the group, and plan."""
+    workspace.canvas.scope.edit("Unlink", disconnect, Port("sum", "b"))
+    workspace.plan.start()
+    qtbot.waitUntil(lambda: workspace.problems.count() > 0, timeout=LONG)
+
+
+def test_a_node_chosen_in_the_outline_inside_a_group_is_gone_to_there(workspace: Workspace, group: str):
+    workspace.canvas.scope.enter(group)
+    workspace.outline.tree.setCurrentItem(workspace.outline.items["sum"])
+    assert workspace.canvas.scope.path == (group,)
+    assert workspace.canvas.selection == {"sum"}
+
+
+def test_a_problem_inside_a_group_is_marked_inside_and_on_the_group(workspace: Workspace, group: str, qtbot):
+    workspace.canvas.scope.enter(group)
+    without_second(workspace, qtbot)
+    sentence = workspace.canvas.scene.nodes["sum"].problem
+    assert "connected" in sentence
+    workspace.canvas.scope.leave()
+    assert workspace.canvas.scene.nodes[group].problem == sentence
+
+
+def test_a_click_on_a_problem_inside_a_group_goes_into_it(workspace: Workspace, group: str, qtbot):
+    workspace.canvas.scope.enter(group)
+    without_second(workspace, qtbot)
+    workspace.canvas.scope.leave()
+    place = workspace.problems.visualItemRect(workspace.problems.item(0)).center()
+    QTest.mouseClick(workspace.problems.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert workspace.canvas.scope.path == (group,)
+    assert workspace.canvas.selection == {"sum"}
+
+
+def test_a_slider_of_the_app_view_is_held_as_one_on_the_canvas(workspace: Workspace):
+    workspace.document.edit("App", set_app, App((Port("settings", "count"),)))
+    workspace.show_app(True)
+    assert workspace.app_view
+    (row,) = workspace.app_view.rows.values()
+    (slider,) = row.findChildren(QSlider)
+    slider.setSliderDown(True)
+    assert workspace.runner.held
+    slider.setSliderDown(False)
+    assert not workspace.runner.held
+
+
+def test_a_failure_goes_with_its_node(workspace: Workspace, qtbot):
+    workspace.runs.take(Failed("sum", "the box must be red"))
+    assert workspace.problems.count() == 1
+    workspace.canvas.select({"sum", "show"})
+    selection.delete(workspace.canvas)
+    workspace.plan.start()
+    qtbot.waitUntil(lambda: workspace.problems.count() == 0, timeout=LONG)

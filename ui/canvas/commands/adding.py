@@ -1,0 +1,116 @@
+"""Adding nodes to the canvas: what the palette offers, and what becomes of the choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QPointF, QRectF
+
+from nodegraph.builtin import BEGIN_OF, GROUP_INPUT, GROUP_OUTPUT, VARIABLE_GET
+from nodegraph.edits import variables
+from nodegraph.expand import GROUP
+from nodegraph.graph import Graph, Node, Port, add_node, connect, fresh_id
+from nodegraph.layout import NODE_GAP
+from nodegraph.node import NodeType
+from nodegraph.types import accepts
+from ui.canvas.commands.selection import tried
+from ui.canvas.overlays.palette import Offer, Palette
+from ui.canvas.scene.shape import HEADER, WIDTH
+from ui.documents.scope import Scope
+
+if TYPE_CHECKING:
+    from ui.canvas.canvas import Canvas
+
+ZONE = 3 * WIDTH  # from the begin of a new zone to its end, in world units: a node has room between
+
+
+def open_palette(canvas: Canvas, at: QPointF, port: Port | None = None, *, from_output: bool = True) -> Palette:
+    """Offer what can be added at a place in pixels; with a port, what can be linked to it."""
+    place = at if QRectF(canvas.rect()).contains(at) else QPointF(canvas.rect().center())
+    palette = Palette(offers(canvas.scope, port, from_output=from_output), canvas.recent, canvas)
+    world = canvas.view.to_world(place)
+    adding = partial(add, canvas, world=world, port=port, from_output=from_output)
+    palette.chosen.connect(lambda offer: tried(canvas, "Nothing was added", adding, offer))
+    palette.open_at(canvas.mapToGlobal(place.toPoint()))
+    return palette
+
+
+def offers(scope: Scope, port: Port | None = None, *, from_output: bool = True) -> list[Offer]:
+    """Every type that is installed, the groups of the document and the variables of the graph."""
+    groups = (scope.declared(GROUP + name) for name in scope.graph.groups)
+    types = {type.id: type for type in (*scope.registry.values(), *groups) if type is not None}
+    found = [Offer(t, words=_words(t, types)) for t in types.values() if t.id not in (GROUP_INPUT, GROUP_OUTPUT)]
+    getter = types[VARIABLE_GET]
+    found += [Offer(getter, {"name": name}, name=f"Variable: {name}") for name in dict.fromkeys(variables(scope.graph))]
+    if port is None:
+        return found
+    mates = ((offer, mate(scope, offer.type, port, from_output=from_output)) for offer in found)
+    return [replace(offer, fit=fit) for offer, (fit, socket) in mates if socket]
+
+
+def _words(type: NodeType, types: Mapping[str, NodeType]) -> tuple[str, ...]:
+    """What else people call it: a group also goes by the names of what is in it."""
+    inner = (types.get(node.type) for node in type.group.graph.nodes.values()) if type.group else ()
+    return (*type.aliases, *(alias for t in inner if t is not None for alias in t.aliases))
+
+
+def add(canvas: Canvas, offer: Offer, world: QPointF, port: Port | None = None, *, from_output: bool = True) -> None:
+    """Add a node, linked to the port where one is given, as one undo step; it is selected.
+
+    What begins a zone comes with its end.
+    """
+    scope, type = canvas.scope, offer.type
+    id = fresh_id(scope.graph, type.id.rsplit(".", 1)[-1].rsplit(":", 1)[-1].lower().replace(" ", "_"))
+
+    # The socket that is linked comes to lie at the pointer, or nearly so.
+    place = _free(canvas, world if port is None else world - QPointF(0 if from_output else WIDTH, HEADER))
+
+    end = next((end for end, begin in BEGIN_OF.items() if begin == type.id), "")
+    added = {id, fresh_id(scope.graph, end.rsplit(".", 1)[-1])} if end else {id}
+
+    def change(graph: Graph) -> Graph:
+        graph = add_node(graph, id, Node(type.id, offer.params, (round(place.x()), round(place.y()))))
+        for other in added - {id}:
+            graph = add_node(graph, other, Node(end, pos=(round(place.x()) + ZONE, round(place.y()))))
+            graph = connect(graph, Port(id, "zone"), Port(other, "zone"))
+        if port is None:
+            return graph
+        other = Port(id, mate(scope, type, port, from_output=from_output)[1])
+        return connect(graph, port, other) if from_output else connect(graph, other, port)
+
+    scope.edit(f"Add {offer.title}", change)
+    canvas.recent[:] = [type.id, *(recent for recent in canvas.recent if recent != type.id)][:8]
+    canvas.select(added)
+    if not canvas.view.rect_to_world(QRectF(canvas.rect())).contains(place):
+        canvas.reveal(*added)
+
+
+def _free(canvas: Canvas, place: QPointF) -> QPointF:
+    """The first place from here downwards at which the header of a new node covers no other node."""
+    while True:
+        header = QRectF(place.x(), place.y(), WIDTH, HEADER)
+        covered = [i.rect for i in canvas.scene.nodes_in(header) if i.figure == "node" and i.rect.intersects(header)]
+        if not covered:
+            return place
+        place = QPointF(place.x(), max(rect.bottom() for rect in covered) + NODE_GAP)
+
+
+def mate(scope: Scope, type: NodeType, port: Port, *, from_output: bool) -> tuple[int, str]:
+    """The socket of the type that the port is best linked to, and how well it fits; empty when there is none.
+
+    0: it is the first socket of the type, and made for just this. 1: made for just this. 2: it takes it among others.
+    """
+    other = scope.output(port) if from_output else scope.input(port)
+    if other is None:
+        return 2, ""
+    sockets = [(i.name, i.type) for i in type.inputs] if from_output else [(o.name, o.type) for o in type.outputs]
+    fits = [
+        (2 if kind != other.type else min(place, 1), place, name)
+        for place, (name, kind) in enumerate(sockets)
+        if (accepts(kind, other.type) if from_output else accepts(other.type, kind))
+    ]
+    fit, _, name = min(fits, default=(2, 0, ""))
+    return fit, name

@@ -1,0 +1,150 @@
+"""Putting nodes in order: align, distribute, nudge, automatic layout. Each is one undo step and seen as a movement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from PySide6.QtCore import QPointF, QRectF
+
+from nodegraph.builtin import FRAME
+from nodegraph.graph import Graph, Node, move_nodes
+from nodegraph.layout import NODE_GAP, Box, Layout, layering
+from nodegraph.pieces import Work
+from ui.canvas.gestures.arranging import AT_ONCE, Arranging
+from ui.canvas.gestures.gestures import SNAP
+from ui.canvas.scene.items import NodeItem
+from ui.canvas.scene.shape import HEADER
+from ui.canvas.scene.zones import ZoneItem
+
+if TYPE_CHECKING:
+    from ui.canvas.canvas import Canvas
+
+Edge = Literal["left", "right", "top", "bottom", "center", "middle"]
+FRAME_ROOM = (28.0, 28.0 + HEADER)
+
+_ALIGNED: Mapping[Edge, Callable[[QRectF, QRectF], QPointF]] = {
+    "left": lambda rect, all: QPointF(all.left(), rect.top()),
+    "right": lambda rect, all: QPointF(all.right() - rect.width(), rect.top()),
+    "top": lambda rect, all: QPointF(rect.left(), all.top()),
+    "bottom": lambda rect, all: QPointF(rect.left(), all.bottom() - rect.height()),
+    "center": lambda rect, all: QPointF(all.center().x() - rect.width() / 2, rect.top()),
+    "middle": lambda rect, all: QPointF(rect.left(), all.center().y() - rect.height() / 2),
+}
+"""Where a node goes; all: what encloses the chosen nodes."""
+
+
+def align(canvas: Canvas, edge: Edge) -> None:
+    """Bring the selected nodes to a common edge, or their middles to a common line."""
+    around = canvas.scene.extent(canvas.selection)
+    if len(canvas.selection) > 1:
+        _move(canvas, "Align nodes", {i.id: _ALIGNED[edge](i.rect, around) for i in _chosen(canvas)})
+
+
+def distribute(canvas: Canvas, axis: Literal["x", "y"]) -> None:
+    """Make the gaps between the selected nodes equal; the two at the ends stay."""
+    across = axis == "x"
+    items = sorted(_chosen(canvas), key=lambda item: item.pos.x() if across else item.pos.y())
+    if len(items) < 3:
+        return
+    sizes = [item.shape.width if across else item.shape.height for item in items]
+    first, last = items[0].rect, items[-1].rect
+    length = last.right() - first.left() if across else last.bottom() - first.top()
+    gap = (length - sum(sizes)) / (len(items) - 1)
+    at = first.left() if across else first.top()
+    to: dict[str, QPointF] = {}
+    for item, size in zip(items, sizes, strict=True):
+        to[item.id] = QPointF(at, item.pos.y()) if across else QPointF(item.pos.x(), at)
+        at += size + gap
+    _move(canvas, "Distribute nodes", to)
+
+
+def nudge(canvas: Canvas, dx: int, dy: int, step: float = SNAP) -> None:
+    """Move the selected nodes a little; presses in a row are one undo step. step: world units."""
+    ids = canvas.scene.with_members(canvas.selection)
+    nodes = canvas.scope.graph.nodes
+    to = {id: (nodes[id].pos[0] + dx * step, nodes[id].pos[1] + dy * step) for id in ids}
+    if to:
+        canvas.scope.edit("Nudge", move_nodes, to, merge=("nudge", ids))
+
+
+def arrange(canvas: Canvas) -> None:
+    """Lay out the selected nodes, or all, in columns along the wires; what is in a frame or zone stays together."""
+    scene = canvas.scene
+    ids = scene.with_members(canvas.selection) if len(canvas.selection) > 1 else frozenset(scene.nodes)
+    frames = {id: scene.with_members([id]) - {id} for id in ids if scene.nodes[id].figure == "frame"}
+    framed = {id for members in frames.values() for id in members}
+    # A note outside a frame has its place for a reason that no wire tells.
+    placed = [scene.nodes[id] for id in ids if scene.nodes[id].figure in ("node", "reroute") or id in framed]
+    sizes = {item.id: _box(item) for item in placed if item.figure != "frame"}
+    zones = {f"{zone.begin}/zone": zone for zone in scene.zones if zone.nodes <= sizes.keys()}  # no id has a slash
+    stand_ins = {id: Node(FRAME, pos=zone.rect.topLeft().toTuple()) for id, zone in zones.items()}
+    graph = replace(canvas.scope.graph, nodes={**canvas.scope.graph.nodes, **stand_ins})
+    arranging = Arranging(canvas)
+    kept = _kept_together(frames, zones)
+    arranging.work = Work(layering(graph, sizes, kept, FRAME_ROOM, arranging.report))
+
+    def apply(layout: Layout) -> None:
+        places, frame_sizes = layout
+        notes = [item.rect for item in scene.nodes.values() if item.figure == "note" and item.id not in places]
+        down = _clearance([QRectF(*places[id], *size[:2]) for id, size in sizes.items()], notes)
+        before = {id: scene.nodes[id].pos for id in places.keys() - zones.keys()}
+
+        def change(graph: Graph) -> Graph:
+            graph = move_nodes(graph, {id: (round(places[id][0]), round(places[id][1] + down)) for id in before})
+            grown = {id: replace(graph.nodes[id], size=frame_sizes[id]) for id in frame_sizes.keys() & frames.keys()}
+            return replace(graph, nodes={**graph.nodes, **grown})
+
+        canvas.scope.edit("Arrange nodes", change)
+        _glide(canvas, before)
+
+    arranging.start(len(sizes), apply)
+
+
+def _kept_together(frames: Mapping[str, frozenset[str]], zones: Mapping[str, ZoneItem]) -> dict[str, frozenset[str]]:
+    """What each frame and zone surrounds, the frames and zones inside it included."""
+    found: dict[str, frozenset[str]] = {}
+    for id, members in frames.items():
+        found[id] = members.union(inner for inner, zone in zones.items() if zone.nodes <= members)
+    for id, zone in zones.items():
+        inner_zones = (inner for inner, other in zones.items() if other.nodes < zone.nodes)
+        inner_frames = (inner for inner, members in frames.items() if members and members < zone.nodes)
+        found[id] = zone.nodes.union(inner_zones, inner_frames)
+    return found
+
+
+def _box(item: NodeItem) -> Box:
+    inputs, outputs = ({n: at.y() for n, at in sockets.items()} for sockets in (item.shape.inputs, item.shape.outputs))
+    return Box(item.room.width(), item.room.height(), inputs, outputs)
+
+
+def _clearance(rects: Iterable[QRectF], notes: Iterable[QRectF]) -> float:
+    """How far down nodes must go to lie on no note: what stands above them may reach below their upper edge."""
+    down = 0.0
+    for note in sorted(notes, key=QRectF.top):
+        below = [rect.top() + down for rect in rects if rect.translated(0, down).intersects(note)]
+        down += max((note.bottom() + NODE_GAP - top for top in below), default=0.0)
+    return down
+
+
+def _chosen(canvas: Canvas) -> list[NodeItem]:
+    return [canvas.scene.nodes[id] for id in canvas.selection]
+
+
+def _move(canvas: Canvas, text: str, to: Mapping[str, QPointF]) -> None:
+    """A frame takes along what is in it."""
+    carried: dict[str, QPointF] = {}
+    for id, at in to.items():
+        by = at - canvas.scene.nodes[id].pos
+        for member in canvas.scene.with_members([id]) - (to.keys() - {id}):
+            carried[member] = canvas.scene.nodes[member].pos + by
+    before = {id: canvas.scene.nodes[id].pos for id in carried}
+    canvas.scope.edit(text, move_nodes, {id: (round(at.x()), round(at.y())) for id, at in carried.items()})
+    _glide(canvas, before)
+
+
+def _glide(canvas: Canvas, before: Mapping[str, QPointF]) -> None:
+    """Of very many nodes no single one could be followed, and each frame would take longer than it is shown."""
+    if len(before) <= AT_ONCE:
+        canvas.glide(before)

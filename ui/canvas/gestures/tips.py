@@ -1,0 +1,66 @@
+"""What the canvas says about the place under the pointer."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPointF
+
+from nodegraph.graph import SeedMode
+from nodegraph.node import File, Input, Range, Seed
+from nodegraph.types import type_name
+from ui.base.text import label, number
+from ui.canvas.gestures.gestures import REACH
+from ui.canvas.paint.rows import SEED_MODES
+from ui.canvas.scene.items import NodeItem
+from ui.canvas.scene.scene import Scene
+from ui.canvas.scene.shape import Row
+from ui.canvas.scene.view import View
+from ui.documents.scope import Scope
+
+LONGEST = 2000  # letters of a text that is shown
+SEED_TIPS: dict[SeedMode, str] = {
+    "fixed": "the seed stays as it is",
+    "increment": "the seed grows by one before each run",
+    "random": "a random seed is taken before each run",
+}
+
+
+def tip_at(scene: Scene, scope: Scope, view: View, at: QPointF) -> str:
+    """A socket's type; a node's failure, problem or purpose. at: in pixels."""
+    world = view.to_world(at)
+    socket = scene.socket_at(world, REACH / view.scale)
+    if socket is not None:
+        port, output = socket
+        found = scope.output(port) if output else scope.input(port)
+        return f"{label(port.socket)}: {type_name(found.type)}" if found else label(port.socket)
+    item = scene.node_at(world)
+    if item is None or item.figure != "node":
+        return ""
+    rows = (row for row in item.shape.rows if row.editable and row.rect.contains(world - item.pos))
+    row = next(rows, None)
+    if row is not None and row.input is not None and row.input.name not in item.linked:
+        return row_tip(item, row, row.input, world - item.pos)
+    return _about(item)
+
+
+def row_tip(item: NodeItem, row: Row, spec: Input, place: QPointF) -> str:
+    """What a parameter may be, and what the mouse does there. place: from the node's corner."""
+    if spec.get(Seed) and row.button.contains(place):
+        return "Take a random seed"
+    if spec.get(Seed) and row.mode_button.contains(place):
+        return f"{SEED_MODES[item.node.seed_mode]}: {SEED_TIPS[item.node.seed_mode]}. Click for another"
+    if spec.get(File) and row.button.contains(place):
+        return "Choose a file"
+    value = item.node.params.get(spec.name, None if spec.required else spec.default)
+    if complaint := None if value is None else spec.complaint(value):
+        return complaint
+    if spec.type in (int, float):
+        limits = spec.get(Range)
+        between = f"{number(limits.min)} to {number(limits.max)} {limits.unit}".strip() + "\n" if limits else ""
+        return f"{between}Drag sideways: Ctrl is finer, Shift coarser. Double-click to type"
+    return str(value)[:LONGEST] if spec.type is str and value else f"{label(spec.name)}: {type_name(spec.type)}"
+
+
+def _about(item: NodeItem) -> str:
+    if item.run.state == "failed":
+        return item.run.message
+    return item.problem or item.type.doc.split("\n\n", 1)[0]

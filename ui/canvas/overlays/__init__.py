@@ -1,0 +1,1 @@
+"""Widgets that lie over the canvas for a while."""

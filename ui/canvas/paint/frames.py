@@ -1,0 +1,144 @@
+"""Paint frames, notes, reroutes and zones. The painter is in world units."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from functools import lru_cache
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QPainter, QPen, QTextCharFormat, QTextCursor, QTextDocument
+
+from ui.base.theme import color, colors, font, mixed
+from ui.canvas.paint.nodes import READABLE, SMALL
+from ui.canvas.scene.items import NodeItem
+from ui.canvas.scene.shape import HEADER, RADIUS
+from ui.canvas.scene.zones import ZoneItem
+from ui.widgets.lettering import draw_right, elided
+
+NOTE_PAD = 10.0
+MAX_NOTES = 256  # rendered notes kept
+LONGEST = 20_000  # letters of a note that are rendered
+
+
+def paint_frames(painter: QPainter, items: Iterable[NodeItem], selected: Collection[str], scale: float) -> None:
+    """Large ones first, so that a frame inside another is seen."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    for item in sorted(items, key=lambda item: -item.shape.width * item.shape.height):
+        tint = frame_tint(item)
+        edge = color(colors().accent) if item.id in selected else mixed(colors().canvas, tint, 0.6)
+        painter.setPen(QPen(edge, max(1.5, 1.5 / scale)))
+        painter.setBrush(mixed(colors().canvas, tint, 0.16))
+        painter.drawRoundedRect(item.rect, RADIUS, RADIUS)
+        if scale >= SMALL:
+            _paint_title(painter, item.rect, item.title, colors().text, scale)
+
+
+def frame_tint(item: NodeItem) -> str:
+    """The frame's colour; a neutral one for what is no colour."""
+    name = str(item.node.params.get("color", item.type.inputs[0].default))
+    return QColor(name).name() if QColor.isValidColorName(name) else colors().faint
+
+
+def _paint_title(painter: QPainter, rect: QRectF, title: str, tint: str, scale: float, free: float = 24.0) -> None:
+    """At the top of a frame or zone; a little larger far out, where it is what one reads. free: not for the title."""
+    size = round(min(max(15.0, 9.0 / scale), HEADER - 8))
+    painter.setFont(font(size, strong=True))
+    painter.setPen(color(tint))
+    text = elided(title, rect.width() - free, size=size, strong=True)
+    painter.drawText(QPointF(rect.left() + 12, rect.top() + HEADER / 2 + size * 0.36), text)
+
+
+def paint_zones(painter: QPainter, zones: Iterable[ZoneItem], scale: float) -> None:
+    """The nodes that are repeated, framed; with the round that is looked at where there are pictures of several."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    for zone in zones:
+        painter.setPen(QPen(mixed(colors().canvas, zone.color, 0.7), max(1.5, 1.2 / scale), Qt.PenStyle.DashLine))
+        painter.setBrush(color(zone.color, 18))
+        painter.drawRoundedRect(zone.rect, 2 * RADIUS, 2 * RADIUS)
+        if scale < SMALL:
+            continue
+        picked = zone.rounds > 1 and scale >= READABLE
+        _paint_title(painter, zone.rect, zone.title, colors().dim, scale, 160.0 if picked else 24.0)
+        if picked:
+            _paint_picker(painter, zone)
+
+
+def _paint_picker(painter: QPainter, zone: ZoneItem) -> None:
+    painter.setPen(QPen(color(colors().border), 1))
+    painter.setBrush(color(colors().field))
+    painter.drawRoundedRect(zone.picker, 6, 6)
+    painter.setFont(font(12))
+    painter.setPen(color(colors().text))
+    painter.drawText(zone.picker, Qt.AlignmentFlag.AlignCenter, zone.picked_text)
+    painter.setFont(font(15, strong=True))
+    painter.setPen(color(colors().accent))
+    base = zone.picker.center().y() + 5
+    painter.drawText(QPointF(zone.picker.left() + 9, base), "‹")
+    draw_right(painter, zone.picker.right() - 9, base, "›", 15)
+
+
+def paint_notes(painter: QPainter, items: Iterable[NodeItem], selected: Collection[str], scale: float) -> None:
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    for item in items:
+        edge = colors().accent if item.id in selected else colors().border
+        painter.setPen(QPen(color(edge), max(1.0, 1.5 / scale) if item.id in selected else 1.0))
+        painter.setBrush(mixed(colors().raised, colors().stale, 0.1))
+        painter.drawRoundedRect(item.rect, RADIUS, RADIUS)
+        if scale >= SMALL:
+            _paint_text(painter, item)
+
+
+def _paint_text(painter: QPainter, item: NodeItem) -> None:
+    text = str(item.node.params.get("text", "")) or "*An empty note: double-click to write*"
+    inner = item.rect.adjusted(NOTE_PAD, NOTE_PAD, -NOTE_PAD, -NOTE_PAD)
+    painter.save()
+    painter.translate(inner.topLeft())
+    painter.setPen(color(colors().text))
+    note_document(text, inner.width()).drawContents(painter, QRectF(QPointF(), inner.size()))
+    painter.restore()
+
+
+@lru_cache(maxsize=MAX_NOTES)
+def note_document(text: str, width: float) -> QTextDocument:
+    """The rendered Markdown; it is written with the painter's pen. width: of the text, in world units."""
+    made = QTextDocument()
+    made.setDefaultFont(font(13))
+    made.setDocumentMargin(0)
+    made.setMarkdown(text[:LONGEST])
+    made.setIndentWidth(20)
+    _lighten(made)
+    made.setTextWidth(width)
+    return made
+
+
+def _lighten(document: QTextDocument) -> None:
+    """Bold as the font has it: a heavier weight would be smeared from it."""
+    lighter = QTextCharFormat()
+    lighter.setFontWeight(QFont.Weight.DemiBold)
+    cursor = QTextCursor(document)
+    block = document.begin()
+    while block.isValid():
+        for part in block.textFormats():
+            if part.format.fontWeight() > QFont.Weight.DemiBold:
+                cursor.setPosition(block.position() + part.start)
+                cursor.setPosition(block.position() + part.start + part.length, QTextCursor.MoveMode.KeepAnchor)
+                cursor.mergeCharFormat(lighter)
+        block = block.next()
+
+
+def note_height(text: str, width: float) -> float:
+    """How high a note of that width must be to show all of its text."""
+    return note_document(text, width - 2 * NOTE_PAD).size().height() + 2 * NOTE_PAD
+
+
+def paint_reroutes(painter: QPainter, items: Iterable[NodeItem], selected: Collection[str], scale: float) -> None:
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    for item in items:
+        tint = mixed(colors().canvas, item.color, 0.85)
+        painter.setPen(QPen(tint, max(2.0, 1.2 / scale)))
+        middle = item.rect.center()
+        painter.drawLine(QPointF(item.rect.left(), middle.y()), QPointF(item.rect.right(), middle.y()))
+        chosen = item.id in selected
+        painter.setPen(QPen(color(colors().accent if chosen else colors().canvas), 2.0 if chosen else 1.5))
+        painter.setBrush(tint)
+        painter.drawEllipse(middle, 7, 7)

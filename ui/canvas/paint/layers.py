@@ -1,0 +1,80 @@
+"""Everything on the canvas in its order: frames, zones, wires, nodes, reroutes, notes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtGui import QPainter
+
+from ui.canvas.paint.frames import paint_frames, paint_notes, paint_reroutes, paint_zones
+from ui.canvas.paint.nodes import paint_links, paint_nodes
+from ui.canvas.scene.items import LinkItem, NodeItem
+from ui.canvas.scene.scene import Scene
+from ui.canvas.scene.zones import ZoneItem
+
+Offsets = Mapping[str, QPointF]
+
+
+def paint_still(
+    painter: QPainter, scene: Scene, area: QRectF, without: Collection[str], selected: Collection[str], scale: float
+) -> None:
+    """What is in the area, but for some nodes with their wires and zones."""
+    links, items, zones = scene.links_in(area), scene.nodes_in(area), scene.zones_in(area)
+    if without:
+        links = [link for link in links if link.dst.node not in without and link.src.node not in without]
+        items = [item for item in items if item.id not in without]
+        zones = [zone for zone in zones if zone.nodes.isdisjoint(without)]
+    paint_frames(painter, _figures(items, "frame"), selected, scale)
+    paint_zones(painter, zones, scale)
+    paint_links(painter, links, scale)
+    _paint_items(painter, items, selected, scale)
+
+
+def paint_carried(painter: QPainter, scene: Scene, by: Offsets, selected: Collection[str], scale: float) -> None:
+    """Nodes with their wires and zones, away from where the document has them."""
+    groups: dict[tuple[float, float], list[NodeItem]] = {}
+    for id, offset in by.items():
+        groups.setdefault(offset.toTuple(), []).append(scene.nodes[id])  # type: ignore[arg-type]  stubs say object
+    for offset, items in groups.items():
+        painter.translate(*offset)
+        paint_frames(painter, _figures(items, "frame"), selected, scale)
+        painter.translate(-offset[0], -offset[1])
+    paint_zones(painter, _moved_zones(scene, by), scale)
+    paint_links(painter, _moved_links(scene, by), scale)
+    for offset, items in groups.items():
+        painter.translate(*offset)
+        _paint_items(painter, items, selected, scale)
+        painter.translate(-offset[0], -offset[1])
+
+
+def _paint_items(painter: QPainter, items: Collection[NodeItem], selected: Collection[str], scale: float) -> None:
+    paint_nodes(painter, _figures(items, "node"), selected, scale)
+    paint_reroutes(painter, _figures(items, "reroute"), selected, scale)
+    paint_notes(painter, _figures(items, "note"), selected, scale)
+
+
+def _figures(items: Iterable[NodeItem], figure: str) -> list[NodeItem]:
+    return [item for item in items if item.figure == figure]
+
+
+def _moved_links(scene: Scene, by: Offsets) -> list[LinkItem]:
+    still = QPointF()
+    return [
+        LinkItem(
+            link.src, link.dst, link.color, link.a + by.get(link.src.node, still), link.b + by.get(link.dst.node, still)
+        )
+        for link in scene.links_of(by)
+    ]
+
+
+def _moved_zones(scene: Scene, by: Offsets) -> list[ZoneItem]:
+    still = QPointF()
+    zones: list[ZoneItem] = []
+    for zone in (zone for zone in scene.zones if not zone.nodes.isdisjoint(by)):
+        before, after = QRectF(), QRectF()
+        for id in zone.nodes:
+            rect = scene.nodes[id].rect
+            before, after = before.united(rect), after.united(rect.translated(by.get(id, still)))
+        zones.append(zone.moved(before, after))
+    return zones

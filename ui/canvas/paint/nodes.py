@@ -1,0 +1,261 @@
+"""Paint nodes and wires. The painter is in world units; what is too small to read is left out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPen
+
+from ui.base.text import byte_size, duration
+from ui.base.theme import color, colors, font, inked, mixed, tinted
+from ui.canvas.paint.rows import NO_BRUSH, NO_PEN, paint_rows
+from ui.canvas.paint.sockets import paint_sockets, tint_of
+from ui.canvas.paint.titles import LEAST, paint_titles
+from ui.canvas.scene.items import LinkItem, NodeItem
+from ui.canvas.scene.shape import CHEVRON, HEADER, PAD, RADIUS, TURN
+from ui.widgets.lettering import LINE, advance, draw_right, elided, wrapped
+
+SMALL, READABLE = 0.22, 0.36
+"""Scales from which nodes are more than blocks, and from which their headers and rows are written."""
+
+TITLE = 26.0  # where titles begin
+BAR = 3.0  # height of a progress bar
+
+
+def paint_grid(painter: QPainter, area: QRectF, scale: float) -> None:
+    """Dots, at a distance that stays between 16 and 64 pixels."""
+    step = 32.0
+    while step * scale < 16:
+        step *= 4
+    painter.setPen(QPen(color(colors().grid), 2 / scale))
+    left, top = area.left() // step * step, area.top() // step * step
+    columns, rows = int(area.width() / step) + 2, int(area.height() / step) + 2
+    painter.drawPoints([QPointF(left + i * step, top + j * step) for i in range(columns) for j in range(rows)])
+
+
+def paint_links(painter: QPainter, links: Iterable[LinkItem], scale: float) -> None:
+    """Far out, wires are hairlines with corners: curves would cost ten times as much and look the same."""
+    by_color: defaultdict[str, list[LinkItem]] = defaultdict(list)
+    for link in links:
+        by_color[link.color].append(link)
+    far = scale < SMALL
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, not far)
+    for name, group in by_color.items():
+        if far:
+            painter.setPen(QPen(mixed(colors().canvas, name, 0.55), 0))
+            corners = [QPointF(max(link.b.x() - TURN, link.a.x()), link.a.y()) for link in group]
+            painter.drawLines([QLineF(link.a, corner) for link, corner in zip(group, corners, strict=True)])
+            painter.drawLines([QLineF(corner, link.b) for link, corner in zip(group, corners, strict=True)])
+            continue
+        painter.setPen(wire_pen(name, scale))
+        for link in group:
+            painter.drawPolyline(link.points)
+
+
+def wire_pen(name: str, scale: float) -> QPen:
+    pen = QPen(mixed(colors().canvas, inked(name), 0.85), max(2.0, 1.2 / scale))
+    pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+    return pen
+
+
+def paint_nodes(painter: QPainter, items: Iterable[NodeItem], selected: Collection[str], scale: float) -> None:
+    """Annotations are painted elsewhere."""
+    items = [item for item in items if not item.type.annotation]
+    if scale < SMALL:
+        _paint_blocks(painter, items, selected)
+        paint_titles(painter, items, scale)
+        return
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+    for item in items:
+        painter.translate(item.pos)
+        _paint_node(painter, item, item.id in selected, scale)
+        painter.translate(-item.pos)
+    if scale < READABLE:
+        paint_titles(painter, items, scale)
+
+
+def _paint_blocks(painter: QPainter, items: Collection[NodeItem], selected: Collection[str]) -> None:
+    """Nodes as plain blocks, all blocks of one colour at once."""
+    blocks: defaultdict[str, list[QRectF]] = defaultdict(list)
+    headers: defaultdict[str, list[QRectF]] = defaultdict(list)
+    for item in items:
+        rect, header = item.rect, _header_color(item).name()
+        blocks[_block_color(item, item.id in selected)].append(rect)
+        headers[header].append(QRectF(rect.left(), rect.top(), rect.width(), HEADER))
+        if state := _state_color(item):
+            headers[state].append(QRectF(rect.left(), rect.top() + HEADER - 8, rect.width(), 8))
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)
+    painter.setPen(NO_PEN)
+    for name, rects in (*blocks.items(), *headers.items()):
+        painter.setBrush(color(name))
+        painter.drawRects(rects)
+    for item in items:
+        if item.shape.picture is not None and (small := item.block) is not None:
+            painter.drawPixmap(item.shape.picture.translated(item.pos), small, QRectF(small.rect()))
+
+
+def _block_color(item: NodeItem, selected: bool) -> str:
+    theme = colors()
+    if selected:
+        return mixed(theme.raised, theme.accent, 0.5).name()
+    state = getattr(theme, item.run.state) if item.run.state in ("running", "failed") else None
+    return mixed(theme.raised, state, 0.5).name() if state else theme.raised
+
+
+def _header_color(item: NodeItem) -> QColor:
+    """The header takes the colour of what the node makes, or of what it consumes."""
+    if not item.known:
+        return tinted(colors().failed)
+    sockets = item.type.outputs or item.type.inputs
+    return tinted(tint_of(sockets[0].type) if sockets else colors().faint)
+
+
+def _state_color(item: NodeItem) -> str | None:
+    """Of the line below the header; None when nothing is known of the node's result."""
+    theme = colors()
+    match item.run.state:
+        case "running" | "failed" as state:
+            return getattr(theme, state)
+        case "done" | "cached":
+            return theme.stale if item.run.stale else theme.done
+        case _:
+            return None
+
+
+def _paint_node(painter: QPainter, item: NodeItem, selected: bool, scale: float) -> None:
+    theme, shape = colors(), item.shape
+    painter.setPen(NO_PEN)
+    painter.setBrush(color("#000000", 40))
+    painter.drawRoundedRect(QRectF(-1, 2, shape.width + 2, shape.height + 2), RADIUS + 1, RADIUS + 1)
+    painter.setBrush(color(theme.raised))
+    painter.drawPath(shape.body)
+    painter.setBrush(_header_color(item))
+    painter.drawPath(shape.header)
+    if scale >= READABLE:
+        _paint_header(painter, item, scale)
+    if shape.picture is not None and item.pixmap is not None:
+        _paint_picture(painter, item, shape.picture)
+    if scale >= READABLE:
+        _paint_chevron(painter, item.node.collapsed)
+        _paint_cost(painter, item)
+        paint_rows(painter, item)
+    _paint_outline(painter, item, selected, scale)
+    paint_sockets(painter, item)
+    if item.node.mode != "on":
+        painter.setPen(NO_PEN)
+        painter.setBrush(color(theme.canvas, 150))
+        painter.drawPath(shape.body)
+    if item.run.state == "failed":
+        _paint_message(painter, item, shape.height + 6)
+
+
+def _paint_header(painter: QPainter, item: NodeItem, scale: float) -> None:
+    """The title is large enough to be read even where the rows are not."""
+    badge, tint = _badge(item)
+    right = item.shape.width - 12
+    if badge:
+        painter.setFont(font(11))
+        painter.setPen(color(tint))
+        draw_right(painter, right, 20.5, badge, 11)
+        right -= advance(badge, 11) + 8
+    size = max(13, round(LEAST / scale))
+    painter.setFont(font(size, strong=True))
+    painter.setPen(color(colors().text))
+    title = elided(item.title, right - TITLE, size=size, strong=True)
+    painter.drawText(QPointF(TITLE, HEADER / 2 + size * 0.36), title)
+
+
+def _badge(item: NodeItem) -> tuple[str, str]:
+    """A word or a figure at the right of the title, and its colour."""
+    theme, run = colors(), item.run
+    if item.node.mode != "on":
+        return item.node.mode, theme.dim
+    match run.state:
+        case "running":
+            return (f"{min(run.done + 1, run.calls)} / {run.calls}" if run.calls > 1 else "running"), theme.running
+        case "failed":
+            return "failed", theme.failed
+        case "done" | "cached" if run.stale:
+            return "outdated", theme.stale
+        case "done" | "cached":
+            return ("cached" if run.state == "cached" else "✓"), theme.done
+        case _:
+            return ("!", theme.stale) if item.problem else ("", theme.dim)
+
+
+def _paint_chevron(painter: QPainter, folded: bool) -> None:
+    x, y = CHEVRON.center().x(), CHEVRON.center().y()
+    painter.setPen(QPen(color(colors().dim), 1.5))
+    if folded:
+        painter.drawPolyline([QPointF(x - 2, y - 4), QPointF(x + 2, y), QPointF(x - 2, y + 4)])
+    else:
+        painter.drawPolyline([QPointF(x - 4, y - 2), QPointF(x, y + 2), QPointF(x + 4, y - 2)])
+
+
+def _paint_cost(painter: QPainter, item: NodeItem) -> None:
+    """Above the node: the time its result took, and the memory it takes."""
+    run = item.run
+    parts = [duration(run.seconds)] if run.seconds > 0 else []
+    if run.memory:
+        parts.append(byte_size(run.memory))
+    if parts and run.state in ("done", "cached"):
+        painter.setFont(font(11))
+        painter.setPen(color(colors().faint))
+        draw_right(painter, item.shape.width - 4, -5, " · ".join(parts), 11)
+
+
+def _paint_picture(painter: QPainter, item: NodeItem, place: QRectF) -> None:
+    assert item.pixmap is not None
+    painter.drawPixmap(place, item.pixmap, QRectF(item.pixmap.rect()))
+    if item.run.stale:
+        painter.setPen(NO_PEN)
+        painter.setBrush(color(colors().raised, 140))
+        painter.drawRect(place)
+
+
+def _paint_outline(painter: QPainter, item: NodeItem, selected: bool, scale: float) -> None:
+    theme, state = colors(), item.run.state
+    tint = _state_color(item)
+    if tint is not None:
+        _paint_state(painter, item, tint)
+    painter.setBrush(NO_BRUSH)
+    if selected:
+        painter.setPen(QPen(color(theme.accent), max(2.0, 1.5 / scale)))
+    elif tint and state in ("running", "failed"):
+        painter.setPen(QPen(color(tint), max(1.5, 1.5 / scale)))
+    elif not item.known:
+        painter.setPen(QPen(color(theme.failed), 1.5, Qt.PenStyle.DashLine))
+    else:
+        painter.setPen(QPen(color(theme.border), 1))
+    painter.drawPath(item.shape.body)
+
+
+def _paint_state(painter: QPainter, item: NodeItem, tint: str) -> None:
+    """A line along the lower edge of the header; as long as the progress while it runs."""
+    running, folded = item.run.state == "running", item.node.collapsed
+    inset = RADIUS if folded else 1.0  # clear of the round corners
+    left, across = inset, item.shape.width - 2 * inset
+    height = BAR if running else 2.0
+    top = HEADER - height - folded
+    painter.setPen(NO_PEN)
+    if running:
+        painter.setBrush(color(colors().field))
+        painter.drawRect(QRectF(left, top, across, height))
+    painter.setBrush(color(tint))
+    painter.drawRect(QRectF(left, top, across * item.run.fraction if running else across, height))
+
+
+def _paint_message(painter: QPainter, item: NodeItem, top: float) -> None:
+    """The sentence of a failed node, below it."""
+    theme, width = colors(), item.shape.width
+    lines = wrapped(item.run.message, width - 2 * PAD - 4, 3)
+    painter.setPen(QPen(color(theme.failed, 120), 1))
+    painter.setBrush(mixed(theme.canvas, theme.failed, 0.16))
+    painter.drawRoundedRect(QRectF(0, top, width, len(lines) * LINE + 9), 6, 6)
+    painter.setPen(color(theme.text))
+    painter.setFont(font(12))
+    for number, line in enumerate(lines):
+        painter.drawText(QPointF(PAD + 2, top + 17 + number * LINE), line)

@@ -1,0 +1,96 @@
+"""What one node and one wire look like, where they lie, and what is hit by a press."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QPointF, QRectF, QSizeF
+from PySide6.QtGui import QPixmap
+
+from nodegraph.app_view import shows_picture
+from nodegraph.graph import Node, Port
+from nodegraph.node import NodeType
+from nodegraph.types import style
+from ui.canvas.scene.figures import Figure, figure_of, frame_is_hit
+from ui.canvas.scene.shape import HEADER, MARGIN, Shape, picture_place, wire, wire_rect
+from ui.runs.run_state import IDLE, NodeRun
+from ui.widgets.pixmaps import Pixmaps
+
+MESSAGE = 64.0  # height of the strip below a failed node
+
+
+class NodeItem:
+    """What one node looks like."""
+
+    def __init__(self, id: str, order: int, node: Node, type: NodeType, shape: Shape, pixmaps: Pixmaps) -> None:
+        self.id, self.order, self.node, self.type, self.shape = id, order, node, type, shape
+        self._pixmaps = pixmaps
+        self.linked: frozenset[str] = frozenset()
+        self.run: NodeRun = IDLE
+        self.problem = ""
+        self.known = True
+        self.figure: Figure = figure_of(node.type)
+        self.color = style(Any).color  # of a reroute: that of what it passes on
+
+    @property
+    def pixmap(self) -> QPixmap | None:
+        """Of the run's picture, for a node that can be read; made when it is painted."""
+        return self._pixmaps.of(self.id, self.run.picture, self.shape.width)
+
+    @property
+    def block(self) -> QPixmap | None:
+        """The same for one of very many nodes far away."""
+        return self._pixmaps.small(self.id, self.run.picture)
+
+    def forget_picture(self) -> None:
+        """It is another one now, or has another size."""
+        self._pixmaps.drop(self.id)
+
+    @property
+    def pos(self) -> QPointF:
+        return QPointF(*self.node.pos)
+
+    @property
+    def rect(self) -> QRectF:
+        return QRectF(*self.node.pos, self.shape.width, self.shape.height)
+
+    @property
+    def room(self) -> QRectF:
+        """The rectangle with the picture that comes with the first run."""
+        lacks = self.figure == "node" and not self.node.collapsed and self.run.picture is None
+        more = picture_place(self.shape.width, 0.0, 1.0).bottom() if lacks and shows_picture(self.type) else 0.0
+        return self.rect.adjusted(0, 0, 0, more)
+
+    @property
+    def head(self) -> QRectF:
+        """What must lie in a frame for the node to be in it: a node grows downwards when it has a picture."""
+        return QRectF(self.pos, QSizeF(self.shape.width, HEADER)) if self.figure == "node" else self.rect
+
+    @property
+    def bounds(self) -> QRectF:
+        """The rectangle with everything painted around it."""
+        below = MARGIN + (MESSAGE if self.run.state == "failed" else 0.0)
+        return self.rect.adjusted(-MARGIN, -MARGIN, MARGIN, below)
+
+    @property
+    def title(self) -> str:
+        return self.node.title or self.type.title
+
+    def hit(self, point: QPointF) -> bool:
+        """Whether a press there is on the node."""
+        return frame_is_hit(self.rect, point) if self.figure == "frame" else self.rect.contains(point)
+
+
+class LinkItem:
+    """One wire, named by the input it feeds."""
+
+    def __init__(self, src: Port, dst: Port, color: str, a: QPointF, b: QPointF) -> None:
+        self.src, self.dst, self.color, self.a, self.b = src, dst, color, a, b
+        self.rect = wire_rect(a, b)
+        self._points: list[QPointF] | None = None
+
+    @property
+    def points(self) -> list[QPointF]:
+        if self._points is None:
+            self._points = wire(self.a, self.b)
+        return self._points

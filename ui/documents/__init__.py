@@ -1,0 +1,1 @@
+"""What is open: documents, what keeps them from being lost, and their files."""

@@ -1,0 +1,131 @@
+"""Pictures that no run of this session showed: of results that the engine keeps, and in full size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Qt, QThreadPool, Signal
+
+from nodegraph.calls import Call
+from nodegraph.keys import refs
+from nodegraph.messages import Look, Seen, Source
+from nodegraph.plan import Plan
+from nodegraph.types import FULL_SIDE
+from ui.runs.engine import Engine
+from ui.runs.live_plan import LivePlan
+from ui.runs.run_state import RunState
+from ui.runs.runner import Runner
+from ui.widgets.pixmaps import picture_of, read_image
+
+
+class Pictures(QObject):
+    """Asks the engine what the document's results look like, as soon as it is planned and after each run.
+
+    So a document that was opened shows what is kept of it, and one that is edited what was made of these settings
+    before. Nothing is asked for twice between two runs.
+    """
+
+    enlarged = Signal(str, object)  # what it was asked for by, and the Picture in full size
+    _read = Signal(str, object)  # the same, from the other thread
+
+    def __init__(self, engine: Engine, plan: LivePlan, runner: Runner, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.engine, self.plan, self.runner = engine, plan, runner
+        self._pool = QThreadPool(self)
+        self._pool.setMaxThreadCount(1)  # one large picture in memory at a time
+        self._asked: dict[str, str] = {}  # key -> node as the engine calls it
+        self._read.connect(self.enlarged, Qt.ConnectionType.QueuedConnection)
+        plan.planned.connect(self._look)
+        engine.seen.connect(self._take)
+        engine.freed.connect(self._again)
+        self.runs.wanted.connect(lambda calls: self._ask(calls, self.runs.calls_by_key, wanted=True))
+
+    @property
+    def runs(self) -> RunState:
+        return self.runner.runs
+
+    def source(self, key: str) -> Source | None:
+        """Where the picture of a call comes from; None when that is not known (any more)."""
+        of_document = self.plan.now().calls if self.plan.ready else {}
+        found = next((calls for calls in (of_document, self.runs.calls_by_key) if key in calls), None)
+        return source_of(found[key], found) if found else None
+
+    def _ask(self, calls: Iterable[Call], among: Mapping[str, Call], *, wanted: bool = False) -> None:
+        """among: by key, the calls and those that they take from. wanted: somebody looks at them."""
+        if self.engine.running or not self.engine.ready:
+            return
+        sources: dict[str, Source] = {}
+        for call in calls:
+            if call.key in self._asked or self.runs.knows_picture(call.key):
+                continue
+            if not wanted and self.runs.picture_key(call.node) == call.key:
+                continue  # small, perhaps: that is mended when somebody looks
+            if not can_show(call) and self.runs.of(call.node).state != "idle":
+                continue  # there is nothing to be told of it
+            if source := source_of(call, among):
+                self._asked[call.key], sources[call.key] = call.node, source
+        if sources:
+            self.engine.ask(Look(sources))
+
+    def enlarge(self, key: str, source: Source | Path) -> None:
+        """Ask for a picture in full size, of a kept result or in a file: `enlarged` brings it, if it can be had."""
+        if isinstance(source, Path):
+            self._pool.start(lambda: self._read_file(key, source))
+        else:
+            self.engine.ask(Look({key: source}, FULL_SIDE))
+
+    def give_up(self) -> None:
+        """Nobody waits any more for the files that were asked for."""
+        self._pool.clear()
+
+    def _read_file(self, key: str, path: Path) -> None:
+        """On another thread."""
+        image = read_image(str(path), FULL_SIDE)
+        if not image.isNull():
+            with suppress(RuntimeError):  # the document was closed meanwhile
+                self._read.emit(key, picture_of(image))
+
+    def _look(self, plan: Plan) -> None:
+        if not self.runner.began:
+            self.runs.foresee(plan.calls)
+        elif not self.runs.running:
+            self.runs.recall(plan.calls)
+        # What is looked at in the end comes last.
+        targets = {key: None for target in self.runner.targets() for key in plan.roots(target)}
+        keys = dict.fromkeys((*(key for key in plan.keys.values() if key not in targets), *targets))
+        self._ask((plan.calls[key] for key in keys if key in plan.calls), plan.calls)
+
+    def _again(self) -> None:
+        """A run may have made what was not there, or not have had the time to show it."""
+        self._asked.clear()
+        if self.plan.ready:
+            self._look(self.plan.now())
+
+    def _take(self, seen: Seen) -> None:
+        if seen.max_side == FULL_SIDE:
+            if seen.picture is not None:
+                self.enlarged.emit(seen.key, seen.picture)
+        elif node := self._asked.get(seen.key):
+            self.runs.see(node, seen.key, seen.picture)
+            if seen.picture is not None:
+                del self._asked[seen.key]  # it may be asked for again when it was made small
+
+
+def source_of(call: Call, calls: Mapping[str, Call]) -> Source | None:
+    """Where the picture of a call comes from: its result, or the first that a sink is given; None when there is none.
+
+    calls: by key; the call and those it takes from are among them.
+    """
+    if not call.type.is_sink:
+        return call.key, call.type.output_index.get(call.type.shows)
+    ref = next((ref for arg in call.args.values() for ref in refs(arg)), None)
+    made = calls.get(ref.key) if ref else None
+    return (ref.key, made.type.output_index[ref.output]) if ref and made else None
+
+
+def can_show(call: Call) -> bool:
+    """Whether what the call makes, or is given, may be able to show itself."""
+    return call.type.is_sink or any(out.type is Any or hasattr(out.type, "preview") for out in call.type.outputs)

@@ -1,0 +1,1 @@
+"""Widgets and pictures that any room may use."""

@@ -1,0 +1,1 @@
+"""The window around it all, and the way the program starts."""

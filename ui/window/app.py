@@ -1,0 +1,68 @@
+"""Start the editor."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+
+from nodegraph import workflow
+from nodegraph.engine import Settings as EngineSettings
+from nodegraph.registry import Registry
+from ui.base import theme
+from ui.base.garbage import GarbageCollector
+from ui.base.settings import Settings, settings_folder
+from ui.base.state_folder import state_folder
+from ui.canvas import accessible
+from ui.documents.session import Session
+from ui.window.main_window import MainWindow
+from ui.window.tour import take_tour
+
+SETTINGS = "settings.json"
+DEFAULT_GRAPH = Path(__file__).resolve().parents[2] / "workflows" / "text_to_image.json"
+
+
+def run_editor(registry: Registry, path: str | None = None, package: str = "nodes", autorun: bool = False) -> int:
+    """Open the window, on a workflow file when one is given, until it is closed; the exit code.
+
+    Without a file that can be read it shows what was open when the program ended by accident, else the default graph;
+    the first start begins with the tour, and is live after it. package: the node package that the engine process loads.
+    autorun: run the workflow at once.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Qt's loop would not let Python answer Ctrl-C in a terminal
+    app = QApplication(sys.argv[:1])
+    app.setApplicationName("denoodle")
+    app.setApplicationDisplayName("Denoodle")
+    theme.install(app)
+    accessible.install()
+    settings = Settings(settings_folder() / SETTINGS)
+    window = MainWindow(registry, EngineSettings(package), settings, Session(registry, state_folder()))
+    window.restore()
+    if path:
+        window.open(Path(path))
+    fresh = window.workspace.pristine
+    if fresh:
+        _show_default(window)
+    window.show()
+    GarbageCollector(app)
+
+    def start() -> None:
+        window.start()
+        # The tour speaks of the default graph, and not of another.
+        if not settings.now.toured and (fresh or (path and Path(path).resolve() == DEFAULT_GRAPH)):
+            take_tour(window)
+        if autorun:
+            window.runner.run()
+
+    QTimer.singleShot(0, start)
+    return app.exec()
+
+
+def _show_default(window: MainWindow) -> None:
+    try:
+        window.tabs.new(workflow.load(DEFAULT_GRAPH), "Text to image")
+    except ValueError as error:
+        window.complain(f"{error}; reinstall the program")

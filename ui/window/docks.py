@@ -1,0 +1,152 @@
+"""The panels around the canvas: some belong to the document that is shown, some to the program."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtWidgets import (
+    QApplication,
+    QDockWidget,
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QStackedWidget,
+    QToolButton,
+    QWidget,
+)
+
+from ui.base.restyle import restyle
+from ui.window.workspace import Workspace
+
+LEFT = Qt.DockWidgetArea.LeftDockWidgetArea
+RIGHT = Qt.DockWidgetArea.RightDockWidgetArea
+BOTTOM = Qt.DockWidgetArea.BottomDockWidgetArea
+PLACED = (QEvent.Type.Resize, QEvent.Type.Move, QEvent.Type.Show, QEvent.Type.Hide)
+
+
+class Docks(QObject):
+    """Docks by title. Those at the bottom share one place, as tabs; at first only those at the right are shown."""
+
+    placed = Signal()  # one of them, or the window, has another size or place, or is shown or hidden
+
+    def __init__(self, window: QMainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self._docks: dict[str, QDockWidget] = {}
+        self._stacks: dict[str, QStackedWidget] = {}
+        self._front: set[str] = set()  # that somebody can see
+        self._workspace: Workspace | None = None
+        window.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowTabbedDocks)
+        window.setCorner(Qt.Corner.BottomRightCorner, RIGHT)
+        window.installEventFilter(self)
+
+    def __getitem__(self, title: str) -> QDockWidget:
+        return self._docks[title]
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        return tuple(self._docks)
+
+    def add(self, title: str, area: Qt.DockWidgetArea, widget: QWidget | None = None) -> None:
+        """widget: the panel; None for one that every workspace has of its own, by this title."""
+        if widget is None:
+            widget = self._stacks[title] = QStackedWidget()
+            widget.addWidget(QWidget())  # while nobody sees what belongs there
+        dock = QDockWidget(title, self._window)
+        dock.setObjectName(title)
+        dock.setFeatures(
+            QDockWidget.DockWidgetFeature.DockWidgetMovable | QDockWidget.DockWidgetFeature.DockWidgetClosable
+        )
+        dock.setTitleBarWidget(_TitleBar(dock))
+        dock.setWidget(widget)
+        beside = [other for other in self._docks.values() if self._window.dockWidgetArea(other) == area == BOTTOM]
+        self._window.addDockWidget(area, dock)
+        if beside:
+            self._window.tabifyDockWidget(beside[-1], dock)
+        dock.setVisible(area == RIGHT)
+        self._docks[title] = dock
+        dock.visibilityChanged.connect(partial(self._came_to_front, title))
+        dock.installEventFilter(self)
+
+    def arrange(self) -> None:
+        """The sizes of a first start."""
+        right = [dock for dock in self._docks.values() if self._window.dockWidgetArea(dock) == RIGHT]
+        bottom = [dock for dock in self._docks.values() if self._window.dockWidgetArea(dock) == BOTTOM]
+        self._window.resizeDocks(right[:1], [420], Qt.Orientation.Horizontal)
+        self._window.resizeDocks(right[:2], [420, 480], Qt.Orientation.Vertical)
+        self._window.resizeDocks(bottom[:1], [200], Qt.Orientation.Vertical)
+
+    def show(self, title: str) -> None:
+        """In front of those that share its place."""
+        self._docks[title].show()
+        self._docks[title].raise_()
+
+    def hide(self, title: str) -> None:
+        self._docks[title].hide()
+
+    def show_workspace(self, workspace: Workspace) -> None:
+        """A panel that nobody sees is shown, and made if need be, when it comes to the front."""
+        self._workspace = workspace
+        for title, stack in self._stacks.items():
+            if title in self._front:
+                self._show_panel(title)
+            else:
+                stack.setCurrentIndex(0)
+
+    @property
+    def behind(self) -> list[QDockWidget]:
+        """Those behind the tab of another one: Qt calls what is in them visible."""
+        return [dock for title, dock in self._docks.items() if title not in self._front]
+
+    def _came_to_front(self, title: str, visible: bool) -> None:
+        """Or went from there. It is behind the tab of another one that Qt calls a dock invisible, too."""
+        if visible:
+            restyle(self._docks[title])
+            self._front.add(title)
+            self._show_panel(title)
+        else:
+            self._front.discard(title)
+
+    def _show_panel(self, title: str) -> None:
+        stack = self._stacks.get(title)
+        if stack is None or self._workspace is None:
+            return
+        panel = self._workspace.panel(title)
+        if stack.indexOf(panel) < 0:
+            stack.addWidget(panel)
+        stack.setCurrentWidget(panel)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() not in PLACED:
+            return False
+        if event.type() == QEvent.Type.Hide and watched is not self._window and _has_focus(watched):
+            # Or else it would go to any field of another panel, which the next key would change.
+            self._window.centralWidget().setFocus()
+        self.placed.emit()
+        return False
+
+
+def _has_focus(dock: QObject) -> bool:
+    focus = QApplication.focusWidget()
+    return focus is not None and isinstance(dock, QWidget) and dock.isAncestorOf(focus)
+
+
+class _TitleBar(QWidget):
+    """The name, and a button that hides the panel."""
+
+    def __init__(self, dock: QDockWidget) -> None:
+        super().__init__(dock)
+        name = QLabel(dock.windowTitle())
+        name.setObjectName("title")
+        close = QToolButton()
+        close.setObjectName("close")
+        close.setText("×")
+        close.setToolTip(f"Hide {dock.windowTitle()}; the View menu shows it again")
+        close.setAccessibleName(f"Hide {dock.windowTitle()}")
+        close.clicked.connect(dock.close)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 8, 0)
+        row.addWidget(name)
+        row.addStretch(1)
+        row.addWidget(close)

@@ -1,0 +1,54 @@
+"""What the program says about itself."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QUrl
+from PySide6.QtGui import QTextCursor
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QMessageBox, QTextBrowser, QVBoxLayout, QWidget
+
+from ui.base.theme import dialog_size, scaled
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guide.md"
+
+
+class GuideDialog(QDialog):
+    """The user guide and the pages it leads to."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("User guide")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.page = QTextBrowser(openExternalLinks=True)
+        self.page.setAccessibleName("User guide")
+        self.page.sourceChanged.connect(self._space)
+        self.page.setSource(QUrl.fromLocalFile(str(GUIDE)))
+        buttons = QDialogButtonBox()
+        back = buttons.addButton("Back", QDialogButtonBox.ButtonRole.ActionRole)
+        back.setEnabled(False)
+        back.setAutoDefault(False)
+        back.clicked.connect(self.page.backward)
+        self.page.backwardAvailable.connect(back.setEnabled)
+        buttons.addButton(QDialogButtonBox.StandardButton.Close)
+        buttons.rejected.connect(self.reject)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 16, 16, 16)
+        column.addWidget(self.page)
+        column.addWidget(buttons)
+        self.resize(dialog_size(860, 720))
+
+    def _space(self) -> None:
+        """Some room between the paragraphs: Qt's Markdown leaves none."""
+        block = self.page.document().begin()
+        while block.isValid():
+            form = block.blockFormat()
+            form.setBottomMargin(scaled(6))
+            QTextCursor(block).setBlockFormat(form)
+            block = block.next()
+
+
+def show_about(parent: QWidget) -> None:
+    text = f"<b>Denoodle {version('denoodle')}</b><p>A native desktop editor for diffusion workflows.</p>"
+    QMessageBox.about(parent, "About Denoodle", text)

@@ -1,0 +1,267 @@
+"""The open documents, one in each tab, and what people do with files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QPointF, Qt, Signal
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QTabBar, QTabWidget, QToolButton, QWidget
+
+from nodegraph.graph import Graph
+from ui.canvas.commands.selection import insert_file
+from ui.documents.document import Document
+from ui.documents.journal import UNTITLED
+from ui.documents.session import Session
+from ui.widgets.editors import finish_typing
+from ui.widgets.file_fields import ask_target
+from ui.window.templates import FOLDERS, TemplatePicker, templates
+from ui.window.workspace import Workspace
+
+OPENED = "Workflows (*.json *.png)"
+SAVED = "Workflows (*.json)"
+UNSAVED = "●"
+PROGRAM = Path(__file__).parents[2]
+
+
+class TabBar(QTabBar):
+    """The middle button closes a tab."""
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        at = self.tabAt(event.position().toPoint())
+        if event.button() == Qt.MouseButton.MiddleButton and at >= 0:
+            self.tabCloseRequested.emit(at)
+        else:
+            super().mouseReleaseEvent(event)
+
+
+class Tabs(QTabWidget):
+    """There is always one tab at least. make: a workspace for a document; the tabs close it again."""
+
+    switched = Signal(object)  # the Workspace that is shown from now on
+    retitled = Signal()  # a file name, or whether there are unsaved changes
+
+    def __init__(self, session: Session, make: Callable[[Document], Workspace]) -> None:
+        super().__init__()
+        self.session, self._make = session, make
+        self._workspaces: dict[QWidget | None, Workspace] = {}  # by their page
+        self._asked: set[Document] = set()  # whether to show what another program made of its file
+        self.setTabBar(TabBar(self))
+        self.setDocumentMode(True)
+        self.setMovable(True)
+        self.tabBar().setExpanding(False)
+        self.tabBar().setAccessibleName("Open documents")
+        self._build_new_button()
+        self.tabBar().tabCloseRequested.connect(lambda index: self.close_tab(self._at(index)))
+        self.currentChanged.connect(self._switched)
+        session.file_touched.connect(self._ask_reload)
+        self.show_document(session.new())
+
+    def _build_new_button(self) -> None:
+        button = QToolButton()
+        button.setText("+")
+        button.setToolTip("New document")
+        button.setAccessibleName("New document")
+        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        button.clicked.connect(lambda: self.new())
+        self.setCornerWidget(button, Qt.Corner.TopRightCorner)
+
+    def _close_button(self, workspace: Workspace) -> QToolButton:
+        button = QToolButton()
+        button.setObjectName("close")
+        button.setText("×")
+        button.setToolTip("Close (middle click)")
+        button.setAccessibleName("Close the document")
+        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        button.clicked.connect(lambda: self.close_tab(workspace))
+        return button
+
+    # Tabs ---------------------------------------------------------------------------------------------
+
+    @property
+    def current(self) -> Workspace:
+        return self._at(self.currentIndex())
+
+    @property
+    def workspaces(self) -> tuple[Workspace, ...]:
+        """In the order of the tabs."""
+        return tuple(self._at(index) for index in range(self.count()))
+
+    def _at(self, index: int) -> Workspace:
+        return self._workspaces[self.widget(index)]
+
+    def _switched(self) -> None:
+        if self.count():
+            self.setFocusProxy(self.current.page)
+            self.current.page.setFocus()
+            self.switched.emit(self.current)
+
+    def show_document(self, document: Document) -> Workspace:
+        """In a tab of its own, in place of an untouched new document."""
+        spare = self.current if self.count() and self.current.pristine else None
+        made = self._make(document)
+        self._workspaces[made.page] = made
+        document.file_changed.connect(lambda: self._title(made))
+        at = self.indexOf(spare.page) if spare else self.count()
+        self.insertTab(at, made.page, "")
+        self.tabBar().setTabButton(at, QTabBar.ButtonPosition.RightSide, self._close_button(made))
+        self._title(made)
+        self.setCurrentWidget(made.page)
+        if spare:
+            self._drop(spare)
+        return made
+
+    def _title(self, workspace: Workspace) -> None:
+        document, index = workspace.document, self.indexOf(workspace.page)
+        name = document.name.replace("&", "&&")
+        self.setTabText(index, f"{name}  {UNSAVED}" if document.dirty else name)
+        unsaved = "\nUnsaved changes" if document.dirty else ""
+        self.setTabToolTip(index, f"{document.path or 'Not saved yet'}{unsaved}")
+        self.retitled.emit()
+
+    def _drop(self, workspace: Workspace) -> None:
+        self.tabBar().setFocus()  # or else the canvas would pass the focus on, as with the Tab key
+        self.removeTab(self.indexOf(workspace.page))
+        self.current.page.setFocus()
+        del self._workspaces[workspace.page]
+        workspace.end()
+        workspace.delete()
+        self.session.close(workspace.document)
+
+    def step(self, by: int) -> None:
+        """Go to the tab that many places on; after the last comes the first."""
+        self.setCurrentIndex((self.currentIndex() + by) % self.count())
+
+    def close_tab(self, workspace: Workspace) -> bool:
+        """Whether it was closed: the user may want to go on, because of unsaved changes."""
+        if not self.may_leave(workspace):
+            return False
+        if self.count() == 1 and not self.new():
+            return False
+        if workspace.page in self._workspaces:  # an untouched one has just been replaced
+            self._drop(workspace)
+        return True
+
+    def may_leave_all(self) -> bool:
+        """Ask about every document with unsaved changes; whether the program may end."""
+        return all(self.may_leave(workspace) for workspace in self.workspaces)
+
+    def end(self) -> None:
+        """Close everything without asking; the tabs are of no use afterwards."""
+        for workspace in self.workspaces:
+            workspace.end()
+        self.session.end()
+
+    # Files --------------------------------------------------------------------------------------------
+
+    def new(self, graph: Graph | None = None, title: str = UNTITLED) -> bool:
+        """Show a document without a file; say what is wrong when it could not be kept safe. Whether it is shown."""
+        try:
+            document = self.session.new(graph, title)
+        except ValueError as error:
+            self._complain("There is no new document", str(error))
+            return False
+        self.show_document(document)
+        return True
+
+    def ask_template(self) -> None:
+        """Start from a workflow that comes with the program."""
+        picker = TemplatePicker(templates(PROGRAM / folder for folder in FOLDERS), self)
+        picker.exec()
+        picker.deleteLater()
+        if picker.chosen:
+            self.new(picker.chosen.graph, picker.chosen.title)
+
+    def ask_open(self) -> None:
+        path = self.current.document.path
+        chosen, _ = QFileDialog.getOpenFileName(self, "Open a workflow", str(path.parent) if path else "", OPENED)
+        if chosen:
+            self.open(Path(chosen))
+
+    def open(self, path: Path) -> None:
+        """Show the workflow in a file; say what is wrong when it cannot be read."""
+        try:
+            document = self.session.open(path)
+        except ValueError as error:
+            self._complain("The file was not opened", str(error))
+            return
+        shown = next((w for w in self.workspaces if w.document is document), None)
+        if shown:
+            self.setCurrentWidget(shown.page)
+        else:
+            self.show_document(document)
+
+    def insert(self, path: Path, at: QPointF) -> None:
+        """Add the nodes of a file to the graph that is shown. at: in world units."""
+        try:
+            insert_file(self.current.canvas, path, at)
+        except ValueError as error:
+            self._complain("The file was not added", str(error))
+
+    def save(self, workspace: Workspace | None = None) -> bool:
+        """Whether it is saved."""
+        workspace = workspace or self.current
+        path = workspace.document.path
+        return self.save_to(path, workspace) if path else self.save_as(workspace)
+
+    def save_as(self, workspace: Workspace | None = None) -> bool:
+        workspace = workspace or self.current
+        start = str(workspace.document.path or f"{workspace.document.name}.json")
+        path = ask_target(self, "Save the workflow", start, SAVED, ".json")
+        return path is not None and self.save_to(path, workspace)
+
+    def save_to(self, path: Path, workspace: Workspace | None = None) -> bool:
+        workspace = workspace or self.current
+        try:
+            self.session.save(workspace.document, path, workspace.preview.image)
+        except ValueError as error:
+            self._complain("The workflow was not saved", str(error))
+            return False
+        return True
+
+    def may_leave(self, workspace: Workspace) -> bool:
+        """Ask about unsaved changes; whether the document may be left."""
+        finish_typing()
+        if not workspace.document.dirty:
+            return True
+        self.setCurrentWidget(workspace.page)
+        buttons = QMessageBox.StandardButton
+        answer = QMessageBox.question(
+            self,
+            "Unsaved changes",
+            f"Save the changes to {workspace.document.name}?",
+            buttons.Save | buttons.Discard | buttons.Cancel,
+            buttons.Save,
+        )
+        return self.save(workspace) if answer == buttons.Save else answer == buttons.Discard
+
+    def _ask_reload(self, document: Document) -> None:
+        """Another program wrote the file, or took it away: whose content is wanted?"""
+        if document in self._asked:
+            return
+        self._asked.add(document)
+        workspace = next(w for w in self.workspaces if w.document is document)
+        if document.path and document.path.exists():
+            act, text, yes, no = self._reload, f"Another program changed {document.name}.", "Show the file", "Keep this"
+            more = "Show what is in the file now? The present state stays in the undo history."
+        else:
+            act, text, yes, no = self.save, f"The file of {document.name} is gone.", "Save it", "Not now"
+            more = "What you see is still here. Save it again?"
+        box = QMessageBox(QMessageBox.Icon.Question, "The file was changed", text, parent=self)
+        box.setInformativeText(more)
+        accepted = box.addButton(yes, QMessageBox.ButtonRole.AcceptRole)
+        box.addButton(no, QMessageBox.ButtonRole.RejectRole)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.buttonClicked.connect(lambda button: act(workspace) if button is accepted else None)
+        box.finished.connect(lambda _: self._asked.discard(document))
+        box.open()
+
+    def _reload(self, workspace: Workspace) -> None:
+        try:
+            self.session.reload(workspace.document)
+        except ValueError as error:
+            self._complain("The file was not read", str(error))
+
+    def _complain(self, title: str, sentence: str) -> None:
+        QMessageBox.warning(self, title, sentence)

@@ -1,0 +1,175 @@
+"""One open document with everything that shows or runs it: what a tab of the window holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QStackedWidget, QWidget
+
+from nodegraph.plan import Plan
+from ui.actions.table import Action
+from ui.app_view.form import AppView
+from ui.canvas.actions import canvas_actions
+from ui.canvas.canvas import Canvas
+from ui.documents.document import Document
+from ui.documents.session import Session
+from ui.panels.history import HistoryPanel
+from ui.panels.inspector import Inspector
+from ui.panels.memory import MemoryPanel
+from ui.panels.outline import Outline
+from ui.panels.preview import Preview
+from ui.panels.problems import Problems
+from ui.panels.trajectory import TrajectoryPanel
+from ui.runs.engine import Engine
+from ui.runs.kept_pictures import Pictures
+from ui.runs.live_plan import LivePlan
+from ui.runs.queue import Queue
+from ui.runs.results import Results
+from ui.runs.run_state import RunState
+from ui.runs.runner import Runner
+
+PANELS = ("Preview", "Inspector", "Problems", "Outline", "History", "Trajectory", "Memory")
+"""The titles of the docks in which the window shows them; as names of a workspace, without the capital."""
+
+
+class Workspace(QObject):
+    """Views see the document and the runs; they do not know of each other, nor of the window.
+
+    page: the canvas, or the app view in its place. A panel that nobody has looked at is not there yet: it is made when
+    it is asked for, and is the page's until it has a place.
+    """
+
+    failed = Signal(str)  # what could not be done, as a sentence
+
+    def __init__(
+        self, document: Document, engine: Engine, queue: Queue, session: Session, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.document, self.engine, self.session = document, engine, session
+        self.runs = RunState(self)
+        self.plan = LivePlan(document, self)
+        self.runner = Runner(document, engine, queue, self.plan, self.runs, self)
+        self.canvas = Canvas(document, self.runs)
+        self.page = QStackedWidget()
+        self.page.addWidget(self.canvas)
+        self.page.setFocusProxy(self.canvas)
+        self.app_view: AppView | None = None
+        self.pictures = Pictures(engine, self.plan, self.runner, self)
+        self.results = Results(self.runs, self.runner, self.pictures, self)
+        self.preview = Preview(document, self.runs, self.results, self.pictures)
+        self.problems = Problems(document, self.runs)
+        self.canvas_actions: dict[str, Action] = {action.id: action for action in canvas_actions(self.canvas)}
+        self._connect()
+
+    def _connect(self) -> None:
+        self.canvas.selection_changed.connect(self._show_selection)
+        self.canvas.held.connect(self.runner.hold)
+        self.canvas.scope.moved.connect(self._show_selection)
+        self.plan.planned.connect(self._show_plan)
+        self.problems.chosen.connect(self.canvas.center_on)
+        self.canvas.refused.connect(self.failed)
+
+    # Panels -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def inspector(self) -> Inspector:
+        made = Inspector(self.canvas.scope, self.page)
+        made.held.connect(self.runner.hold)
+        made.show_nodes(tuple(self.canvas.selection))
+        return made
+
+    @cached_property
+    def outline(self) -> Outline:
+        made = Outline(self.canvas.scope, self.runs, self.page)
+        made.chosen.connect(self.canvas.center_on)
+        made.select(tuple(self.canvas.selection))
+        return made
+
+    @cached_property
+    def history(self) -> HistoryPanel:
+        made = HistoryPanel(self.document, self.session, self.page)
+        made.failed.connect(self.failed)
+        return made
+
+    @cached_property
+    def trajectory(self) -> TrajectoryPanel:
+        made = TrajectoryPanel(self.document, self.runs, self.runner, self.page)
+        made.branched.connect(self._show_branch)
+        return made
+
+    @cached_property
+    def memory(self) -> MemoryPanel:
+        return MemoryPanel(self.document, self.engine, self.plan, self.page)
+
+    def panel(self, title: str) -> QWidget:
+        """The one of this title, of `PANELS`."""
+        return getattr(self, title.lower())
+
+    @property
+    def panels(self) -> dict[str, QWidget]:
+        """Those that are there, by title."""
+        return {title: self.panel(title) for title in PANELS if title.lower() in self.__dict__}
+
+    # --------------------------------------------------------------------------------------------------
+
+    @property
+    def pristine(self) -> bool:
+        """Whether nothing would be missed: a new document that nobody touched."""
+        return self.document.path is None and not self.document.dirty and not self.document.graph.nodes
+
+    @property
+    def widgets(self) -> tuple[QWidget, ...]:
+        """All that the window shows of it."""
+        return (self.page, *self.panels.values())
+
+    def show_app(self, on: bool) -> None:
+        """The app view instead of the canvas, or the canvas again. The view is made when it is first looked at."""
+        if on and self.app_view is None:
+            self.app_view = AppView(self.document, self.runs)
+            self.app_view.run_wanted.connect(lambda: self.runner.run())
+            self.app_view.stop_wanted.connect(self.runner.stop)
+            self.app_view.held.connect(self.runner.hold)
+            self.page.addWidget(self.app_view)
+        shown = self.app_view if on and self.app_view is not None else self.canvas
+        self.page.setCurrentWidget(shown)
+        self.page.setFocusProxy(shown)
+        shown.setFocus()
+
+    def end(self) -> None:
+        """Run nothing any more; let go of threads."""
+        self.document.undo_stack.blockSignals(True)  # it speaks once more when it is deleted
+        self.runner.close()
+        self.plan.close()
+
+    def delete(self) -> None:
+        """With all its widgets, whose parents are others."""
+        for widget in self.widgets:
+            widget.setParent(None)
+            widget.deleteLater()
+        self.deleteLater()
+
+    def _show_selection(self) -> None:
+        ids, panels = tuple(self.canvas.selection), self.panels
+        if "Inspector" in panels:
+            self.inspector.show_nodes(ids)
+        if "Outline" in panels:
+            self.outline.select(ids)
+        if len(ids) == 1:
+            self.preview.show_node(self.canvas.scope.prefix + ids[0])
+            if "Trajectory" in panels:
+                self.trajectory.show_node((*self.canvas.scope.path, ids[0])[0])
+
+    def _show_plan(self, plan: Plan) -> None:
+        self.problems.show_problems(plan.problems)
+        first: dict[str, str] = {}
+        for problem in plan.problems:
+            first.setdefault(problem.node, problem.message)
+        self.canvas.scene.show_problems(first)
+
+    def _show_branch(self, ids: Sequence[str]) -> None:
+        """Select nodes of the document itself, and bring them into view."""
+        self.canvas.scope.leave(0)
+        self.canvas.select(ids)
+        self.canvas.reveal(*ids)
