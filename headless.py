@@ -19,15 +19,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from nodegraph import workflow
-from nodegraph.assign import assign
-from nodegraph.engine import Engine, Settings, cache_folder
+from nodegraph.editing.assign import assign
+from nodegraph.formats import workflow
 from nodegraph.graph import Graph
-from nodegraph.group_type import document_types
-from nodegraph.messages import Event, Failed, Run, Saved
 from nodegraph.node import REQUIRED, Choice, Input, NodeType, Range, exact
-from nodegraph.plan import Planner
+from nodegraph.planning.group_type import document_types
+from nodegraph.planning.plan import Planner
 from nodegraph.registry import discover
+from nodegraph.running.engine import Engine, Settings, cache_folder
+from nodegraph.running.messages import Event, Failed, Run, Saved
 from nodegraph.text import shortened
 from nodegraph.types import type_name
 from terminal import ProgressLine, take_all_text

@@ -9,8 +9,8 @@ import time
 from collections import Counter
 from typing import IO, TextIO
 
-from nodegraph.messages import Event, Failed, Finished, Progress, Saved, Started
-from nodegraph.plan import Plan
+from nodegraph.planning.plan import Plan
+from nodegraph.running.messages import Event, Failed, Finished, Progress, Saved, Started
 
 BAR = 24
 LOG_INTERVAL = 5.0

@@ -8,8 +8,8 @@ from math import isfinite
 from typing import Any, NamedTuple, cast
 
 from nodegraph.graph import Graph, Group
-from nodegraph.keys import Ref
 from nodegraph.node import NodeType
+from nodegraph.planning.keys import Ref
 
 MAX_NODES = 50_000
 """Of a file, in all its groups together; and of a graph when its groups are opened."""

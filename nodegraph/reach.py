@@ -60,7 +60,7 @@ class ZoneNodes:
 def zone_nodes(graph: Graph) -> tuple[ZoneNodes, ...]:
     """The zones whose begin and end are linked, the inner ones last.
 
-    `nodegraph.structure` says which nodes are planned with a zone; it wants a graph that can be planned.
+    `nodegraph.planning.structure` says which nodes are planned with a zone; it wants a graph that can be planned.
     """
     ends = {graph.links.get(Port(id, "zone")): id for id, node in graph.nodes.items() if node.type in BEGIN_OF}
     after, before = (readers(graph), sources(graph)) if ends else ({}, {})

@@ -7,10 +7,10 @@ import pkgutil
 from pathlib import Path
 from types import ModuleType
 
-from nodegraph import workflow
-from nodegraph.expand import GROUP
-from nodegraph.group_type import group_type
+from nodegraph.formats import workflow
 from nodegraph.node import NodeType
+from nodegraph.planning.expand import GROUP
+from nodegraph.planning.group_type import group_type
 
 Registry = dict[str, NodeType]
 

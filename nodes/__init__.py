@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nodegraph.messages import Holding
+from nodegraph.running.messages import Holding
 
 
 def configure(device: str) -> None:

@@ -9,8 +9,8 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
-from nodegraph import png
-from nodegraph.files import write_new
+from nodegraph.formats import png
+from nodegraph.formats.files import write_new
 from nodegraph.node import Check, Context, node
 from nodes.types import Image
 

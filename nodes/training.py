@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, NamedTuple
 
-from nodegraph.files import write_atomic
+from nodegraph.formats.files import write_atomic
 from nodegraph.node import Context, File, Multiline, Range, node
 from nodes.latent import SeedNumber
 from nodes.output import FileName, check_name, output_folder

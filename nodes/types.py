@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from nodegraph.fingerprints import Changed, FromFiles, of_file
+from nodegraph.planning.fingerprints import Changed, FromFiles, of_file
 from nodegraph.types import PREVIEW_SIDE, Picture, socket_type
 
 if TYPE_CHECKING:

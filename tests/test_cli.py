@@ -22,9 +22,9 @@ import pytest
 
 import headless
 import main
-from nodegraph import png, workflow
+from nodegraph.formats import png, workflow
 from nodegraph.graph import Graph, Node, Port, connect
-from tests.nodegraph.test_png import PICTURE, chunk
+from tests.nodegraph.formats.test_png import PICTURE, chunk
 from tests.nodegraph.test_text import NASTY
 
 ROOT = Path(__file__).parents[1]
@@ -242,7 +242,7 @@ def test_a_second_run_takes_results_from_disk(folder: Path):
 
 
 def test_interrupting_keeps_what_is_finished(folder: Path):
-    from tests.nodegraph.test_engine import loop
+    from tests.nodegraph.running.test_engine import loop
 
     workflow.save(loop(400), folder / "w.json")
     env = os.environ | {"PYTHONPATH": str(ROOT), "DENOODLE_CACHE": str(folder / "cache")}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import headless
-from nodegraph import workflow
+from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node, Port, connect
 from nodegraph.text import MAX_QUOTED
 

@@ -2,11 +2,11 @@ import io
 
 import pytest
 
-from nodegraph.messages import Failed, Finished, Progress, Started
-from nodegraph.plan import Plan, plan
+from nodegraph.planning.plan import Plan, plan
 from nodegraph.registry import discover
+from nodegraph.running.messages import Failed, Finished, Progress, Started
 from terminal import ProgressLine, take_all_text
-from tests.nodegraph.test_engine import loop
+from tests.nodegraph.running.test_engine import loop
 from tests.nodegraph.test_text import NASTY
 
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from PIL import Image as Pillow
 
-from nodegraph import workflow
 from nodegraph.builtin import NOTE
-from nodegraph.cache import Cache
-from nodegraph.executor import execute
+from nodegraph.formats import workflow
 from nodegraph.graph import Port
-from nodegraph.messages import Event, Failed
-from nodegraph.plan import plan
+from nodegraph.planning.plan import plan
 from nodegraph.registry import Registry, discover
+from nodegraph.running.cache import Cache
+from nodegraph.running.executor import execute
+from nodegraph.running.messages import Event, Failed
 
 LESSONS = Path("workflows/learn")
 PAGE = Path("docs/learn.md")

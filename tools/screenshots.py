@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 from PySide6.QtCore import QPointF
 from PySide6.QtWidgets import QApplication, QWidget
 
-from nodegraph.engine import Settings
 from nodegraph.registry import discover
+from nodegraph.running.engine import Settings
 from ui.actions.keys_dialog import KeysDialog
 from ui.base import theme
 from ui.window.docks import BOTTOM

@@ -7,7 +7,7 @@ import random
 import sys
 from pathlib import Path
 
-from nodegraph.cache import DiskCache
+from nodegraph.running.cache import DiskCache
 from tests.nodegraph.toys import Box, JsonCodec
 
 STARTS, RESULTS, KEYS = 60, 8, 60

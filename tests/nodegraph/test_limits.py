@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from nodegraph import limits, workflow
+from nodegraph import limits
+from nodegraph.formats import workflow
+from nodegraph.formats.workflow import WorkflowError
 from nodegraph.graph import Graph, Group, Node, set_param
-from nodegraph.group_type import document_types
 from nodegraph.node import REQUIRED, node
 from nodegraph.pieces import finish
-from nodegraph.plan import Planner, plan
-from nodegraph.workflow import WorkflowError
+from nodegraph.planning.group_type import document_types
+from nodegraph.planning.plan import Planner, plan
 from tests.nodegraph.toys import REGISTRY, build, extend, nested, sentences, zone
 
 
@@ -116,8 +117,8 @@ def test_zones_that_multiply_end_with_a_sentence(outer: int, inner: int):
 
 
 def test_zones_side_by_side_have_one_limit_together(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("nodegraph.notes.MAX_STEPS", 60)
-    monkeypatch.setattr("nodegraph.evaluate.MAX_STEPS", 60)
+    monkeypatch.setattr("nodegraph.planning.notes.MAX_STEPS", 60)
+    monkeypatch.setattr("nodegraph.planning.evaluate.MAX_STEPS", 60)
     parts = [(f"b{i}", f"s{i}", f"e{i}") for i in range(3)]
     nodes = {"box": "toy.box"}
     links: list[str] = []
@@ -188,7 +189,7 @@ def test_a_list_of_lists_of_lists_ends(items: int, message: str):
 
 
 def test_long_lists_that_many_nodes_take_end_with_a_sentence(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("nodegraph.notes.MAX_STEPS", 3000)
+    monkeypatch.setattr("nodegraph.planning.notes.MAX_STEPS", 3000)
     nodes = {"many": ("plain.many", {"count": 20_000})} | {f"n{i}": "plain.length" for i in range(50)}
     planned = plan(build(nodes, *(f"many.value > n{i}.values" for i in range(50))), TYPES)
     (problem,) = planned.problems  # the first that is refused; it is of no use to hear it of all
@@ -196,7 +197,7 @@ def test_long_lists_that_many_nodes_take_end_with_a_sentence(monkeypatch: pytest
 
 
 def test_a_long_chain_of_reroutes_is_walked_once_however_many_read_it():
-    from nodegraph.expand import _Expansion  # pyright: ignore[reportPrivateUsage]
+    from nodegraph.planning.expand import _Expansion  # pyright: ignore[reportPrivateUsage]
 
     class Counting(_Expansion):
         steps = 0

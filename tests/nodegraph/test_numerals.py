@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodegraph.assign import parse
+from nodegraph.editing.assign import parse
 from nodegraph.node import Input
 from nodegraph.numerals import Ambiguous, ambiguity, read_number
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodegraph import workflow
+from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node
 from nodegraph.text import whole
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nodegraph import files
-from nodegraph.files import HIDDEN, pending, remove_leftovers, write_atomic, write_new
+from nodegraph.formats import files
+from nodegraph.formats.files import HIDDEN, pending, remove_leftovers, write_atomic, write_new
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,7 +23,7 @@ def left_by_a_killed_process(path: Path) -> None:
     script = f"""
 import os, sys
 from pathlib import Path
-from nodegraph.files import pending
+from nodegraph.formats.files import pending
 with pending(Path({str(path)!r})) as hidden:
     hidden.write_bytes(b"half")
     os._exit(9)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from nodegraph import builtin
-from nodegraph.cache import Cache
-from nodegraph.executor import execute
 from nodegraph.graph import Graph, Group, Node, Port, set_param
-from nodegraph.messages import Event, Idle
 from nodegraph.node import Context, File, Range, node
-from nodegraph.plan import Plan, plan
+from nodegraph.planning.plan import Plan, plan
 from nodegraph.registry import node_types
+from nodegraph.running.cache import Cache
+from nodegraph.running.executor import execute
+from nodegraph.running.messages import Event, Idle
 from nodegraph.types import Picture, socket_type
 
 

@@ -8,13 +8,13 @@ from typing import Any, get_args
 
 import pytest
 
-from nodegraph.cache import Cache
-from nodegraph.executor import execute
 from nodegraph.graph import Graph, Node, Port, connect, set_param
-from nodegraph.messages import Event, Finished
 from nodegraph.node import Context
-from nodegraph.plan import plan
+from nodegraph.planning.plan import plan
 from nodegraph.registry import discover
+from nodegraph.running.cache import Cache
+from nodegraph.running.executor import execute
+from nodegraph.running.messages import Event, Finished
 from nodes.latent import empty_latent, noise
 from nodes.load import checkpoint
 from nodes.sampling import Solver, unet_step

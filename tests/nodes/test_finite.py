@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import nodes
-from nodegraph.engine import Engine, Settings
 from nodegraph.graph import Graph, Node, set_param
-from nodegraph.messages import Event, Failed, Run
-from nodegraph.plan import plan
+from nodegraph.planning.plan import plan
 from nodegraph.registry import discover
+from nodegraph.running.engine import Engine, Settings
+from nodegraph.running.messages import Event, Failed, Run
 from nodes.backend import finite, prompt
 from nodes.sampling import Denoised
 from nodes.types import Conditioning, History, Image, Latent, Mask

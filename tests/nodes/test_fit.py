@@ -16,13 +16,13 @@ from PIL import Image as Pillow
 from torch import Tensor
 
 import headless
-from nodegraph import workflow
-from nodegraph.calls import as_outputs
+from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node, Port
-from nodegraph.keys import Ref
 from nodegraph.node import REQUIRED, NodeType
-from nodegraph.outlines import Outlines
-from nodegraph.plan import plan
+from nodegraph.planning.calls import as_outputs
+from nodegraph.planning.keys import Ref
+from nodegraph.planning.outlines import Outlines
+from nodegraph.planning.plan import plan
 from nodegraph.registry import discover
 from nodes import fit
 from nodes.backend import checkpoints, noise, picture_size, pool
@@ -226,7 +226,7 @@ def test_checking_a_workflow_finds_a_mask_of_another_size(tmp_path: Path, capsys
 
 
 def test_a_mask_that_is_replaced_is_looked_at_again(tmp_path: Path):
-    from nodegraph.plan import Planner
+    from nodegraph.planning.plan import Planner
 
     path = tmp_path / "mask.png"
     nodes = {

@@ -12,14 +12,14 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from nodegraph import workflow
-from nodegraph.cache import Cache
-from nodegraph.executor import execute
+from nodegraph.formats import workflow
 from nodegraph.graph import Graph, change_node, set_param
-from nodegraph.keys import Ref
-from nodegraph.messages import Event, Failed
-from nodegraph.plan import Plan, plan
+from nodegraph.planning.keys import Ref
+from nodegraph.planning.plan import Plan, plan
 from nodegraph.registry import Registry, discover
+from nodegraph.running.cache import Cache
+from nodegraph.running.executor import execute
+from nodegraph.running.messages import Event, Failed
 from nodes.backend import pool
 from nodes.image import canny
 from nodes.types import Image

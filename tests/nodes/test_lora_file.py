@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import headless
-from nodegraph import workflow
+from nodegraph.formats import workflow
 from nodes.adapter import lora
 from nodes.backend import checkpoints, lora_file
 from nodes.backend.checkpoints import ROOT, Checkpoint

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from nodegraph import png, workflow
+from nodegraph.formats import png, workflow
 from nodegraph.graph import Graph, Node, Port, connect
 from nodegraph.node import Context
-from nodegraph.plan import plan
+from nodegraph.planning.plan import plan
 from nodegraph.registry import discover
 from nodegraph.types import Picture
 from nodes.image import load

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from nodes.backend import picture_files
 from nodes.backend.picture_files import load
-from tests.nodegraph.test_png import chunk
+from tests.nodegraph.formats.test_png import chunk
 from tests.nodes import icc
 
 SIZE = (3, 2)

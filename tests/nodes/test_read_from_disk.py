@@ -19,10 +19,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from nodegraph.engine import Engine, Settings
+from nodegraph.formats.workflow import dumps
 from nodegraph.graph import Graph, Node, Port
-from nodegraph.messages import Event, Failed, Run
-from nodegraph.workflow import dumps
+from nodegraph.running.engine import Engine, Settings
+from nodegraph.running.messages import Event, Failed, Run
 from nodes.backend import checkpoints, pool
 from tests import tiny_models
 from tests.tiny_checkpoints import write_single_file

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nodegraph import workflow
+from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node, Port, connect
 
 ROOT = Path(__file__).parents[2]

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from nodegraph import workflow
-from nodegraph.cache import Cache
-from nodegraph.executor import execute
+from nodegraph.formats import workflow
 from nodegraph.graph import Graph, set_param
-from nodegraph.messages import Failed
-from nodegraph.plan import plan
+from nodegraph.planning.plan import plan
 from nodegraph.registry import Registry, discover
+from nodegraph.running.cache import Cache
+from nodegraph.running.executor import execute
+from nodegraph.running.messages import Failed
 from tests import tiny_models
 
 FOLDER = Path(__file__).parents[2] / "workflows"

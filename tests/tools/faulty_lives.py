@@ -10,7 +10,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from nodegraph.files import HIDDEN, write_atomic
+from nodegraph.formats.files import HIDDEN, write_atomic
 from tools.kills.lives import kill_many
 
 

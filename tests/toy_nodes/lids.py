@@ -3,8 +3,8 @@
 import warnings
 from dataclasses import dataclass
 
-from nodegraph.messages import Holding
 from nodegraph.node import node
+from nodegraph.running.messages import Holding
 from nodegraph.types import socket_type
 from tests.toy_nodes.boxes import Box
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from nodegraph.engine import Settings
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.registry import Registry
+from nodegraph.running.engine import Settings
 from ui.documents.document import Document
 from ui.runs.engine import Engine
 from ui.runs.live_plan import LivePlan

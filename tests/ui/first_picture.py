@@ -12,10 +12,10 @@ from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QLineEdit, QWidget
 
-from nodegraph import workflow
-from nodegraph.engine import Settings as EngineSettings
+from nodegraph.formats import workflow
 from nodegraph.graph import Port
 from nodegraph.registry import discover
+from nodegraph.running.engine import Settings as EngineSettings
 from ui.base import theme
 from ui.base.settings import Settings, settings_folder
 from ui.base.state_folder import state_folder

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from PySide6.QtGui import QImage
 
 from nodegraph.builtin import FRAME, NOTE
-from nodegraph.engine import Settings as EngineSettings
+from nodegraph.editing.grouping import make_group
 from nodegraph.graph import Graph, Node
-from nodegraph.grouping import make_group
 from nodegraph.registry import Registry
+from nodegraph.running.engine import Settings as EngineSettings
 from tests.ui.engines import slow
 from ui.base.settings import Settings
 from ui.canvas.paint.thumbnail import png_bytes

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from nodegraph import graph as edits
 from nodegraph.builtin import FRAME, NOTE
+from nodegraph.editing.grouping import make_group, ungroup
 from nodegraph.graph import Graph, Node, Port
-from nodegraph.grouping import make_group, ungroup
 
 Edit = tuple[str, int, int, int]
 """What to do, and three numbers that say to which nodes and with what."""

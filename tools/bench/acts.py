@@ -15,10 +15,10 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from nodegraph import workflow
-from nodegraph.engine import Settings
+from nodegraph.formats import workflow
 from nodegraph.graph import Graph
 from nodegraph.registry import Registry
+from nodegraph.running.engine import Settings
 from ui.base import theme
 from ui.canvas.canvas import Canvas
 from ui.canvas.commands import selection

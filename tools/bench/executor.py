@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from nodegraph.cache import Cache
-from nodegraph.executor import execute
 from nodegraph.graph import Graph, Node, Port, set_param
 from nodegraph.node import node
-from nodegraph.plan import Planner
+from nodegraph.planning.plan import Planner
 from nodegraph.registry import node_types
+from nodegraph.running.cache import Cache
+from nodegraph.running.executor import execute
 from nodegraph.types import socket_type
 
 SIZES = (100, 1_000, 5_000, 10_000)

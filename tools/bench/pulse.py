@@ -14,9 +14,9 @@ from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from nodegraph.engine import Settings
 from nodegraph.graph import Port
 from nodegraph.registry import discover
+from nodegraph.running.engine import Settings
 from ui.base import theme
 from ui.window.main_window import MainWindow
 

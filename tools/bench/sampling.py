@@ -20,13 +20,13 @@ import torch
 from diffusers import EulerDiscreteScheduler, UNet2DConditionModel
 
 import nodes
-from nodegraph.cache import Cache
-from nodegraph.executor import execute
 from nodegraph.graph import Graph, Node, Port
-from nodegraph.messages import Event, Finished
 from nodegraph.node import Context
-from nodegraph.plan import Planner
+from nodegraph.planning.plan import Planner
 from nodegraph.registry import discover
+from nodegraph.running.cache import Cache
+from nodegraph.running.executor import execute
+from nodegraph.running.messages import Event, Finished
 from nodes.latent import empty_latent, noise
 from nodes.load import checkpoint
 from nodes.sampling import Denoised, unet_step

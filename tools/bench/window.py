@@ -38,7 +38,7 @@ import os, sys, time
 begin = time.perf_counter()
 from PySide6.QtCore import QEvent, QObject, QTimer
 from PySide6.QtWidgets import QApplication
-from nodegraph.engine import Settings
+from nodegraph.running.engine import Settings
 from nodegraph.registry import discover
 from ui import theme
 from ui.window.main_window import MainWindow

@@ -54,8 +54,8 @@ def workflows() -> list[bytes]:
 
 def plan_workflow(folder: Path) -> object:
     """Opens a workflow and plans it, as `check` and the window do."""
-    from nodegraph import workflow
-    from nodegraph.plan import Planner
+    from nodegraph.formats import workflow
+    from nodegraph.planning.plan import Planner
 
     graph = workflow.load(folder / "case.json")
     return [problem.message for problem in Planner(registry()).plan(graph).problems]
@@ -63,10 +63,10 @@ def plan_workflow(folder: Path) -> object:
 
 def paste(folder: Path) -> object:
     """What the clipboard holds, put into a document."""
-    from nodegraph import clip
+    from nodegraph.editing import clipboard
     from nodegraph.graph import Graph
 
-    return clip.paste(Graph(), (folder / "case.txt").read_text(encoding="utf-8", errors="replace"), (0.0, 0.0))
+    return clipboard.paste(Graph(), (folder / "case.txt").read_text(encoding="utf-8", errors="replace"), (0.0, 0.0))
 
 
 def assignments() -> list[bytes]:
@@ -82,8 +82,9 @@ def assignments() -> list[bytes]:
 
 def assign(folder: Path) -> object:
     """`--set`, on the starter's workflow."""
-    from nodegraph import assign, workflow
-    from nodegraph.group_type import document_types
+    from nodegraph.editing import assign
+    from nodegraph.formats import workflow
+    from nodegraph.planning.group_type import document_types
 
     graph = workflow.load(ROOT / "workflows/text_to_image.json")
     text = (folder / "case.txt").read_text(encoding="utf-8", errors="replace")
@@ -95,7 +96,7 @@ def assign(folder: Path) -> object:
 
 def png_files() -> list[bytes]:
     """PNG files of several kinds, one with a workflow inside."""
-    from nodegraph import png
+    from nodegraph.formats import png
 
     whole = [_picture(mode, "PNG") for mode in ("RGB", "RGBA", "L", "P", "1", "I;16")]
     flow = (ROOT / "workflows/text_to_image.json").read_text(encoding="utf-8")
@@ -128,7 +129,7 @@ def _picture(mode: str, kind: str, **options: bytes) -> bytes:
 
 def read_png(folder: Path) -> object:
     """The texts in a picture, and the workflow they hold."""
-    from nodegraph import png, workflow
+    from nodegraph.formats import png, workflow
 
     png.read_text(folder / "case.png", png.PARAMETERS)
     return workflow.loads(png.read_workflow(folder / "case.png"))
@@ -286,7 +287,7 @@ def journals() -> list[bytes]:
     """A journal of a few edits."""
     import tempfile
 
-    from nodegraph import workflow
+    from nodegraph.formats import workflow
     from nodegraph.graph import set_param
     from ui.documents.journal import Journal, State
 
@@ -330,7 +331,7 @@ def queues() -> list[bytes]:
 
 def read_queue(folder: Path) -> object:
     """The queue of the last time, read at start."""
-    from nodegraph.files import read_own
+    from nodegraph.formats.files import read_own
     from ui.runs.queue import _read
 
     return read_own(folder / "case.json", "The queue of the last time", 64 << 20, _read)

@@ -8,11 +8,11 @@ from typing import Any
 import networkx  # noqa: F401  grouping needs it, and a short life would end while importing it
 from PySide6.QtCore import QCoreApplication
 
-from nodegraph import png, workflow
-from nodegraph.disk import SUFFIX, DiskCache
-from nodegraph.engine import Settings as EngineSettings
+from nodegraph.formats import png, workflow
 from nodegraph.graph import Graph, Node
-from tests.nodegraph.test_png import PICTURE
+from nodegraph.running.disk_cache import SUFFIX, DiskCache
+from nodegraph.running.engine import Settings as EngineSettings
+from tests.nodegraph.formats.test_png import PICTURE
 from tests.ui.random_edits import KINDS as EDITS
 from tests.ui.random_edits import edited
 from tools.kills.lives import Kept, hidden

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
-from nodegraph.files import HIDDEN
+from nodegraph.formats.files import HIDDEN
 
 SPAN = 0.02  # seconds from when a process has read until it is killed, at most
 PATIENCE = 60.0  # seconds of silence, after which a process counts as hung

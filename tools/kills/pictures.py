@@ -9,10 +9,10 @@ from collections import Counter
 from itertools import count
 from pathlib import Path
 
-from nodegraph import png
-from nodegraph.files import remove_leftovers
+from nodegraph.formats import png
+from nodegraph.formats.files import remove_leftovers
 from nodes.output import write_numbered
-from tests.nodegraph.test_png import HEADER, PIXELS, chunk
+from tests.nodegraph.formats.test_png import HEADER, PIXELS, chunk
 from tools.kills.lives import Outcome
 
 AT_ONCE = 4

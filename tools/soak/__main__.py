@@ -21,8 +21,8 @@ from typing import Any
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
-from nodegraph.engine import Settings as EngineSettings
 from nodegraph.registry import discover
+from nodegraph.running.engine import Settings as EngineSettings
 from tools import page
 from tools.soak import report
 from tools.soak.day import Day

@@ -16,7 +16,7 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from nodegraph import workflow
+from nodegraph.formats import workflow
 from ui.window.main_window import MainWindow
 
 WORKFLOWS = Path(__file__).parents[2] / "workflows"

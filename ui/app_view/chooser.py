@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from nodegraph.app_view import App, shows_picture
+from nodegraph.formats.app_rows import App, shows_picture
 from nodegraph.graph import Port
 from ui.base.text import label
 from ui.base.theme import dialog_size

@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QRectF, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from nodegraph.app_view import App, app_of, set_app, suggested
+from nodegraph.formats.app_rows import App, app_of, set_app, suggested
 from nodegraph.graph import Diff, Port
 from nodegraph.node import Multiline
 from nodegraph.types import Picture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QLockFile
 
-from nodegraph.files import set_aside
+from nodegraph.formats.files import set_aside
 
 if sys.platform != "win32":
     import fcntl

@@ -7,7 +7,7 @@ from collections import deque
 
 from PySide6.QtCore import QObject, Signal
 
-from nodegraph.messages import Event, Finished, Gone, Progress, Seen
+from nodegraph.running.messages import Event, Finished, Gone, Progress, Seen
 
 FULL, FULL_BYTES = 1000, 32 << 20
 """Events that may wait, and what their pictures may hold. When there is more the reader waits, then the pipe is full,

@@ -14,7 +14,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QStandardPaths, Signal
 
-from nodegraph.files import Damaged, read_own, reason, remove_leftovers, write_atomic
+from nodegraph.formats.files import Damaged, read_own, reason, remove_leftovers, write_atomic
 
 LARGEST = 1 << 20  # bytes of a settings file
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QStandardPaths
 
-from nodegraph.files import read_own, reason, said_to_be, set_aside, usable_path, write_atomic
+from nodegraph.formats.files import read_own, reason, said_to_be, set_aside, usable_path, write_atomic
 
 MAX_RECENT = 12
 MAX_LIST = 1 << 20  # bytes of their list

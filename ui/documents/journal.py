@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nodegraph import workflow
-from nodegraph.files import read_limited, read_own, usable_path, write_atomic
+from nodegraph.formats import workflow
+from nodegraph.formats.files import read_limited, read_own, usable_path, write_atomic
 from nodegraph.graph import Graph, Port, diff
 
 MAX_BYTES = 1 << 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from nodegraph.files import remove_leftovers, said_to_be, set_aside
+from nodegraph.formats.files import remove_leftovers, said_to_be, set_aside
 from ui.base.lock import lock
 from ui.documents.journal import MOST_TRIES, TRIES, count_try, forget_tries
 from ui.documents.versions import History

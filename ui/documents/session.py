@@ -12,8 +12,8 @@ from uuid import uuid4
 from PySide6.QtCore import QLockFile, QObject, QSize, QTimer, Signal
 from PySide6.QtGui import QImage
 
-from nodegraph import png, workflow
-from nodegraph.files import Damaged, read_limited, reason, remove_leftovers
+from nodegraph.formats import png, workflow
+from nodegraph.formats.files import Damaged, read_limited, reason, remove_leftovers
 from nodegraph.graph import Graph
 from nodegraph.registry import Registry
 from ui.base.lock import lock

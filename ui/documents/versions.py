@@ -11,7 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 from stat import S_ISREG
 
-from nodegraph.files import remove_leftovers, write_atomic
+from nodegraph.formats.files import remove_leftovers, write_atomic
 
 MAX_COUNT = 100
 MAX_BYTES = 64 << 20

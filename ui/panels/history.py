@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from nodegraph import workflow
+from nodegraph.formats import workflow
 from ui.canvas.paint.thumbnail import drawing, icon
 from ui.documents.document import Document
 from ui.documents.session import Session

@@ -13,7 +13,7 @@ from PySide6.QtCore import QEvent, QTimer
 from PySide6.QtGui import QGuiApplication, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
-from nodegraph import messages as m
+from nodegraph.running import messages as m
 from ui.base.text import duration
 from ui.base.theme import color, colors
 from ui.runs.engine import Engine

@@ -10,8 +10,8 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
-from nodegraph.messages import Event, Free, Gone, Holding, Idle, Memory, Report
-from nodegraph.plan import Plan
+from nodegraph.planning.plan import Plan
+from nodegraph.running.messages import Event, Free, Gone, Holding, Idle, Memory, Report
 from ui.base.text import byte_size
 from ui.documents.document import Document
 from ui.runs.engine import Engine

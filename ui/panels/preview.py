@@ -15,10 +15,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from nodegraph import png, workflow
-from nodegraph.files import write_atomic
+from nodegraph.formats import png, workflow
+from nodegraph.formats.files import write_atomic
 from nodegraph.graph import Graph
-from nodegraph.messages import Source
+from nodegraph.running.messages import Source
 from nodegraph.types import PREVIEW_SIDE, Picture
 from ui.canvas.paint.thumbnail import png_bytes
 from ui.documents.document import Document

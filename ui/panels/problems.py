@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
-from nodegraph.plan import Problem
+from nodegraph.planning.plan import Problem
 from ui.base.text import label
 from ui.base.theme import color, colors
 from ui.documents.document import Document

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nodegraph.builtin import REPEAT_BEGIN, REPEAT_END, STATES
-from nodegraph.expand import TypeOf, expand
 from nodegraph.graph import Graph, Node, Port, add_node, fresh_id
+from nodegraph.planning.expand import TypeOf, expand
+from nodegraph.planning.structure import Cycle, structure
 from nodegraph.reach import downstream
-from nodegraph.structure import Cycle, structure
 from ui.runs.run_state import owner
 
 WIDTH, GAP = 220.0, 80.0

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from nodegraph.calls import Call
-from nodegraph.keys import has_ref
+from nodegraph.planning.calls import Call
+from nodegraph.planning.keys import has_ref
 from nodegraph.types import Picture
 
 PICTURE_BYTES = 64 << 20

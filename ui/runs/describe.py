@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from nodegraph.expand import TypeOf
+from nodegraph.editing.seeds import seeds
 from nodegraph.graph import Graph, Port
 from nodegraph.node import REQUIRED, Input, Multiline, Output
-from nodegraph.seeds import seeds
+from nodegraph.planning.expand import TypeOf
 from nodegraph.types import type_name
 from ui.base.text import duration, label, value_text
 from ui.documents.scope import Scope

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from nodegraph.calls import Call
+from nodegraph.planning.calls import Call
 from ui.runs.node_run import places
 
 

@@ -8,10 +8,24 @@ from time import perf_counter
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
-from nodegraph.client import EngineClient
-from nodegraph.engine import Settings
 from nodegraph.graph import Graph
-from nodegraph.messages import Began, Event, Finished, Free, Gone, Heard, Idle, Look, Ready, Report, Run, Seen, Started
+from nodegraph.running.client import EngineClient
+from nodegraph.running.engine import Settings
+from nodegraph.running.messages import (
+    Began,
+    Event,
+    Finished,
+    Free,
+    Gone,
+    Heard,
+    Idle,
+    Look,
+    Ready,
+    Report,
+    Run,
+    Seen,
+    Started,
+)
 from ui.base.post import Post
 
 PATIENCE_MS = 3000
@@ -73,7 +87,7 @@ class Engine(QObject):
         self._client.start()
 
     def run(self, graph: Graph, targets: Sequence[str], receiver: Receiver, *, effects: bool = True) -> None:
-        """Compute the targets, in place of what is running. effects: see `nodegraph.messages.Run`.
+        """Compute the targets, in place of what is running. effects: see `nodegraph.running.messages.Run`.
 
         Whoever loses the engine to another receiver hears Idle, stopped. A receiver that ends calls `forget`.
         """

@@ -9,10 +9,10 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Qt, QThreadPool, Signal
 
-from nodegraph.calls import Call
-from nodegraph.keys import refs
-from nodegraph.messages import Look, Seen, Source
-from nodegraph.plan import Plan
+from nodegraph.planning.calls import Call
+from nodegraph.planning.keys import refs
+from nodegraph.planning.plan import Plan
+from nodegraph.running.messages import Look, Seen, Source
 from nodegraph.types import FULL_SIDE
 from ui.runs.engine import Engine
 from ui.runs.live_plan import LivePlan

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from nodegraph.graph import Graph
-from nodegraph.plan import Plan, Planner, plan
+from nodegraph.planning.plan import Plan, Planner, plan
 from ui.documents.document import Document
 
 PAUSE_MS = 120

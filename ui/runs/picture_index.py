@@ -13,9 +13,9 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from nodegraph import png
-from nodegraph.files import UNREADABLE, Damaged, read_own, said_to_be, set_aside, usable_path, write_atomic
-from nodegraph.messages import Event, Saved
+from nodegraph.formats import png
+from nodegraph.formats.files import UNREADABLE, Damaged, read_own, said_to_be, set_aside, usable_path, write_atomic
+from nodegraph.running.messages import Event, Saved
 
 COMPACT_AT = 1000
 """Lines that say nothing any more, before the file is written anew when it is read."""

@@ -16,10 +16,10 @@ from typing import Any, Literal, cast, get_args
 
 from PySide6.QtCore import QObject, Signal
 
-from nodegraph import messages as m
-from nodegraph import workflow
-from nodegraph.files import read_own, usable_path, write_atomic
+from nodegraph.formats import workflow
+from nodegraph.formats.files import read_own, usable_path, write_atomic
 from nodegraph.graph import Graph
+from nodegraph.running import messages as m
 from nodegraph.types import Picture
 from ui.base.lock import lock
 from ui.runs.engine import Engine

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, QThreadPool, Signal
 
-from nodegraph import workflow
+from nodegraph.formats import workflow
 from nodegraph.graph import Graph
-from nodegraph.messages import Source
+from nodegraph.running.messages import Source
 from nodegraph.types import Picture
 from ui.runs.kept_pictures import Pictures
 from ui.runs.picture_index import Made

@@ -11,8 +11,8 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from nodegraph import messages as m
-from nodegraph.calls import Call
+from nodegraph.planning.calls import Call
+from nodegraph.running import messages as m
 from nodegraph.types import Picture
 from ui.base.kept import Kept
 from ui.base.telling import Telling

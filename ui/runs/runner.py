@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QObject, Signal
 
-from nodegraph.draft import draft
+from nodegraph.editing.draft import draft
+from nodegraph.editing.seeds import with_new_seeds, with_seeds_of
 from nodegraph.graph import Graph
-from nodegraph.messages import Event, Gone, Idle, Planned, Ready
-from nodegraph.plan import Plan
-from nodegraph.seeds import with_new_seeds, with_seeds_of
+from nodegraph.planning.plan import Plan
+from nodegraph.running.messages import Event, Gone, Idle, Planned, Ready
 from ui.documents.document import Document
 from ui.runs.describe import summary
 from ui.runs.engine import Engine

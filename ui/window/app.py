@@ -9,9 +9,9 @@ from pathlib import Path
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
-from nodegraph import workflow
-from nodegraph.engine import Settings as EngineSettings
+from nodegraph.formats import workflow
 from nodegraph.registry import Registry
+from nodegraph.running.engine import Settings as EngineSettings
 from ui.base import theme
 from ui.base.garbage import GarbageCollector
 from ui.base.settings import Settings, settings_folder

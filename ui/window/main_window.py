@@ -10,8 +10,8 @@ from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTemporaryDir, QTimer
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar
 
-from nodegraph.engine import Settings as EngineSettings
 from nodegraph.registry import Registry
+from nodegraph.running.engine import Settings as EngineSettings
 from ui.actions.keys import bound
 from ui.actions.keys_dialog import KeysDialog
 from ui.actions.menus import build_menus

@@ -21,8 +21,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from nodegraph import workflow
 from nodegraph.builtin import NOTE
+from nodegraph.formats import workflow
 from nodegraph.graph import Graph
 from ui.base import theme
 from ui.base.text import label

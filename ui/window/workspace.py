@@ -8,7 +8,7 @@ from functools import cached_property
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
-from nodegraph.plan import Plan
+from nodegraph.planning.plan import Plan
 from ui.actions.table import Action
 from ui.app_view.form import AppView
 from ui.canvas.actions import canvas_actions

@@ -6,7 +6,7 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QMenu
 
-from nodegraph.engine import Settings as EngineSettings
+from nodegraph.running.engine import Settings as EngineSettings
 from ui.actions.keys import PRESETS, bound, conflicts
 from ui.actions.keys_dialog import KeysDialog
 from ui.actions.search import ActionSearch, search

@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from nodegraph.app_view import App, set_app
+from nodegraph.formats.app_rows import App, set_app
 from nodegraph.graph import Port
 from nodegraph.types import Picture
 from ui.app_view.chooser import SHOWN, ChooseDialog

@@ -7,10 +7,10 @@ import threading
 import pytest
 from PySide6.QtCore import QObject
 
-from nodegraph.calls import Call
-from nodegraph.engine import Settings
 from nodegraph.graph import Graph, Node
-from nodegraph.messages import Event, Finished, Gone, Idle, Planned, Started
+from nodegraph.planning.calls import Call
+from nodegraph.running.engine import Settings
+from nodegraph.running.messages import Event, Finished, Gone, Idle, Planned, Started
 from tests.ui.engines import LONG, Desk, loop
 from ui.base.post import FULL, Post
 from ui.runs.call_records import Records

@@ -6,9 +6,9 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QPlainTextEdit, QWidget
 
-from nodegraph.engine import Settings as EngineSettings
 from nodegraph.graph import Graph, Node
-from nodegraph.messages import Failed, Idle, Report, Started
+from nodegraph.running.engine import Settings as EngineSettings
+from nodegraph.running.messages import Failed, Idle, Report, Started
 from ui.base.restyle import leave_for_later, out_of_sight
 from ui.panels.outline import Outline
 from ui.panels.trajectory import TrajectoryPanel

@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodegraph.files import HIDDEN
+from nodegraph.formats.files import HIDDEN
 from ui.base.settings import Preferences, Settings, sealed, settings_folder, unsealed
 
 

@@ -8,8 +8,8 @@ from PySide6.QtGui import QAction, QColor, QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QColorDialog, QInputDialog, QMenu
 
-from nodegraph import clip
 from nodegraph import graph as edits
+from nodegraph.editing import clipboard
 from nodegraph.graph import Port
 from ui.canvas.actions import canvas_actions
 from ui.canvas.canvas import Canvas
@@ -369,7 +369,7 @@ def test_the_clip_of_a_frame_takes_what_is_in_it_along(canvas):
     press(canvas, Qt.Key.Key_J, CTRL)
     QTest.keyClick(canvas.editor.box, Qt.Key.Key_Escape)
     press(canvas, Qt.Key.Key_C, CTRL)
-    copied = clip.paste(canvas.document.graph, QApplication.clipboard().text(), (0, 0))[1]
+    copied = clipboard.paste(canvas.document.graph, QApplication.clipboard().text(), (0, 0))[1]
     assert set(copied) == {"frame_2", "left_2", "right_2"}
 
 

@@ -9,10 +9,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from nodegraph import graph as edits
+from nodegraph.formats.workflow import FARTHEST
 from nodegraph.graph import Graph, Node, Port
-from nodegraph.messages import Failed, Finished
+from nodegraph.running.messages import Failed, Finished
 from nodegraph.types import Picture
-from nodegraph.workflow import FARTHEST
 from ui.base.theme import DARK
 from ui.canvas.canvas import Canvas
 from ui.canvas.commands import selection

@@ -5,11 +5,11 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
 
 from nodegraph import graph as edits
-from nodegraph.calls import Call
+from nodegraph.editing.group_body import NEW_SOCKET
 from nodegraph.graph import Graph, Node, Port
-from nodegraph.inside import NEW_SOCKET
-from nodegraph.messages import Finished
-from nodegraph.plan import plan
+from nodegraph.planning.calls import Call
+from nodegraph.planning.plan import plan
+from nodegraph.running.messages import Finished
 from nodegraph.types import Picture
 from ui.canvas.commands import selection
 from ui.canvas.gestures import arrange

@@ -2,7 +2,8 @@
 
 import pytest
 
-from nodegraph import limits, workflow
+from nodegraph import limits
+from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node
 from nodegraph.limits import MAX_NAME, check_growth
 from ui.canvas.actions import canvas_actions

@@ -4,8 +4,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import QRectF
 
-from nodegraph import clip, edits, grouping
 from nodegraph import graph as basic
+from nodegraph.editing import clipboard, grouping, wires
 from nodegraph.graph import Graph, Node, Port
 from ui.canvas.scene.scene import Scene
 from ui.documents.document import Document
@@ -39,24 +39,24 @@ def step(scope: Scope, kind: str, a: int, b: int) -> None:
         case "enter" if scope.can_enter(one):
             scope.enter(one)
         case "remove":
-            scope.edit("Remove", edits.remove, {one, other})
+            scope.edit("Remove", wires.remove, {one, other})
         case "heal":
-            scope.edit("Heal", edits.remove_and_heal, {one}, {one: scope.type_of(one)})
+            scope.edit("Heal", wires.remove_and_heal, {one}, {one: scope.type_of(one)})
         case "link" if scope.type_of(one).outputs and scope.type_of(other).inputs and one != other:
             output, input = scope.type_of(one).outputs[0], scope.type_of(other).inputs[0]
             scope.edit("Link", basic.connect, Port(one, output.name), Port(other, input.name))
         case "cut" if links:
             scope.edit("Cut", basic.disconnect, links[a % len(links)])
         case "bend" if links:
-            scope.edit("Bend", edits.add_reroute, links[a % len(links)], (1.0 * a, 1.0 * b))
+            scope.edit("Bend", wires.add_reroute, links[a % len(links)], (1.0 * a, 1.0 * b))
         case "move":
             scope.edit("Move", basic.move_nodes, {one: (a * 7.0, b * 9.0)})
         case "mode":
-            scope.edit("Mute", edits.set_mode, {one, other}, "muted")
+            scope.edit("Mute", wires.set_mode, {one, other}, "muted")
         case "rename":
             scope.edit("Rename", lambda g: basic.change_node(g, one, title=f"T{a}"))
         case "copy":
-            scope.edit("Copy", lambda g: clip.duplicate(g, {one, other}, (20, 20))[0])
+            scope.edit("Copy", lambda g: clipboard.duplicate(g, {one, other}, (20, 20))[0])
         case "group":
             try:
                 scope.edit("Group", grouping.make_group, {one, other}, basic.fresh_id(Graph(graph.groups), "G"))

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from nodegraph.engine import Settings as EngineSettings
+from nodegraph.running.engine import Settings as EngineSettings
 from ui.actions.keys_dialog import KeysDialog
 from ui.app_view.chooser import ChooseDialog
 from ui.app_view.form import AppView

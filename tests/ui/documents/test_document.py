@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodegraph import workflow
+from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node, Port, add_node, connect, move_nodes, remove_nodes
 from nodegraph.node import REQUIRED
 from nodegraph.registry import Registry

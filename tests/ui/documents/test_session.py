@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PySide6.QtGui import QColor, QImage
 
-from nodegraph import png, workflow
-from nodegraph.files import HIDDEN
+from nodegraph.formats import png, workflow
+from nodegraph.formats.files import HIDDEN
 from nodegraph.graph import Graph, Node, add_node
 from nodegraph.registry import Registry
 from ui.canvas.paint.thumbnail import png_bytes

@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from nodegraph import workflow
+from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node
 from nodegraph.registry import Registry
 from ui.documents import versions

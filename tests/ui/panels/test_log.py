@@ -6,7 +6,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 
 from nodegraph.graph import change_node
-from nodegraph.messages import Failed, Finished, Planned, Progress, Saved, Warned
+from nodegraph.running.messages import Failed, Finished, Planned, Progress, Saved, Warned
 from tests.ui.engines import LONG, Desk, slow
 from ui.base import theme
 from ui.panels.log import LEVELS, PIECE, LogPanel

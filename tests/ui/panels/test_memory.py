@@ -5,7 +5,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from nodegraph.graph import Graph, Node, Port
-from nodegraph.messages import Finished
+from nodegraph.running.messages import Finished
 from tests.ui.engines import LONG, Desk
 from ui.panels.memory import MemoryPanel
 from ui.runs.runner import Runner

@@ -8,11 +8,11 @@ from PySide6.QtGui import QGuiApplication, QImage, QPixmap, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog
 
-from nodegraph import workflow
-from nodegraph.calls import Call
-from nodegraph.engine import Settings
+from nodegraph.formats import workflow
 from nodegraph.graph import set_param
-from nodegraph.messages import Finished
+from nodegraph.planning.calls import Call
+from nodegraph.running.engine import Settings
+from nodegraph.running.messages import Finished
 from nodegraph.types import Picture
 from ui.panels.preview import Preview
 from ui.runs.engine import Engine

@@ -7,7 +7,7 @@ from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QTabWidget, QWidget
 
-from nodegraph.messages import Finished, Idle, Planned
+from nodegraph.running.messages import Finished, Idle, Planned
 from nodegraph.types import Picture
 from tests.ui.counting import calls
 from tests.ui.engines import LONG, Desk, slow

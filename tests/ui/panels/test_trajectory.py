@@ -7,10 +7,10 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from nodegraph import workflow
+from nodegraph.formats import workflow
 from nodegraph.graph import set_param
-from nodegraph.messages import Finished
 from nodegraph.registry import discover
+from nodegraph.running.messages import Finished
 from tests.ui.engines import LONG, Desk, loop
 from ui.panels.trajectory import TrajectoryPanel
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from nodegraph import workflow
+from nodegraph.editing.grouping import ungroup
+from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Port, set_param
-from nodegraph.group_type import document_types
-from nodegraph.grouping import ungroup
-from nodegraph.plan import plan
+from nodegraph.planning.group_type import document_types
+from nodegraph.planning.plan import plan
 from nodegraph.registry import discover
 from ui.runs.branches import continue_from, decode_here, find_loop
 

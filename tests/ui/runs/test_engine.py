@@ -8,8 +8,8 @@ import pytest
 import shiboken6
 from PySide6.QtCore import QObject
 
-from nodegraph.engine import Settings
-from nodegraph.messages import Event, Gone
+from nodegraph.running.engine import Settings
+from nodegraph.running.messages import Event, Gone
 from tests.ui.engines import LONG, slow
 from ui.runs.engine import Engine
 

@@ -3,7 +3,7 @@
 from PySide6.QtCore import QTimer
 
 from nodegraph.graph import remove_nodes
-from nodegraph.plan import plan
+from nodegraph.planning.plan import plan
 from ui.runs import live_plan
 from ui.runs.live_plan import LivePlan
 

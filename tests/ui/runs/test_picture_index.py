@@ -10,10 +10,10 @@ from PySide6.QtGui import QDrag, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton
 
-from nodegraph import png, workflow
-from nodegraph.engine import Settings as EngineSettings
+from nodegraph.formats import png, workflow
 from nodegraph.graph import Graph, set_param
-from nodegraph.messages import Saved
+from nodegraph.running.engine import Settings as EngineSettings
+from nodegraph.running.messages import Saved
 from tests.ui.counting import calls
 from tests.ui.large_pictures import plain_png
 from ui.documents.session import Session

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from nodegraph.engine import Settings
 from nodegraph.graph import change_node, set_param
-from nodegraph.messages import Finished, Started
+from nodegraph.running.engine import Settings
+from nodegraph.running.messages import Finished, Started
 from tests.ui.engines import LONG, Desk, loop, slow
 from ui.runs.engine import Engine
 from ui.runs.queue import Queue

@@ -3,7 +3,7 @@
 import pytest
 
 from nodegraph.graph import Node, Port, add_node, connect
-from nodegraph.messages import Memory, Report
+from nodegraph.running.messages import Memory, Report
 from tests.ui.engines import LONG, Desk, slow
 from ui.runs.kept_pictures import Pictures
 from ui.runs.results import Results

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from nodegraph.calls import Call
-from nodegraph.keys import Ref
-from nodegraph.messages import Failed, Finished, Gone, Idle, Planned, Progress, Started
+from nodegraph.planning.calls import Call
+from nodegraph.planning.keys import Ref
+from nodegraph.running.messages import Failed, Finished, Gone, Idle, Planned, Progress, Started
 from nodegraph.types import Picture
 from tests.toy_nodes.boxes import box
 from ui.runs.run_state import RunState

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nodegraph.graph import change_node, set_param
-from nodegraph.messages import Began, Event, Heard, Idle, Planned, Run, Started
+from nodegraph.running.messages import Began, Event, Heard, Idle, Planned, Run, Started
 from tests.ui.engines import LONG, Desk, loop, slow
 from ui.runs.runner import Runner
 

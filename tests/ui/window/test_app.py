@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nodegraph import workflow
+from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node, Port
 
 START = """

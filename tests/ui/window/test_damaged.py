@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QApplication
 
-from nodegraph.engine import Settings as EngineSettings
 from nodegraph.graph import Graph
 from nodegraph.registry import Registry
+from nodegraph.running.engine import Settings as EngineSettings
 from tests.ui.lived_in import kept, live_in, spoil
 from ui.base import theme
 from ui.base.settings import Preferences, Settings

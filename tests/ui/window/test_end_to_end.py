@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from nodegraph import workflow
+from nodegraph.formats import workflow
 
 ROOT = Path(__file__).parents[3]
 

@@ -13,11 +13,11 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
 
-from nodegraph import workflow
-from nodegraph.calls import Call
-from nodegraph.engine import Settings as EngineSettings
+from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node, Port, add_node
-from nodegraph.messages import Finished, Idle, Planned, Started
+from nodegraph.planning.calls import Call
+from nodegraph.running.engine import Settings as EngineSettings
+from nodegraph.running.messages import Finished, Idle, Planned, Started
 from ui.base import theme
 from ui.base.settings import Settings
 from ui.canvas.commands.one_node import open_row
@@ -439,9 +439,9 @@ def test_a_template_is_a_document_without_a_file(window, monkeypatch, qtbot):
 BUILD = """
 import sys
 from PySide6.QtWidgets import QApplication
-from nodegraph.engine import Settings
+from nodegraph.running.engine import Settings
 from nodegraph.registry import discover
-from nodegraph.messages import Finished, Idle, Planned, Started
+from nodegraph.running.messages import Finished, Idle, Planned, Started
 from ui import theme
 from ui.canvas.commands.adding import add, offers
 from ui.window.main_window import MainWindow

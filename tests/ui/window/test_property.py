@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QColorDialog, QDialog, QFileDialog, QInputDialog, QMessageBox
 
-from nodegraph.engine import Settings as EngineSettings
+from nodegraph.running.engine import Settings as EngineSettings
 from ui.window.main_window import MainWindow
 
 STEPS = 150

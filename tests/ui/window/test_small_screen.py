@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtCore import QRect
 from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 
-from nodegraph.engine import Settings as EngineSettings
+from nodegraph.running.engine import Settings as EngineSettings
 from ui.widgets.buttons import small_button
 from ui.widgets.flow import FlowLayout
 from ui.window.main_window import MainWindow

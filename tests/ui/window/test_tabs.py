@@ -9,9 +9,9 @@ from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QTabBar
 
-from nodegraph import workflow
-from nodegraph.engine import Settings as EngineSettings
+from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node
+from nodegraph.running.engine import Settings as EngineSettings
 from ui.window.main_window import MainWindow
 from ui.window.tabs import UNSAVED
 

@@ -8,7 +8,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QTest
 
-from nodegraph import workflow
+from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node
 from ui.base import theme
 from ui.canvas.paint.thumbnail import drawing

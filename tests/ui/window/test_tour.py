@@ -6,7 +6,7 @@ from PySide6.QtCore import QRect, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit, QWidget
 
-from nodegraph.messages import Idle
+from nodegraph.running.messages import Idle
 from ui.documents.document import Document
 from ui.runs.run_state import RunState
 from ui.window.tour import STEPS, Tour, beside

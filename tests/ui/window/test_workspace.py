@@ -8,11 +8,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QSlider
 
-from nodegraph.app_view import App, set_app
-from nodegraph.engine import Settings
+from nodegraph.formats.app_rows import App, set_app
 from nodegraph.graph import Graph, Port, disconnect
-from nodegraph.messages import Failed
 from nodegraph.registry import Registry
+from nodegraph.running.engine import Settings
+from nodegraph.running.messages import Failed
 from tests.ui.engines import LONG
 from ui.canvas.commands import selection
 from ui.documents.session import Session

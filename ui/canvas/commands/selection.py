@@ -12,11 +12,12 @@ from PySide6.QtCore import QPointF, QRectF, QSizeF
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QApplication, QColorDialog, QInputDialog
 
-from nodegraph import clip, edits, grouping, workflow
 from nodegraph.builtin import FRAME, NOTE
+from nodegraph.editing import clipboard, grouping, wires
+from nodegraph.editing.group_body import is_wall
+from nodegraph.editing.redefine import redefine
+from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Mode, Node, Port, add_node, disconnect, fresh_id, set_param
-from nodegraph.inside import is_wall
-from nodegraph.redefine import redefine
 from ui.canvas.commands.one_node import rename
 from ui.canvas.overlays.group_dialog import GroupDialog
 from ui.canvas.overlays.notes import open_note
@@ -45,7 +46,7 @@ def tried(canvas: Canvas, title: str, act: Callable[..., object], *args: object)
 
 def delete(canvas: Canvas) -> None:
     if canvas.selection:
-        canvas.scope.edit(counted("Delete", len(canvas.selection)), edits.remove, canvas.selection)
+        canvas.scope.edit(counted("Delete", len(canvas.selection)), wires.remove, canvas.selection)
 
 
 def delete_and_heal(canvas: Canvas) -> None:
@@ -53,7 +54,7 @@ def delete_and_heal(canvas: Canvas) -> None:
     if canvas.selection:
         types = {id: canvas.scene.nodes[id].type for id in canvas.selection}
         text = counted("Delete and heal", len(canvas.selection))
-        canvas.scope.edit(text, edits.remove_and_heal, canvas.selection, types)
+        canvas.scope.edit(text, wires.remove_and_heal, canvas.selection, types)
 
 
 def set_mode(canvas: Canvas, mode: Mode) -> None:
@@ -61,7 +62,7 @@ def set_mode(canvas: Canvas, mode: Mode) -> None:
     ids = [id for id in canvas.selection if not canvas.scene.nodes[id].type.annotation]
     if ids:
         verb = {"muted": "Mute", "bypassed": "Bypass", "on": "Switch on"}[mode]
-        canvas.scope.edit(counted(verb, len(ids)), edits.set_mode, ids, mode)
+        canvas.scope.edit(counted(verb, len(ids)), wires.set_mode, ids, mode)
 
 
 def invert(canvas: Canvas) -> None:
@@ -74,7 +75,9 @@ def invert(canvas: Canvas) -> None:
 def copy(canvas: Canvas) -> bool:
     """Put the nodes on the system's clipboard as text; whether there were any."""
     try:
-        QApplication.clipboard().setText(clip.copy(canvas.scope.graph, canvas.scene.with_members(canvas.selection)))
+        QApplication.clipboard().setText(
+            clipboard.copy(canvas.scope.graph, canvas.scene.with_members(canvas.selection))
+        )
     except ValueError:
         return False  # nothing is selected
     return True
@@ -83,7 +86,7 @@ def copy(canvas: Canvas) -> bool:
 def cut(canvas: Canvas) -> None:
     if copy(canvas):
         ids = canvas.scene.with_members(canvas.selection)
-        canvas.scope.edit(counted("Cut", len(ids)), edits.remove, ids)
+        canvas.scope.edit(counted("Cut", len(ids)), wires.remove, ids)
 
 
 def paste(canvas: Canvas) -> None:
@@ -98,7 +101,7 @@ def paste(canvas: Canvas) -> None:
 
 def paste_text(canvas: Canvas, text: str, at: QPointF) -> None:
     """Add the nodes of a workflow's text; at: where their upper left corner goes, in world units. Raises ValueError."""
-    graph, ids = clip.paste(canvas.scope.graph, text, (round(at.x()), round(at.y())))
+    graph, ids = clipboard.paste(canvas.scope.graph, text, (round(at.x()), round(at.y())))
     canvas.scope.edit(counted("Paste", len(ids)), lambda _: graph)
     canvas.select(ids)
 
@@ -106,7 +109,7 @@ def paste_text(canvas: Canvas, text: str, at: QPointF) -> None:
 def insert_file(canvas: Canvas, path: Path, at: QPointF) -> None:
     """Add the nodes of a workflow file, or of a picture made by the program, as `paste_text` does."""
     found = workflow.load(path)
-    graph, ids = clip.insert(canvas.scope.graph, found, (round(at.x()), round(at.y())))
+    graph, ids = clipboard.insert(canvas.scope.graph, found, (round(at.x()), round(at.y())))
     canvas.scope.edit(f"Insert {path.stem}", lambda _: graph)
     canvas.select(ids)
 
@@ -116,8 +119,8 @@ def duplicate(canvas: Canvas, *, linked: bool = False) -> None:
     ids = canvas.scene.with_members(canvas.selection)
     if not ids:
         return
-    graph, copies = clip.duplicate(canvas.scope.graph, ids, BESIDE)
-    after = clip.link_like(graph, copies) if linked else graph
+    graph, copies = clipboard.duplicate(canvas.scope.graph, ids, BESIDE)
+    after = clipboard.link_like(graph, copies) if linked else graph
     canvas.scope.edit(counted("Duplicate", len(ids)), lambda _: after)
     canvas.select(copies.values())
 
@@ -237,7 +240,7 @@ def swap(canvas: Canvas) -> None:
 
     def change(graph: Graph) -> Graph:
         for a, b in pairs:
-            graph = edits.swap_inputs(graph, a, b)
+            graph = wires.swap_inputs(graph, a, b)
         return graph
 
     if pairs:
@@ -287,7 +290,7 @@ def name_output(canvas: Canvas, source: Port, name: str) -> None:
     readers = [link.dst for link in scene.links_of([source.node]) if link.src == source]
     get_at = {dst: _left_of(scene.socket_pos(dst, output=False)) for dst in readers}
     set_at = (right.right() + 60, scene.socket_pos(source, output=True).y() - HEADER)
-    canvas.scope.edit("Make variable", edits.make_variable, source, name, set_at, get_at)
+    canvas.scope.edit("Make variable", wires.make_variable, source, name, set_at, get_at)
 
 
 def _left_of(socket: QPointF) -> tuple[float, float]:
@@ -302,7 +305,7 @@ def reroute(canvas: Canvas) -> None:
 
     def change(graph: Graph) -> Graph:
         for dst, at in places.items():
-            graph = edits.add_reroute(graph, dst, (round(at.x()), round(at.y())))
+            graph = wires.add_reroute(graph, dst, (round(at.x()), round(at.y())))
         return graph
 
     if places:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from PySide6.QtCore import QPointF, QRectF
 
 from nodegraph.builtin import FRAME
+from nodegraph.editing.layout import NODE_GAP, Box, Layout, layering
 from nodegraph.graph import Graph, Node, move_nodes
-from nodegraph.layout import NODE_GAP, Box, Layout, layering
 from nodegraph.pieces import Work
 from ui.canvas.gestures.arranging import AT_ONCE, Arranging
 from ui.canvas.gestures.gestures import SNAP

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtWidgets import QProgressDialog
 
-from nodegraph.layout import Layout
+from nodegraph.editing.layout import Layout
 from nodegraph.pieces import Work
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QPainter, QPen, QPolygonF
 
-from nodegraph.edits import insert_on_link
+from nodegraph.editing.wires import insert_on_link
 from nodegraph.graph import Graph, change_node, move_nodes
 from nodegraph.node import Input, Output
 from nodegraph.reach import downstream, upstream

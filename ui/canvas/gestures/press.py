@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, Qt
 
-from nodegraph.edits import add_reroute
+from nodegraph.editing.group_body import is_wall
+from nodegraph.editing.wires import add_reroute
 from nodegraph.graph import Port
-from nodegraph.inside import is_wall
 from ui.canvas.commands.one_node import rename
 from ui.canvas.commands.selection import edit_group, tried
 from ui.canvas.gestures import rows

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 
-from nodegraph.edits import swap_inputs
+from nodegraph.editing.wires import swap_inputs
 from nodegraph.graph import Graph, Port, connect, disconnect
 from nodegraph.reach import downstream, upstream
 from nodegraph.types import accepts, style

@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from nodegraph.editing.redefine import Names
 from nodegraph.graph import Group
-from nodegraph.redefine import Names
 from ui.base.text import label
 from ui.base.theme import scaled
 from ui.widgets.order_list import OrderList

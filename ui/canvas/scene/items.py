@@ -7,7 +7,7 @@ from typing import Any
 from PySide6.QtCore import QPointF, QRectF, QSizeF
 from PySide6.QtGui import QPixmap
 
-from nodegraph.app_view import shows_picture
+from nodegraph.formats.app_rows import shows_picture
 from nodegraph.graph import Node, Port
 from nodegraph.node import NodeType
 from nodegraph.types import style

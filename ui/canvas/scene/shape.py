@@ -11,7 +11,7 @@ from typing import NamedTuple
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QPainterPath
 
-from nodegraph.layout import COLUMN_GAP
+from nodegraph.editing.layout import COLUMN_GAP
 from nodegraph.node import Input, Multiline, NodeType, Output
 
 WIDTH = 220.0

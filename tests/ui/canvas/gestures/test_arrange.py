@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QProgressBar, QProgressDialog, QPushButton
 
 from nodegraph import graph as edits
 from nodegraph.graph import Graph, Node, Port
-from nodegraph.messages import Finished
+from nodegraph.running.messages import Finished
 from nodegraph.types import Picture
 from ui.canvas.commands import selection
 from ui.canvas.gestures import arrange

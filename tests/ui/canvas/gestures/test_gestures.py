@@ -154,7 +154,7 @@ def test_a_reroute_is_moved_by_its_middle_and_linked_from_its_ends(canvas, hand)
 
 
 def bent(graph, link, pos):
-    from nodegraph.edits import add_reroute
+    from nodegraph.editing.wires import add_reroute
 
     return add_reroute(graph, link, pos)
 

@@ -7,8 +7,8 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QLineEdit, QPushButton
 
+from nodegraph.editing.group_body import is_wall
 from nodegraph.graph import Port
-from nodegraph.inside import is_wall
 from ui.canvas.commands import selection
 from ui.canvas.overlays.group_dialog import GroupDialog, SocketList
 

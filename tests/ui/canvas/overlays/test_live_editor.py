@@ -5,7 +5,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPlainTextEdit
 
 from nodegraph import graph as edits
-from nodegraph.engine import Settings
+from nodegraph.running.engine import Settings
 from ui.canvas.commands import one_node, selection
 from ui.canvas.overlays.live_editor import LiveEditor
 from ui.canvas.overlays.palette import Palette

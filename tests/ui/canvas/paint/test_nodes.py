@@ -11,9 +11,9 @@ from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QApplication
 
 from nodegraph import graph as edits
-from nodegraph.engine import Settings
 from nodegraph.graph import Node, Port
-from nodegraph.messages import Failed, Finished, Planned, Progress, Started
+from nodegraph.running.engine import Settings
+from nodegraph.running.messages import Failed, Finished, Planned, Progress, Started
 from nodegraph.types import ListOf, Picture, socket_type
 from ui.base import theme
 from ui.base.text import byte_size

@@ -6,9 +6,9 @@ import pytest
 from PySide6.QtCore import QObject
 
 from nodegraph import graph as edits
-from nodegraph.calls import Call
 from nodegraph.graph import Node
-from nodegraph.messages import Finished, Planned
+from nodegraph.planning.calls import Call
+from nodegraph.running.messages import Finished, Planned
 from nodegraph.types import Picture
 from ui.base.kept import Kept
 from ui.base.post import Post

@@ -1,0 +1,1 @@
+"""Edits that people make: pure functions from a graph to a graph."""

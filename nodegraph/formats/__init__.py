@@ -1,0 +1,1 @@
+"""Files that hold graphs: read, written, and told from other files."""

@@ -1,0 +1,275 @@
+"""Turn a graph into the calls that compute it, each named by the key of its result.
+
+Zones are unrolled here, so the calls form a plain list; nodes whose inputs and outputs are all plain
+are evaluated here (folded), so their *values* enter the keys downstream. What is wrong with the graph
+comes out of the same pass. A planner keeps what it found: after an edit of parameters it plans what the
+edit reaches, and no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf
+from typing import Any
+
+from nodegraph.builtin import VARIABLE_GET, VARIABLE_SET
+from nodegraph.graph import Graph, Node
+from nodegraph.limits import TooMuch
+from nodegraph.node import NodeType
+from nodegraph.pieces import Pieces, Work, in_parts
+from nodegraph.planning.calls import Call, Problem, Record
+from nodegraph.planning.evaluate import Evaluator
+from nodegraph.planning.expand import PASSED, Flat, expanding
+from nodegraph.planning.group_type import document_types
+from nodegraph.planning.keys import Ref, refs
+from nodegraph.planning.structure import Cycle, Structure, structuring
+
+LARGE = 3_000
+"""Nodes whose plan is put together in one piece."""
+
+__all__ = ["Call", "Plan", "Planner", "Problem", "Ref", "plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a graph comes down to.
+
+    calls: by key, dependencies first. keys: the last call of each node that has one. problems: what is wrong on the
+    way to the targets. outputs: what nodes without a call of their own pass on (groups, ends of zones, switches).
+    """
+
+    calls: Mapping[str, Call]
+    keys: Mapping[str, str]
+    problems: tuple[Problem, ...]
+    outputs: Mapping[str, tuple[Any, ...]]
+
+    def roots(self, target: str) -> tuple[str, ...]:
+        """The calls that make what this node shows; none for a plain value, or when there is a problem."""
+        if target in self.keys:
+            return (self.keys[target],)
+        return tuple(dict.fromkeys(ref.key for value in self.outputs.get(target, ()) for ref in refs(value)))
+
+    @cached_property
+    def num_results(self) -> int:
+        """How many calls compute a result; the others are sinks."""
+        return sum(1 for call in self.calls.values() if call.type.outputs)
+
+    @cached_property
+    def twins(self) -> Mapping[str, list[str]]:
+        """Nodes that have one result, by its key: it is computed for one of them, and the others have it too."""
+        if len(set(self.keys.values())) == len(self.keys):
+            return {}
+        nodes: dict[str, list[str]] = {}
+        for node, key in self.keys.items():
+            nodes.setdefault(key, []).append(node)
+        return {key: shared for key, shared in nodes.items() if len(shared) > 1}
+
+
+def plan(
+    graph: Graph, registry: Mapping[str, NodeType], targets: Iterable[str] | None = None, environment: str = ""
+) -> Plan:
+    """The plan of one graph; see Planner."""
+    return Planner(registry, environment).plan(graph, targets)
+
+
+class Planner:
+    """Plans one version of a graph after the other.
+
+    environment: what else decides the bits of results, such as the kind of device; part of every key.
+    """
+
+    def __init__(self, registry: Mapping[str, NodeType], environment: str = "") -> None:
+        self._registry = registry
+        self._graph = Graph()
+        self._flat, self._structure = Flat({}, {}), Structure((), {})
+        self._types = registry
+        self._evaluator = Evaluator(environment)
+        self._loading: tuple[Graph, Pieces[None]] | None = None
+        self._targets: tuple[str, ...] | None = None
+        self._tables: _Tables | None = None
+        self._plan: Plan | None = None
+        self._refused: tuple[Graph, Plan] | None = None  # a graph of which nothing can be planned
+        self._work: tuple[Graph, tuple[str, ...] | None, Work[Plan]] | None = None
+
+    def plan(self, graph: Graph, targets: Iterable[str] | None = None) -> Plan:
+        """The calls that compute the targets; without targets, every node. A bad graph gives problems, not errors."""
+        work = self._working(graph, targets)
+        work.go_on(inf)
+        self._work = None  # files may be others the next time
+        return work.result
+
+    def prepare(self, graph: Graph, seconds: float, targets: Iterable[str] | None = None) -> bool:
+        """Do a part of what `plan` does; whether that has only to be picked up now.
+
+        seconds: after which to stop. For those who have something else to do meanwhile; call again to go on.
+        """
+        return self._working(graph, targets).go_on(seconds)
+
+    def _working(self, graph: Graph, targets: Iterable[str] | None) -> Work[Plan]:
+        targets = None if targets is None else tuple(targets)
+        if self._work is None or self._work[0] is not graph or self._work[1] != targets:
+            self._work = graph, targets, Work(self._planning(graph, targets))
+        return self._work[2]
+
+    def _planning(self, graph: Graph, targets: tuple[str, ...] | None) -> Pieces[Plan]:
+        stale = yield from self._evaluator.checking_files()
+        if self._plan and not stale and graph is self._graph and targets == self._targets:
+            return self._plan
+        if self._refused and graph is self._refused[0]:
+            return self._refused[1]
+        try:
+            yield from self._take(graph)
+        except (Cycle, TooMuch) as why:
+            self._loading = None
+            ids = why.nodes if isinstance(why, Cycle) else (why.node,)
+            self._refused = graph, Plan({}, {}, tuple(Problem(id, None, str(why)) for id in ids), {})
+            return self._refused[1]
+        self._plan = None
+        if targets != self._targets:
+            self._targets, self._tables = targets, None
+        goals = self._goals(targets)
+        yield from self._evaluator.settling(goals)
+        self._plan = yield from self._collect(goals)
+        return self._plan
+
+    def _take(self, graph: Graph) -> Pieces[None]:
+        """Forget what the difference to the graph before reaches. Raises Cycle, TooMuch."""
+        if _other_params(self._graph, graph) is None:
+            # Parameters that are edited meanwhile do not matter to what is being done.
+            if self._loading is None or _other_params(self._loading[0], graph) is None:
+                self._loading = graph, self._load(graph)
+            for _ in self._loading[1]:  # not `yield from`, which would end it when this is given up
+                yield
+            self._loading = None
+        if changed := _other_params(self._graph, graph):
+            self._evaluator.replace(changed)
+            self._plan = None
+        self._graph = graph
+
+    def _load(self, graph: Graph) -> Pieces[None]:
+        known = graph.groups is self._graph.groups
+        types = self._types if known else document_types(graph.groups, self._registry)
+        yield
+        flat = yield from expanding(graph, types.get)
+        found = yield from structuring(flat)
+        yield from self._evaluator.loading(flat, found, types.get)
+        self._graph, self._types, self._flat, self._structure = graph, types, flat, found
+        self._plan = self._tables = None
+
+    def _goals(self, targets: tuple[str, ...] | None) -> tuple[str, ...]:
+        """The nodes to evaluate, each standing for those it is planned with."""
+        owners, exits = self._structure.owners, self._flat.exits
+        if targets is None:
+            return tuple(dict.fromkeys(owners.get(id, id) for id in self._structure.order))
+        found: dict[str, None] = {}
+        for target in targets:
+            ids = [port.node for port in exits[target]] if target in exits else [target]
+            found |= {owners.get(id, id): None for id in ids if id in self._flat.nodes}
+        return tuple(found)
+
+    def _collect(self, goals: tuple[str, ...]) -> Pieces[Plan]:
+        evaluator, tables = self._evaluator, self._tables
+        self._tables = None  # for when this is given up half-way
+        if tables is None or evaluator.switched or not tables.update(evaluator):
+            reached = _reachable(goals, evaluator.records)
+            tables = _Tables()
+            for number, ids in enumerate(in_parts((id for id in self._structure.order if id in reached), LARGE)):
+                if number:
+                    yield
+                tables.add(ids, evaluator.records)
+        evaluator.dropped.clear()
+        evaluator.made.clear()
+        evaluator.switched = False
+        self._tables = tables
+        problems = dict.fromkeys(problem for found in tables.problems.values() for problem in found)
+        return Plan(dict(tables.calls), dict(tables.keys), tuple(problems), self._outputs())
+
+    def _outputs(self) -> dict[str, tuple[Any, ...]]:
+        values = self._evaluator.values
+        outputs = {id: value.outputs for id in self._structure.forms if (value := values.get(id))}
+        for id, ports in self._flat.exits.items():
+            outputs[id] = tuple(self._evaluator.output(port) for port in ports if values.get(port.node))
+        return outputs
+
+
+class _Tables:
+    """What the records that count come to together."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, Call] = {}
+        self.keys: dict[str, str] = {}
+        self.problems: dict[str, tuple[Problem, ...]] = {}
+        self._uses: dict[str, int] = {}  # how many records have a call
+        self._ids: set[str] = set()
+
+    def add(self, ids: Iterable[str], records: Mapping[str, Record]) -> None:
+        """Those with these owners, sources first."""
+        for id in ids:
+            if id in records:
+                self._ids.add(id)
+                self._add(id, records[id])
+
+    def update(self, evaluator: Evaluator) -> bool:
+        """Take what the evaluator did since. False when that cannot be told from the changes alone."""
+        for id, record in evaluator.dropped.items():
+            if id in self._ids and not self._remove(id, record):
+                return False
+        for id in evaluator.made:
+            if id in self._ids:
+                self._add(id, evaluator.records[id])
+        return True
+
+    def _add(self, id: str, record: Record) -> None:
+        for key, call in record.calls.items():
+            self.calls.setdefault(key, call)
+            self._uses[key] = self._uses.get(key, 0) + 1
+        self.keys.update(record.keys)
+        if record.problems:
+            self.problems[id] = tuple(record.problems)
+
+    def _remove(self, id: str, record: Record) -> bool:
+        for key in record.calls:
+            if self._uses[key] > 1:
+                return False  # another node has the same result: which one is to have the call now?
+            del self._uses[key], self.calls[key]
+        for node in record.keys:
+            del self.keys[node]
+        self.problems.pop(id, None)
+        return True
+
+
+def _other_params(before: Graph, after: Graph) -> dict[str, Node] | None:
+    """The nodes that have other parameters and are otherwise as before; None when more than that is different."""
+    if before.links is not after.links or before.groups is not after.groups or len(before.nodes) != len(after.nodes):
+        return None
+    changed: dict[str, Node] = {}
+    old_nodes = before.nodes
+    if old_nodes is after.nodes:
+        return changed
+    for id, node in after.nodes.items():
+        old = old_nodes.get(id)
+        if old is node:
+            continue
+        if old is None or old.type != node.type or old.mode != node.mode:
+            return None
+        if old.params is node.params:
+            continue
+        if node.type in (VARIABLE_GET, VARIABLE_SET):
+            return None
+        if node.type not in PASSED:
+            changed[id] = node
+    return changed
+
+
+def _reachable(goals: Iterable[str], records: Mapping[str, Record]) -> set[str]:
+    found: set[str] = set()
+    todo = list(goals)
+    while todo:
+        id = todo.pop()
+        if id not in found:
+            found.add(id)
+            if id in records:
+                todo += records[id].used
+    return found

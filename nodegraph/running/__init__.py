@@ -1,0 +1,1 @@
+"""From calls to results: the cache, the engine, and what the editor and the engine say to each other."""

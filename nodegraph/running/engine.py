@@ -1,0 +1,360 @@
+"""The engine: plans graphs, computes what is not cached, says what happens; in this process or in its own."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import gc
+import importlib
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from math import inf
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import cast
+
+from nodegraph.formats import workflow
+from nodegraph.formats.files import remove_leftovers
+from nodegraph.graph import Graph
+from nodegraph.planning.plan import Plan, Planner
+from nodegraph.registry import discover
+from nodegraph.running.cache import Cache, DiskCache
+from nodegraph.running.executor import Complaint, execute, own_preview
+from nodegraph.running.messages import (
+    Began,
+    Event,
+    Failed,
+    Free,
+    Heard,
+    Holding,
+    Idle,
+    Look,
+    Memory,
+    Ready,
+    Report,
+    Request,
+    Run,
+    Seen,
+    Source,
+    Warned,
+)
+
+LIBRARY_SETTINGS = {
+    # Without this, each file a library looks for on its hub costs half a minute of retries when there is no network.
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "DIFFUSERS_VERBOSITY": "error",
+    # Threads that spin while they wait for each other take the cores from whoever they wait for: beside one other busy
+    # process on two cores, small layers took ten times as long.
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+"""Set before anything imports those libraries, unless the user has set them."""
+
+DISK_BYTES = 4 << 30
+PLANNING_SECONDS = 0.05
+"""Of planning, before the engine looks whether something else is wanted."""
+
+
+def cache_folder() -> str:
+    """Where results are kept between runs: DENOODLE_CACHE, or the platform's folder for what may be deleted."""
+    if chosen := os.environ.get("DENOODLE_CACHE"):
+        return chosen
+    home = Path.home()
+    if sys.platform == "win32":
+        return str(Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "denoodle" / "cache")
+    if sys.platform == "darwin":
+        return str(home / "Library" / "Caches" / "denoodle")
+    return str(Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "denoodle")
+
+
+def quarter_of_memory() -> int:
+    """In bytes."""
+    if sys.platform == "win32":
+        return 2 << 30  # the standard library cannot tell there
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an engine is started.
+
+    package: where the node types are. device: cpu, cuda, mps or auto. cache: the folder of results on disk; None
+    keeps them in memory alone. memory_bytes: what results may take up in memory. out_dir: where sinks write.
+    """
+
+    package: str = "nodes"
+    device: str = "auto"
+    cache: str | None = field(default_factory=cache_folder)
+    memory_bytes: int = field(default_factory=quarter_of_memory)
+    out_dir: str = "output"
+
+
+class Engine:
+    """What one process keeps from run to run: node types, plans and results.
+
+    The package may offer these functions: `environment(device)`, a text for what changes bits; `codec()`, which writes
+    results to disk; `complaint(outputs, arguments)`, why a result must not be passed on; `configure(device)`, which
+    loads what computing needs; `models()`, the Holdings in memory, and `free(id)`, which forgets one. Raises ValueError
+    or ImportError when the package or the device is not there.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        for name, value in LIBRARY_SETTINGS.items():
+            os.environ.setdefault(name, value)
+        self._settings = settings
+        self._package = importlib.import_module(settings.package)
+        self.registry = discover(settings.package)
+        self.environment = ""
+        if hasattr(self._package, "environment"):
+            self.environment = self._package.environment(settings.device)
+        disk = None
+        if settings.cache is not None and hasattr(self._package, "codec"):
+            disk = DiskCache(Path(settings.cache), DISK_BYTES, self._package.codec())
+        self.cache = Cache(settings.memory_bytes, disk)
+        self._complaint: Complaint = getattr(self._package, "complaint", lambda outputs, given: None)
+        self._planner = Planner(self.registry, self.environment)
+        self._written: dict[str, list[str]] = {}  # files, by the key of the sink that wrote them
+
+    def configure(self) -> None:
+        """Get ready to compute. Takes seconds (torch and more are imported), and planning does without."""
+        if hasattr(self._package, "configure"):
+            self._package.configure(self._settings.device)
+        remove_leftovers(Path(self._settings.out_dir), deep=True)
+        # What the libraries made at import stays for good; each of the collector's full passes over it takes 0.4 s.
+        gc.collect()
+        gc.freeze()
+
+    def plan(self, graph: Graph, targets: tuple[str, ...]) -> Plan:
+        return cast(Plan, self.plan_some(graph, targets, inf))
+
+    def plan_some(self, graph: Graph, targets: tuple[str, ...], seconds: float) -> Plan | None:
+        """Plan for so long; None when there is more to do: call again to go on."""
+        try:
+            return self._planner.plan(graph, targets) if self._planner.prepare(graph, seconds, targets) else None
+        except Exception:
+            self._planner = Planner(self.registry, self.environment)  # this one stopped half-way
+            raise
+
+    def execute(
+        self,
+        plan: Plan,
+        run: Run,
+        emit: Callable[[Event], None],
+        wanted: Callable[[str], bool] = lambda key: True,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Idle:
+        """Run what the plan of this run is missing; wanted and stop as for `nodegraph.running.executor.execute`."""
+        # Writing out a large graph takes longer than an unchanged run: only for those who may put it into a file.
+        sinks = any(call.type.is_sink and call.type.takes_context for call in plan.calls.values())
+        text = workflow.dumps(run.graph) if sinks and run.effects else ""
+        return execute(
+            plan,
+            run.targets,
+            self.cache,
+            emit,
+            wanted,
+            stop,
+            effects=run.effects,
+            written=self._written,
+            workflow=text,
+            out_dir=self._settings.out_dir,
+            complaint=self._complaint,
+        )
+
+    def look(self, key: str, source: Source, max_side: int) -> Seen | None:
+        """What a result looks like, under the name of `key`; None when it is not kept."""
+        result, output = source
+        outputs = self.cache.get(result)
+        if outputs is None:
+            return None
+        preview = own_preview(outputs, output)
+        return Seen(key, preview(max_side) if preview else None, max_side)
+
+    def memory(self) -> Memory:
+        models: tuple[Holding, ...] = self._package.models() if hasattr(self._package, "models") else ()
+        disk = self.cache.disk
+        on_disk = (disk.count, disk.used) if disk else (0, 0)
+        return Memory(models, self.cache.sizes(), self.cache.memory_bytes, *on_disk)
+
+    def free(self, request: Free) -> None:
+        """Not while a call runs."""
+        for id in request.models:
+            self._package.free(id)
+        if "memory" in request.results:
+            self.cache.clear()
+        if "disk" in request.results and self.cache.disk:
+            self.cache.disk.clear()
+
+
+def serve(conn: Connection, settings: Settings) -> None:
+    """The main function of an engine process: receives requests or None (end), sends events. Does not return."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the editor to answer
+    faulthandler.enable()
+    with contextlib.suppress(OSError):  # Linux alone has this: when memory runs out, the editor is not what should end
+        Path("/proc/self/oom_score_adj").write_text("500")
+    start = time.perf_counter()
+    try:
+        engine = Engine(settings)
+        server = _Server(conn, engine)
+        logging.captureWarnings(True)
+        logging.getLogger().addHandler(_Warnings(server.emit))
+        server.emit(Ready(os.getpid(), time.perf_counter() - start, engine.environment))
+        threading.Thread(target=server.listen, name="listener", daemon=True).start()
+        engine.configure()
+        server.awake = True
+        server.emit(Heard())
+    except (ImportError, ValueError, OSError) as error:
+        conn.send(Failed("", f"The engine cannot start: {error}", traceback=traceback.format_exc()))
+        sys.exit(1)
+    server.work()
+
+
+class _Warnings(logging.Handler):
+    """Passes on what is written to Python's log in this process."""
+
+    def __init__(self, emit: Callable[[Event], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._emit = emit
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._emit(Warned(self.format(record).strip()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A Run and its plan. failed: why there is no plan."""
+
+    run: Run
+    plan: Plan
+    failed: Failed | None = None
+
+
+class _Server:
+    """Two threads: one listens and plans, one works.
+
+    `_latest` decides: a running call stops at its next progress report when the latest plan has no use for it, so
+    cancelling, superseding and editing while running are the same thing. What concerns memory waits for the end of
+    the running call, since models belong to the thread that works.
+    """
+
+    def __init__(self, conn: Connection, engine: Engine) -> None:
+        self._conn, self._engine = conn, engine
+        self._sending = threading.Lock()
+        self._inbox: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()  # None: look into the other one
+        self._requests: queue.SimpleQueue[Report | Free | Look] = queue.SimpleQueue()
+        self._looks: list[tuple[str, Source, int]] = []  # what is still to be looked at, the next one last
+        self._latest: _Task | None = None
+        self.awake = False  # what computing needs is loaded
+
+    def emit(self, event: Event) -> None:
+        with self._sending:
+            try:
+                self._conn.send(event)
+            except OSError:
+                self._end()
+
+    def listen(self) -> None:
+        run: Run | None = None  # what is being planned; another one takes its place
+        while True:
+            try:
+                if run is not None and not self._conn.poll():
+                    run = None if self._plan(run) else run
+                    continue
+                request: Request | None = self._conn.recv()
+            except (EOFError, OSError):
+                request = None  # the editor is gone
+            if request is None:
+                self._end()
+            elif isinstance(request, Run):
+                run = request
+                if self.awake:
+                    self.emit(Heard(run.ticket))
+            else:
+                self._requests.put(request)
+                self._inbox.put(None)
+
+    def _plan(self, run: Run) -> bool:
+        """Plan for a while; whether it is done and the run can begin."""
+        try:
+            plan = self._engine.plan_some(run.graph, run.targets, PLANNING_SECONDS)
+            if plan is None:
+                return False
+            self._latest = _Task(run, plan)
+        except Exception as error:
+            # A mistake in planning must not end the engine, and with it what is computed already.
+            failed = Failed("", f"The graph cannot be planned: {error}", traceback=traceback.format_exc())
+            self._latest = _Task(run, Plan({}, {}, (), {}), failed)
+        self._inbox.put(self._latest)
+        return True
+
+    def work(self) -> None:
+        while True:
+            while self._looks and self._inbox.empty():
+                self._look(*self._looks.pop())
+            task = self._inbox.get()
+            self._answer()
+            if task is not None and task is self._latest:
+                self._work_on(task)
+
+    def _work_on(self, task: _Task) -> None:
+        self.emit(Began(task.run.ticket))
+        if task.failed:
+            self.emit(task.failed)
+        for problem in task.plan.problems:
+            self.emit(Failed(problem.node, problem.message, problem.socket))
+
+        def stop() -> bool:
+            self._answer()
+            return self._latest is not task
+
+        def wanted(key: str) -> bool:
+            return self._latest is not None and key in self._latest.plan.calls
+
+        try:
+            idle = self._engine.execute(task.plan, task.run, self.emit, wanted, stop)
+        except Exception as error:  # as in `_take`
+            self.emit(Failed("", f"The graph cannot be run: {error}", traceback=traceback.format_exc()))
+            idle = Idle(0, 0, 0.0)
+        if task is self._latest:
+            self.emit(replace(idle, stopped=not task.run.targets))
+
+    def _look(self, key: str, source: Source, max_side: int) -> None:
+        try:
+            seen = self._engine.look(key, source, max_side)
+        except Exception as error:
+            self.emit(Warned(f"A result cannot be shown: {error}"))
+            return
+        if seen:
+            self.emit(seen)
+
+    def _answer(self) -> None:
+        """Do what was asked about memory since the last time; take note of what is to be looked at."""
+        asked = False
+        while not self._requests.empty():
+            request = self._requests.get()
+            if isinstance(request, Look):
+                asked_for = [(key, source, request.max_side) for key, source in request.sources.items()]
+                self._looks += asked_for[::-1]
+                continue
+            asked = True
+            if isinstance(request, Free):
+                try:
+                    self._engine.free(request)
+                except Exception as error:
+                    self.emit(Failed("", f"Memory cannot be freed: {error}", traceback=traceback.format_exc()))
+        if asked:
+            self.emit(self._engine.memory())
+
+    def _end(self) -> None:
+        self._engine.cache.close()
+        # A node may be deep in native code, where no exception reaches it.
+        os._exit(0)

@@ -1,0 +1,317 @@
+"""Compute the calls of a plan that are not in the cache, and say what happens."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from nodegraph.failure import explain
+from nodegraph.node import Cancelled, Context, NodeType
+from nodegraph.planning.calls import as_outputs
+from nodegraph.planning.fingerprints import Changed, changed, fingerprint
+from nodegraph.planning.keys import Ref, refs
+from nodegraph.planning.plan import Call, Plan
+from nodegraph.running.cache import Cache
+from nodegraph.running.messages import Event, Failed, Finished, Idle, Planned, Progress, Saved, Started
+from nodegraph.types import Picture, Previewable, accepts, type_of
+
+EVENT_SECONDS = 1 / 30
+"""Progress reports and previews closer together than this are left out: nobody sees them."""
+
+PICTURE_SHARE, PICTURE_ADVANCE = 0.1, 0.05
+"""Pictures of results along the way may take this share of a run's time, after these seconds in advance; half of
+them is left for the last picture of each node."""
+
+Emit = Callable[[Event], None]
+Preview = Callable[[], Picture | None]
+Complaint = Callable[[Mapping[str, Any], Mapping[str, Any]], str | None]
+"""(outputs, arguments) of a call that was made: why its results must not be passed on; None when they may."""
+
+
+def execute(
+    plan: Plan,
+    targets: Iterable[str],
+    cache: Cache,
+    emit: Emit,
+    wanted: Callable[[str], bool] = lambda key: True,
+    stop: Callable[[], bool] = lambda: False,
+    *,
+    effects: bool = True,
+    written: dict[str, list[str]] | None = None,
+    workflow: str = "",
+    out_dir: str = "output",
+    complaint: Complaint = lambda outputs, given: None,
+) -> Idle:
+    """Run what the targets need, each as early as its own chain allows; a failed call fails only what depends on it.
+
+    wanted: asked at every progress report of the running call, which is given up when its key is wanted no more.
+    stop: asked between calls. effects: see `nodegraph.running.messages.Run`. written: the files that a sink wrote in
+    earlier runs, by its key, kept up to date: one whose files are still there does not act again. workflow, out_dir:
+    for sinks (see Context). complaint: fails a call whose results are not sound. Results go into the cache as they
+    come, so a stopped run goes on where it stopped.
+    """
+    written = {} if written is None else written
+    sinks = _Sinks(effects, written, workflow, out_dir)
+    return _Run(plan, cache, emit, wanted, sinks, complaint).execute(targets, stop)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sinks:
+    """What a run does with its sinks; the fields are those of `execute`."""
+
+    effects: bool
+    written: dict[str, list[str]]
+    workflow: str
+    out_dir: str
+
+    def idle(self, key: str) -> bool:
+        """Whether there is nothing for this sink to do."""
+        paths = self.written.get(key)
+        return not self.effects or (bool(paths) and all(map(os.path.exists, paths or ())))
+
+
+class _Run:
+    def __init__(
+        self, plan: Plan, cache: Cache, emit: Emit, wanted: Callable[[str], bool], sinks: _Sinks, complaint: Complaint
+    ) -> None:
+        self.plan, self.cache, self.emit, self.wanted, self.sinks = plan, cache, emit, wanted, sinks
+        self.complaint = complaint
+        self.held: dict[str, tuple[Any, ...]] = {}  # results that a later call takes
+        self.takes: dict[str, list[Ref]] = {}  # of the calls to run, what they take
+        self.absent: set[str] = set()  # results that failed, or are left out, and those that take them
+        self.uses: Counter[str] = Counter()  # how many calls still take a result
+        self.reported = self.pictured = 0.0  # when the last report, and the last preview with one, was sent
+        self.started, self.picturing = time.perf_counter(), 0.0  # seconds spent on pictures of results after the first
+        self.pictures = 0
+
+    def execute(self, targets: Iterable[str], stop: Callable[[], bool]) -> Idle:
+        start = time.perf_counter()
+        self.roots = {key: None for target in targets for key in self.plan.roots(target)}
+        order, found = self._missing()
+        waiting = len(self.absent)
+        num_results = (self._needed() if self.plan.problems else self.plan.num_results) - waiting
+        cached = num_results - sum(1 for call in order if call.type.outputs)
+        self.emit(Planned(num_results, cached))
+        self.uses.update(ref.key for call in order for ref in self.takes[call.key])
+        for key, values in found.items():
+            if key in self.uses:
+                self.held[key] = values
+            self._finished(self.plan.calls[key], 0.0, True, values)
+        del found
+        run, stopped = self._compute(order, stop)
+        return Idle(run, cached, time.perf_counter() - start, stopped, waiting)
+
+    def _needed(self) -> int:
+        """How many results the targets take: fewer than are planned where a problem is in the way of one."""
+        todo, seen = list(self.roots), set(self.roots)
+        while todo:
+            fresh = {ref.key for ref in call_refs(self.plan.calls[todo.pop()])} - seen
+            seen |= fresh
+            todo += fresh
+        return sum(1 for key in seen if self.plan.calls[key].type.outputs)
+
+    def _missing(self) -> tuple[list[Call], dict[str, tuple[Any, ...]]]:
+        """The calls to run, each after what it takes; and the cached results where the search ended."""
+        order: list[Call] = []
+        found: dict[str, tuple[Any, ...]] = {}
+        entered: set[str] = set()
+        done: set[str] = set()
+        stack = list(reversed(self.roots))
+        while stack:
+            key = stack[-1]
+            if key in done:
+                stack.pop()
+            elif key in entered:
+                order.append(self.plan.calls[stack.pop()])
+                done.add(key)
+            elif (values := self._kept(self.plan.calls[key])) is not None:
+                found[stack.pop()] = values
+                done.add(key)
+            elif self.plan.calls[key].type.on_request and not self.sinks.effects:
+                self.absent.add(stack.pop())
+                done.add(key)
+            else:
+                entered.add(key)
+                self.takes[key] = call_refs(self.plan.calls[key])
+                stack += [ref.key for ref in self.takes[key] if ref.key not in done]
+        return order, found
+
+    def _kept(self, call: Call) -> tuple[Any, ...] | None:
+        """The outputs of a call when the cache has them; not when a file that they name is gone.
+
+        Another type is a damaged entry.
+        """
+        values = self.cache.get(call.key)
+        if values is not None and not _fit(values, call.type):
+            self.cache.forget(call.key)
+            return None
+        named = zip(call.type.outputs, values or (), strict=False)
+        return None if any(output.file and not os.path.exists(path) for output, path in named) else values
+
+    def _compute(self, order: Iterable[Call], stop: Callable[[], bool]) -> tuple[int, bool]:
+        """How many results were computed, and whether it ended early."""
+        run = 0
+        for call in order:
+            if stop():
+                return run, True
+            if self.absent and any(ref.key in self.absent for ref in self.takes[call.key]):
+                self.absent.add(call.key)
+            else:
+                self.emit(Started(call.node, call.key, call.iteration))
+                try:
+                    self._run(call)
+                    run += not call.type.is_sink
+                except Cancelled:
+                    return run, True
+                except Exception as error:
+                    self.absent.add(call.key)
+                    message, trace = explain(error)
+                    self.emit(Failed(call.node, message, None, trace))
+            self._release(call)
+        return run, False
+
+    def _run(self, call: Call) -> None:
+        type = call.type
+        args = {name: self._value(arg) for name, arg in call.args.items()}
+        if type.is_sink and self.sinks.idle(call.key):
+            for path in self.sinks.written.get(call.key, ()) if self.sinks.effects else ():
+                self.emit(Saved(call.node, path))
+            self._finished(call, 0.0, self.sinks.effects, tuple(args.values()))
+            return
+        if type.is_sink:
+            self.sinks.written.pop(call.key, None)
+        _check_files(call, ())
+        start = time.perf_counter()
+        context = _CallContext(self, call)
+        result = type.fn(context, **args) if type.takes_context else type.fn(**args)
+        seconds = time.perf_counter() - start
+        _check_files(call, tuple(args.values()))
+        values = as_outputs(result) if type.outputs else ()
+        if len(values) != len(type.outputs):
+            raise TypeError(f"{type.id} declares {len(type.outputs)} outputs and returned {len(values)}")
+        names = (output.name for output in type.outputs)
+        if why := self.complaint(dict(zip(names, values, strict=True)), args):
+            raise ValueError(why)
+        if values:
+            if not _reads_what_was_made(call):
+                self.cache.put(call.key, values, seconds)
+            if call.key in self.uses:
+                self.held[call.key] = values
+        self._finished(call, seconds, False, values or tuple(args.values()), context.preview)
+
+    def _value(self, arg: Any) -> Any:
+        if isinstance(arg, Ref):
+            return self.held[arg.key][self.plan.calls[arg.key].type.output_index[arg.output]]
+        if isinstance(arg, tuple):
+            return tuple(map(self._value, cast("tuple[Any, ...]", arg)))
+        return arg
+
+    def _release(self, call: Call) -> None:
+        """What no other call takes is from now on the cache's alone."""
+        for ref in self.takes[call.key]:
+            self.uses[ref.key] -= 1
+            if not self.uses[ref.key]:
+                self.held.pop(ref.key, None)
+
+    def _finished(
+        self, call: Call, seconds: float, cached: bool, values: tuple[Any, ...], preview: Preview | None = None
+    ) -> None:
+        picture = self._picture(call, preview or own_preview(values, call.type.output_index.get(call.type.shows)))
+        size = self.cache.size(call.key)
+        self.emit(Finished(call.node, call.key, call.iteration, seconds, cached, picture, size))
+        for node in self.plan.twins.get(call.key, ()):
+            if node != call.node:
+                self.emit(Finished(node, call.key, call.iteration, 0.0, True, picture, size))
+
+    def _picture(self, call: Call, preview: Preview | None) -> Picture | None:
+        """None also when pictures have taken too much of the run's time."""
+        if preview is None:
+            return None
+        start = time.perf_counter()
+        last = self.plan.keys.get(call.node) == call.key
+        advance = PICTURE_ADVANCE if last else PICTURE_ADVANCE / 2
+        if call.key not in self.roots and self.picturing > advance + PICTURE_SHARE * (start - self.started):
+            return None
+        try:
+            picture = preview()
+        except Exception as error:
+            message, trace = explain(error)
+            self.emit(Failed(call.node, f"the result cannot be shown: {message}", None, trace))
+            return None
+        if self.pictures:  # the first one may load what showing needs
+            self.picturing += time.perf_counter() - start
+        self.pictures += 1
+        return picture
+
+
+class _CallContext(Context):
+    def __init__(self, run: _Run, call: Call) -> None:
+        self._run, self._call = run, call
+        self._first = True
+        self.preview: Preview | None = None  # that of the last report
+        self.workflow, self.out_dir = run.sinks.workflow, run.sinks.out_dir
+
+    def progress(self, done: int, total: int, preview: Callable[[], Picture | None] | None = None) -> None:
+        run = self._run
+        if not run.wanted(self._call.key):
+            raise Cancelled
+        now = time.perf_counter()
+        if not self._first and done < total and now - run.reported < EVENT_SECONDS:
+            return
+        picture = None
+        if done >= total:
+            self.preview = preview  # shown with the result, which is about to come
+        elif preview and now - run.pictured >= EVENT_SECONDS:
+            picture = preview()
+            run.pictured = time.perf_counter()
+        self._first, run.reported = False, now
+        run.emit(Progress(self._call.node, done, total, picture))
+
+    def saved(self, path: str) -> None:
+        self._run.sinks.written.setdefault(self._call.key, []).append(path)
+        self._run.emit(Saved(self._call.node, path))
+
+
+def _fit(values: tuple[Any, ...], type: NodeType) -> bool:
+    pairs = zip(type.outputs, values, strict=False)
+    return len(values) == len(type.outputs) and all(accepts(out.type, type_of(value)) for out, value in pairs)
+
+
+def own_preview(values: tuple[Any, ...], output: int | None = None) -> Callable[..., Picture | None] | None:
+    """Of that output; without, of the first value that can show itself. For a sink, the values are what it was given.
+
+    Returns the value's `preview` (see Previewable); None when there is nothing to show.
+    """
+    values = values if output is None else values[output : output + 1]
+    shown = next((value for value in values if isinstance(getattr(value, "preview", None), Callable)), None)
+    return cast(Previewable, shown).preview if shown is not None else None
+
+
+def _check_files(call: Call, values: tuple[Any, ...]) -> None:
+    """Raises Changed when a file is not any more what the call's key says.
+
+    values: what the call was given, which may describe files as well.
+    """
+    paths = (path for path, known in call.files.items() if fingerprint(path) != known)
+    if path := next(paths, None) or changed(values):
+        raise Changed(path)
+
+
+def _reads_what_was_made(call: Call) -> bool:
+    """Whether it reads a file that another call names, so that its key cannot say what is in that file."""
+    return any(isinstance(call.args[name], Ref) for name in call.type.file_inputs)
+
+
+def call_refs(call: Call) -> list[Ref]:
+    """The results of other calls that a call takes."""
+    found: list[Ref] = []
+    for arg in call.args.values():
+        if isinstance(arg, Ref):
+            found.append(arg)
+        elif isinstance(arg, tuple):
+            found += refs(cast("tuple[Any, ...]", arg))
+    return found

@@ -1,0 +1,46 @@
+"""The cheaper graph for the time a slider is held."""
+
+from typing import Annotated
+
+from nodegraph.editing.draft import draft
+from nodegraph.graph import Graph, Group, Node, Port
+from nodegraph.node import Draft, NodeType, node
+
+
+@node("local.schedule")
+def schedule(steps: Annotated[int, Draft(8)] = 20, rho: float = 7.0) -> int:
+    return steps
+
+
+def type_of(id: str) -> NodeType | None:
+    return schedule.node_type if id == "local.schedule" else None  # type: ignore[attr-defined]
+
+
+def steps(graph: Graph) -> object:
+    return draft(graph, type_of).nodes["s"].params.get("steps")
+
+
+def test_more_than_the_limit_is_lowered_also_when_it_is_the_default():
+    assert steps(Graph({"s": Node("local.schedule", {"steps": 50})})) == 8
+    assert steps(Graph({"s": Node("local.schedule")})) == 8
+
+
+def test_less_than_the_limit_stays():
+    graph = Graph({"s": Node("local.schedule", {"steps": 4, "rho": 20.0})})
+    assert draft(graph, type_of) == graph
+
+
+def test_what_is_no_number_is_left_for_planning_to_complain_about():
+    graph = Graph({"s": Node("local.schedule", {"steps": "many"})})
+    assert draft(graph, type_of) == graph
+
+
+def test_what_a_link_decides_is_left_alone():
+    graph = Graph({"s": Node("local.schedule", {"steps": 50})}, {Port("s", "steps"): Port("other", "value")})
+    assert draft(graph, type_of) == graph
+
+
+def test_the_groups_of_the_document_are_lowered_as_well():
+    body = Graph({"s": Node("local.schedule", {"steps": 50})})
+    lowered = draft(Graph(groups={"Twice": Group("Twice", body, {}, ())}), type_of)
+    assert lowered.groups["Twice"].graph.nodes["s"].params == {"steps": 8}

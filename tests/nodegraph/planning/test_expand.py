@@ -1,0 +1,247 @@
+"""Groups, mute and bypass, as planning sees them."""
+
+from typing import Any
+
+from nodegraph.graph import Graph, Group, Node, Port, add_node, change_node, connect, disconnect, set_param
+from nodegraph.node import REQUIRED, Range
+from nodegraph.planning.group_type import group_type
+from nodegraph.planning.plan import Planner, plan
+from tests.nodegraph.toys import REGISTRY, Box, build, result, sentences, zone
+
+TWICE = Group(
+    "Twice",
+    build(
+        {"in": "group.input", "one": "toy.step", "two": "toy.step", "out": "group.output"},
+        *("in.box > one.box", "in.amount > one.amount", "in.amount > two.amount"),
+        *("one.box > two.box", "two.box > out.box", "one.box > out.halfway"),
+    ),
+    {"box": REQUIRED, "amount": 1.0},
+    ("box", "halfway"),
+    "Two steps.",
+)
+
+
+def instance(**params: Any) -> Graph:
+    return build(
+        {"box": "toy.box", "twice": ("group:Twice", params), "show": "toy.show"},
+        "box.box > twice.box",
+        "twice.box > show.box",
+        groups=(TWICE,),
+    )
+
+
+def test_a_group_computes_what_its_body_does():
+    assert result(instance(amount=3), "twice").value == (1 * 2 + 3) * 2 + 3
+
+
+def test_inner_nodes_are_named_after_the_instance():
+    assert [call.node for call in plan(instance(), REGISTRY, ["show"]).calls.values()] == [
+        "box",
+        "twice/one",
+        "twice/two",
+        "show",
+    ]
+
+
+def test_an_input_of_a_group_without_link_or_value_has_the_default_of_the_group():
+    assert result(instance(), "twice").value == (1 * 2 + 1) * 2 + 1
+
+
+def test_a_group_and_its_body_in_the_open_have_the_same_keys():
+    graph = build({"box": "toy.box", "a": "toy.step", "b": "toy.step"}, "box.box > a.box", "a.box > b.box")
+    assert set(plan(graph, REGISTRY).calls) == set(plan(instance(), REGISTRY, ["twice"]).calls)
+
+
+def test_an_instance_leads_to_what_its_outputs_are_made_of():
+    planned = plan(instance(), REGISTRY, ["twice"])
+    assert planned.roots("twice") == (planned.keys["twice/two"], planned.keys["twice/one"])
+
+
+def test_an_edit_of_an_instance_plans_its_body_again():
+    planner = Planner(REGISTRY)
+    planner.plan(instance(), ["show"])
+    edited = planner.plan(set_param(instance(), "twice", "amount", 3), ["show"])
+    assert edited == plan(instance(amount=3), REGISTRY, ["show"])
+
+
+def test_incremental_edit_of_the_same_document_reaches_into_the_group():
+    planner = Planner(REGISTRY)
+    graph = instance()
+    planner.plan(graph, ["show"])
+    edited = set_param(graph, "twice", "amount", 3)
+    assert planner.plan(edited, ["show"]).calls == plan(edited, REGISTRY, ["show"]).calls
+
+
+def outer_group() -> Group:
+    body = build(
+        {"in": "group.input", "a": "group:Twice", "b": "group:Twice", "out": "group.output"},
+        *("in.box > a.box", "a.box > b.box", "b.box > out.box", "in.amount > b.amount"),
+    )
+    return Group("Four", body, {"box": REQUIRED, "amount": 0.0}, ("box",))
+
+
+def test_groups_nest():
+    graph = build({"box": "toy.box", "four": "group:Four"}, "box.box > four.box", groups=(TWICE, outer_group()))
+    assert result(graph, "four").value == ((1 * 2 + 1) * 2 + 1) * 4
+    assert "four/b/two" in plan(graph, REGISTRY).keys
+
+
+def test_problems_of_an_input_that_comes_from_outside_are_shown_outside():
+    graph = build({"four": ("group:Four", {"amount": "much"})}, groups=(TWICE, outer_group()))
+    assert set(sentences(plan(graph, REGISTRY, ["four"]))) == {
+        ("four", "box", "box is not connected"),
+        ("four", "amount", "amount takes Number, not 'much'"),
+    }
+
+
+def test_a_wrong_value_on_a_link_into_a_group_is_shown_at_the_group():
+    graph = connect(add_node(instance(), "text", Node("plain.choose")), Port("text", "value"), Port("twice", "amount"))
+    assert sentences(plan(graph, REGISTRY, ["show"])) == [("twice", "amount", "amount takes Number, not Text")]
+
+
+def test_a_group_that_contains_itself_is_a_problem():
+    body = build({"in": "group.input", "me": "group:Me", "out": "group.output"}, "in.box > me.box", "me.box > out.box")
+    graph = build(
+        {"box": "toy.box", "me": "group:Me", "show": "toy.show"},
+        "box.box > me.box",
+        "me.box > show.box",
+        groups=(Group("Me", body, {"box": REQUIRED}, ("box",)),),
+    )
+    assert sentences(plan(graph, REGISTRY, ["show"])) == [("me", None, "the group 'Me' contains itself")]
+
+
+def test_a_group_may_hold_a_zone():
+    body = build(
+        {"in": "group.input", "begin": "repeat.begin", "step": "toy.step", "end": "repeat.end", "out": "group.output"},
+        *("in.box > begin.initial", "in.count > begin.count", "begin.state > step.box", "begin.zone > end.zone"),
+        *("step.box > end.next", "end.value > out.box"),
+    )
+    group = Group("Loop", body, {"box": REQUIRED, "count": 2}, ("box",))
+    graph = build({"box": "toy.box", "loop": ("group:Loop", {"count": 3})}, "box.box > loop.box", groups=(group,))
+    assert result(graph, "loop") == result(zone(3), "end")
+    shown = group_type(group, REGISTRY.get)
+    assert [(i.name, i.type, i.default) for i in shown.inputs] == [("box", Box, REQUIRED), ("count", int, 2)]
+    assert shown.inputs[1].get(Range) == Range(0, 10_000)
+    assert [(o.name, o.type) for o in shown.outputs] == [("box", Box)]
+
+
+def test_a_group_that_ships_is_in_the_registry():
+    shipped = {**REGISTRY, "group:Twice": group_type(TWICE, REGISTRY.get)}
+    graph = Graph(instance().nodes, instance().links)
+    assert plan(graph, shipped, ["show"]) == plan(instance(), REGISTRY, ["show"])
+
+
+def test_an_unused_input_and_an_unfed_output_take_anything():
+    group = Group("Odd", build({"in": "group.input", "out": "group.output"}), {"x": REQUIRED}, ("y",))
+    shown = group_type(group, REGISTRY.get)
+    assert (shown.inputs[0].type, shown.outputs[0].type) == (Any, Any)
+
+
+def test_a_muted_node_is_as_good_as_not_there():
+    graph = change_node(instance(), "box", mode="muted")
+    assert sentences(plan(graph, REGISTRY, ["show"])) == [
+        ("twice", "box", "box is not connected: what it is linked to is muted or bypassed")
+    ]
+
+
+def test_a_muted_sink_is_no_target():
+    graph = change_node(instance(), "show", mode="muted")
+    assert plan(graph, REGISTRY, ["show"]).calls == {}
+
+
+def test_a_bypassed_node_passes_its_first_input_that_fits():
+    graph = build(
+        {"box": "toy.box", "bag": "toy.remember", "show": "toy.show", "step": "toy.step"},
+        *("box.box > step.box", "step.box > show.box", "box.box > bag.box"),
+    )
+    graph = change_node(graph, "step", mode="bypassed")
+    planned = plan(graph, REGISTRY, ["show"])
+    assert [call.node for call in planned.calls.values()] == ["box", "show"]
+
+
+def test_a_bypassed_switch_passes_a_branch_and_not_its_condition():
+    graph = build(
+        {"box": "toy.box", "switch": "logic.switch", "show": "toy.show"},
+        *("box.box > switch.if_true", "switch.value > show.box"),
+    )
+    graph = change_node(graph, "switch", mode="bypassed")
+    assert sentences(plan(graph, REGISTRY, ["show"])) == []
+
+
+def test_a_bypassed_node_passes_its_own_plain_value_too():
+    graph = build({"half": ("plain.divide", {"a": 5}), "box": "toy.box"}, "half.value > box.value")
+    assert result(change_node(graph, "half", mode="bypassed"), "box").value == 5
+
+
+def test_a_chain_of_bypassed_nodes_of_any_length():
+    nodes = {f"s{i}": Node("toy.step", mode="bypassed") for i in range(2000)}
+    links = {Port(f"s{i + 1}", "box"): Port(f"s{i}", "box") for i in range(1999)}
+    graph = Graph({"box": Node("toy.box"), **nodes}, {Port("s0", "box"): Port("box", "box"), **links})
+    graph = connect(add_node(graph, "show", Node("toy.show")), Port("s1999", "box"), Port("show", "box"))
+    assert len(plan(graph, REGISTRY, ["show"]).calls) == 2
+
+
+def test_a_bypassed_group_passes_its_input():
+    assert len(plan(change_node(instance(), "twice", mode="bypassed"), REGISTRY, ["show"]).calls) == 2
+
+
+def test_a_node_that_is_bypassed_and_not_installed_passes_nothing():
+    graph = build({"x": "acme.mystery", "show": "toy.show", "box": "toy.box"}, "box.box > x.box", "x.box > show.box")
+    graph = change_node(graph, "x", mode="bypassed")
+    message = "box is not connected: what it is linked to is muted or bypassed"
+    assert sentences(plan(graph, REGISTRY, ["show"])) == [("show", "box", message)]
+
+
+def test_unlinking_inside_a_group_is_a_problem_inside_it():
+    body = disconnect(TWICE.graph, Port("two", "box"))
+    group = Group("Twice", body, TWICE.inputs, TWICE.outputs)
+    graph = build({"box": "toy.box", "twice": "group:Twice"}, "box.box > twice.box", groups=(group,))
+    assert sentences(plan(graph, REGISTRY, ["twice"])) == [("twice/two", "box", "box is not connected")]
+
+
+def test_reroutes_and_variables_change_no_key():
+    plain = build({"box": "toy.box", "step": "toy.step"}, "box.box > step.box")
+    bent = build(
+        {"box": "toy.box", "dot": "canvas.reroute", "set": ("variable.set", {"name": "b"})}
+        | {"get": ("variable.get", {"name": "b"}), "step": "toy.step"},
+        *("box.box > dot.value", "dot.value > set.value", "get.value > step.box"),
+    )
+    assert set(plan(bent, REGISTRY, ["step"]).calls) == set(plan(plain, REGISTRY, ["step"]).calls)
+
+
+def test_a_variable_that_is_not_set_or_set_twice_is_a_problem():
+    graph = build({"get": ("variable.get", {"name": "b"}), "step": "toy.step"}, "get.value > step.box")
+    assert sentences(plan(graph, REGISTRY, ["step"])) == [("get", None, "no variable 'b' is set in this graph")]
+    setters = build(
+        {"box": "toy.box", "one": ("variable.set", {"name": "b"}), "two": ("variable.set", {"name": "b"})}
+        | {"get": ("variable.get", {"name": "b"}), "step": "toy.step"},
+        *("box.box > one.value", "box.box > two.value", "get.value > step.box"),
+    )
+    assert sentences(plan(setters, REGISTRY, ["step"])) == [("get", None, "the variable 'b' is set more than once")]
+
+
+def test_an_edit_of_a_variable_s_name_is_planned():
+    planner = Planner(REGISTRY)
+    graph = build(
+        {"box": "toy.box", "set": ("variable.set", {"name": "b"}), "get": ("variable.get", {"name": "c"})}
+        | {"step": "toy.step"},
+        *("box.box > set.value", "get.value > step.box"),
+    )
+    assert planner.plan(graph, ["step"]).problems
+    graph = set_param(graph, "get", "name", "b")
+    assert not planner.plan(graph, ["step"]).problems
+
+
+def test_reroutes_in_a_circle_lead_to_nothing():
+    graph = build(
+        {"one": "canvas.reroute", "two": "canvas.reroute", "step": "toy.step"},
+        *("one.value > two.value", "two.value > one.value", "two.value > step.box"),
+    )
+    assert plan(graph, REGISTRY, ["step"]).problems
+
+
+def test_annotations_are_never_planned():
+    planner = Planner(REGISTRY)
+    graph = build({"box": "toy.box", "note": ("canvas.note", {"text": "a"}), "frame": "canvas.frame"})
+    assert set(planner.plan(graph).keys) == {"box"}
+    assert set(planner.plan(set_param(graph, "note", "text", "b")).keys) == {"box"}

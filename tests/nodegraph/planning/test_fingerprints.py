@@ -1,0 +1,178 @@
+"""A file that is not what it was is noticed, however it came about; one that is what it was costs no reading."""
+
+import builtins
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nodegraph.planning import fingerprints
+from nodegraph.planning.fingerprints import WHOLE, fingerprint
+from nodegraph.planning.plan import Planner
+from nodegraph.running.cache import Cache
+from nodegraph.running.executor import execute
+from nodegraph.running.messages import Event, Failed
+from tests.nodegraph.toys import REGISTRY, Box, build, extend
+
+LARGE = 40 * WHOLE
+
+
+def twins(folder: Path, size: int) -> tuple[Path, Path]:
+    """Two files of one size and one time, with one byte that differs where no sample is taken."""
+    paths = folder / "a.bin", folder / "b.bin"
+    for path, byte in zip(paths, b"ab", strict=True):
+        content = bytearray(size)
+        content[size // 3] = byte
+        path.write_bytes(content)
+        os.utime(path, (1_000_000, 1_000_000))
+    return paths
+
+
+def copied_with_its_time(path: Path, other: Path) -> None:
+    shutil.copy2(other, path)
+
+
+def renamed(path: Path, other: Path) -> None:
+    os.replace(other, path)
+
+
+def linked(path: Path, other: Path) -> None:
+    path.unlink()
+    os.link(other, path)
+
+
+def written_in_place(path: Path, other: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(other.read_bytes())
+    os.utime(path, (1_000_000, 1_000_000))
+
+
+@pytest.mark.parametrize("size", [100, WHOLE, LARGE])
+@pytest.mark.parametrize("replace", [copied_with_its_time, renamed, linked, written_in_place])
+def test_another_file_of_the_same_size_and_time_is_noticed(tmp_path, size: int, replace: Callable[[Path, Path], None]):
+    path, other = twins(tmp_path, size)
+    before = fingerprint(str(path))
+    replace(path, other)
+    assert path.stat().st_mtime == 1_000_000
+    assert fingerprint(str(path)) != before
+
+
+@pytest.mark.parametrize("size", [100, LARGE])
+def test_a_link_that_leads_elsewhere_is_noticed(tmp_path, size: int):
+    path, other = twins(tmp_path, size)
+    link = tmp_path / "link.bin"
+    link.symlink_to(path)
+    before = fingerprint(str(link))
+    link.unlink()
+    link.symlink_to(other)
+    assert fingerprint(str(link)) != before
+
+
+def test_an_archive_that_restores_times_is_noticed_in_a_folder(tmp_path):
+    folder = tmp_path / "model"
+    (folder / "unet").mkdir(parents=True)
+    path, other = twins(tmp_path, LARGE)
+    shutil.copy2(path, folder / "unet" / "weights.bin")
+    before = fingerprint(str(folder))
+    (folder / "unet" / "weights.bin").unlink()
+    shutil.copy2(other, folder / "unet" / "weights.bin")
+    assert fingerprint(str(folder)) != before
+
+
+def test_a_file_more_in_a_folder_is_noticed(tmp_path):
+    (tmp_path / "a.txt").write_text("a")
+    before = fingerprint(str(tmp_path))
+    (tmp_path / "b.txt").write_text("")
+    assert fingerprint(str(tmp_path)) != before
+
+
+def test_a_path_from_the_home_folder_is_followed(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "a.txt").write_text("a")
+    assert fingerprint("~/a.txt") == fingerprint(str(tmp_path / "a.txt")) != ()
+
+
+def test_what_is_unchanged_is_not_read_again(tmp_path, monkeypatch):
+    path, _ = twins(tmp_path, LARGE)
+    before = fingerprint(str(path))
+
+    def refuse(*_: object):
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(builtins, "open", refuse)
+    assert fingerprint(str(path)) == before
+
+
+def test_planning_again_looks_at_a_file_once_however_many_nodes_read_it(tmp_path, monkeypatch):
+    path = tmp_path / "number.txt"
+    path.write_text("1")
+    planner, graph = Planner(REGISTRY), build({name: ("toy.read", {"path": str(path)}) for name in "abc"})
+    planner.plan(graph)
+    looked_at: list[str] = []
+    look = fingerprints.of_file
+    monkeypatch.setattr(fingerprints, "of_file", lambda place: looked_at.append(place) or look(place))
+    planner.plan(graph)
+    assert looked_at == [str(path)]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert fingerprint(str(tmp_path / "pipe")) != ()
+
+
+def test_a_folder_of_too_many_files_is_a_problem_of_its_node(tmp_path, monkeypatch):
+    monkeypatch.setattr(fingerprints, "MAX_FILES", 2)
+    for name in "abc":
+        (tmp_path / name).write_text(name)
+    (problem,) = Planner(REGISTRY).plan(build({"read": ("toy.read", {"path": str(tmp_path)})})).problems
+    assert problem.node == "read"
+    assert "more than 2 files" in problem.message
+
+
+def test_a_file_replaced_between_planning_and_running_fails_and_leaves_nothing_behind(tmp_path):
+    path = tmp_path / "number.txt"
+    path.write_text("1")
+    graph, planner, cache = build({"read": ("toy.read", {"path": str(path)})}), Planner(REGISTRY), Cache(1 << 20)
+    planned = planner.plan(graph, ["read"])
+    path.write_text("2")
+    events: list[Event] = []
+    execute(planned, ["read"], cache, events.append)
+    (failed,) = (event for event in events if isinstance(event, Failed))
+    assert failed.node == "read"
+    assert f"{path} was changed while it was in use" in failed.message
+    assert planned.keys["read"] not in cache
+    again = planner.plan(graph, ["read"])
+    execute(again, ["read"], cache, events.append)
+    assert cache.get(again.keys["read"]) == (Box(2.0),)
+
+
+def test_a_result_whose_file_is_gone_is_made_again(tmp_path):
+    graph = extend(
+        build({"box": "toy.box", "write": ("toy.write", {"path": str(tmp_path / "made.txt")}), "read": "toy.read"}),
+        {},
+        "box.box > write.box",
+        "write.path > read.path",
+    )
+    cache, planned = Cache(1 << 20), Planner(REGISTRY).plan(graph, ["read"])
+    assert execute(planned, ["read"], cache, lambda _: None).run == 3
+    (tmp_path / "made.txt").unlink()
+    events: list[Event] = []
+    assert execute(planned, ["read"], cache, events.append).run == 2
+    assert not [event for event in events if isinstance(event, Failed)]
+
+
+def test_what_is_read_from_a_file_that_another_node_names_is_read_again(tmp_path):
+    graph = extend(
+        build({"box": "toy.box", "write": ("toy.write", {"path": str(tmp_path / "made.txt")}), "read": "toy.read"}),
+        {},
+        "box.box > write.box",
+        "write.path > read.path",
+    )
+    planned = Planner(REGISTRY).plan(graph, ["read"])
+    cache = Cache(1 << 20)
+    execute(planned, ["read"], cache, lambda _: None)
+    assert planned.keys["read"] not in cache

@@ -1,0 +1,266 @@
+"""What the planner promises: keys, folding, zones, switches, problems, and as little work as the edit asks for."""
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from nodegraph.graph import Node, add_node, change_node, set_param
+from nodegraph.planning.fingerprints import fingerprint
+from nodegraph.planning.keys import call_key
+from nodegraph.planning.plan import Planner, Ref, plan
+from tests.nodegraph.toys import REGISTRY, build, extend, result, sentences
+
+
+def key(graph, id, **options):
+    planned = plan(graph, REGISTRY, [id], **options)
+    assert not planned.problems
+    return planned.keys[id]
+
+
+BOX = build({"box": ("toy.box", {"value": 7})})
+
+
+# --- keys ---
+
+
+def test_a_key_does_not_mention_id_title_or_position():
+    other = build({"another": ("toy.box", {"value": 7})})
+    other = change_node(other, "another", title="Mine", pos=(5.0, 5.0), extra={"note": 1})
+    assert key(BOX, "box") == key(other, "another")
+
+
+def test_an_integer_in_a_number_socket_is_the_same_number():
+    assert key(BOX, "box") == key(set_param(BOX, "box", "value", 7.0), "box")
+
+
+def test_a_key_depends_on_the_value_and_on_the_environment():
+    assert key(BOX, "box") != key(set_param(BOX, "box", "value", 8), "box")
+    assert key(BOX, "box") != key(BOX, "box", environment="cuda")
+
+
+def test_a_key_depends_on_the_version_of_the_node():
+    newer = {**REGISTRY, "toy.box": replace(REGISTRY["toy.box"], version=2)}
+    assert plan(BOX, newer).keys["box"] != key(BOX, "box")
+
+
+def test_two_nodes_that_compute_the_same_are_one_call():
+    graph = build({"a": "toy.box", "b": "toy.box", "sum": "toy.add"}, "a.box > sum.a", "b.box > sum.b")
+    planned = plan(graph, REGISTRY)
+    assert planned.keys["a"] == planned.keys["b"]
+    assert len(planned.calls) == 2
+
+
+def test_a_text_cannot_imitate_another_argument():
+    type = REGISTRY["plain.choose"]
+    assert call_key(type, {"kind": "a\ntext='b'"}, "", {}) != call_key(type, {"kind": "a", "text": "b"}, "", {})
+    assert call_key(type, {"text": "@k.box"}, "", {}) != call_key(type, {"text": Ref("k", "box")}, "", {})
+
+
+def test_a_file_that_changes_changes_the_key(tmp_path):
+    path = tmp_path / "number.txt"
+    path.write_text("1")
+    graph = build({"read": ("toy.read", {"path": str(path)})})
+    planner = Planner(REGISTRY)
+    before = planner.plan(graph).keys["read"]
+    assert planner.plan(graph).keys["read"] == before
+    path.write_text("22")
+    assert planner.plan(graph).keys["read"] != before
+
+
+def test_a_file_that_changes_is_folded_again(tmp_path):
+    path = tmp_path / "text.txt"
+    graph = build({"read": ("plain.first_line", {"path": str(path)})})
+    planner = Planner(REGISTRY)
+    assert planner.plan(graph).problems[0].message == f"No such file or directory: {path}"
+    path.write_text("here")
+    assert planner.plan(graph).problems == ()
+
+
+def test_a_folder_is_known_by_its_files_two_levels_deep(tmp_path):
+    (tmp_path / "unet").mkdir()
+    weights = tmp_path / "unet" / "weights.bin"
+    weights.write_bytes(b"1")
+    graph = build({"read": ("toy.read", {"path": str(tmp_path)})})
+    planner = Planner(REGISTRY)
+    before = planner.plan(graph).keys["read"]
+    os.utime(weights, (1, 1))
+    assert planner.plan(graph).keys["read"] != before
+
+
+def test_a_relative_path_is_looked_up_in_the_program_too(tmp_path, monkeypatch):
+    here = fingerprint("pyproject.toml")
+    monkeypatch.chdir(tmp_path)
+    assert fingerprint("pyproject.toml") == here != ()
+    (tmp_path / "pyproject.toml").write_text("")
+    assert fingerprint("pyproject.toml")[0] == 0
+
+
+# --- folding ---
+
+
+def test_plain_nodes_are_no_calls_and_their_values_enter_the_keys():
+    graph = build({"half": ("plain.divide", {"a": 14, "b": 2}), "box": "toy.box"}, "half.value > box.value")
+    planned = plan(graph, REGISTRY, ["box"])
+    assert [call.node for call in planned.calls.values()] == ["box"]
+    assert planned.keys["box"] == key(BOX, "box")
+
+
+def test_a_sentence_from_a_plain_node_is_a_problem_of_that_node():
+    graph = build({"half": ("plain.divide", {"b": 0}), "box": "toy.box"}, "half.value > box.value")
+    assert sentences(plan(graph, REGISTRY, ["box"])) == [("half", None, "cannot divide by 0")]
+
+
+def test_a_bug_in_a_plain_node_is_a_problem_too():
+    graph = build({"list": "plain.countdown", "item": ("plain.item", {"index": 9})}, "list.value > item.values")
+    assert sentences(plan(graph, REGISTRY)) == [("item", None, "IndexError: tuple index out of range")]
+
+
+def test_a_plain_node_fed_by_a_result_is_an_ordinary_call():
+    graph = build(
+        {"box": "toy.box", "weigh": "toy.weigh", "half": ("plain.divide", {"b": 2})},
+        "box.box > weigh.box",
+        "weigh.value > half.a",
+    )
+    assert result(graph, "half") == 0.5
+
+
+# --- problems ---
+
+
+@pytest.mark.parametrize(
+    ("type", "params", "socket", "message"),
+    [
+        ("toy.box", {"value": 1001}, "value", "value must be between -1000 and 1000, got 1001"),
+        ("toy.box", {"value": "1"}, "value", "value takes Number, not '1'"),
+        ("toy.box", {"value": True}, "value", "value takes Number, not True"),
+        ("toy.box", {"value": float("nan")}, "value", "value must be a finite number, got nan"),
+        ("plain.double", {"x": 1.5}, "x", "x takes Integer, not 1.5"),
+        ("plain.choose", {"kind": "square"}, "kind", "kind must be one of linear, cosine; got 'square'"),
+        ("plain.choose", {"flag": 1}, "flag", "flag takes Boolean, not 1"),
+        ("plain.item", {"values": (1.0, float("inf"))}, "values", "values must be a finite number, got inf"),
+        ("toy.show", {}, "box", "box is not connected"),
+        ("toy.show", {"box": 3}, "box", "box takes Box, not 3"),
+        ("acme.mystery", {"a": 1}, None, "node type 'acme.mystery' is not installed"),
+        ("group:Lost", {}, None, "node type 'group:Lost' is not installed"),
+        ("group.input", {}, None, "this node has a meaning only inside a group"),
+    ],
+)
+def test_a_wrong_parameter_is_a_problem_that_says_what_to_change(type, params, socket, message):
+    assert sentences(plan(build({"n": (type, params)}), REGISTRY)) == [("n", socket, message)]
+
+
+def test_a_number_too_large_for_a_float_is_a_problem():
+    planned = plan(build({"half": ("plain.divide", {"a": 10**400})}), REGISTRY)
+    assert planned.problems[0].message == "a must be a finite number, and this one has about 401 digits"
+
+
+def test_unknown_parameters_are_no_problem():
+    assert plan(set_param(BOX, "box", "colour", "red"), REGISTRY).problems == ()
+
+
+def test_every_wrong_input_is_named_at_once():
+    planned = plan(build({"sum": "toy.add"}), REGISTRY)
+    assert {problem.socket for problem in planned.problems} == {"a", "b"}
+
+
+def test_a_plain_value_on_a_link_is_checked_like_a_parameter():
+    graph = build({"big": ("plain.divide", {"a": 5000}), "box": "toy.box"}, "big.value > box.value")
+    assert sentences(plan(graph, REGISTRY)) == [("box", "value", "value must be between -1000 and 1000, got 5000.0")]
+
+
+def test_a_link_between_types_that_do_not_fit_is_a_problem():
+    graph = build({"t": "plain.choose", "show": "toy.show"}, "t.value > show.box")
+    assert sentences(plan(graph, REGISTRY)) == [("show", "box", "box takes Box, not Text")]
+
+
+def test_types_are_checked_through_sockets_that_take_anything():
+    graph = build(
+        {"bag": "toy.remember", "box": "toy.box", "switch": "logic.switch", "show": "toy.show"},
+        *("box.box > bag.box", "bag.bag > switch.if_true", "switch.value > show.box"),
+    )
+    assert sentences(plan(graph, REGISTRY)) == [("show", "box", "box takes Box, not Bag")]
+
+
+def test_links_to_sockets_that_are_not_there_are_problems():
+    graph = build({"a": "toy.box", "b": "toy.show"}, "a.lid > b.box", "a.box > b.colour")
+    assert set(sentences(plan(graph, REGISTRY))) == {
+        ("b", "box", "box: 'a' has no output 'lid'"),
+        ("b", "colour", "there is no input 'colour'"),
+    }
+
+
+def test_a_cycle_is_a_problem_of_each_node_in_it():
+    graph = build({"a": "toy.step", "b": "toy.step", "show": "toy.show"}, "a.box > b.box", "b.box > a.box")
+    planned = plan(graph, REGISTRY)
+    assert {problem.node for problem in planned.problems} == {"a", "b"}
+    assert "cycle" in planned.problems[0].message
+
+
+def test_what_leads_into_a_cycle_is_no_part_of_it():
+    types = {"a": "toy.box", "b": "toy.add", "c": "toy.step", "show": "toy.show"}
+    graph = build(types, "a.box > b.a", "c.box > b.b", "b.box > c.box", "c.box > show.box")
+    assert {problem.node for problem in plan(graph, REGISTRY).problems} == {"b", "c"}
+
+
+def test_after_a_cycle_the_planner_goes_on():
+    planner = Planner(REGISTRY)
+    assert planner.plan(build({"a": "toy.step"}, "a.box > a.box")).problems
+    assert planner.plan(BOX).problems == ()
+
+
+def test_problems_behind_a_problem_are_not_repeated():
+    graph = build({"a": "toy.step", "b": "toy.step", "c": "toy.show"}, "a.box > b.box", "b.box > c.box")
+    assert sentences(plan(graph, REGISTRY, ["c"])) == [("a", "box", "box is not connected")]
+
+
+def test_what_no_target_needs_has_no_problems():
+    graph = add_node(BOX, "lonely", Node("toy.show"))
+    assert plan(graph, REGISTRY, ["box"]).problems == ()
+    assert len(plan(graph, REGISTRY).problems) == 1
+
+
+# --- switch ---
+
+
+def switch(condition):
+    return build(
+        {
+            "yes": "toy.box",
+            "no": "toy.refuse",  # box is not connected: a problem, were it planned
+            "switch": ("logic.switch", {"condition": condition}),
+            "show": "toy.show",
+        },
+        "yes.box > switch.if_true",
+        "no.box > switch.if_false",
+        "switch.value > show.box",
+    )
+
+
+def test_the_branch_a_switch_does_not_take_is_never_planned():
+    planned = plan(switch(True), REGISTRY, ["show"])
+    assert planned.problems == ()
+    assert {call.node for call in planned.calls.values()} == {"yes", "show"}
+
+
+def test_a_switch_that_is_turned_is_planned_the_other_way():
+    planner = Planner(REGISTRY)
+    planner.plan(switch(True), ["show"])
+    turned = planner.plan(set_param(switch(True), "switch", "condition", False), ["show"])
+    assert sentences(turned) == [("no", "box", "box is not connected")]
+
+
+def test_a_switch_turned_by_an_edit_elsewhere_is_planned_the_other_way():
+    graph = extend(switch(True), {"not": "logic.switch"}, "not.value > switch.condition")
+    graph = set_param(set_param(graph, "not", "if_true", True), "not", "if_false", False)
+    planner = Planner(REGISTRY)
+    assert planner.plan(graph, ["show"]).problems == ()
+    turned = planner.plan(set_param(graph, "not", "condition", False), ["show"])
+    assert [problem.node for problem in turned.problems] == ["no"]
+    assert planner.plan(graph, ["show"]).problems == ()
+
+
+def test_a_condition_must_be_known_before_the_run():
+    graph = extend(switch(True), {"heavy": "toy.heavy"}, "yes.box > heavy.box", "heavy.value > switch.condition")
+    message = "condition must be known before the run; this one is computed during the run"
+    assert sentences(plan(graph, REGISTRY, ["show"])) == [("switch", "condition", message)]

@@ -1,0 +1,168 @@
+"""Planning after an edit: what it leaves as it was is kept, and the plan is that of a planner without a past."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nodegraph.graph import Port, change_node, disconnect, move_nodes, remove_nodes, set_param
+from nodegraph.planning.keys import refs
+from nodegraph.planning.plan import Planner, plan
+from tests.nodegraph.planning.test_expand import TWICE
+from tests.nodegraph.toys import REGISTRY, build, extend, for_each, nested, run, schedule, several_states, zone
+
+
+def planned_nodes(planner, graph, targets):
+    """The nodes whose calls are other objects than before."""
+    before = {id(call) for call in planner.plan(graph[0], targets).calls.values()}
+    return {call.node for call in planner.plan(graph[1], targets).calls.values() if id(call) not in before}
+
+
+def test_an_unchanged_graph_gives_the_same_plan():
+    planner = Planner(REGISTRY)
+    graph = zone()
+    assert planner.plan(graph, ["show"]) is planner.plan(graph, ["show"])
+
+
+def test_moving_and_naming_nodes_plans_nothing():
+    graph = zone()
+    moved = change_node(move_nodes(graph, {"box": (9.0, 9.0)}), "step", title="Mine")
+    assert planned_nodes(Planner(REGISTRY), (graph, moved), ["show"]) == set()
+
+
+def test_an_edit_plans_what_depends_on_it_and_no_more():
+    graph = build(
+        {"a": "toy.box", "b": ("toy.box", {"value": 2}), "sum": "toy.add", "show": "toy.show"},
+        "a.box > sum.a",
+        "b.box > sum.b",
+        "sum.box > show.box",
+    )
+    edited = set_param(graph, "a", "value", 3)
+    assert planned_nodes(Planner(REGISTRY), (graph, edited), ["show"]) == {"a", "sum", "show"}
+
+
+@pytest.mark.parametrize("make", [zone, nested, for_each, several_states, schedule])
+def test_planning_again_after_an_edit_is_planning_from_nothing(make):
+    before = make()
+    edits = [set_param(before, "box", "value", 5)]
+    edits += [set_param(before, id, "count", 2) for id in ("begin", "outer", "inner", "list") if id in before.nodes]
+    planner = Planner(REGISTRY)
+    for graph in (before, *edits, before):
+        again, fresh = planner.plan(graph), plan(graph, REGISTRY)
+        assert (again.calls, again.keys, again.problems) == (fresh.calls, fresh.keys, fresh.problems)
+
+
+def everything():
+    """One graph with a zone, a switch, a for-each zone, a folded node, a group and two equal nodes."""
+    graph = extend(
+        schedule(3),
+        {"twin": "toy.box", "pick": "logic.switch", "twice": "group:Twice", "sum": "toy.add", "last": "toy.add"},
+        *("twin.box > sum.a", "end.value > pick.if_true", "twin.box > pick.if_false", "pick.value > sum.b"),
+        *("sum.box > twice.box", "twice.box > last.a", "box.box > last.b", "last.box > show.box"),
+    )
+    extra = for_each()
+    nodes = {f"each_{id}": node for id, node in extra.nodes.items()}
+    links = {Port(f"each_{d.node}", d.socket): Port(f"each_{s.node}", s.socket) for d, s in extra.links.items()}
+    return replace(graph, nodes={**graph.nodes, **nodes}, links={**graph.links, **links}, groups={"Twice": TWICE})
+
+
+PARAMS = [
+    *(("box", "value", value) for value in (1, 2, 5000)),
+    *(("twin", "value", value) for value in (1, 2)),
+    *(("begin", "count", value) for value in (0, 1, 3, 4)),
+    *(("levels", "last", value) for value in (0.0, 0.5)),
+    *(("pick", "condition", value) for value in (True, False)),
+    *(("twice", "amount", value) for value in (1, 3, "much")),
+    *(("each_list", "count", value) for value in (0, 2)),
+]
+EDITS = st.one_of(
+    st.sampled_from(PARAMS).map(lambda edit: lambda graph: set_param(graph, *edit)),
+    st.sampled_from(["box", "step", "twice", "pick", "sum"]).flatmap(
+        lambda id: st.sampled_from(["on", "muted", "bypassed"]).map(lambda m: lambda g: change_node(g, id, mode=m))
+    ),
+    st.sampled_from(["box.box > last.a", "sum.box > last.a", "each_total.box > last.b", "step.box > last.b"]).map(
+        lambda link: lambda graph: extend(graph, {}, link)
+    ),
+    st.sampled_from(["box", "step", "begin", "end", "twice", "sum", "each_list", "each_end", "pick"]).map(
+        lambda id: lambda graph: remove_nodes(graph, {id})
+    ),
+    st.sampled_from(["end.zone", "end.next", "sum.a", "each_end.zone", "twice.box", "step.box"]).map(
+        lambda port: lambda graph: disconnect(graph, Port(*port.split(".")))
+    ),
+    st.sampled_from([1, 3, "much"]).map(
+        lambda amount: (
+            lambda graph: replace(graph, groups={"Twice": replace(TWICE, inputs={**TWICE.inputs, "amount": amount})})
+        )
+    ),
+)
+
+
+def edited(graph, edit):
+    """The graph after the edit, where that is of nodes that were not removed before."""
+    try:
+        after = edit(graph)
+    except KeyError:
+        return graph
+    return after if all({dst.node, src.node} <= after.nodes.keys() for dst, src in after.links.items()) else graph
+
+
+@settings(max_examples=60)
+@given(edits=st.lists(EDITS, max_size=8), targets=st.sampled_from([None, ("show",), ("twice", "each_total")]))
+def test_whatever_was_edited_the_plan_is_that_of_the_graph(edits, targets):
+    planner, graph = Planner(REGISTRY), everything()
+    planner.plan(graph, targets)
+    first = graph
+    for edit in edits:
+        graph, before = edited(graph, edit), graph
+        planner.prepare(graph, 0.0)
+        assert planner.plan(before, targets).keys == plan(before, REGISTRY, targets).keys
+        planner.prepare(graph, 0.0)
+        again, fresh = planner.plan(graph, targets), plan(graph, REGISTRY, targets)
+        assert again.calls.keys() == fresh.calls.keys()
+        assert again.keys == fresh.keys
+        assert set(again.problems) == set(fresh.problems)
+        done = set()
+        for key, call in again.calls.items():
+            assert {ref.key for arg in call.args.values() for ref in refs(arg)} <= done
+            done.add(key)
+    assert planner.plan(first, targets).keys == plan(first, REGISTRY, targets).keys  # over all edits at once
+
+
+def test_a_plan_can_be_made_in_small_pieces():
+    planner, graph, pieces = Planner(REGISTRY), everything(), 1
+    while not planner.prepare(graph, 0.0):
+        pieces += 1
+    assert pieces > 5
+    assert planner.plan(graph) == plan(graph, REGISTRY)
+
+
+def test_a_zone_that_gets_its_first_round_is_planned_with_all_it_takes():
+    graph = extend(zone(0), {"sum": "toy.add", "other": "toy.halves"}, "box.box > other.box", "other.left > sum.b")
+    graph = extend(graph, {}, "step.box > sum.a", "sum.box > end.next")
+    planner = Planner(REGISTRY)
+    planner.plan(graph, ["end"])
+    edited = set_param(graph, "begin", "count", 2)
+    assert planner.plan(edited, ["end"]) == plan(edited, REGISTRY, ["end"])
+
+
+def test_going_back_over_a_setting_and_a_new_node_at_once_gives_the_keys_of_before():
+    planner, graph = Planner(REGISTRY), zone(3)
+    more = extend(graph, {"other": "toy.box"})
+    planner.plan(more)
+    planner.plan(set_param(more, "box", "value", 9.0))
+    assert planner.plan(graph).keys == plan(graph, REGISTRY).keys
+
+
+def test_going_back_to_an_earlier_setting_gives_its_keys():
+    planner = Planner(REGISTRY)
+    keys = planner.plan(zone(3), ["end"]).keys
+    planner.plan(zone(4), ["end"])
+    assert planner.plan(zone(3), ["end"]).keys == keys
+
+
+def test_a_chain_of_five_thousand_nodes_is_planned_and_run():
+    nodes = {f"n{i}": ("toy.step", {"amount": 0.0}) for i in range(5000)}
+    links = [f"n{i}.box > n{i + 1}.box" for i in range(4999)]
+    idle, _ = run(build({"box": ("toy.box", {"value": 0})} | nodes, "box.box > n0.box", *links), "n4999")
+    assert idle.run == 5001

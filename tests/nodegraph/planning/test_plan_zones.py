@@ -1,0 +1,195 @@
+"""What planning does with zones: every round is planned, and named by what it takes."""
+
+from nodegraph.graph import Port, disconnect, set_param
+from nodegraph.planning.plan import Ref, plan
+from tests.nodegraph.toys import (
+    REGISTRY,
+    build,
+    extend,
+    for_each,
+    nested,
+    result,
+    schedule,
+    sentences,
+    several_states,
+    zone,
+)
+
+
+def test_a_repeat_zone_hands_its_state_from_round_to_round():
+    assert result(zone(3), "end").value == ((1 * 2 + 1) * 2 + 1) * 2 + 1
+
+
+def test_rounds_are_calls_with_their_iteration():
+    planned = plan(zone(3), REGISTRY, ["show"])
+    assert [call.iteration for call in planned.calls.values() if call.node == "step"] == [(0,), (1,), (2,)]
+
+
+def test_a_zone_of_no_rounds_passes_its_initial_state_on():
+    assert result(zone(0), "end").value == 1
+
+
+def test_more_rounds_reuse_the_first_ones():
+    assert set(plan(zone(3), REGISTRY, ["end"]).calls) < set(plan(zone(5), REGISTRY, ["end"]).calls)
+
+
+def test_what_comes_from_outside_a_zone_is_one_call():
+    graph = build(
+        {"one": "toy.box", "begin": ("repeat.begin", {"count": 4}), "sum": "toy.add", "end": "repeat.end"},
+        "one.box > begin.initial",
+        "begin.state > sum.a",
+        "one.box > sum.b",
+        "begin.zone > end.zone",
+        "sum.box > end.next",
+    )
+    assert result(graph, "end").value == 5
+    assert [call.node for call in plan(graph, REGISTRY).calls.values()].count("one") == 1
+
+
+def test_a_zone_carries_several_states():
+    graph = extend(several_states(), {"last": "toy.remember"}, "end.value_2 > last.history", "box.box > last.box")
+    assert result(graph, "last").weight == 1 + 3 + 7 + 1
+
+
+def test_a_state_without_next_stays_as_it_was():
+    planned = plan(extend(zone(3), {}, "box.box > begin.initial_2", "end.value_2 > show.box"), REGISTRY, ["show"])
+    assert planned.calls[planned.keys["show"]].args == {"box": Ref(planned.keys["box"], "box")}
+
+
+def test_the_count_of_a_zone_may_be_computed_while_planning():
+    graph = set_param(extend(zone(), {"twice": "plain.double"}, "twice.value > begin.count"), "twice", "x", 2)
+    assert sum(call.node == "step" for call in plan(graph, REGISTRY).calls.values()) == 4
+
+
+def test_the_count_of_a_zone_must_be_known_before_the_run():
+    graph = extend(zone(), {"many": "toy.count"}, "box.box > many.box", "many.value > begin.count")
+    message = "count must be known before the run; this one is computed during the run"
+    assert sentences(plan(graph, REGISTRY, ["show"])) == [("begin", "count", message)]
+
+
+def test_a_for_each_zone_needs_a_list():
+    graph = build({"b": "foreach.begin", "e": "foreach.end", "s": "toy.box"}, "b.zone > e.zone", "b.item > e.result")
+    assert sentences(plan(graph, REGISTRY)) == [("b", "items", "items is not connected")]
+
+
+def test_all_that_is_wrong_in_a_zone_that_cannot_be_unrolled_is_said_at_once():
+    nodes = {"b": "foreach.begin", "e": "foreach.end", "t": ("toy.step", {"amount": "x"})}
+    graph = build(nodes, "b.zone > e.zone", "b.item > t.box", "t.box > e.result")
+    found = {(node, socket) for node, socket, _ in sentences(plan(graph, REGISTRY))}
+    assert {("b", "items"), ("t", "amount")} == found
+
+
+def test_the_index_enters_the_calls_of_each_round():
+    planned = plan(extend(zone(3), {}, "begin.index > step.index"), REGISTRY, ["end"])
+    assert [call.args["index"] for call in planned.calls.values() if call.node == "step"] == [0, 1, 2]
+
+
+def test_editing_the_tail_of_a_schedule_reuses_the_head():
+    before = plan(schedule(5), REGISTRY, ["end"]).calls
+    after = plan(set_param(schedule(5), "levels", "last", 0.5), REGISTRY, ["end"]).calls
+    assert [call.iteration for key, call in after.items() if key not in before] == [(4,)]
+
+
+def test_zones_nest():
+    value = 1.0
+    for outer in range(3):
+        for _ in range(2):
+            value = value * 2 + outer
+    assert result(nested(), "outer_end").value == value
+    steps = [call.iteration for call in plan(nested(), REGISTRY).calls.values() if call.node == "step"]
+    assert steps == [(i, j) for i in range(3) for j in range(2)]
+
+
+def test_a_zone_can_be_the_input_of_the_next_many_times():
+    nodes, links, source = {"box": "toy.box"}, [], "box.box"
+    for i in range(400):
+        nodes |= {f"b{i}": "repeat.begin", f"s{i}": "toy.step", f"e{i}": "repeat.end"}
+        links += [
+            f"{source} > b{i}.initial",
+            f"b{i}.zone > e{i}.zone",
+            f"b{i}.state > s{i}.box",
+            f"s{i}.box > e{i}.next",
+        ]
+        source = f"e{i}.value"
+    assert len(plan(build(nodes, *links), REGISTRY, ["e399"]).calls) == 401
+
+
+def test_taking_a_value_out_of_a_zone_past_its_end_is_a_problem():
+    message = "box comes from inside the zone of 'begin'; take it from 'end'"
+    graph = extend(zone(), {}, "step.box > show.box")
+    assert sentences(plan(graph, REGISTRY, ["show"])) == [("show", "box", message)]
+    further = extend(zone(), {"more": "toy.step"}, "step.box > more.box", "more.box > show.box")
+    assert sentences(plan(further, REGISTRY, ["show"])) == [("more", "box", message)]
+
+
+def test_half_a_zone_is_a_problem():
+    message = "zone must be connected to the zone of the begin node"
+    assert ("end", "zone", message) in sentences(plan(disconnect(zone(), Port("end", "zone")), REGISTRY))
+    begin = build({"box": "toy.box", "begin": "repeat.begin"}, "box.box > begin.initial")
+    assert sentences(plan(begin, REGISTRY)) == [("begin", "zone", "the zone has no end: connect zone to an end node")]
+
+
+def test_a_zone_has_one_end():
+    graph = extend(zone(), {"end_2": "repeat.end"}, "begin.zone > end_2.zone")
+    assert ("end_2", "zone", "the zone of 'begin' already ends at 'end'") in sentences(plan(graph, REGISTRY))
+
+
+def test_zones_that_overlap_without_nesting_are_a_problem():
+    graph = build(
+        {
+            "box": "toy.box",
+            "b1": "repeat.begin",
+            "b2": "repeat.begin",
+            "mix": "toy.add",
+            "s1": "toy.step",
+            "s2": "toy.step",
+            "e1": "repeat.end",
+            "e2": "repeat.end",
+            "show": "toy.show",
+        },
+        *("box.box > b1.initial", "box.box > b2.initial", "b1.zone > e1.zone", "b2.zone > e2.zone"),
+        *("b1.state > s1.box", "b2.state > s2.box", "s1.box > e1.next", "s2.box > e2.next"),
+        *("s1.box > mix.a", "s2.box > mix.b", "mix.box > show.box"),
+    )
+    assert "mix" in {problem.node for problem in plan(graph, REGISTRY, ["show"]).problems}
+    assert plan(graph, REGISTRY, ["e1", "e2"]).problems == ()
+
+
+def test_zones_that_multiply_beyond_reason_are_a_problem():
+    graph = set_param(set_param(nested(), "outer", "count", 1000), "inner", "count", 1000)
+    message = "the zones unroll to 1,000,000 rounds of 1 node; planning takes 250,000 steps at most"
+    assert sentences(plan(graph, REGISTRY, ["outer_end"])) == [("inner", None, message)]
+
+
+def test_a_for_each_zone_makes_a_list_of_its_results():
+    assert result(for_each(), "total").value == 2 + 1 + 0
+
+
+def test_a_for_each_zone_over_the_results_of_another():
+    graph = extend(
+        for_each(),
+        {"begin_2": "foreach.begin", "step": "toy.step", "end_2": "foreach.end"},
+        *("end.results > begin_2.items", "begin_2.item > step.box", "begin_2.zone > end_2.zone"),
+        *("step.box > end_2.result", "end_2.results > total.boxes"),
+    )
+    assert result(graph, "total").value == (2 + 1 + 0) * 2 + 3
+
+
+def test_the_results_of_a_for_each_zone_are_checked_where_they_are_taken():
+    graph = extend(for_each(), {"bag": "toy.remember"}, "box.box > bag.box", "bag.bag > end.result")
+    message = "boxes takes List of Box, not List of Bag"
+    assert sentences(plan(graph, REGISTRY, ["total"])) == [("total", "boxes", message)]
+
+
+def test_inside_a_zone_too_the_other_branch_of_a_switch_is_never_planned():
+    links = ["step.box > pick.if_true", "begin.state > lost.a", "lost.box > pick.if_false", "pick.value > end.next"]
+    graph = extend(zone(3), {"pick": "logic.switch", "lost": "toy.add"}, *links)
+    assert plan(graph, REGISTRY, ["end"]).problems == ()
+    assert result(graph, "end") == result(zone(3), "end")
+
+
+def test_a_switch_inside_a_zone_may_turn_from_round_to_round():
+    links = ["begin.index > first.a", "first.value > pick.condition", "pick.value > end.next"]
+    graph = extend(zone(3), {"pick": "logic.switch", "first": "plain.is_zero"}, *links)
+    graph = extend(graph, {}, "step.box > pick.if_true", "begin.state > pick.if_false")
+    assert result(graph, "end").value == 1 * 2 + 1
