@@ -74,8 +74,8 @@ def test_what_planning_uses_is_free_of_torch(name: str):
 @pytest.mark.parametrize("path", files("nodes/backend"), ids=lambda p: p.name)
 def test_the_backend_knows_neither_graph_nor_window(path: Path):
     assert not {m for m in imports(path, module_level=False) if top(m) in {"ui", "PySide6"}}
-    # What they share: Picture, which a preview is, and what makes a text fit to be handed on.
-    shared = {"nodegraph.types", "nodegraph.text"}
+    # What they share: Picture, which a preview is; what makes a text fit to be handed on; where the program lies.
+    shared = {"nodegraph.types", "nodegraph.text", "nodegraph.program"}
     assert {m for m in imports(path, module_level=False) if top(m) == "nodegraph"} <= shared
 
 
@@ -84,7 +84,8 @@ def test_the_editor_imports_no_node_and_no_torch(path: Path):
     assert {top(m) for m in imports(path, module_level=False)} <= STDLIB | {"nodegraph", "ui", "PySide6"}
 
 
-def test_main_imports_inside_its_functions():
-    # The engine process imports main.py again: whatever stands at its top is paid there too.
-    names = {top(m) for m in imports(ROOT / "main.py", module_level=True)}
+@pytest.mark.parametrize("name", ["main.py", "denoodle/__main__.py"])
+def test_the_front_door_imports_inside_its_functions(name: str):
+    # The engine process imports the file again that started the program: what stands at its top is paid there too.
+    names = {top(m) for m in imports(ROOT / name, module_level=True)}
     assert not names & ({"nodegraph", "nodes", "ui", "PySide6"} | HEAVY)

@@ -19,6 +19,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
+from nodegraph import program
+
 Fingerprint = tuple[Any, ...]
 
 WHOLE = 64 << 10
@@ -31,8 +33,6 @@ TICK = 0.02
 """Seconds within which a file system may give two changes one time: systems count time in steps of up to 10 ms."""
 
 MAX_FILES = 10_000
-PROGRAM = Path(__file__).parents[2]
-"""The folder of the program, where relative paths of shipped workflows lead."""
 
 
 class Changed(ValueError):
@@ -95,7 +95,7 @@ def locate(path: str) -> str | None:
         given = Path(path).expanduser()
     except RuntimeError:  # ~somebody who is not known here
         return None
-    return next((str(place) for place in (given, PROGRAM / given) if path and os.path.exists(place)), None)
+    return next((str(place) for place in (given, program.FOLDER / given) if path and os.path.exists(place)), None)
 
 
 def of_file(path: str) -> Fingerprint:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from nodegraph.program import FOLDER
 from nodes.backend import architecture, lora_file, lora_scale, shards, vocabulary
 from nodes.backend.contents import PREFIXES, Source, check_whole_file, listed, sources
 from nodes.backend.fields import read_settings
@@ -17,8 +18,7 @@ from nodes.backend.headers import Shapes, shapes
 from nodes.backend.part_settings import KIND, Part, Settings, read_part, read_training
 from nodes.types import ControlNet, Lora, Model, TextEncoder, Vae, Weights
 
-ROOT = Path(__file__).parents[2]
-CONFIGS = ROOT / "nodes" / "configs" / "sd1"
+CONFIGS = Path(__file__).parents[1] / "configs" / "sd1"
 """Settings of the parts of a one-file checkpoint, which holds weights alone."""
 
 FAMILY = "sd1"
@@ -40,7 +40,7 @@ def find(path: str) -> Path:
     if not path.strip():
         raise ValueError("choose a file: the path is empty")
     given = Path(path).expanduser()
-    places = [given] if given.is_absolute() else [Path.cwd() / given, ROOT / given]
+    places = [given] if given.is_absolute() else [Path.cwd() / given, FOLDER / given]
     found = next((place for place in places if place.exists()), None)
     if found is None:
         raise ValueError(f"there is no file or folder {path}")

@@ -14,6 +14,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from safetensors.torch import save_file
 from torch import zeros
 
+from nodegraph import program
 from nodes.backend import checkpoints
 from nodes.types import NoiseSchedule
 from tests import tiny_models
@@ -52,12 +53,12 @@ def test_describing_a_checkpoint_needs_no_torch(sd15_folder: Path):
         "import sys; from nodes.load import checkpoint; "
         f"checkpoint({str(sd15_folder)!r}); assert not {{'torch', 'numpy', 'PIL', 'safetensors'}} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=checkpoints.ROOT)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=program.FOLDER)
 
 
 def test_a_relative_path_is_looked_up_in_the_program_folder_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    assert checkpoints.find("nodes/configs") == checkpoints.ROOT / "nodes" / "configs"
+    assert checkpoints.find("nodes/configs") == program.FOLDER / "nodes" / "configs"
     (tmp_path / "nodes" / "configs").mkdir(parents=True)
     assert checkpoints.find("nodes/configs") == (tmp_path / "nodes" / "configs").resolve()
 

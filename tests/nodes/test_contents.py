@@ -14,6 +14,7 @@ from diffusers.loaders import single_file_utils as published
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from nodegraph import program
 from nodes.backend import architecture, checkpoints, contents, layouts
 from nodes.backend.contents import PREFIXES
 from nodes.backend.part_settings import Part, read_part
@@ -21,7 +22,7 @@ from nodes.backend.strict_json import MAX_QUOTED
 from tests.tiny_checkpoints import write_single_file
 
 PARTS: tuple[Part, ...] = ("unet", "vae", "text_encoder")
-SD1 = checkpoints.ROOT / "nodes" / "configs" / "sd1"
+SD1 = program.FOLDER / "nodes" / "configs" / "sd1"
 
 Tensors = dict[str, Tensor]
 

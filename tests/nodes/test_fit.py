@@ -15,7 +15,8 @@ import torch
 from PIL import Image as Pillow
 from torch import Tensor
 
-import headless
+from denoodle import headless
+from nodegraph import program
 from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.node import REQUIRED, NodeType
@@ -278,7 +279,7 @@ def other_controlnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_controlnet_of_another_family_is_refused_while_planning(
     sd15_folder: Path, controlnet_folder: Path, other_controlnet: Path
 ):
-    flow = workflow.load(checkpoints.ROOT / "workflows" / "controlnet.json")
+    flow = workflow.load(program.FOLDER / "workflows" / "controlnet.json")
 
     def message(folder: Path) -> list[str]:
         paths = {"load.checkpoint": sd15_folder, "control.load": folder}

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-import headless
+from denoodle import headless
 from nodegraph.formats import workflow
 from nodes.adapter import lora
 from nodes.backend import checkpoints, lora_file

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import CLIPTokenizer
 
+from nodegraph import program
 from nodes.backend import checkpoints, loading, vocabulary
 from nodes.backend.strict_json import MAX_QUOTED
 from nodes.types import Weights
@@ -37,7 +38,7 @@ def ours(folder: Path, size: int) -> CLIPTokenizer:
     return loading.tokenizer(Weights(str(place), ""), size)
 
 
-SHIPPED = [checkpoints.CONFIGS / "tokenizer", checkpoints.ROOT / "models" / "starter" / "tokenizer"]
+SHIPPED = [checkpoints.CONFIGS / "tokenizer", program.FOLDER / "models" / "starter" / "tokenizer"]
 
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=["sd1", "starter"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
+from nodegraph import program
 from nodegraph.formats import workflow
 from nodegraph.registry import Registry
 from nodegraph.running.engine import Settings as EngineSettings
@@ -22,7 +23,7 @@ from ui.window.main_window import MainWindow
 from ui.window.tour import take_tour
 
 SETTINGS = "settings.json"
-DEFAULT_GRAPH = Path(__file__).resolve().parents[2] / "workflows" / "text_to_image.json"
+DEFAULT_GRAPH = program.FOLDER.resolve() / "workflows" / "text_to_image.json"
 
 
 def run_editor(registry: Registry, path: str | None = None, package: str = "nodes", autorun: bool = False) -> int:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QTextCursor
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QMessageBox, QTextBrowser, QVBoxLayout, QWidget
 
+from nodegraph import program
 from ui.base.theme import dialog_size, scaled
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guide.md"
+GUIDE = program.FOLDER / "docs" / "guide.md"
 
 
 class GuideDialog(QDialog):

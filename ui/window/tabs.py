@@ -9,6 +9,7 @@ from PySide6.QtCore import QPointF, Qt, Signal
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QTabBar, QTabWidget, QToolButton, QWidget
 
+from nodegraph import program
 from nodegraph.graph import Graph
 from ui.canvas.commands.selection import insert_file
 from ui.documents.document import Document
@@ -22,7 +23,6 @@ from ui.window.workspace import Workspace
 OPENED = "Workflows (*.json *.png)"
 SAVED = "Workflows (*.json)"
 UNSAVED = "●"
-PROGRAM = Path(__file__).parents[2]
 
 
 class TabBar(QTabBar):
@@ -167,7 +167,7 @@ class Tabs(QTabWidget):
 
     def ask_template(self) -> None:
         """Start from a workflow that comes with the program."""
-        picker = TemplatePicker(templates(PROGRAM / folder for folder in FOLDERS), self)
+        picker = TemplatePicker(templates(program.FOLDER / folder for folder in FOLDERS), self)
         picker.exec()
         picker.deleteLater()
         if picker.chosen:

@@ -2,10 +2,10 @@ import io
 
 import pytest
 
+from denoodle.terminal import ProgressLine, take_all_text
 from nodegraph.planning.plan import Plan, plan
 from nodegraph.registry import discover
 from nodegraph.running.messages import Failed, Finished, Progress, Started
-from terminal import ProgressLine, take_all_text
 from tests.nodegraph.running.test_engine import loop
 from tests.nodegraph.test_text import NASTY
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import headless
+from denoodle import headless
 from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node, Port, connect
 from nodegraph.text import MAX_QUOTED

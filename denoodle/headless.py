@@ -16,13 +16,16 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
+from denoodle.terminal import ProgressLine, take_all_text
 from nodegraph.editing.assign import assign
 from nodegraph.formats import workflow
 from nodegraph.graph import Graph
 from nodegraph.node import REQUIRED, Choice, Input, NodeType, Range, exact
+from nodegraph.planning.fingerprints import locate
 from nodegraph.planning.group_type import document_types
 from nodegraph.planning.plan import Planner
 from nodegraph.registry import discover
@@ -30,9 +33,9 @@ from nodegraph.running.engine import Engine, Settings, cache_folder
 from nodegraph.running.messages import Event, Failed, Run, Saved
 from nodegraph.text import shortened
 from nodegraph.types import type_name
-from terminal import ProgressLine, take_all_text
 
 OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+FORMS = ("[WORKFLOW] [--run]", "{run,check,nodes,export} ...", "{install-desktop,remove-desktop}", "--version")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -40,14 +43,16 @@ class _Parser(argparse.ArgumentParser):
         super().error(shortened(message))
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(called: str = "denoodle") -> argparse.ArgumentParser:
+    """called: the command, for its help."""
     top = _Parser(
-        prog="main.py",
-        usage="main.py [WORKFLOW] [--run]\n       main.py {run,check,nodes,export} ...",
+        prog=called,
+        usage="\n       ".join(f"{called} {form}" for form in FORMS),
         description="Denoodle, an editor for diffusion workflows. Without a command: open the editor.",
         epilog=(__doc__ or "").split("\n\n", 1)[1],
     )
-    commands = top.add_subparsers(prog="main.py", dest="command", required=True, metavar="COMMAND")
+    top.add_argument("--version", action="version", version=f"Denoodle {version('denoodle')}")
+    commands = top.add_subparsers(prog=called, dest="command", required=True, metavar="COMMAND")
     files = _Parser(add_help=False)
     files.add_argument("file", metavar="FILE", help="a workflow, or a picture with a workflow inside")
 
@@ -76,10 +81,10 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def main(argv: list[str], package: str = "nodes") -> int:
-    """package: where the node types are. Returns the exit code."""
+def main(argv: list[str], package: str = "nodes", called: str = "denoodle") -> int:
+    """package: where the node types are. called: the command, for its help. Returns the exit code."""
     take_all_text(sys.stdout, sys.stderr)
-    args = parser().parse_args(argv)
+    args = parser(called).parse_args(argv)
     report = Report(getattr(args, "file", ""))
     try:
         code = args.act(args, report, package)
@@ -89,7 +94,7 @@ def main(argv: list[str], package: str = "nodes") -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read standard output has seen enough, as in `main.py nodes | head`; nothing is left to be written.
+        # Whoever read standard output has seen enough, as in `denoodle nodes | head`; nothing is left to be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     return code
@@ -225,7 +230,7 @@ def nodes_command(args: argparse.Namespace, report: Report, package: str) -> int
 
 @reporting
 def export_command(args: argparse.Namespace, report: Report, package: str) -> int:
-    graph = workflow.load(args.file)
+    graph = workflow.load(locate(args.file) or args.file)
     if args.out:
         workflow.save(graph, args.out)
     else:
@@ -243,7 +248,7 @@ def sinks(graph: Graph, types: Mapping[str, NodeType]) -> tuple[str, ...]:
 
 
 def _open(args: argparse.Namespace, registry: Mapping[str, NodeType]) -> Graph:
-    graph = workflow.load(args.file)
+    graph = workflow.load(locate(args.file) or args.file)
     types = document_types(graph.groups, registry)
     for assignment in args.set:
         try:

@@ -20,15 +20,15 @@ from pathlib import Path
 
 import pytest
 
-import headless
-import main
+from denoodle import headless
+from denoodle.__main__ import main
 from nodegraph.formats import png, workflow
 from nodegraph.graph import Graph, Node, Port, connect
 from tests.nodegraph.formats.test_png import PICTURE, chunk
 from tests.nodegraph.test_text import NASTY
 
-ROOT = Path(__file__).parents[1]
-TOYS = "import sys, headless; sys.exit(headless.main(sys.argv[1:], 'tests.toy_nodes'))"
+ROOT = Path(__file__).parents[2]
+TOYS = "import sys; from denoodle import headless; sys.exit(headless.main(sys.argv[1:], 'tests.toy_nodes'))"
 TIMEOUT = 60
 
 
@@ -291,7 +291,8 @@ def test_nodes_are_listed_with_their_documentation(folder: Path):
 
 SHIPPED = sorted(path.name for path in (ROOT / "workflows").glob("text_to_image*.json"))
 CHECKED = (
-    "import sys, headless; codes = [headless.main(['check', f'workflows/{name}']) for name in sys.argv[1:]];"
+    "import sys; from denoodle import headless; "
+    "codes = [headless.main(['check', f'workflows/{name}']) for name in sys.argv[1:]];"
     "print(*codes, {'torch', 'diffusers', 'PySide6'} & set(sys.modules))"
 )
 
@@ -304,7 +305,7 @@ def test_checking_the_shipped_workflows_finds_no_problem_and_loads_no_torch():
 
 def denoodle(*args: str | Path) -> Done:
     """The program as it ships."""
-    return called(lambda: main.main([*map(str, args)]), ROOT)
+    return called(lambda: main([*map(str, args)]), ROOT)
 
 
 def cut_short() -> bytes:

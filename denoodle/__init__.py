@@ -1,0 +1,1 @@
+"""The front door: the `denoodle` command, with a window and without one."""
