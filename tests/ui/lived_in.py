@@ -15,11 +15,11 @@ from nodegraph.registry import Registry
 from nodegraph.running.engine import Settings as EngineSettings
 from tests.ui.engines import slow
 from ui.base.settings import Settings
-from ui.canvas.paint.thumbnail import png_bytes
 from ui.documents.session import Session
 from ui.runs.engine import Engine
 from ui.runs.picture_index import Gallery
 from ui.runs.queue import Queue
+from ui.widgets.pixmaps import png_bytes
 
 
 class Kept(NamedTuple):

@@ -18,13 +18,13 @@ from nodegraph.graph import Graph
 from nodegraph.registry import Registry
 from ui.base.lock import lock
 from ui.base.state_folder import MAX_RECENT, make_folders, read_recent, unusable, write_recent
-from ui.canvas.paint.thumbnail import fitted, png_bytes
 from ui.documents import journal
 from ui.documents.document import Document
 from ui.documents.file_watch import FileWatch
 from ui.documents.journal import UNTITLED, Journal, State
 from ui.documents.recovery import JOURNAL, clean_journals, clean_saves, count_tries, journals_in, lock_of
 from ui.documents.versions import History, Version, history_of
+from ui.widgets.pixmaps import fitted, png_bytes
 
 RECOVERY_MS = 2000  # after which a program that answers has recovered its documents
 JOURNAL_PAUSE = 500  # ms from an edit to its record; a held slider makes two records a second

@@ -20,7 +20,6 @@ from nodegraph.formats.files import write_atomic
 from nodegraph.graph import Graph
 from nodegraph.running.messages import Source
 from nodegraph.types import PREVIEW_SIDE, Picture
-from ui.canvas.paint.thumbnail import png_bytes
 from ui.documents.document import Document
 from ui.panels.comparison import Comparison
 from ui.panels.strip import Strip, when
@@ -32,7 +31,7 @@ from ui.widgets.fields import ComboBox
 from ui.widgets.file_fields import ask_target
 from ui.widgets.flow import FlowLayout
 from ui.widgets.picture_view import Mode, PictureView, Side
-from ui.widgets.pixmaps import pixmap
+from ui.widgets.pixmaps import pixmap, png_bytes
 
 MODES: dict[Mode, str] = {"single": "One picture", "slider": "Slider", "side": "Side by side"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QImage, QImageReader, QPixmap
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QSize, Qt
+from PySide6.QtGui import QImage, QImageReader, QImageWriter, QPixmap
 
 from nodegraph.types import Picture
 from ui.base.kept import Kept
@@ -109,6 +109,20 @@ def picture_of(image: QImage) -> Picture:
     rows, line = memoryview(plain.constBits()), plain.bytesPerLine()  # a line may have bytes to spare at its end
     rgb = b"".join(rows[start : start + across] for start in range(0, line * plain.height(), line))
     return Picture(plain.width(), plain.height(), rgb)
+
+
+def fitted(picture: QImage, size: QSize) -> QImage:
+    """The whole picture, no larger than `size`; small ones keep their pixels sharp."""
+    small = picture.width() < size.width() and picture.height() < size.height()
+    how = Qt.TransformationMode.FastTransformation if small else Qt.TransformationMode.SmoothTransformation
+    return picture.scaled(size, Qt.AspectRatioMode.KeepAspectRatio, how)
+
+
+def png_bytes(picture: QImage) -> bytes:
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    QImageWriter(buffer, QByteArray(b"png")).write(picture)
+    return bytes(buffer.data().data())
 
 
 def read_image(path: str, max_side: int) -> QImage:

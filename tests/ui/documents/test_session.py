@@ -12,9 +12,9 @@ from nodegraph.formats import png, workflow
 from nodegraph.formats.files import HIDDEN
 from nodegraph.graph import Graph, Node, add_node
 from nodegraph.registry import Registry
-from ui.canvas.paint.thumbnail import png_bytes
 from ui.documents.document import Document
 from ui.documents.session import Session
+from ui.widgets.pixmaps import png_bytes
 
 
 @pytest.fixture

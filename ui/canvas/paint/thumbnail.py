@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QIcon, QImage, QImageWriter, QPainter, QPen, QPixmap
+from PySide6.QtCore import QPointF, QRectF, QSize
+from PySide6.QtGui import QColor, QIcon, QImage, QPainter, QPen, QPixmap
 
 from nodegraph.builtin import FRAME, NOTE
 from nodegraph.graph import Graph, Node
 from ui.base import theme
 from ui.canvas.scene.shape import wire
+from ui.widgets.pixmaps import fitted
 
 BOX = (200.0, 110.0)  # world units; how large a node is does not matter here
 MARGIN = 0.06  # of the picture
-
-
-def fitted(picture: QImage, size: QSize) -> QImage:
-    """The whole picture, no larger than `size`; small ones keep their pixels sharp."""
-    small = picture.width() < size.width() and picture.height() < size.height()
-    how = Qt.TransformationMode.FastTransformation if small else Qt.TransformationMode.SmoothTransformation
-    return picture.scaled(size, Qt.AspectRatioMode.KeepAspectRatio, how)
 
 
 def icon(picture: QImage, size: QSize) -> QIcon:
@@ -34,13 +28,6 @@ def icon(picture: QImage, size: QSize) -> QIcon:
     made = QIcon(field)
     made.addPixmap(field, QIcon.Mode.Selected)
     return made
-
-
-def png_bytes(picture: QImage) -> bytes:
-    buffer = QBuffer()
-    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    QImageWriter(buffer, QByteArray(b"png")).write(picture)
-    return bytes(buffer.data().data())
 
 
 def drawing(graph: Graph, size: QSize) -> QImage:
