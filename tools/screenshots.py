@@ -18,6 +18,7 @@ from nodegraph.registry import discover
 from nodegraph.running.engine import Settings
 from ui.actions.keys_dialog import KeysDialog
 from ui.base import theme
+from ui.canvas.commands.adding import open_palette
 from ui.window.docks import BOTTOM
 from ui.window.main_window import MainWindow
 from ui.window.templates import FOLDERS, TemplatePicker, templates
@@ -69,7 +70,7 @@ class Shots:
     def take(self, path: Path) -> None:
         window = self.window
         window.open(path)
-        window.canvas.select({"positive"} & window.document.graph.nodes.keys())
+        window.canvas.state.select({"positive"} & window.document.graph.nodes.keys())
         self.shot("opened")
         window.runner.run()
         wait(self.app, lambda: window.runs.fraction > 0.6 or not window.runs.running)
@@ -85,10 +86,10 @@ class Shots:
 
     def take_canvas(self) -> None:
         canvas = self.window.canvas
-        canvas.show_view(canvas.view.zoomed(1.4 / canvas.view.scale, QPointF(canvas.rect().center())))
+        canvas.state.show_view(canvas.state.view.zoomed(1.4 / canvas.state.view.scale, QPointF(canvas.rect().center())))
         self.shot("close")
         canvas.fit_all()
-        palette = canvas.open_palette(QPointF(200, 120))
+        palette = open_palette(canvas.state, QPointF(200, 120))
         palette.box.setText("noise")
         self.shot("palette", palette)
         palette.close()
@@ -117,9 +118,9 @@ class Shots:
         window.docks.show("Outline")
         self.shot("panel_outline")
         window.docks.hide("Outline")
-        window.canvas.select({"denoise"} & window.document.graph.nodes.keys())
+        window.canvas.state.select({"denoise"} & window.document.graph.nodes.keys())
         self.shot("panel_inspector", window.docks["Inspector"])
-        window.canvas.select(())
+        window.canvas.state.select(())
 
     def take_dialogs(self) -> None:
         self.window.edit_keys()

@@ -78,7 +78,7 @@ class Hand:
         self.canvas = canvas
 
     def at(self, world: QPointF) -> QPoint:
-        return self.canvas.view.to_screen(world).toPoint()
+        return self.canvas.state.view.to_screen(world).toPoint()
 
     def header(self, id: str) -> QPointF:
         return self.canvas.scene.nodes[id].pos + QPointF(60, 12)
@@ -114,7 +114,7 @@ def canvas(qtbot, document: Document, runs: RunState) -> Canvas:
     made.resize(1100, 800)
     made.show()
     qtbot.waitExposed(made)
-    made.show_view(View(1.0, 100, 100))
+    made.state.show_view(View(1.0, 100, 100))
     made.setFocus()
     return made
 

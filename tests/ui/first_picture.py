@@ -84,7 +84,7 @@ class Person:
         return self.window.canvas
 
     def at(self, world: QPointF) -> QPoint:
-        return self.canvas.view.to_screen(world).toPoint()
+        return self.canvas.state.view.to_screen(world).toPoint()
 
     def drag(self, start: QPointF, end: QPointF) -> None:
         QTest.mousePress(self.canvas, LEFT, NO_KEYS, self.at(start))
@@ -123,9 +123,9 @@ class Person:
         row = next(row for row in item.shape.rows if row.input is not None and row.input.name == name)
         place = self.at(item.pos + QPointF(item.shape.width / 2, row.y + row.height / 2))
         QTest.mouseClick(self.canvas, LEFT, NO_KEYS, place)
-        if self.canvas.editor is None:
+        if self.canvas.state.editor is None:
             QTest.mouseDClick(self.canvas, LEFT, NO_KEYS, place)
-        box = self.canvas.editor.box
+        box = self.canvas.state.editor.box
         QTest.keyClick(box, Qt.Key.Key_A, CONTROL)
         QTest.keyClicks(box, text)
         QTest.mouseClick(self.canvas, LEFT, NO_KEYS, QPoint(5, self.canvas.height() - 5))
@@ -180,7 +180,7 @@ def told(window: MainWindow, **more: object) -> str:
 def build(path: Path) -> None:
     window = open_window()
     person = Person(window)
-    person.canvas.show_view(View(0.62, 120, 420))  # room for everything
+    person.canvas.state.show_view(View(0.62, 120, 420))  # room for everything
     person.canvas.setFocus()
     for words, place in NODES:
         person.add(words, QPointF(*place))

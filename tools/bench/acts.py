@@ -22,6 +22,7 @@ from nodegraph.running.engine import Settings
 from ui.base import theme
 from ui.canvas.canvas import Canvas
 from ui.canvas.commands import selection
+from ui.canvas.commands.adding import open_palette
 from ui.canvas.overlays.palette import Palette
 from ui.documents.session import Session
 from ui.window.main_window import MainWindow
@@ -46,8 +47,8 @@ def acts(registry: Registry, graph: Graph) -> Iterator[tuple[str, str]]:
         _stretch(app, lambda: None, 2.0)  # until the planner has what it needs
         yield "open", f"{_stretch(app, lambda: window.open(file), 2.0):.0f} ms"
         gc.collect()  # what was opened is old by the time that a person works on it
-        view = window.canvas.view
-        window.canvas.show_view(view.zoomed(1 / view.scale, QPointF(600, 400)))
+        view = window.canvas.state.view
+        window.canvas.state.show_view(view.zoomed(1 / view.scale, QPointF(600, 400)))
         for what, act, back in _acts(window):
             yield what, f"{min(_round(app, act, back) for _ in range(ROUNDS)):.0f} ms"
         yield from _palette(app, window.canvas)
@@ -58,34 +59,34 @@ def acts(registry: Registry, graph: Graph) -> Iterator[tuple[str, str]]:
 def _acts(window: MainWindow) -> Iterator[tuple[str, Callable[[], object], Callable[[], object]]]:
     """Names of acts, what they do, and what takes it back."""
     canvas, stack = window.canvas, window.document.undo_stack
-    seen = canvas.view.to_world(QPointF(600, 400))
+    seen = canvas.state.view.to_world(QPointF(600, 400))
     near = sorted(canvas.scene.nodes.values(), key=lambda item: (item.rect.center() - seen).manhattanLength())
     first, second, *_ = (item.id for item in near)
 
     def choose() -> None:
-        canvas.select({first})
+        canvas.state.select({first})
 
     def restore() -> None:
         stack.undo()
         choose()
 
-    yield "select a node", choose, lambda: canvas.select({second})
+    yield "select a node", choose, lambda: canvas.state.select({second})
     choose()
-    yield "delete a node", lambda: selection.delete(canvas), restore
-    yield "mute a node", lambda: selection.set_mode(canvas, "muted"), restore
-    canvas.select(item.id for item in near[:CHOSEN])
-    selection.copy(canvas)
-    yield f"paste {CHOSEN} nodes", lambda: selection.paste(canvas), stack.undo
-    selection.paste(canvas)
+    yield "delete a node", lambda: selection.delete(canvas.state), restore
+    yield "mute a node", lambda: selection.set_mode(canvas.state, "muted"), restore
+    canvas.state.select(item.id for item in near[:CHOSEN])
+    selection.copy(canvas.state)
+    yield f"paste {CHOSEN} nodes", lambda: selection.paste(canvas.state), stack.undo
+    selection.paste(canvas.state)
     yield f"undo the pasting of {CHOSEN} nodes", stack.undo, stack.redo
     choose()
-    selection.set_mode(canvas, "muted")
-    yield "save", window.tabs.save, lambda: selection.set_mode(canvas, "muted")
+    selection.set_mode(canvas.state, "muted")
+    yield "save", window.tabs.save, lambda: selection.set_mode(canvas.state, "muted")
 
 
 def _palette(app: QApplication, canvas: Canvas) -> Iterator[tuple[str, str]]:
     opened: list[Palette] = []
-    open_one = lambda: opened.append(canvas.open_palette(QPointF(400, 400)))  # noqa: E731
+    open_one = lambda: opened.append(open_palette(canvas.state, QPointF(400, 400)))  # noqa: E731
     least = min(_round(app, open_one, lambda: opened.pop().close()) for _ in range(ROUNDS))
     yield "open the palette", f"{least:.0f} ms"
     open_one()

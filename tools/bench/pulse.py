@@ -83,10 +83,10 @@ def _guidance(window: MainWindow) -> QPoint:
     document, canvas = window.document, window.canvas
     ports = (Port(id, "guidance_scale") for id in document.graph.nodes)
     port = next(p for p in ports if document.input(p) is not None and p not in document.graph.links)
-    canvas.center_on(port.node)
+    canvas.state.center_on(port.node)
     item = canvas.scene.nodes[port.node]
     row = next(row for row in item.shape.rows if row.input and row.input.name == port.socket)
-    return canvas.view.to_screen(item.pos + row.rect.center()).toPoint()
+    return canvas.state.view.to_screen(item.pos + row.rect.center()).toPoint()
 
 
 def _slide(app: QApplication, window: MainWindow, start: QPoint) -> None:

@@ -40,7 +40,7 @@ from PySide6.QtCore import QEvent, QObject, QTimer
 from PySide6.QtWidgets import QApplication
 from nodegraph.running.engine import Settings
 from nodegraph.registry import discover
-from ui import theme
+from ui.base import theme
 from ui.window.main_window import MainWindow
 from pathlib import Path
 app = QApplication([])
@@ -134,6 +134,7 @@ def canvas(count: int) -> Iterator[tuple[str, str]]:
     before = resident()
     begin = time.thread_time()
     view = Canvas(document, RunState())
+    state = view.state
     yield "build", f"{(time.thread_time() - begin) * 1000:.0f} ms"
     view.resize(1600, 1000)
     view.show()
@@ -142,11 +143,11 @@ def canvas(count: int) -> Iterator[tuple[str, str]]:
     wide = fitted(view.scene.extent(), QSizeF(view.size()))
     middle = QPointF(800, 500)
     for name, shown in (("all visible", wide), ("scale 1", wide.zoomed(1 / wide.scale, middle))):
-        view.show_view(shown)
+        state.show_view(shown)
         settle(app)
-        yield f"pan, {name}", frames(app, 100, lambda _: view.show_view(view.view.panned(6, 3)))
-        yield f"zoom step, {name}", frames(app, 40, lambda _: view.show_view(view.view.zoomed(1.03, middle)))
-        view.show_view(shown)
+        yield f"pan, {name}", frames(app, 100, lambda _: state.show_view(state.view.panned(6, 3)))
+        yield f"zoom step, {name}", frames(app, 40, lambda _: state.show_view(state.view.zoomed(1.03, middle)))
+        state.show_view(shown)
         settle(app)
         yield f"drag, {name}", drag(app, view)
     yield "memory", f"{resident() - before:.0f} MB"
@@ -195,9 +196,9 @@ def frames(app: QApplication, count: int, change: Callable[[int], object]) -> st
 def drag(app: QApplication, view: Canvas) -> str:
     """Carry the node in the middle of the view about, with real mouse events."""
     item = middle_item(view)
-    start = view.view.to_screen(item.rect.topLeft() + QPointF(60, 12)).toPoint()
-    if view.view.scale < 0.2:
-        view.select({item.id})  # too small for the mouse to hit a header
+    start = view.state.view.to_screen(item.rect.topLeft() + QPointF(60, 12)).toPoint()
+    if view.state.view.scale < 0.2:
+        view.state.select({item.id})  # too small for the mouse to hit a header
     QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=start)
     assert isinstance(view.gesture, Move)
     settle(app)
@@ -214,7 +215,7 @@ def slide(app: QApplication, view: Canvas) -> str:
     """Drag the number on the node in the middle of the view to and fro: every move is an edit of the document."""
     item = middle_item(view)
     row = next(row for row in item.shape.rows if row.editable)
-    start = view.view.to_screen(item.pos + row.rect.center()).toPoint()
+    start = view.state.view.to_screen(item.pos + row.rect.center()).toPoint()
     QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=start)
     QTest.mouseMove(view, start + QPoint(10, 0))
     assert isinstance(view.gesture, Slide)
@@ -226,7 +227,7 @@ def slide(app: QApplication, view: Canvas) -> str:
 
 
 def middle_item(view: Canvas) -> NodeItem:
-    seen = view.view.to_world(QPointF(800, 500))
+    seen = view.state.view.to_world(QPointF(800, 500))
     return min(view.scene.nodes.values(), key=lambda item: (item.rect.center() - seen).manhattanLength())
 
 

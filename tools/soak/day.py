@@ -119,7 +119,7 @@ class Day(QObject):
     def _some_node(self) -> QRectF | None:
         """Where one is on the screen."""
         canvas = self.window.canvas
-        rects = [canvas.view.rect_to_screen(item.rect) for item in canvas.scene.nodes.values()]
+        rects = [canvas.state.view.rect_to_screen(item.rect) for item in canvas.scene.nodes.values()]
         seen = [rect for rect in rects if QRectF(canvas.rect()).contains(rect)]
         return self.chance.choice(seen) if seen else None
 
@@ -138,7 +138,7 @@ class Day(QObject):
         rows = [(item, row) for item in canvas.scene.nodes.values() for row in item.shape.rows if row.editable]
         if rows:
             item, row = self.chance.choice(rows)
-            at = canvas.view.to_screen(item.pos + row.rect.center())
+            at = canvas.state.view.to_screen(item.pos + row.rect.center())
             if canvas.rect().contains(at.toPoint()):
                 self._drag(at, at + QPointF(self.chance.uniform(-60, 60), 0))
 
@@ -178,7 +178,7 @@ class Day(QObject):
         """Some action of the canvas, on some nodes."""
         canvas = self.window.canvas
         nodes = list(canvas.scene.nodes)
-        canvas.select(self.chance.sample(nodes, min(len(nodes), self.chance.randint(1, 4))))
+        canvas.state.select(self.chance.sample(nodes, min(len(nodes), self.chance.randint(1, 4))))
         if len(nodes) < 60:
             self._press(
                 f"canvas.{self.chance.choice(('duplicate', 'copy', 'paste', 'group', 'note', 'frame', 'delete'))}"

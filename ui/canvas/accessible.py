@@ -46,7 +46,7 @@ class _Part(QAccessibleInterface):
         return -1
 
     def on_screen(self, world: QRectF) -> QRect:
-        view = self.canvas.view
+        view = self.canvas.state.view
         place = QRectF(view.to_screen(world.topLeft()), view.to_screen(world.bottomRight())).toRect()
         return place.translated(self.canvas.mapToGlobal(QPoint()))
 
@@ -106,7 +106,7 @@ class NodePart(_Part):
     def state(self) -> QAccessible.State:
         made = QAccessible.State()
         made.selectable = True
-        made.selected = self.id in self.canvas.selection
+        made.selected = self.id in self.canvas.state.selection
         return made
 
     def rect(self) -> QRect:
@@ -161,7 +161,7 @@ class CanvasPart(QAccessibleWidget):
         return self._nodes[ids[index]]
 
     def childAt(self, x: int, y: int) -> QAccessibleInterface | None:
-        world = self.canvas.view.to_world(self.canvas.mapFromGlobal(QPoint(x, y)).toPointF())
+        world = self.canvas.state.view.to_world(self.canvas.mapFromGlobal(QPoint(x, y)).toPointF())
         item = self.canvas.scene.node_at(world)
         return self.child(list(self.canvas.scene.nodes).index(item.id)) if item else None
 

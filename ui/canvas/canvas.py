@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSizeF, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSizeF, Qt, QTimer
 from PySide6.QtGui import (
-    QCursor,
     QFocusEvent,
     QHelpEvent,
     QHideEvent,
@@ -20,63 +19,51 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QToolTip, QWidget
 
-from nodegraph.graph import Diff, Port
+from nodegraph.graph import Diff
 from ui.base.theme import color, colors
-from ui.canvas.commands import adding
+from ui.canvas.commands.adding import open_palette
 from ui.canvas.commands.breadcrumbs import Breadcrumbs
 from ui.canvas.gestures import press
 from ui.canvas.gestures.edge_scroll import EdgeScroll
 from ui.canvas.gestures.gestures import Gesture, Move
 from ui.canvas.gestures.tips import tip_at
-from ui.canvas.overlays.live_editor import LiveEditor
 from ui.canvas.overlays.minimap import Minimap
-from ui.canvas.overlays.palette import Palette
 from ui.canvas.paint.hint import paint_hint
 from ui.canvas.paint.layers import paint_carried, paint_still
 from ui.canvas.paint.nodes import paint_grid, paint_nodes
 from ui.canvas.paint.sharp import Sharpener
 from ui.canvas.paint.tiles import Tiles
-from ui.canvas.scene.glide import Glide
-from ui.canvas.scene.scene import Scene
+from ui.canvas.scene.state import CanvasState
 from ui.canvas.scene.view import View, fitted, opened, pinched, wheeled
 from ui.documents.document import Document
-from ui.documents.scope import Scope
 from ui.runs.run_state import RunState
 
 
 class Canvas(QWidget):
-    """Shows the graph of a scope and asks it to change. Selection and view are not part of the document.
+    """Shows the graph of a scope and asks it to change.
 
-    snap: whether nodes that are moved keep to the grid.
+    state: what it shows and what is selected, for all who do something on it.
     """
-
-    selection_changed = Signal()
-    view_changed = Signal()
-    refused = Signal(str)  # what could not be done and why, as a sentence
-    held = Signal(bool)  # a number is being dragged: runs should be quick
 
     def __init__(self, document: Document, runs: RunState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.document, self.runs = document, runs
-        self.scope = Scope(document, self)
-        self.scene = Scene(self.scope, runs, self)
-        self.view = View()
-        self.selection: frozenset[str] = frozenset()
+        self.state = CanvasState(document, runs, self)
+        self.scope, self.scene = self.state.scope, self.state.scene
         self.gesture: Gesture | None = None
-        self.editor: LiveEditor | None = None
-        self.recent: list[str] = []  # types that were added, the latest first
-        self._glide: Glide | None = None
-        self.snap = self._panning = False  # the latter while Space is held
+        self._panning = False  # while Space is held
         self._wanted: Callable[[], View] | None = self._opening  # as soon as the widget has its size
         self._path = self.scope.path
         self._views: dict[tuple[str, ...], View] = {}  # of the graphs around the one that is shown, by path
         self._tiles = Tiles(self._render, color(colors().canvas))
-        self.minimap = Minimap(self)
-        self.breadcrumbs = Breadcrumbs(self)
-        self._edge, self._sharp = EdgeScroll(self), Sharpener(self)
+        self.minimap = Minimap(self.state)
+        self.breadcrumbs = Breadcrumbs(self.state)
+        self._edge, self._sharp = EdgeScroll(self.state), Sharpener(self.state, runs)
         self._idle = QTimer(self, interval=0, singleShot=True)
         self._idle.timeout.connect(self._paint_ahead)
         self.scene.touched.connect(self._touch)
+        self.state.touched.connect(self._touch)
+        self.state.view_changed.connect(self._show_view)
         self.scene.animated.connect(self.update)
         self.scope.changed.connect(self._forget_removed)
         self.scope.moved.connect(self._arrive)
@@ -89,41 +76,41 @@ class Canvas(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         if self._wanted is not None:
-            self.show_view(self._wanted())
+            self.state.show_view(self._wanted())
         painter = QPainter(self)
-        complete = self._tiles.draw(painter, self.view, self.size(), self.devicePixelRatioF())
+        complete = self._tiles.draw(painter, self.state.view, self.size(), self.devicePixelRatioF())
         if not self.scene.nodes:
             paint_hint(painter, self)
-        painter.translate(self.view.x, self.view.y)
-        painter.scale(self.view.scale, self.view.scale)
+        painter.translate(self.state.view.x, self.state.view.y)
+        painter.scale(self.state.view.scale, self.state.view.scale)
         self._paint_live(painter)
         painter.end()
-        if not complete or self._glide is not None:
+        if not complete or self.state.gliding is not None:
             QTimer.singleShot(0, self, self._next_frame)
         else:
             self._idle.start()
 
     def _paint_ahead(self) -> None:
-        if self._tiles.paint_ahead(self.view, self.size()):
+        if self._tiles.paint_ahead(self.state.view, self.size()):
             self._idle.start()
 
     def _next_frame(self) -> None:
-        if self._glide is not None and self._glide.over:
-            self._end_glide()
+        if self.state.gliding is not None and self.state.gliding.over:
+            self.state.end_glide()
         self.update()
 
     def _render(self, painter: QPainter, area: QRectF) -> None:
         """The static layer: everything but what is being carried."""
-        paint_grid(painter, area, self.view.scale)
-        paint_still(painter, self.scene, area, self.carried().keys(), self.selection, self.view.scale)
+        paint_grid(painter, area, self.state.view.scale)
+        paint_still(painter, self.scene, area, self.carried().keys(), self.state.selection, self.state.view.scale)
 
     def _paint_live(self, painter: QPainter) -> None:
-        scale = self.view.scale
+        scale = self.state.view.scale
         carried = self.carried()
         running = [item for id, item in self.scene.running.items() if id not in carried]
-        paint_nodes(painter, running, self.selection, scale)
+        paint_nodes(painter, running, self.state.selection, scale)
         if carried:
-            paint_carried(painter, self.scene, carried, self.selection, scale)
+            paint_carried(painter, self.scene, carried, self.state.selection, scale)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if self.gesture is not None:
             self.gesture.paint(painter)
@@ -132,31 +119,11 @@ class Canvas(QWidget):
         """The nodes that are on their way, and how far from where the document has them."""
         if isinstance(self.gesture, Move) and self.gesture.lifted:
             return dict.fromkeys(self.gesture.ids, self.gesture.offset)
-        return self._glide.offsets() if self._glide is not None else {}
-
-    def glide(self, before: Mapping[str, QPointF]) -> None:
-        """Let nodes move to where the document has them now. before: where they were."""
-        self._glide = Glide({id: pos - self.scene.nodes[id].pos for id, pos in before.items()})
-        self.touch_nodes(before, links=True)
-
-    def _end_glide(self) -> None:
-        glide, self._glide = self._glide, None
-        self.touch_nodes(glide.ids if glide else (), links=True)
+        return self.state.gliding.offsets() if self.state.gliding is not None else {}
 
     def _touch(self, area: QRectF) -> None:
         self._tiles.invalidate(area)
         self.update()
-
-    def touch_nodes(self, ids: Iterable[str], *, links: bool = False) -> None:
-        """Paint these nodes again, with their wires and zones when `links`."""
-        kept = [id for id in ids if id in self.scene.nodes]
-        for id in kept:
-            self._touch(self.scene.nodes[id].bounds)
-        for link in self.scene.links_of(kept) if links else ():
-            self._touch(link.rect)
-        for zone in self.scene.zones if links else ():
-            if not zone.nodes.isdisjoint(kept):
-                self._touch(zone.bounds)
 
     def changeEvent(self, event: QEvent) -> None:
         if event.type() == QEvent.Type.StyleChange:  # another theme
@@ -172,17 +139,13 @@ class Canvas(QWidget):
 
     # View ---------------------------------------------------------------------------------------------
 
-    def show_view(self, view: View) -> None:
-        self.view = view
-        if self.editor is not None:
-            self.editor.follow()
+    def _show_view(self) -> None:
         self._wanted = None
-        self.view_changed.emit()
         self.update()
 
     def fit(self) -> None:
         """Show the selected nodes, or all."""
-        self.show_view(fitted(self.scene.extent(self.selection or None), QSizeF(self.size())))
+        self.state.show_view(fitted(self.scene.extent(self.state.selection or None), QSizeF(self.size())))
 
     def fit_all(self) -> None:
         """Show everything, as soon as the widget has its size."""
@@ -201,84 +164,36 @@ class Canvas(QWidget):
         left, here = self._path, self.scope.path
         self._path = here
         if self._wanted is None:
-            self._views[left] = self.view
+            self._views[left] = self.state.view
         view = self._views.get(here)
         self._views = {path: known for path, known in self._views.items() if path == here[: len(path)]}
         if left[: len(here)] == here and view is not None:
-            self.select({left[len(here)]} & self.scene.nodes.keys())
-            self.show_view(view)
+            self.state.select({left[len(here)]} & self.scene.nodes.keys())
+            self.state.show_view(view)
         else:
             self.fit_all()
 
     def zoom(self, factor: float) -> None:
         """At the pointer when it is over the canvas, else in the middle."""
-        self.show_view(self.view.zoomed(factor, self.pointer()))
-
-    def pointer(self) -> QPointF:
-        """Where the mouse is, in pixels; the middle when it is elsewhere."""
-        at = QPointF(self.mapFromGlobal(QCursor.pos()))
-        return at if self.underMouse() and QRectF(self.rect()).contains(at) else QPointF(self.rect().center())
-
-    def center_on(self, node: str) -> None:
-        """Bring a node into view and select it. node: as the engine calls it; "denoise/step" is inside "denoise"."""
-        *path, id = node.split("/")
-        self.scope.show(tuple(path))
-        if id in self.scene.nodes:
-            self.select({id})
-            self.reveal(id)
-
-    def reveal(self, *ids: str) -> None:
-        """Bring nodes into view."""
-        wanted = self.scene.extent(ids)
-        if not self.view.rect_to_world(QRectF(self.rect())).contains(wanted):
-            scale = min(max(self.view.scale, 0.6), fitted(wanted, QSizeF(self.size())).scale)
-            middle = QPointF(self.rect().center()) - wanted.center() * scale
-            self.show_view(View(scale).panned(middle.x(), middle.y()))
+        self.state.show_view(self.state.view.zoomed(factor, self.state.pointer()))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self.minimap.place()
         if event.oldSize().isValid() and self._wanted is None:
             grown = event.size() - event.oldSize()
-            self.view = self.view.panned(grown.width() / 2, grown.height() / 2)
+            self.state.view = self.state.view.panned(grown.width() / 2, grown.height() / 2)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        self.show_view(wheeled(self.view, event))
-
-    def show_editor(self, editor: LiveEditor | None) -> None:
-        """There is at most one editor over the canvas: another takes its place."""
-        if editor is not None and self.editor is not None:
-            self.editor.leave()
-        self.editor = editor
+        self.state.show_view(wheeled(self.state.view, event))
 
     # Selection ----------------------------------------------------------------------------------------
 
-    def select(self, ids: Iterable[str]) -> None:
-        chosen = frozenset(ids)
-        if chosen == self.selection:
-            return
-        changed = chosen ^ self.selection
-        self.selection = chosen
-        self.touch_nodes(changed)
-        self.selection_changed.emit()
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """The selected nodes that can be run, as the engine calls them."""
-        chosen = (id for id in self.selection if not self.scene.nodes[id].type.annotation)
-        return tuple(self.scope.prefix + id for id in chosen)
-
-    def select_all(self) -> None:
-        self.select(self.scene.nodes)
-
-    def set_snap(self, on: bool) -> None:
-        self.snap = on
-
     def _forget_removed(self, change: Diff) -> None:
         if change.removed:
-            self._end_glide()
+            self.state.end_glide()
             if gesture := self._end():
                 gesture.drop()
-            self.select(self.selection.difference(change.removed))
+            self.state.select(self.state.selection.difference(change.removed))
 
     # Mouse --------------------------------------------------------------------------------------------
 
@@ -286,23 +201,27 @@ class Canvas(QWidget):
         if self.gesture is not None:
             return
         button = Qt.MouseButton.MiddleButton if self._panning else event.button()
-        gesture = press.pressed(self, event.position(), button, event.modifiers())
+        gesture = press.pressed(self.state, event.position(), button, event.modifiers())
         if gesture is not None:
-            self.begin(gesture)
+            self._begin(gesture)
 
-    def begin(self, gesture: Gesture) -> None:
+    def _begin(self, gesture: Gesture) -> None:
         self.gesture = gesture
         if gesture.cursor is not None:
             self.setCursor(gesture.cursor)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if self.gesture is not None:
-            self.gesture.keys = event.modifiers()
-            self.gesture.move(event.position())
-            self._edge.follow()
+            gesture = self.gesture
+            gesture.keys = event.modifiers()
+            gesture.move(event.position())
+            if gesture.became is not None:
+                self._begin(gesture.became)
+                gesture.became.move(event.position())
+            self._edge.follow(self.gesture)
             self.update()
         elif not self._panning:
-            self.setCursor(press.cursor_at(self, event.position()))
+            self.setCursor(press.cursor_at(self.state, event.position()))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         gesture = self._end()
@@ -311,9 +230,9 @@ class Canvas(QWidget):
 
     def _end(self) -> Gesture | None:
         gesture, self.gesture = self.gesture, None
-        self._edge.follow()
+        self._edge.follow(None)
         if isinstance(gesture, Move) and gesture.lifted:
-            self.touch_nodes(gesture.ids, links=True)
+            self.state.touch_nodes(gesture.ids, links=True)
         self.setCursor(Qt.CursorShape.OpenHandCursor if self._panning else Qt.CursorShape.ArrowCursor)
         self.update()
         return gesture
@@ -324,7 +243,7 @@ class Canvas(QWidget):
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         self._end()
-        if event.button() != Qt.MouseButton.LeftButton or not press.double_clicked(self, event.position()):
+        if event.button() != Qt.MouseButton.LeftButton or not press.double_clicked(self.state, event.position()):
             self.mousePressEvent(event)
 
     # Keys ---------------------------------------------------------------------------------------------
@@ -367,18 +286,18 @@ class Canvas(QWidget):
 
     def enter_or_add(self) -> None:
         """Go into the selected group; when no group is selected, offer node types to add."""
-        id = next(iter(self.selection), "")
-        if len(self.selection) == 1 and self.scope.can_enter(id):
+        id = next(iter(self.state.selection), "")
+        if len(self.state.selection) == 1 and self.scope.can_enter(id):
             self.scope.enter(id)
         else:
-            self.open_palette(self.pointer())
+            open_palette(self.state, self.state.pointer())
 
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
             QToolTip.showText(event.globalPos(), self.tip_at(QPointF(event.pos())), self)
             return True
         if isinstance(event, QNativeGestureEvent):
-            self.show_view(pinched(self.view, event))
+            self.state.show_view(pinched(self.state.view, event))
             return True
         if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride and self._takes(event):
             event.accept()
@@ -392,10 +311,4 @@ class Canvas(QWidget):
 
     def tip_at(self, at: QPointF) -> str:
         """What there is to say about a place in pixels."""
-        return tip_at(self.scene, self.scope, self.view, at)
-
-    # Adding nodes -------------------------------------------------------------------------------------
-
-    def open_palette(self, at: QPointF, port: Port | None = None, *, from_output: bool = True) -> Palette:
-        """Offer node types to add at a place in pixels; with a port, those that can be linked to it."""
-        return adding.open_palette(self, at, port, from_output=from_output)
+        return tip_at(self.scene, self.scope, self.state.view, at)

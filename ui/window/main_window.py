@@ -323,8 +323,8 @@ class MainWindow(QMainWindow):
             self.docks.show("Problems")
 
     def run_selected(self) -> None:
-        if self.canvas.targets:
-            self.run(self.canvas.targets)
+        if self.canvas.state.targets:
+            self.run(self.canvas.state.targets)
 
     def find_action(self) -> ActionSearch:
         search = ActionSearch(self.actions_table, self)
@@ -378,7 +378,7 @@ class MainWindow(QMainWindow):
         for path in (Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()):
             if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
                 place = self.canvas.mapFrom(self, event.position())
-                self.tabs.insert(path, self.canvas.view.to_world(place))
+                self.tabs.insert(path, self.canvas.state.view.to_world(place))
             else:
                 self.open(path)
 

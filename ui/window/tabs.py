@@ -195,7 +195,7 @@ class Tabs(QTabWidget):
     def insert(self, path: Path, at: QPointF) -> None:
         """Add the nodes of a file to the graph that is shown. at: in world units."""
         try:
-            insert_file(self.current.canvas, path, at)
+            insert_file(self.current.canvas.state, path, at)
         except ValueError as error:
             self._complain("The file was not added", str(error))
 

@@ -95,7 +95,7 @@ def tour_places(window: MainWindow) -> dict[str, Callable[[], QRect | None]]:
         item = next((i for i in canvas.scene.nodes.values() if any(map(wanted, i.type.inputs))), None)
         if item is None or item.type.annotation:
             return None
-        place = canvas.view.rect_to_screen(item.rect).toRect() & canvas.rect()
+        place = canvas.state.view.rect_to_screen(item.rect).toRect() & canvas.rect()
         return place.translated(canvas.mapTo(window, QPoint())) if place.isValid() else None
 
     return {

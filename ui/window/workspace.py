@@ -64,12 +64,12 @@ class Workspace(QObject):
         self._connect()
 
     def _connect(self) -> None:
-        self.canvas.selection_changed.connect(self._show_selection)
-        self.canvas.held.connect(self.runner.hold)
+        self.canvas.state.selection_changed.connect(self._show_selection)
+        self.canvas.state.held.connect(self.runner.hold)
         self.canvas.scope.moved.connect(self._show_selection)
         self.plan.planned.connect(self._show_plan)
-        self.problems.chosen.connect(self.canvas.center_on)
-        self.canvas.refused.connect(self.failed)
+        self.problems.chosen.connect(self.canvas.state.center_on)
+        self.canvas.state.refused.connect(self.failed)
 
     # Panels -------------------------------------------------------------------------------------------
 
@@ -77,14 +77,14 @@ class Workspace(QObject):
     def inspector(self) -> Inspector:
         made = Inspector(self.canvas.scope, self.page)
         made.held.connect(self.runner.hold)
-        made.show_nodes(tuple(self.canvas.selection))
+        made.show_nodes(tuple(self.canvas.state.selection))
         return made
 
     @cached_property
     def outline(self) -> Outline:
         made = Outline(self.canvas.scope, self.runs, self.page)
-        made.chosen.connect(self.canvas.center_on)
-        made.select(tuple(self.canvas.selection))
+        made.chosen.connect(self.canvas.state.center_on)
+        made.select(tuple(self.canvas.state.selection))
         return made
 
     @cached_property
@@ -151,7 +151,7 @@ class Workspace(QObject):
         self.deleteLater()
 
     def _show_selection(self) -> None:
-        ids, panels = tuple(self.canvas.selection), self.panels
+        ids, panels = tuple(self.canvas.state.selection), self.panels
         if "Inspector" in panels:
             self.inspector.show_nodes(ids)
         if "Outline" in panels:
@@ -171,5 +171,5 @@ class Workspace(QObject):
     def _show_branch(self, ids: Sequence[str]) -> None:
         """Select nodes of the document itself, and bring them into view."""
         self.canvas.scope.leave(0)
-        self.canvas.select(ids)
-        self.canvas.reveal(*ids)
+        self.canvas.state.select(ids)
+        self.canvas.state.reveal(*ids)

@@ -82,7 +82,7 @@ def test_a_panel_of_another_document_is_made_when_it_comes_to_the_front(window: 
 def test_a_panel_that_is_made_late_shows_what_was_selected_before(window: MainWindow):
     window.docks.hide("Inspector")
     window.tabs.new(Graph({"box": Node("toy.box")}))
-    window.canvas.select({"box"})
+    window.canvas.state.select({"box"})
     window.docks.show("Inspector")
     assert window.inspector.node == "box"
 

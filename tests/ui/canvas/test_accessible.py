@@ -49,7 +49,7 @@ def test_parameters_say_their_values(canvas: Canvas):
 
 
 def test_the_selection_is_told(canvas: Canvas):
-    canvas.select({"sum"})
+    canvas.state.select({"sum"})
     assert node_part(canvas, "sum").state().selected
     assert not node_part(canvas, "left").state().selected
 

@@ -63,28 +63,28 @@ def test_no_key_does_two_things(canvas):
 
 
 def test_copy_and_paste_go_through_the_clipboard_as_workflow_text(canvas):
-    canvas.select({"left", "sum"})
+    canvas.state.select({"left", "sum"})
     press(canvas, Qt.Key.Key_C, CTRL)
     assert set(json.loads(QApplication.clipboard().text())["nodes"]) == {"left", "sum"}
     press(canvas, Qt.Key.Key_V, CTRL)
     graph = canvas.document.graph
-    assert canvas.selection == {"left_2", "sum_2"}
+    assert canvas.state.selection == {"left_2", "sum_2"}
     assert graph.links[Port("sum_2", "a")] == Port("left_2", "box")
     assert Port("sum_2", "b") not in graph.links
     assert canvas.document.undo_stack.count() == 1
 
 
 def test_what_is_copied_in_one_window_is_pasted_in_another(canvas, registry, qtbot):
-    canvas.select({"left", "sum"})
+    canvas.state.select({"left", "sum"})
     press(canvas, Qt.Key.Key_C, CTRL)
     other = Canvas(Document(registry), RunState())
     qtbot.addWidget(other)
-    selection.paste(other)
+    selection.paste(other.state)
     assert set(other.document.graph.nodes) == {"left", "sum"}
 
 
 def test_cut_takes_the_nodes_away_and_paste_brings_them_back(canvas):
-    canvas.select({"settings"})
+    canvas.state.select({"settings"})
     press(canvas, Qt.Key.Key_X, CTRL)
     assert "settings" not in canvas.document.graph.nodes
     press(canvas, Qt.Key.Key_V, CTRL)
@@ -93,7 +93,7 @@ def test_cut_takes_the_nodes_away_and_paste_brings_them_back(canvas):
 
 def test_pasting_what_is_no_workflow_says_so_and_changes_nothing(canvas):
     said = []
-    canvas.refused.connect(said.append)
+    canvas.state.refused.connect(said.append)
     for text in ("a cat", '{"nodes": '):
         QApplication.clipboard().setText(text)
         press(canvas, Qt.Key.Key_V, CTRL)
@@ -109,11 +109,11 @@ def test_copying_nothing_leaves_the_clipboard_alone(canvas):
 
 
 def test_a_duplicate_lies_beside_and_takes_its_wires_along_on_request(canvas):
-    canvas.select({"sum"})
+    canvas.state.select({"sum"})
     press(canvas, Qt.Key.Key_D, CTRL)
-    assert canvas.selection == {"sum_2"}
+    assert canvas.state.selection == {"sum_2"}
     assert Port("sum_2", "a") not in canvas.document.graph.links
-    canvas.select({"sum"})
+    canvas.state.select({"sum"})
     press(canvas, Qt.Key.Key_D, CTRL | SHIFT)
     assert canvas.document.graph.links[Port("sum_3", "a")] == Port("left", "box")
 
@@ -123,20 +123,20 @@ def test_a_duplicate_lies_beside_and_takes_its_wires_along_on_request(canvas):
 
 @pytest.mark.parametrize(("key", "keys"), [(Qt.Key.Key_X, NONE), (Qt.Key.Key_Delete, CTRL)])
 def test_delete_and_heal_links_the_neighbours(canvas, key, keys):
-    canvas.select({"sum"})
+    canvas.state.select({"sum"})
     press(canvas, key, keys)
     assert canvas.document.graph.links == {Port("show", "box"): Port("left", "box")}
 
 
 def test_delete_takes_the_wires_along(canvas):
-    canvas.select({"sum"})
+    canvas.state.select({"sum"})
     press(canvas, Qt.Key.Key_Delete)
     assert canvas.document.graph.links == {}
 
 
 @pytest.mark.parametrize(("key", "mode"), [(Qt.Key.Key_M, "muted"), (Qt.Key.Key_B, "bypassed")])
 def test_mute_and_bypass_are_switched_on_and_off(canvas, key, mode):
-    canvas.select({"sum", "left"})
+    canvas.state.select({"sum", "left"})
     press(canvas, key)
     assert {canvas.document.graph.nodes[id].mode for id in ("sum", "left")} == {mode}
     press(canvas, key)
@@ -144,19 +144,19 @@ def test_mute_and_bypass_are_switched_on_and_off(canvas, key, mode):
 
 
 def test_swap_exchanges_the_two_wires_of_a_node(canvas):
-    canvas.select({"sum"})
+    canvas.state.select({"sum"})
     press(canvas, Qt.Key.Key_S, ALT)
     assert canvas.document.graph.links[Port("sum", "a")] == Port("right", "box")
 
 
 def test_detach_takes_off_the_wires_that_lead_out_of_the_selection(canvas):
-    canvas.select({"left", "sum"})
+    canvas.state.select({"left", "sum"})
     press(canvas, Qt.Key.Key_D, ALT)
     assert canvas.document.graph.links == {Port("sum", "a"): Port("left", "box")}
 
 
 def test_connect_to_lists_what_fits_and_links_it_with_the_keyboard_alone(canvas):
-    canvas.select({"settings"})
+    canvas.state.select({"settings"})
     press(canvas, Qt.Key.Key_C)
     finder = canvas.findChild(Finder)
     titles = [finder.list.item(row).text() for row in range(finder.list.count())]
@@ -168,24 +168,24 @@ def test_connect_to_lists_what_fits_and_links_it_with_the_keyboard_alone(canvas)
 
 
 def test_connect_to_closes_no_circle_and_wants_one_node(canvas):
-    canvas.select({"left", "sum"})
-    assert open_connections(canvas) is None
-    canvas.select({"sum"})
-    finder = open_connections(canvas)
+    canvas.state.select({"left", "sum"})
+    assert open_connections(canvas.state) is None
+    canvas.state.select({"sum"})
+    finder = open_connections(canvas.state)
     titles = [finder.list.item(row).text() for row in range(finder.list.count())]
     assert not [title for title in titles if title.startswith("Add: Box  →  Add")]
     finder.close()
 
 
 def test_reroutes_are_added_to_the_wires_that_leave(canvas):
-    canvas.select({"sum"})
+    canvas.state.select({"sum"})
     press(canvas, Qt.Key.Key_R, SHIFT)
     assert canvas.document.graph.links[Port("show", "box")] == Port("reroute", "value")
 
 
 def test_a_variable_is_made_from_a_wire(canvas, monkeypatch):
     monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: ("total", True))
-    canvas.select({"sum"})
+    canvas.state.select({"sum"})
     press(canvas, Qt.Key.Key_V)
     graph = canvas.document.graph
     assert graph.nodes["set_variable"].params == {"name": "total"}
@@ -197,10 +197,10 @@ def test_a_variable_is_made_from_a_wire(canvas, monkeypatch):
 
 def test_a_name_that_is_taken_makes_no_variable_and_is_explained(canvas, monkeypatch):
     said = []
-    canvas.refused.connect(said.append)
+    canvas.state.refused.connect(said.append)
     monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: ("total", True))
     for id in ("sum", "left"):
-        canvas.select({id})
+        canvas.state.select({id})
         press(canvas, Qt.Key.Key_V)
     assert said == ["No variable was made: there is already a variable 'total'."]
 
@@ -209,24 +209,24 @@ def test_a_name_that_is_taken_makes_no_variable_and_is_explained(canvas, monkeyp
 
 
 def test_a_frame_is_put_around_the_selection(canvas):
-    canvas.select({"left", "right"})
+    canvas.state.select({"left", "right"})
     press(canvas, Qt.Key.Key_J, CTRL)
-    assert canvas.selection == {"frame"}
+    assert canvas.state.selection == {"frame"}
     assert canvas.scene.with_members({"frame"}) == {"frame", "left", "right"}
 
 
 def test_a_new_frame_begins_with_its_title(canvas):
-    canvas.select({"left", "right"})
+    canvas.state.select({"left", "right"})
     press(canvas, Qt.Key.Key_J, CTRL)
-    QTest.keyClicks(canvas.editor.box, "Boxes")
-    QTest.keyClick(canvas.editor.box, Qt.Key.Key_Return)
+    QTest.keyClicks(canvas.state.editor.box, "Boxes")
+    QTest.keyClick(canvas.state.editor.box, Qt.Key.Key_Return)
     assert canvas.document.graph.nodes["frame"].title == "Boxes"
 
 
 def test_a_frame_gets_the_colour_that_is_chosen(canvas, monkeypatch):
-    canvas.select({"left"})
+    canvas.state.select({"left"})
     press(canvas, Qt.Key.Key_J, CTRL)
-    QTest.keyClick(canvas.editor.box, Qt.Key.Key_Return)  # without a title
+    QTest.keyClick(canvas.state.editor.box, Qt.Key.Key_Return)  # without a title
     monkeypatch.setattr(QColorDialog, "getColor", lambda *_: QColor("#112233"))
     press(canvas, Qt.Key.Key_K)
     assert canvas.document.graph.nodes["frame"].params == {"color": "#112233"}
@@ -235,7 +235,7 @@ def test_a_frame_gets_the_colour_that_is_chosen(canvas, monkeypatch):
 def test_a_note_is_added_ready_to_be_written(canvas):
     press(canvas, Qt.Key.Key_N)
     assert canvas.document.graph.nodes["note"].type == "canvas.note"
-    assert canvas.editor is not None
+    assert canvas.state.editor is not None
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_a_note_is_added_ready_to_be_written(canvas):
 )
 def test_align_brings_nodes_to_the_outermost_edge(canvas, key, edge, coordinate):
     ids = {"left", "sum", "settings"}
-    canvas.select(ids)
+    canvas.state.select(ids)
     outermost = (min if edge in ("left", "top") else max)(coordinate(canvas.scene.nodes[id].rect) for id in ids)
     press(canvas, key, SHIFT)
     assert {round(coordinate(canvas.scene.nodes[id].rect)) for id in ids} == {round(outermost)}
@@ -259,14 +259,14 @@ def test_align_brings_nodes_to_the_outermost_edge(canvas, key, edge, coordinate)
 @pytest.mark.parametrize(("key", "axis"), [(Qt.Key.Key_C, 0), (Qt.Key.Key_E, 1)])
 def test_align_brings_middles_to_one_line(canvas, key, axis):
     ids = {"left", "sum", "settings"}
-    canvas.select(ids)
+    canvas.state.select(ids)
     press(canvas, key, SHIFT)
     middles = [canvas.scene.nodes[id].rect.center().toTuple()[axis] for id in ids]
     assert max(middles) - min(middles) <= 1  # places are whole numbers
 
 
 def test_distribute_makes_equal_gaps_and_keeps_the_ends(canvas):
-    canvas.select({"left", "sum", "show"})
+    canvas.state.select({"left", "sum", "show"})
     canvas.document.edit("Move", edits.move_nodes, {"sum": (250, 0)})
     press(canvas, Qt.Key.Key_H, SHIFT)
     left, middle, right = (canvas.scene.nodes[id].rect for id in ("left", "sum", "show"))
@@ -275,7 +275,7 @@ def test_distribute_makes_equal_gaps_and_keeps_the_ends(canvas):
 
 
 def test_ctrl_and_arrows_move_by_the_grid_and_alt_by_a_hair_as_one_step(canvas):
-    canvas.select({"sum"})
+    canvas.state.select({"sum"})
     press(canvas, Qt.Key.Key_Right, CTRL)
     press(canvas, Qt.Key.Key_Right, CTRL)
     press(canvas, Qt.Key.Key_Down, ALT)
@@ -299,57 +299,57 @@ def test_arranging_is_one_step_and_is_seen_as_a_movement(canvas, qtbot):
 
 
 def test_arrow_keys_follow_the_wires(canvas):
-    canvas.select({"left"})
+    canvas.state.select({"left"})
     press(canvas, Qt.Key.Key_Right)
-    assert canvas.selection == {"sum"}
+    assert canvas.state.selection == {"sum"}
     press(canvas, Qt.Key.Key_Right)
-    assert canvas.selection == {"show"}
+    assert canvas.state.selection == {"show"}
     press(canvas, Qt.Key.Key_Left)
     press(canvas, Qt.Key.Key_Left)
-    assert canvas.selection == {"left"}
+    assert canvas.state.selection == {"left"}
 
 
 def test_arrow_keys_go_to_what_is_nearest_where_no_wire_leads(canvas):
-    canvas.select({"left"})
+    canvas.state.select({"left"})
     press(canvas, Qt.Key.Key_Down)
-    assert canvas.selection == {"right"}
+    assert canvas.state.selection == {"right"}
     press(canvas, Qt.Key.Key_Up)
-    assert canvas.selection == {"left"}
+    assert canvas.state.selection == {"left"}
 
 
 def test_the_first_arrow_key_selects_something_and_brings_it_into_view(canvas):
-    canvas.show_view(View(1.0, -5000, 0))
+    canvas.state.show_view(View(1.0, -5000, 0))
     press(canvas, Qt.Key.Key_Right)
-    (id,) = canvas.selection
-    assert canvas.view.rect_to_world(canvas.rect().toRectF()).contains(canvas.scene.nodes[id].rect)
+    (id,) = canvas.state.selection
+    assert canvas.state.view.rect_to_world(canvas.rect().toRectF()).contains(canvas.scene.nodes[id].rect)
 
 
 def test_plus_and_minus_zoom_and_home_shows_all(canvas):
-    before = canvas.view.scale
+    before = canvas.state.view.scale
     press(canvas, Qt.Key.Key_Plus)
-    assert canvas.view.scale > before
+    assert canvas.state.view.scale > before
     press(canvas, Qt.Key.Key_Minus)
-    assert canvas.view.scale == pytest.approx(before)
-    canvas.show_view(View(1.0, -5000, 0))
+    assert canvas.state.view.scale == pytest.approx(before)
+    canvas.state.show_view(View(1.0, -5000, 0))
     press(canvas, Qt.Key.Key_Home)
     canvas.grab()
-    assert canvas.view.rect_to_world(canvas.rect().toRectF()).contains(canvas.scene.extent())
+    assert canvas.state.view.rect_to_world(canvas.rect().toRectF()).contains(canvas.scene.extent())
 
 
 def test_select_all_nothing_and_the_others(canvas):
     press(canvas, Qt.Key.Key_A, CTRL)
-    assert canvas.selection == set(canvas.document.graph.nodes)
-    canvas.select({"left"})
+    assert canvas.state.selection == set(canvas.document.graph.nodes)
+    canvas.state.select({"left"})
     press(canvas, Qt.Key.Key_I, CTRL)
-    assert canvas.selection == set(canvas.document.graph.nodes) - {"left"}
+    assert canvas.state.selection == set(canvas.document.graph.nodes) - {"left"}
     press(canvas, Qt.Key.Key_A, CTRL | SHIFT)
-    assert not canvas.selection
+    assert not canvas.state.selection
 
 
 def test_the_right_button_on_a_node_selects_it_and_offers_what_can_be_done(canvas):
-    at = canvas.view.to_screen(canvas.scene.nodes["sum"].pos + QPointF(60, 12)).toPoint()
+    at = canvas.state.view.to_screen(canvas.scene.nodes["sum"].pos + QPointF(60, 12)).toPoint()
     QTest.mouseClick(canvas, Qt.MouseButton.RightButton, pos=at)
-    assert canvas.selection == {"sum"}
+    assert canvas.state.selection == {"sum"}
     menu = canvas.findChild(QMenu)
     known = {id for part in SHOWN for id in part}
     assert {action.objectName() for action in menu.actions() if not action.isSeparator()} == known
@@ -365,16 +365,16 @@ def test_a_opens_the_palette(canvas):
 
 
 def test_the_clip_of_a_frame_takes_what_is_in_it_along(canvas):
-    canvas.select({"left", "right"})
+    canvas.state.select({"left", "right"})
     press(canvas, Qt.Key.Key_J, CTRL)
-    QTest.keyClick(canvas.editor.box, Qt.Key.Key_Escape)
+    QTest.keyClick(canvas.state.editor.box, Qt.Key.Key_Escape)
     press(canvas, Qt.Key.Key_C, CTRL)
     copied = clipboard.paste(canvas.document.graph, QApplication.clipboard().text(), (0, 0))[1]
     assert set(copied) == {"frame_2", "left_2", "right_2"}
 
 
 def test_pasted_nodes_lie_where_the_pointer_was(canvas):
-    canvas.select({"left"})
-    selection.copy(canvas)
-    selection.paste_text(canvas, QApplication.clipboard().text(), QPointF(700.4, 300))
+    canvas.state.select({"left"})
+    selection.copy(canvas.state)
+    selection.paste_text(canvas.state, QApplication.clipboard().text(), QPointF(700.4, 300))
     assert canvas.document.graph.nodes["left_2"].pos == (700, 300)

@@ -52,7 +52,7 @@ def test_what_is_painted_after_edits_is_what_a_new_canvas_paints(canvas, hand, q
     hand.drag(hand.header("sum"), hand.header("sum") + QPointF(80, 120))
     canvas.document.set_param("left", "value", 77.0)
     canvas.document.edit("Delete", edits.remove_nodes, {"right"})
-    canvas.select(())
+    canvas.state.select(())
     qtbot.waitUntil(lambda: canvas.grab().toImage() == repainted(canvas))
 
 
@@ -92,14 +92,14 @@ def test_escape_during_a_drag_leaves_everything_as_it_was(canvas, hand):
 
 def test_a_box_selects_what_it_touches(canvas, hand):
     hand.drag(QPointF(-40, -40), QPointF(100, 160))
-    assert canvas.selection == {"left", "right"}
+    assert canvas.state.selection == {"left", "right"}
 
 
 def test_a_click_on_nothing_clears_the_selection(canvas, hand):
     hand.click(hand.header("left"))
-    assert canvas.selection == {"left"}
+    assert canvas.state.selection == {"left"}
     hand.click(EMPTY)
-    assert not canvas.selection
+    assert not canvas.state.selection
 
 
 def test_a_wire_is_pulled_from_an_output_to_an_input(canvas, hand):
@@ -115,13 +115,13 @@ def test_a_wire_is_pulled_from_an_input_to_an_output(canvas, hand):
 
 
 def test_a_wire_does_not_go_where_the_types_disagree(canvas, hand, monkeypatch):
-    monkeypatch.setattr(canvas, "open_palette", lambda *_, **__: None)
+    monkeypatch.setattr("ui.canvas.gestures.wires.open_palette", lambda *_, **__: None)
     hand.drag(hand.socket("left", "box", output=True), hand.socket("settings", "text"))
     assert Port("settings", "text") not in canvas.document.graph.links
 
 
 def test_a_wire_does_not_close_a_circle(canvas, hand, monkeypatch):
-    monkeypatch.setattr(canvas, "open_palette", lambda *_, **__: None)
+    monkeypatch.setattr("ui.canvas.gestures.wires.open_palette", lambda *_, **__: None)
     canvas.document.edit("Add", edits.add_node, "more", Node("toy.add", pos=(600, 300)))
     canvas.document.edit("Connect", edits.connect, Port("sum", "box"), Port("more", "a"))
     hand.drag(hand.socket("more", "box", output=True), hand.socket("sum", "a"))
@@ -165,14 +165,14 @@ def test_tab_finds_and_adds_a_node_with_the_keyboard_alone(canvas):
     QTest.keyClicks(found.box, "bx")
     QTest.keyClick(found.box, Qt.Key.Key_Return)
     assert canvas.document.graph.nodes["box"].type == "toy.box"
-    assert canvas.selection == {"box"}
+    assert canvas.state.selection == {"box"}
 
 
 def test_delete_removes_the_selected_nodes_and_their_links(canvas, hand, shows_document):
     hand.click(hand.header("sum"))
-    selection.delete(canvas)
+    selection.delete(canvas.state)
     assert "sum" not in canvas.document.graph.nodes
-    assert not canvas.selection
+    assert not canvas.state.selection
     assert shows_document()
 
 
@@ -184,23 +184,23 @@ def test_the_middle_button_or_space_pans(canvas, hand, button):
     QTest.mousePress(canvas, button or Qt.MouseButton.LeftButton, pos=start)
     QTest.mouseMove(canvas, start + QPoint(30, -20))
     QTest.mouseRelease(canvas, button or Qt.MouseButton.LeftButton, pos=start + QPoint(30, -20))
-    assert (canvas.view.x, canvas.view.y) == (130, 80)
-    assert not canvas.selection
+    assert (canvas.state.view.x, canvas.state.view.y) == (130, 80)
+    assert not canvas.state.selection
 
 
 def test_space_that_was_let_go_in_another_place_pans_no_more(canvas, hand):
     QTest.keyPress(canvas, Qt.Key.Key_Space)
     canvas.clearFocus()
     hand.drag(EMPTY, EMPTY + QPointF(30, -20))
-    assert (canvas.view.x, canvas.view.y) == (100, 100)
+    assert (canvas.state.view.x, canvas.state.view.y) == (100, 100)
 
 
 def test_the_wheel_zooms_at_the_pointer(canvas):
     at = QPointF(400, 300)
-    before = canvas.view.to_world(at)
+    before = canvas.state.view.to_world(at)
     QApplication.sendEvent(canvas, wheel(canvas, at, 120))
-    after = canvas.view.to_world(at)
-    assert canvas.view.scale > 1
+    after = canvas.state.view.to_world(at)
+    assert canvas.state.view.scale > 1
     assert (after - before).manhattanLength() <= 1  # the offset is whole pixels
 
 
@@ -223,27 +223,27 @@ def test_two_fingers_on_a_touchpad_pan_and_with_ctrl_zoom(canvas, touchpad):
         event = QWheelEvent(at, canvas.mapToGlobal(at), by, by, none, keys, phase, False, source, touchpad)
         QApplication.sendEvent(canvas, event)
 
-    before = canvas.view
+    before = canvas.state.view
     scroll(QPoint(-30, 12), Qt.KeyboardModifier.NoModifier)
-    assert canvas.view == before.panned(-30, 12)
+    assert canvas.state.view == before.panned(-30, 12)
     scroll(QPoint(0, 120), Qt.KeyboardModifier.ControlModifier)
-    assert canvas.view.scale > before.scale
+    assert canvas.state.view.scale > before.scale
 
 
 def test_fingers_that_part_on_a_touchpad_zoom_between_them(canvas, touchpad):
-    at, before = QPointF(300, 200), canvas.view
+    at, before = QPointF(300, 200), canvas.state.view
     zoom = Qt.NativeGestureType.ZoomNativeGesture
     event = QNativeGestureEvent(zoom, touchpad, 2, at, at, canvas.mapToGlobal(at), 0.25, QPointF())
     QApplication.sendEvent(canvas, event)
-    assert canvas.view.scale == pytest.approx(before.scale * 1.25)
-    moved = canvas.view.to_screen(before.to_world(at)) - at
+    assert canvas.state.view.scale == pytest.approx(before.scale * 1.25)
+    moved = canvas.state.view.to_screen(before.to_world(at)) - at
     assert moved.manhattanLength() <= 2  # the offset is whole pixels
 
 
 def test_fit_shows_everything(canvas):
-    canvas.show_view(canvas.view.panned(5000, 0))
+    canvas.state.show_view(canvas.state.view.panned(5000, 0))
     canvas.fit()
-    assert canvas.view.rect_to_world(QRectF(canvas.rect())).contains(canvas.scene.extent())
+    assert canvas.state.view.rect_to_world(QRectF(canvas.rect())).contains(canvas.scene.extent())
 
 
 def test_fitting_nothing_or_a_point_keeps_a_usable_scale(canvas):
@@ -273,8 +273,8 @@ def test_a_picture_of_one_colour_takes_no_room_in_its_node(canvas):
 
 
 def test_everything_far_out_is_still_painted(canvas, qtbot):
-    canvas.show_view(canvas.view.zoomed(0.1, QPointF()))
-    at = canvas.view.to_screen(canvas.scene.nodes["settings"].rect.center()).toPoint()
+    canvas.state.show_view(canvas.state.view.zoomed(0.1, QPointF()))
+    at = canvas.state.view.to_screen(canvas.scene.nodes["settings"].rect.center()).toPoint()
     qtbot.waitUntil(lambda: canvas.grab().toImage().pixelColor(at) == QColor(DARK.raised))
 
 
@@ -287,7 +287,7 @@ def said_to_newcomers(canvas) -> bool:
 
 
 def test_an_empty_canvas_says_how_to_begin_until_there_is_a_node(canvas):
-    canvas.select_all()
+    selection.select_all(canvas.state)
     canvas.document.edit("Clear", edits.remove_nodes, set(canvas.document.graph.nodes))
     assert said_to_newcomers(canvas)
     canvas.document.edit("Add", edits.add_node, "far", Node("toy.add", pos=(-5000, 0)))
@@ -298,10 +298,10 @@ def test_a_node_as_far_out_as_a_file_may_have_it_is_shown(canvas):
     canvas.document.edit("Move", edits.move_nodes, {"left": (FARTHEST, -FARTHEST)})
     canvas.fit_all()
     canvas.repaint()
-    canvas.select({"left"})
+    canvas.state.select({"left"})
     canvas.fit()
     canvas.repaint()
-    assert canvas.scene.node_at(canvas.view.to_world(QPointF(canvas.rect().center()))).id == "left"
+    assert canvas.scene.node_at(canvas.state.view.to_world(QPointF(canvas.rect().center()))).id == "left"
 
 
 def opened(qtbot, registry, nodes: dict[str, Node]) -> Canvas:
@@ -321,10 +321,10 @@ def test_a_graph_that_is_too_wide_to_read_its_notes_opens_at_the_first_of_them(q
         "far": Node("toy.add", pos=(6000, 0)),
     }
     canvas = opened(qtbot, registry, nodes)
-    assert canvas.view.scale == LEGIBLE
-    assert QRectF(canvas.rect()).contains(canvas.view.rect_to_screen(canvas.scene.nodes["first"].rect))
+    assert canvas.state.view.scale == LEGIBLE
+    assert QRectF(canvas.rect()).contains(canvas.state.view.rect_to_screen(canvas.scene.nodes["first"].rect))
 
 
 def test_a_graph_whose_notes_can_be_read_opens_whole(qtbot, registry):
     canvas = opened(qtbot, registry, {"note": Node("canvas.note"), "node": Node("toy.add", pos=(500, 0))})
-    assert QRectF(canvas.rect()).contains(canvas.view.rect_to_screen(canvas.scene.extent()))
+    assert QRectF(canvas.rect()).contains(canvas.state.view.rect_to_screen(canvas.scene.extent()))

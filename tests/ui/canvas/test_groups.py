@@ -12,6 +12,7 @@ from nodegraph.planning.plan import plan
 from nodegraph.running.messages import Finished
 from nodegraph.types import Picture
 from ui.canvas.commands import selection
+from ui.canvas.commands.adding import open_palette
 from ui.canvas.gestures import arrange
 from ui.canvas.overlays.palette import Palette
 
@@ -21,9 +22,9 @@ STRIPES = [Picture(2, 2, bytes([10 * i, 0, 0, 0, 10 * i, 0] * 2)) for i in range
 @pytest.fixture
 def group(canvas) -> str:
     """The sum as a group; its node's id."""
-    canvas.select({"left", "right", "sum"})
-    selection.group(canvas)
-    (id,) = canvas.selection
+    canvas.state.select({"left", "right", "sum"})
+    selection.group(canvas.state)
+    (id,) = canvas.state.selection
     return id
 
 
@@ -40,34 +41,34 @@ def test_a_group_takes_the_place_of_its_nodes_in_one_step(canvas, group, shows_d
 
 def test_what_cannot_be_grouped_is_explained(canvas):
     said = []
-    canvas.refused.connect(said.append)
-    canvas.select({"left", "show"})
-    selection.group(canvas)
+    canvas.state.refused.connect(said.append)
+    canvas.state.select({"left", "show"})
+    selection.group(canvas.state)
     assert said == ["No group was made: 'sum' lies between the chosen nodes: choose it as well."]
 
 
 def test_ungrouping_brings_the_nodes_back_and_selects_them(canvas, group):
-    selection.ungroup(canvas)
-    assert canvas.selection == {"left", "right", "sum"}
+    selection.ungroup(canvas.state)
+    assert canvas.state.selection == {"left", "right", "sum"}
     assert canvas.document.graph.links[Port("show", "box")] == Port("sum", "box")
 
 
 def test_several_groups_are_taken_apart_in_one_step(canvas):
     for id in ("left", "right"):
-        canvas.select({id})
-        selection.group(canvas)
+        canvas.state.select({id})
+        selection.group(canvas.state)
     before = canvas.document.undo_stack.count()
-    canvas.select({"group", "group_2"})
-    selection.ungroup(canvas)
+    canvas.state.select({"group", "group_2"})
+    selection.ungroup(canvas.state)
     assert canvas.document.undo_stack.count() == before + 1
-    assert canvas.selection == {"left", "right"}
+    assert canvas.state.selection == {"left", "right"}
 
 
 def test_tab_enters_the_selected_group_and_escape_leaves_it(canvas, group, shows_document):
     tab(canvas)
     assert canvas.scope.path == (group,)
     assert {"left", "right", "sum"} < set(canvas.scene.nodes)
-    assert not canvas.selection
+    assert not canvas.state.selection
     QTest.keyClick(canvas, Qt.Key.Key_Escape)
     assert canvas.scope.path == ()
     assert shows_document()
@@ -130,17 +131,17 @@ def test_a_wire_from_a_new_socket_gives_the_group_an_input(canvas, hand, group):
 
 def test_the_walls_are_not_deleted(canvas, group):
     tab(canvas)
-    canvas.select_all()
-    selection.delete(canvas)
+    selection.select_all(canvas.state)
+    selection.delete(canvas.state)
     types = {node.type for node in canvas.scope.graph.nodes.values()}
     assert types == {"group.input", "group.output"}
 
 
 def test_a_group_inside_a_group_is_entered_and_left_step_by_step(canvas, group):
     tab(canvas)
-    canvas.select({"sum"})
-    selection.group(canvas)
-    (inner,) = canvas.selection
+    canvas.state.select({"sum"})
+    selection.group(canvas.state)
+    (inner,) = canvas.state.selection
     tab(canvas)
     assert canvas.scope.path == (group, inner)
     assert canvas.scope.titles == ("Untitled", "Group", "Group 2")
@@ -151,7 +152,7 @@ def test_a_group_inside_a_group_is_entered_and_left_step_by_step(canvas, group):
 
 
 def test_the_palette_offers_the_groups_of_the_document(canvas, group):
-    palette = canvas.open_palette(QPointF(50, 50))
+    palette = open_palette(canvas.state, QPointF(50, 50))
     assert "group:Group" in {offer.type.id for offer in palette.offers}
     assert "group.input" not in {offer.type.id for offer in palette.offers}
     palette.close()
@@ -173,13 +174,13 @@ def test_nodes_inside_show_how_their_run_goes(canvas, group):
 
 
 def test_a_node_inside_a_group_is_gone_to_by_the_name_the_engine_gives_it(canvas, group):
-    canvas.center_on(f"{group}/sum")
+    canvas.state.center_on(f"{group}/sum")
     assert canvas.scope.path == (group,)
-    assert canvas.selection == {"sum"}
-    assert canvas.targets == (f"{group}/sum",)
-    canvas.center_on("show")
+    assert canvas.state.selection == {"sum"}
+    assert canvas.state.targets == (f"{group}/sum",)
+    canvas.state.center_on("show")
     assert canvas.scope.path == ()
-    assert canvas.selection == {"show"}
+    assert canvas.state.selection == {"show"}
 
 
 def test_a_problem_inside_is_shown_on_the_group_and_inside_on_its_node(canvas, group):
@@ -195,11 +196,11 @@ def test_a_problem_inside_is_shown_on_the_group_and_inside_on_its_node(canvas, g
 
 
 def test_the_palette_offers_the_variables_of_the_graph(canvas):
-    selection.name_output(canvas, Port("sum", "box"), "total")
-    palette = canvas.open_palette(QPointF(50, 50))
+    selection.name_output(canvas.state, Port("sum", "box"), "total")
+    palette = open_palette(canvas.state, QPointF(50, 50))
     QTest.keyClicks(palette.box, "total")
     QTest.keyClick(palette.box, Qt.Key.Key_Return)
-    (id,) = canvas.selection
+    (id,) = canvas.state.selection
     assert canvas.document.graph.nodes[id] == Node(
         "variable.get", {"name": "total"}, canvas.document.graph.nodes[id].pos
     )
@@ -226,7 +227,7 @@ def zone(canvas) -> str:
     }
     canvas.document.edit("Show", lambda _: Graph(nodes, links))
     canvas.document.undo_stack.clear()
-    canvas.select(())
+    canvas.state.select(())
     return "begin"
 
 
@@ -246,11 +247,11 @@ def test_the_frame_of_a_zone_follows_its_nodes(canvas, hand, zone):
 
 def test_arranging_keeps_other_nodes_out_of_a_zone_and_the_zone_in_its_frame(canvas, zone, qtbot):
     canvas.document.edit("Add", edits.add_node, "other", Node("toy.box", pos=(450, 40)))
-    canvas.select({"begin", "step", "end"})
-    selection.frame(canvas)
+    canvas.state.select({"begin", "step", "end"})
+    selection.frame(canvas.state)
     canvas.document.edit("Out", edits.move_nodes, {"other": (450, 900)})
-    canvas.select(())
-    arrange.arrange(canvas)
+    canvas.state.select(())
+    arrange.arrange(canvas.state)
     (item,) = canvas.scene.zones
     assert not item.rect.intersects(canvas.scene.nodes["other"].rect)
     assert not item.rect.intersects(canvas.scene.nodes["box"].rect)
@@ -285,7 +286,7 @@ def test_the_round_of_a_zone_is_chosen_on_its_frame(canvas, hand, zone):
     hand.click(before)
     hand.click(before)  # there is none before the first
     assert canvas.scene.nodes["step"].run.picture == STRIPES[0]
-    selection.step_round(canvas, 1)
+    selection.step_round(canvas.state, 1)
     assert canvas.scene.nodes["step"].run.picture == STRIPES[1]
     assert canvas.document.undo_stack.count() == 0
 
@@ -308,14 +309,14 @@ def test_the_round_that_is_looked_at_is_never_beyond_the_last(canvas, hand, zone
 
 
 def test_leaving_a_group_selects_it_where_it_was_seen(canvas, group):
-    before = canvas.view
+    before = canvas.state.view
     tab(canvas)
     canvas.grab()
     canvas.zoom(0.5)
     QTest.keyClick(canvas, Qt.Key.Key_Escape)
-    assert canvas.selection == {group}
-    assert canvas.view == before
+    assert canvas.state.selection == {group}
+    assert canvas.state.view == before
     tab(canvas)
     QTest.mouseClick(canvas.breadcrumbs.buttons[0], Qt.MouseButton.LeftButton)
-    assert canvas.selection == {group}
-    assert canvas.view == before
+    assert canvas.state.selection == {group}
+    assert canvas.state.view == before

@@ -8,6 +8,7 @@ from nodegraph.graph import Graph, Node
 from nodegraph.limits import MAX_NAME, check_growth
 from ui.canvas.actions import canvas_actions
 from ui.canvas.commands import selection
+from ui.canvas.commands.adding import open_palette
 
 
 @pytest.fixture
@@ -15,8 +16,8 @@ def refused(canvas, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the canvas says of its document, which has as many nodes as it may have."""
     monkeypatch.setattr(limits, "MAX_NODES", len(canvas.document.graph.nodes))
     said: list[str] = []
-    canvas.refused.connect(said.append)
-    canvas.select({"left", "right"})
+    canvas.state.refused.connect(said.append)
+    canvas.state.select({"left", "right"})
     return said
 
 
@@ -32,7 +33,7 @@ def limit(canvas, more: int) -> str:
 @pytest.mark.parametrize("id", ["canvas.duplicate", "canvas.duplicate_linked", "canvas.paste"])
 def test_more_nodes_than_a_file_may_have_are_not_added(canvas, refused, id):
     before = canvas.document.graph
-    selection.copy(canvas)
+    selection.copy(canvas.state)
     act(canvas, id)
     assert canvas.document.graph is before
     assert len(refused) == 1
@@ -43,7 +44,7 @@ def test_a_frame_a_note_and_a_node_of_the_palette_are_refused_as_well(canvas, re
     before = canvas.document.graph
     act(canvas, "canvas.frame")
     act(canvas, "canvas.note")
-    palette = canvas.open_palette(canvas.pointer())
+    palette = open_palette(canvas.state, canvas.state.pointer())
     palette.chosen.emit(palette.offers[0])
     palette.close()
     assert canvas.document.graph is before
@@ -52,17 +53,17 @@ def test_a_frame_a_note_and_a_node_of_the_palette_are_refused_as_well(canvas, re
 
 def test_a_copy_of_a_node_with_the_longest_id_is_refused(canvas):
     said: list[str] = []
-    canvas.refused.connect(said.append)
+    canvas.state.refused.connect(said.append)
     longest = Graph({"n" * MAX_NAME: Node("toy.box")})
     canvas.document.edit("Longest", lambda _: longest)
-    canvas.select(longest.nodes)
+    canvas.state.select(longest.nodes)
     act(canvas, "canvas.duplicate")
     assert canvas.document.graph is longest
     assert said == [f"Nothing was changed: a node id has {MAX_NAME + 2:,} characters; the limit is {MAX_NAME:,}."]
 
 
 def test_a_group_name_that_could_not_be_opened_again_is_refused(canvas):
-    canvas.select({"left", "right"})
+    canvas.state.select({"left", "right"})
     act(canvas, "canvas.group")
     before = canvas.document.graph
     (definition,) = before.groups.values()

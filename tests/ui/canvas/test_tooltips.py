@@ -68,7 +68,7 @@ def silent(root: QWidget) -> list[str]:
 
 
 def test_every_control_of_the_window_says_what_it_is(window: MainWindow):
-    window.canvas.select({"settings"})
+    window.canvas.state.select({"settings"})
     for title in window.docks.titles:
         window.docks.show(title)
     assert silent(window) == []

@@ -41,7 +41,7 @@ def test_a_key_on_the_canvas_sets_no_style_sheet(canvas, row, double_click, monk
     monkeypatch.setattr(LiveEditor, "setStyleSheet", lambda *args: (set_sheets.append(args[1]), set_sheet(*args)))
     double_click(row("text"))
     opened = len(set_sheets)
-    QTest.keyClicks(canvas.editor.box, "a red fox")
+    QTest.keyClicks(canvas.state.editor.box, "a red fox")
     assert len(set_sheets) == opened
     canvas.zoom(1.5)
     assert len(set_sheets) == opened + 1  # the letters are larger now
@@ -58,7 +58,7 @@ def test_an_inspector_beside_the_editor_takes_over_what_is_typed_and_no_more(can
     box = inspector.rows["text"].editor.box
     box.document().contentsChange.connect(lambda *change: changes.append(change))
     double_click(row("text"))
-    QTest.keyClicks(canvas.editor.box, "ab")
+    QTest.keyClicks(canvas.state.editor.box, "ab")
     assert box.toPlainText() == params()["text"]
     assert changes == [(2300, 0, 1), (2301, 0, 1)]
 
@@ -119,9 +119,9 @@ def test_a_text_of_a_file_that_is_too_long_to_edit_stays_as_it_is(canvas, row, d
     text = "fox " * MAX_TEXT
     canvas.document.edit("As in a file", set_param, "settings", "text", text)
     double_click(row("text"))
-    assert canvas.editor.box.toPlainText() == "A text of 400,000 characters: too long to be edited here"
-    QTest.keyClicks(canvas.editor.box, "a")
-    QTest.keyClick(canvas.editor.box, Qt.Key.Key_Tab)
+    assert canvas.state.editor.box.toPlainText() == "A text of 400,000 characters: too long to be edited here"
+    QTest.keyClicks(canvas.state.editor.box, "a")
+    QTest.keyClick(canvas.state.editor.box, Qt.Key.Key_Tab)
     assert params()["text"] == text
 
 

@@ -77,7 +77,7 @@ def test_run_computes_to_the_end_and_shows_the_picture(window, qtbot):
 def test_ctrl_return_runs_while_a_prompt_is_typed(window):
     runs: list[str] = []
     window.actions_by_id["run.all"].triggered.connect(lambda: runs.append("run"))
-    window.canvas.select({"settings"})
+    window.canvas.state.select({"settings"})
     box = window.inspector.rows["text"].editor.box
     window.activateWindow()
     box.setFocus()
@@ -88,7 +88,7 @@ def test_ctrl_return_runs_while_a_prompt_is_typed(window):
 
 
 def test_delete_removes_nodes_on_the_canvas_and_letters_in_a_text(window):
-    window.canvas.select({"settings"})
+    window.canvas.state.select({"settings"})
     box = window.inspector.rows["text"].editor.box
     window.activateWindow()
     box.setFocus()
@@ -210,8 +210,8 @@ def test_problems_are_listed_and_a_click_goes_to_the_node(window, qtbot):
     QTest.mouseClick(
         window.problems.viewport(), Qt.MouseButton.LeftButton, pos=window.problems.visualItemRect(item).center()
     )
-    assert window.canvas.selection == {"lonely"}
-    seen = window.canvas.view.to_screen(QPointF(5060, 5020)).toPoint()
+    assert window.canvas.state.selection == {"lonely"}
+    seen = window.canvas.state.view.to_screen(QPointF(5060, 5020)).toPoint()
     assert window.canvas.rect().contains(seen)
 
 
@@ -219,10 +219,10 @@ def test_problems_are_listed_and_a_click_goes_to_the_node(window, qtbot):
 def test_saving_while_a_number_is_typed_saves_the_number(window, qtbot, tmp_path, monkeypatch, where):
     path = tmp_path / "typed.json"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
-    window.canvas.select({"settings"})
+    window.canvas.state.select({"settings"})
     qtbot.waitUntil(lambda: "count" in window.inspector.rows)
     box = (
-        open_row(window.canvas, "settings", "count").box
+        open_row(window.canvas.state, "settings", "count").box
         if where == "node"
         else window.inspector.rows["count"].editor.box
     )
@@ -242,7 +242,7 @@ def test_run_shows_what_is_in_its_way(window, qtbot):
 
 
 def test_selecting_a_node_shows_its_parameters(window, qtbot):
-    window.canvas.select({"settings"})
+    window.canvas.state.select({"settings"})
     qtbot.waitUntil(lambda: "seed" in window.inspector.rows)
     assert window.inspector.node == "settings"
 
@@ -276,10 +276,10 @@ def test_a_workflow_dropped_with_shift_is_put_into_the_graph_under_the_pointer(w
     before = window.document.graph
     Document(registry, Graph({"left": Node("toy.box", {"value": 7.0})})).save(tmp_path / "part.json")
     dropped(window, tmp_path / "part.json", keys=Qt.KeyboardModifier.ShiftModifier)
-    (added,) = window.canvas.selection
+    (added,) = window.canvas.state.selection
     node = window.document.graph.nodes[added]
     assert node.params == {"value": 7.0}
-    under_pointer = window.canvas.view.to_world(window.canvas.mapFrom(window, QPointF(window.rect().center())))
+    under_pointer = window.canvas.state.view.to_world(window.canvas.mapFrom(window, QPointF(window.rect().center())))
     assert QPointF(*node.pos) == QPointF(round(under_pointer.x()), round(under_pointer.y()))
     window.document.undo_stack.undo()
     assert window.document.graph == before
@@ -289,7 +289,7 @@ def test_a_workflow_dropped_with_shift_is_added_to_the_graph(window, registry, g
     Document(registry, Graph({"only": Node("toy.box")})).save(tmp_path / "other.json")
     dropped(window, tmp_path / "other.json", keys=Qt.KeyboardModifier.ShiftModifier)
     assert window.document.graph.nodes.keys() == {*graph.nodes, "only"}
-    assert window.canvas.selection == {"only"}
+    assert window.canvas.state.selection == {"only"}
     window.document.undo_stack.undo()
     assert window.document.graph == graph
 
@@ -398,7 +398,7 @@ def test_every_panel_can_be_shown_and_hidden(window):
 
 def test_the_keyboard_is_the_canvas_again_when_the_panel_that_had_it_closes(window):
     window.activateWindow()
-    window.canvas.select({"settings"})
+    window.canvas.state.select({"settings"})
     window.docks.show("Outline")
     window.workspace.outline.search.setFocus()
     window.docks["Outline"].close()
@@ -442,7 +442,7 @@ from PySide6.QtWidgets import QApplication
 from nodegraph.running.engine import Settings
 from nodegraph.registry import discover
 from nodegraph.running.messages import Finished, Idle, Planned, Started
-from ui import theme
+from ui.base import theme
 from ui.canvas.commands.adding import add, offers
 from ui.window.main_window import MainWindow
 app = QApplication([])
@@ -453,7 +453,7 @@ window.plan.start()
 window.plan.close()
 app.processEvents()
 for offer in offers(window.canvas.scope):
-    add(window.canvas, offer, window.canvas.view.to_world(window.canvas.rect().center().toPointF()))
+    add(window.canvas.state, offer, window.canvas.state.view.to_world(window.canvas.rect().center().toPointF()))
 app.processEvents()
 window.document.undo_stack.setClean()
 window.close()

@@ -60,7 +60,7 @@ def press_an_action(window: MainWindow, chance: random.Random) -> None:
 
 def select(window: MainWindow, chance: random.Random) -> None:
     nodes = list(window.canvas.scene.nodes)
-    window.canvas.select(chance.sample(nodes, chance.randint(0, min(len(nodes), 4))))
+    window.canvas.state.select(chance.sample(nodes, chance.randint(0, min(len(nodes), 4))))
 
 
 def drag(window: MainWindow, chance: random.Random) -> None:
@@ -70,7 +70,7 @@ def drag(window: MainWindow, chance: random.Random) -> None:
         return
     rects = [item.rect for item in canvas.scene.nodes.values()]
     aside = (QPointF(chance.uniform(-140, 140), chance.uniform(-90, 90)) for _ in range(2))
-    start, end = (canvas.view.to_screen(chance.choice(rects).center() + by).toPoint() for by in aside)
+    start, end = (canvas.state.view.to_screen(chance.choice(rects).center() + by).toPoint() for by in aside)
     keys = chance.choice(KEYS)
     press = chance.choice((QTest.mousePress, QTest.mousePress, QTest.mouseDClick))
     press(canvas, Qt.MouseButton.LeftButton, keys, start)
@@ -82,8 +82,8 @@ def drag(window: MainWindow, chance: random.Random) -> None:
 
 
 def type_something(window: MainWindow, chance: random.Random) -> None:
-    if window.canvas.editor is not None:
-        box = window.canvas.editor.box
+    if window.canvas.state.editor is not None:
+        box = window.canvas.state.editor.box
         QTest.keyClicks(box, "3")
         QTest.keyClick(box, chance.choice((Qt.Key.Key_Return, Qt.Key.Key_Tab, Qt.Key.Key_Escape)))
 

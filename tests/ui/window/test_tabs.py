@@ -151,9 +151,9 @@ def test_a_file_that_is_open_is_gone_to(window, files):
 def test_a_click_on_a_tab_shows_its_document_in_every_panel(window, files):
     window.open(files["one"])
     window.open(files["two"])
-    window.canvas.select({"two"})
+    window.canvas.state.select({"two"})
     QTest.mouseClick(window.tabs.tabBar(), Qt.MouseButton.LeftButton, pos=tab(window, 0))
-    window.canvas.select({"one"})
+    window.canvas.state.select({"one"})
     assert window.windowTitle().startswith("one")
     assert window.inspector.node == "one"
     assert window.inspector.isVisible()
@@ -317,7 +317,7 @@ def test_switches_of_the_canvas_hold_in_every_tab(window, files):
     window.open(files["two"])
     for step in range(2):
         assert window.canvas.minimap.isVisible() == window.actions_by_id["canvas.minimap"].isChecked() == (step == 0)
-        assert window.canvas.snap == window.actions_by_id["canvas.snap"].isChecked() == (step == 0)
+        assert window.canvas.state.snap == window.actions_by_id["canvas.snap"].isChecked() == (step == 0)
         for id in ("canvas.minimap", "canvas.snap"):
             window.actions_by_id[id].trigger()
         window.tabs.step(1)

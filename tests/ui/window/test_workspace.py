@@ -39,9 +39,9 @@ def workspace(qtbot, registry: Registry, graph: Graph, tmp_path: Path) -> Iterat
 @pytest.fixture
 def group(workspace: Workspace) -> str:
     """The sum as a group; its node's id."""
-    workspace.canvas.select({"left", "right", "sum"})
-    selection.group(workspace.canvas)
-    (id,) = workspace.canvas.selection
+    workspace.canvas.state.select({"left", "right", "sum"})
+    selection.group(workspace.canvas.state)
+    (id,) = workspace.canvas.state.selection
     return id
 
 
@@ -56,7 +56,7 @@ def test_a_node_chosen_in_the_outline_inside_a_group_is_gone_to_there(workspace:
     workspace.canvas.scope.enter(group)
     workspace.outline.tree.setCurrentItem(workspace.outline.items["sum"])
     assert workspace.canvas.scope.path == (group,)
-    assert workspace.canvas.selection == {"sum"}
+    assert workspace.canvas.state.selection == {"sum"}
 
 
 def test_a_problem_inside_a_group_is_marked_inside_and_on_the_group(workspace: Workspace, group: str, qtbot):
@@ -75,7 +75,7 @@ def test_a_click_on_a_problem_inside_a_group_goes_into_it(workspace: Workspace, 
     place = workspace.problems.visualItemRect(workspace.problems.item(0)).center()
     QTest.mouseClick(workspace.problems.viewport(), Qt.MouseButton.LeftButton, pos=place)
     assert workspace.canvas.scope.path == (group,)
-    assert workspace.canvas.selection == {"sum"}
+    assert workspace.canvas.state.selection == {"sum"}
 
 
 def test_a_slider_of_the_app_view_is_held_as_one_on_the_canvas(workspace: Workspace):
@@ -93,7 +93,7 @@ def test_a_slider_of_the_app_view_is_held_as_one_on_the_canvas(workspace: Worksp
 def test_a_failure_goes_with_its_node(workspace: Workspace, qtbot):
     workspace.runs.take(Failed("sum", "the box must be red"))
     assert workspace.problems.count() == 1
-    workspace.canvas.select({"sum", "show"})
-    selection.delete(workspace.canvas)
+    workspace.canvas.state.select({"sum", "show"})
+    selection.delete(workspace.canvas.state)
     workspace.plan.start()
     qtbot.waitUntil(lambda: workspace.problems.count() == 0, timeout=LONG)

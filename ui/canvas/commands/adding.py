@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF
 
@@ -19,22 +18,20 @@ from nodegraph.types import accepts
 from ui.canvas.commands.selection import tried
 from ui.canvas.overlays.palette import Offer, Palette
 from ui.canvas.scene.shape import HEADER, WIDTH
+from ui.canvas.scene.state import CanvasState
 from ui.documents.scope import Scope
-
-if TYPE_CHECKING:
-    from ui.canvas.canvas import Canvas
 
 ZONE = 3 * WIDTH  # from the begin of a new zone to its end, in world units: a node has room between
 
 
-def open_palette(canvas: Canvas, at: QPointF, port: Port | None = None, *, from_output: bool = True) -> Palette:
+def open_palette(state: CanvasState, at: QPointF, port: Port | None = None, *, from_output: bool = True) -> Palette:
     """Offer what can be added at a place in pixels; with a port, what can be linked to it."""
-    place = at if QRectF(canvas.rect()).contains(at) else QPointF(canvas.rect().center())
-    palette = Palette(offers(canvas.scope, port, from_output=from_output), canvas.recent, canvas)
-    world = canvas.view.to_world(place)
-    adding = partial(add, canvas, world=world, port=port, from_output=from_output)
-    palette.chosen.connect(lambda offer: tried(canvas, "Nothing was added", adding, offer))
-    palette.open_at(canvas.mapToGlobal(place.toPoint()))
+    place = at if state.area.contains(at) else state.middle
+    palette = Palette(offers(state.scope, port, from_output=from_output), state.recent, state.widget)
+    world = state.view.to_world(place)
+    adding = partial(add, state, world=world, port=port, from_output=from_output)
+    palette.chosen.connect(lambda offer: tried(state, "Nothing was added", adding, offer))
+    palette.open_at(state.widget.mapToGlobal(place.toPoint()))
     return palette
 
 
@@ -57,16 +54,18 @@ def _words(type: NodeType, types: Mapping[str, NodeType]) -> tuple[str, ...]:
     return (*type.aliases, *(alias for t in inner if t is not None for alias in t.aliases))
 
 
-def add(canvas: Canvas, offer: Offer, world: QPointF, port: Port | None = None, *, from_output: bool = True) -> None:
+def add(
+    state: CanvasState, offer: Offer, world: QPointF, port: Port | None = None, *, from_output: bool = True
+) -> None:
     """Add a node, linked to the port where one is given, as one undo step; it is selected.
 
     What begins a zone comes with its end.
     """
-    scope, type = canvas.scope, offer.type
+    scope, type = state.scope, offer.type
     id = fresh_id(scope.graph, type.id.rsplit(".", 1)[-1].rsplit(":", 1)[-1].lower().replace(" ", "_"))
 
     # The socket that is linked comes to lie at the pointer, or nearly so.
-    place = _free(canvas, world if port is None else world - QPointF(0 if from_output else WIDTH, HEADER))
+    place = _free(state, world if port is None else world - QPointF(0 if from_output else WIDTH, HEADER))
 
     end = next((end for end, begin in BEGIN_OF.items() if begin == type.id), "")
     added = {id, fresh_id(scope.graph, end.rsplit(".", 1)[-1])} if end else {id}
@@ -82,17 +81,17 @@ def add(canvas: Canvas, offer: Offer, world: QPointF, port: Port | None = None, 
         return connect(graph, port, other) if from_output else connect(graph, other, port)
 
     scope.edit(f"Add {offer.title}", change)
-    canvas.recent[:] = [type.id, *(recent for recent in canvas.recent if recent != type.id)][:8]
-    canvas.select(added)
-    if not canvas.view.rect_to_world(QRectF(canvas.rect())).contains(place):
-        canvas.reveal(*added)
+    state.recent[:] = [type.id, *(recent for recent in state.recent if recent != type.id)][:8]
+    state.select(added)
+    if not state.view.rect_to_world(state.area).contains(place):
+        state.reveal(*added)
 
 
-def _free(canvas: Canvas, place: QPointF) -> QPointF:
+def _free(state: CanvasState, place: QPointF) -> QPointF:
     """The first place from here downwards at which the header of a new node covers no other node."""
     while True:
         header = QRectF(place.x(), place.y(), WIDTH, HEADER)
-        covered = [i.rect for i in canvas.scene.nodes_in(header) if i.figure == "node" and i.rect.intersects(header)]
+        covered = [i.rect for i in state.scene.nodes_in(header) if i.figure == "node" and i.rect.intersects(header)]
         if not covered:
             return place
         place = QPointF(place.x(), max(rect.bottom() for rect in covered) + NODE_GAP)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton
 
 from ui.canvas.commands.selection import edit_group
-
-if TYPE_CHECKING:
-    from ui.canvas.canvas import Canvas
+from ui.canvas.scene.state import CanvasState
 
 PLACE = (12, 12)  # pixels from the canvas's corner
 
@@ -20,22 +17,22 @@ PLACE = (12, 12)  # pixels from the canvas's corner
 class Breadcrumbs(QFrame):
     """Shown inside groups only. buttons: one for each step, the last for where the canvas is."""
 
-    def __init__(self, canvas: Canvas) -> None:
-        super().__init__(canvas)
-        self.canvas = canvas
+    def __init__(self, state: CanvasState) -> None:
+        super().__init__(state.widget)
+        self.state = state
         self.setObjectName("palette")  # framed like the palette
         self.buttons: list[QPushButton] = []
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(10, 5, 10, 5)
         self._row.setSpacing(7)
         self._titles: tuple[str, ...] = ()
-        canvas.scope.changed.connect(self._follow)
-        canvas.scope.moved.connect(self._follow)
+        state.scope.changed.connect(self._follow)
+        state.scope.moved.connect(self._follow)
         self.hide()
 
     def _follow(self) -> None:
-        if self._titles != self.canvas.scope.titles:
-            self._titles = self.canvas.scope.titles
+        if self._titles != self.state.scope.titles:
+            self._titles = self.state.scope.titles
             self._fill()
 
     def _fill(self) -> None:
@@ -49,7 +46,7 @@ class Breadcrumbs(QFrame):
         for depth, title in enumerate(around):
             self._add(title, f"Go back to {title}", partial(self._leave, depth))
             self._row.addWidget(QLabel("›"))
-        self._add(here, "Change the name and the sockets of this group", partial(edit_group, self.canvas))
+        self._add(here, "Change the name and the sockets of this group", partial(edit_group, self.state))
         self.setVisible(bool(around))
         self.adjustSize()
         self.move(*PLACE)
@@ -65,5 +62,5 @@ class Breadcrumbs(QFrame):
         self._row.addWidget(button)
 
     def _leave(self, depth: int) -> None:
-        self.canvas.scope.leave(depth)
-        self.canvas.setFocus()
+        self.state.scope.leave(depth)
+        self.state.widget.setFocus()

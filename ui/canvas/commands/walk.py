@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtCore import QPointF
 
 from ui.canvas.scene.items import NodeItem
 from ui.canvas.scene.scene import Scene
-
-if TYPE_CHECKING:
-    from ui.canvas.canvas import Canvas
+from ui.canvas.scene.state import CanvasState
 
 Direction = Literal["left", "right", "up", "down"]
 
 _AHEAD = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 
 
-def walk(canvas: Canvas, direction: Direction) -> None:
+def walk(state: CanvasState, direction: Direction) -> None:
     """Select the next node in a direction and bring it into view; from nothing, the node in the middle of the view."""
-    scene = canvas.scene
-    here = next((scene.nodes[id] for id in canvas.selection), None)
+    scene = state.scene
+    here = next((scene.nodes[id] for id in state.selection), None)
     if here is None:
-        middle = canvas.view.to_world(QPointF(QRectF(canvas.rect()).center()))
+        middle = state.view.to_world(state.area.center())
         found = min(scene.nodes.values(), key=lambda item: _distance(item, middle), default=None)
     else:
         found = _along_wires(scene, here, direction) or _nearest(scene, here, direction)
     if found is not None:
-        canvas.select({found.id})
-        canvas.reveal(found.id)
+        state.select({found.id})
+        state.reveal(found.id)
 
 
 def _along_wires(scene: Scene, here: NodeItem, direction: Direction) -> NodeItem | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from PySide6.QtCore import QPointF, QRectF
 
@@ -16,10 +16,8 @@ from ui.canvas.gestures.arranging import AT_ONCE, Arranging
 from ui.canvas.gestures.gestures import SNAP
 from ui.canvas.scene.items import NodeItem
 from ui.canvas.scene.shape import HEADER
+from ui.canvas.scene.state import CanvasState
 from ui.canvas.scene.zones import ZoneItem
-
-if TYPE_CHECKING:
-    from ui.canvas.canvas import Canvas
 
 Edge = Literal["left", "right", "top", "bottom", "center", "middle"]
 FRAME_ROOM = (28.0, 28.0 + HEADER)
@@ -35,17 +33,17 @@ _ALIGNED: Mapping[Edge, Callable[[QRectF, QRectF], QPointF]] = {
 """Where a node goes; all: what encloses the chosen nodes."""
 
 
-def align(canvas: Canvas, edge: Edge) -> None:
+def align(state: CanvasState, edge: Edge) -> None:
     """Bring the selected nodes to a common edge, or their middles to a common line."""
-    around = canvas.scene.extent(canvas.selection)
-    if len(canvas.selection) > 1:
-        _move(canvas, "Align nodes", {i.id: _ALIGNED[edge](i.rect, around) for i in _chosen(canvas)})
+    around = state.scene.extent(state.selection)
+    if len(state.selection) > 1:
+        _move(state, "Align nodes", {i.id: _ALIGNED[edge](i.rect, around) for i in _chosen(state)})
 
 
-def distribute(canvas: Canvas, axis: Literal["x", "y"]) -> None:
+def distribute(state: CanvasState, axis: Literal["x", "y"]) -> None:
     """Make the gaps between the selected nodes equal; the two at the ends stay."""
     across = axis == "x"
-    items = sorted(_chosen(canvas), key=lambda item: item.pos.x() if across else item.pos.y())
+    items = sorted(_chosen(state), key=lambda item: item.pos.x() if across else item.pos.y())
     if len(items) < 3:
         return
     sizes = [item.shape.width if across else item.shape.height for item in items]
@@ -57,22 +55,22 @@ def distribute(canvas: Canvas, axis: Literal["x", "y"]) -> None:
     for item, size in zip(items, sizes, strict=True):
         to[item.id] = QPointF(at, item.pos.y()) if across else QPointF(item.pos.x(), at)
         at += size + gap
-    _move(canvas, "Distribute nodes", to)
+    _move(state, "Distribute nodes", to)
 
 
-def nudge(canvas: Canvas, dx: int, dy: int, step: float = SNAP) -> None:
+def nudge(state: CanvasState, dx: int, dy: int, step: float = SNAP) -> None:
     """Move the selected nodes a little; presses in a row are one undo step. step: world units."""
-    ids = canvas.scene.with_members(canvas.selection)
-    nodes = canvas.scope.graph.nodes
+    ids = state.scene.with_members(state.selection)
+    nodes = state.scope.graph.nodes
     to = {id: (nodes[id].pos[0] + dx * step, nodes[id].pos[1] + dy * step) for id in ids}
     if to:
-        canvas.scope.edit("Nudge", move_nodes, to, merge=("nudge", ids))
+        state.scope.edit("Nudge", move_nodes, to, merge=("nudge", ids))
 
 
-def arrange(canvas: Canvas) -> None:
+def arrange(state: CanvasState) -> None:
     """Lay out the selected nodes, or all, in columns along the wires; what is in a frame or zone stays together."""
-    scene = canvas.scene
-    ids = scene.with_members(canvas.selection) if len(canvas.selection) > 1 else frozenset(scene.nodes)
+    scene = state.scene
+    ids = scene.with_members(state.selection) if len(state.selection) > 1 else frozenset(scene.nodes)
     frames = {id: scene.with_members([id]) - {id} for id in ids if scene.nodes[id].figure == "frame"}
     framed = {id for members in frames.values() for id in members}
     # A note outside a frame has its place for a reason that no wire tells.
@@ -80,8 +78,8 @@ def arrange(canvas: Canvas) -> None:
     sizes = {item.id: _box(item) for item in placed if item.figure != "frame"}
     zones = {f"{zone.begin}/zone": zone for zone in scene.zones if zone.nodes <= sizes.keys()}  # no id has a slash
     stand_ins = {id: Node(FRAME, pos=zone.rect.topLeft().toTuple()) for id, zone in zones.items()}
-    graph = replace(canvas.scope.graph, nodes={**canvas.scope.graph.nodes, **stand_ins})
-    arranging = Arranging(canvas)
+    graph = replace(state.scope.graph, nodes={**state.scope.graph.nodes, **stand_ins})
+    arranging = Arranging(state)
     kept = _kept_together(frames, zones)
     arranging.work = Work(layering(graph, sizes, kept, FRAME_ROOM, arranging.report))
 
@@ -96,8 +94,8 @@ def arrange(canvas: Canvas) -> None:
             grown = {id: replace(graph.nodes[id], size=frame_sizes[id]) for id in frame_sizes.keys() & frames.keys()}
             return replace(graph, nodes={**graph.nodes, **grown})
 
-        canvas.scope.edit("Arrange nodes", change)
-        _glide(canvas, before)
+        state.scope.edit("Arrange nodes", change)
+        _glide(state, before)
 
     arranging.start(len(sizes), apply)
 
@@ -128,23 +126,23 @@ def _clearance(rects: Iterable[QRectF], notes: Iterable[QRectF]) -> float:
     return down
 
 
-def _chosen(canvas: Canvas) -> list[NodeItem]:
-    return [canvas.scene.nodes[id] for id in canvas.selection]
+def _chosen(state: CanvasState) -> list[NodeItem]:
+    return [state.scene.nodes[id] for id in state.selection]
 
 
-def _move(canvas: Canvas, text: str, to: Mapping[str, QPointF]) -> None:
+def _move(state: CanvasState, text: str, to: Mapping[str, QPointF]) -> None:
     """A frame takes along what is in it."""
     carried: dict[str, QPointF] = {}
     for id, at in to.items():
-        by = at - canvas.scene.nodes[id].pos
-        for member in canvas.scene.with_members([id]) - (to.keys() - {id}):
-            carried[member] = canvas.scene.nodes[member].pos + by
-    before = {id: canvas.scene.nodes[id].pos for id in carried}
-    canvas.scope.edit(text, move_nodes, {id: (round(at.x()), round(at.y())) for id, at in carried.items()})
-    _glide(canvas, before)
+        by = at - state.scene.nodes[id].pos
+        for member in state.scene.with_members([id]) - (to.keys() - {id}):
+            carried[member] = state.scene.nodes[member].pos + by
+    before = {id: state.scene.nodes[id].pos for id in carried}
+    state.scope.edit(text, move_nodes, {id: (round(at.x()), round(at.y())) for id, at in carried.items()})
+    _glide(state, before)
 
 
-def _glide(canvas: Canvas, before: Mapping[str, QPointF]) -> None:
+def _glide(state: CanvasState, before: Mapping[str, QPointF]) -> None:
     """Of very many nodes no single one could be followed, and each frame would take longer than it is shown."""
     if len(before) <= AT_ONCE:
-        canvas.glide(before)
+        state.glide(before)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtWidgets import QProgressDialog
 
 from nodegraph.editing.layout import Layout
 from nodegraph.pieces import Work
-
-if TYPE_CHECKING:
-    from ui.canvas.canvas import Canvas
+from ui.canvas.scene.state import CanvasState
 
 AT_ONCE = 300
 """Nodes that are laid out before anybody notices."""
@@ -26,9 +23,9 @@ class Arranging(QObject):
 
     work: Work[Layout]
 
-    def __init__(self, canvas: Canvas) -> None:
-        super().__init__(canvas)
-        self._canvas, self._graph = canvas, canvas.scope.graph
+    def __init__(self, state: CanvasState) -> None:
+        super().__init__(state)
+        self._state, self._graph = state, state.scope.graph
         self._apply: Callable[[Layout], None] | None = None
         self._done = 0.0
         self._dialog: QProgressDialog | None = None
@@ -47,7 +44,7 @@ class Arranging(QObject):
             self.deleteLater()
             return
         self._apply = apply
-        self._dialog = QProgressDialog("Arranging the nodes", "Stop", 0, 1000, self._canvas)
+        self._dialog = QProgressDialog("Arranging the nodes", "Stop", 0, 1000, self._state.widget)
         self._dialog.setWindowTitle("Arrange")
         # Modal: what is edited meanwhile would be laid out by where it was before.
         self._dialog.setWindowModality(Qt.WindowModality.WindowModal)
@@ -57,7 +54,7 @@ class Arranging(QObject):
         self._timer.start()
 
     def _go_on(self) -> None:
-        if self._canvas.scope.graph is not self._graph:
+        if self._state.scope.graph is not self._graph:
             self._end()
         elif self.work.go_on(SLICE) and self._apply:
             apply = self._apply

@@ -7,7 +7,6 @@ document once, at the end, so that it is one undo step and Escape leaves no trac
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QPainter, QPen, QPolygonF
@@ -22,9 +21,7 @@ from ui.canvas.scene.figures import GRIP, LEAST
 from ui.canvas.scene.items import LinkItem, NodeItem
 from ui.canvas.scene.make_room import make_room
 from ui.canvas.scene.shape import touches
-
-if TYPE_CHECKING:
-    from ui.canvas.canvas import Canvas
+from ui.canvas.scene.state import CanvasState
 
 REACH = 14.0  # pixels within which a socket is hit
 SNAP = 16.0  # world units between the lines that nodes snap to: half the distance of the dots
@@ -33,21 +30,23 @@ SNAP = 16.0  # world units between the lines that nodes snap to: half the distan
 class Gesture:
     """start: where the button went down, at: where it is now, in pixels; origin: the start in world units.
 
-    keys: what is held with the mouse. scrolls: whether the view follows beyond its edge.
+    keys: what is held with the mouse. scrolls: whether the view follows beyond its edge. became: the gesture that goes
+    on in its place, once the hand shows that another one was meant.
     """
 
     cursor: Qt.CursorShape | None = None
     keys = Qt.KeyboardModifier.NoModifier
     scrolls = False
+    became: Gesture | None = None
 
-    def __init__(self, canvas: Canvas, start: QPointF) -> None:
-        self.canvas, self.start, self.at = canvas, start, start
-        self.origin = canvas.view.to_world(start)
+    def __init__(self, state: CanvasState, start: QPointF) -> None:
+        self.state, self.start, self.at = state, start, start
+        self.origin = state.view.to_world(start)
 
     @property
     def by(self) -> QPointF:
         """How far it has gone, in world units, wherever the view is by now."""
-        return self.canvas.view.to_world(self.at) - self.origin
+        return self.state.view.to_world(self.at) - self.origin
 
     def move(self, at: QPointF) -> None:
         """at: pixels."""
@@ -72,7 +71,7 @@ class Pan(Gesture):
 
     def move(self, at: QPointF) -> None:
         step = at - self.at
-        self.canvas.show_view(self.canvas.view.panned(step.x(), step.y()))
+        self.state.show_view(self.state.view.panned(step.x(), step.y()))
         super().move(at)
 
 
@@ -81,24 +80,24 @@ class Box(Gesture):
 
     scrolls = True
 
-    def __init__(self, canvas: Canvas, start: QPointF, keep: frozenset[str]) -> None:
-        super().__init__(canvas, start)
+    def __init__(self, state: CanvasState, start: QPointF, keep: frozenset[str]) -> None:
+        super().__init__(state, start)
         self.keep = keep
 
     @property
     def rect(self) -> QRectF:
-        return QRectF(self.origin, self.canvas.view.to_world(self.at)).normalized()
+        return QRectF(self.origin, self.state.view.to_world(self.at)).normalized()
 
     def move(self, at: QPointF) -> None:
         super().move(at)
-        near = self.canvas.scene.nodes_in(self.rect)
-        self.canvas.select({item.id for item in near if self._holds(item)} | self.keep)
+        near = self.state.scene.nodes_in(self.rect)
+        self.state.select({item.id for item in near if self._holds(item)} | self.keep)
 
     def _holds(self, item: NodeItem) -> bool:
         return self.rect.contains(item.rect) if item.figure == "frame" else self.rect.intersects(item.rect)
 
     def cancel(self) -> None:
-        self.canvas.select(self.keep)
+        self.state.select(self.keep)
 
     def paint(self, painter: QPainter) -> None:
         painter.setPen(QPen(color(colors().accent), 0))
@@ -111,22 +110,22 @@ class Lasso(Gesture):
 
     scrolls = True
 
-    def __init__(self, canvas: Canvas, start: QPointF, keep: frozenset[str]) -> None:
-        super().__init__(canvas, start)
+    def __init__(self, state: CanvasState, start: QPointF, keep: frozenset[str]) -> None:
+        super().__init__(state, start)
         self.keep = keep
-        self.line = QPolygonF([canvas.view.to_world(start)])
+        self.line = QPolygonF([state.view.to_world(start)])
 
     def move(self, at: QPointF) -> None:
         super().move(at)
-        self.line.append(self.canvas.view.to_world(at))
-        near = self.canvas.scene.nodes_in(self.line.boundingRect())
-        self.canvas.select({item.id for item in near if self._holds(item)} | self.keep)
+        self.line.append(self.state.view.to_world(at))
+        near = self.state.scene.nodes_in(self.line.boundingRect())
+        self.state.select({item.id for item in near if self._holds(item)} | self.keep)
 
     def _holds(self, item: NodeItem) -> bool:
         return self.line.containsPoint(item.rect.center(), Qt.FillRule.OddEvenFill)
 
     def cancel(self) -> None:
-        self.canvas.select(self.keep)
+        self.state.select(self.keep)
 
     def paint(self, painter: QPainter) -> None:
         painter.setPen(QPen(color(colors().accent), 0, Qt.PenStyle.DashLine))
@@ -144,12 +143,12 @@ class Move(Gesture):
 
     scrolls = True
 
-    def __init__(self, canvas: Canvas, start: QPointF, *, alone: bool = False) -> None:
-        super().__init__(canvas, start)
+    def __init__(self, state: CanvasState, start: QPointF, *, alone: bool = False) -> None:
+        super().__init__(state, start)
         self.alone = alone
-        below = canvas.scene.node_at(canvas.view.to_world(start))
-        self.held = below.id if below and below.id in canvas.selection else next(iter(canvas.selection))
-        self.ids = canvas.scene.with_members(canvas.selection)
+        below = state.scene.node_at(state.view.to_world(start))
+        self.held = below.id if below and below.id in state.selection else next(iter(state.selection))
+        self.ids = state.scene.with_members(state.selection)
         self.lifted = False  # a click that moves nothing paints nothing
         self.wire: LinkItem | None = None  # which the node would go into
         self._entry = self._exit = ""  # its sockets for that
@@ -157,9 +156,9 @@ class Move(Gesture):
     @property
     def offset(self) -> QPointF:
         by = self.by
-        if not self.canvas.snap or by.isNull():
+        if not self.state.snap or by.isNull():
             return by
-        pos = self.canvas.scene.nodes[self.held].pos
+        pos = self.state.scene.nodes[self.held].pos
         to = pos + by
         return QPointF(round(to.x() / SNAP) * SNAP, round(to.y() / SNAP) * SNAP) - pos
 
@@ -167,22 +166,22 @@ class Move(Gesture):
         super().move(at)
         if not self.lifted:
             self.lifted = True
-            self.canvas.touch_nodes(self.ids, links=True)
+            self.state.touch_nodes(self.ids, links=True)
         self.wire = self._wire_below() if len(self.ids) == 1 else None
 
     def _wire_below(self) -> LinkItem | None:
         inputs, outputs = self._free
         if not inputs or not outputs:
             return None
-        rect = self.canvas.scene.nodes[self.held].rect.translated(self.offset)
-        near = self.canvas.scene.links_in(rect)
+        rect = self.state.scene.nodes[self.held].rect.translated(self.offset)
+        near = self.state.scene.links_in(rect)
         return next((link for link in near if touches(link.points, rect) and self._fits(link)), None)
 
     @cached_property
     def _free(self) -> tuple[list[Input], list[Output]]:
         """The sockets of the node that have no wire."""
-        item = self.canvas.scene.nodes[self.held]
-        used = {link.src.socket for link in self.canvas.scene.links_of([self.held]) if link.src.node == self.held}
+        item = self.state.scene.nodes[self.held]
+        used = {link.src.socket for link in self.state.scene.links_of([self.held]) if link.src.node == self.held}
         inputs = [input for input in item.type.inputs if input.name not in item.linked]
         return inputs, [output for output in item.type.outputs if output.name not in used]
 
@@ -190,7 +189,7 @@ class Move(Gesture):
         """Whether the node has a free input and a free output for the wire."""
         if link.src.node in self._after or link.dst.node in self._before:
             return False  # it would close a circle
-        source, target = self.canvas.scope.output(link.src), self.canvas.scope.input(link.dst)
+        source, target = self.state.scope.output(link.src), self.state.scope.input(link.dst)
         if source is None or target is None:
             return False
         inputs, outputs = self._free
@@ -200,32 +199,32 @@ class Move(Gesture):
 
     @cached_property
     def _after(self) -> set[str]:
-        return downstream(self.canvas.scope.graph, self.held)
+        return downstream(self.state.scope.graph, self.held)
 
     @cached_property
     def _before(self) -> set[str]:
-        return upstream(self.canvas.scope.graph, self.held)
+        return upstream(self.state.scope.graph, self.held)
 
     def finish(self) -> None:
         if self.alone and self.at == self.start:
-            self.canvas.select({self.held})
+            self.state.select({self.held})
             return
         by = self.offset
-        nodes = self.canvas.scope.graph.nodes
+        nodes = self.state.scope.graph.nodes
         to = {id: (round(nodes[id].pos[0] + by.x()), round(nodes[id].pos[1] + by.y())) for id in self.ids}
         text = "Move node" if len(to) == 1 else f"Move {len(to)} nodes"
-        self.canvas.scope.edit("Insert into wire" if self.wire else text, self._moved, to)
+        self.state.scope.edit("Insert into wire" if self.wire else text, self._moved, to)
         if self.wire is not None:
             seen = {id: QPointF(*(to.get(id) or node.pos)) for id, node in nodes.items()}
-            items = self.canvas.scene.nodes
-            self.canvas.glide({id: at for id, at in seen.items() if items[id].pos != at})
+            items = self.state.scene.nodes
+            self.state.glide({id: at for id, at in seen.items() if items[id].pos != at})
 
     def _moved(self, graph: Graph, to: dict[str, tuple[float, float]]) -> Graph:
         graph = move_nodes(graph, to)
         if self.wire is None:
             return graph
         graph = insert_on_link(graph, self.held, self.wire.dst, self._entry, self._exit)
-        return make_room(self.canvas.scene, graph, self.wire.src.node, self.held, self.wire.dst.node)
+        return make_room(self.state.scene, graph, self.wire.src.node, self.held, self.wire.dst.node)
 
     def paint(self, painter: QPainter) -> None:
         if self.wire is not None:
@@ -238,10 +237,10 @@ class Stretch(Gesture):
 
     scrolls = True
 
-    def __init__(self, canvas: Canvas, start: QPointF, item: NodeItem) -> None:
-        super().__init__(canvas, start)
+    def __init__(self, state: CanvasState, start: QPointF, item: NodeItem) -> None:
+        super().__init__(state, start)
         self.item = item
-        right, low = grips(item, canvas.view.to_world(start))
+        right, low = grips(item, state.view.to_world(start))
         self.along = QPointF(right, low)
         self.cursor = stretch_cursor(right, low)
 
@@ -254,7 +253,7 @@ class Stretch(Gesture):
     def finish(self) -> None:
         shape = self.item.shape
         if self.size != (shape.width, shape.height):
-            self.canvas.scope.edit("Resize", lambda graph: change_node(graph, self.item.id, size=self.size))
+            self.state.scope.edit("Resize", lambda graph: change_node(graph, self.item.id, size=self.size))
 
     def paint(self, painter: QPainter) -> None:
         painter.setPen(QPen(color(colors().accent), 0))

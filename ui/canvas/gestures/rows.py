@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import QPointF, Qt
 
 from nodegraph.node import Choice, File, Input, Multiline, Range, Seed
@@ -12,10 +10,8 @@ from ui.canvas.gestures.gestures import Gesture, Move
 from ui.canvas.paint.nodes import READABLE, TITLE
 from ui.canvas.scene.items import NodeItem
 from ui.canvas.scene.shape import CHEVRON, EDGE, HEADER, MAX_WIDTH, MIN_WIDTH, Row
+from ui.canvas.scene.state import CanvasState
 from ui.widgets.numbers import slider_range, step_of, stepped
-
-if TYPE_CHECKING:
-    from ui.canvas.canvas import Canvas
 
 SLOP = 4.0  # pixels that a click may wander
 PIXELS_PER_STEP = 4.0  # of a number that has no slider
@@ -27,49 +23,49 @@ _CTRL, _SHIFT, _ALT = (
 )
 
 
-def press(canvas: Canvas, at: QPointF, item: NodeItem, keys: Qt.KeyboardModifier) -> Gesture | None:
+def press(state: CanvasState, at: QPointF, item: NodeItem, keys: Qt.KeyboardModifier) -> Gesture | None:
     """What a press on this node begins; None when the node is simply taken hold of. at: pixels."""
     if item.type.annotation or keys & _ALT:
         return None
-    place = canvas.view.to_world(at) - item.pos
-    row = _row_at(canvas, item, place)
+    place = state.view.to_world(at) - item.pos
+    row = _row_at(state, item, place)
     if row is not None and row.input is not None:
-        return RowPress(canvas, at, item, row, row.input, toggle=bool(keys & (_CTRL | _SHIFT)))
+        return RowPress(state, at, item, row, row.input, toggle=bool(keys & (_CTRL | _SHIFT)))
     if _on_edge(item, place):
-        return Resize(canvas, at, item)
-    if CHEVRON.contains(place) and canvas.view.scale >= READABLE:
-        return Fold(canvas, at, item)
+        return Resize(state, at, item)
+    if CHEVRON.contains(place) and state.view.scale >= READABLE:
+        return Fold(state, at, item)
     return None
 
 
-def double_click(canvas: Canvas, at: QPointF, item: NodeItem) -> bool:
+def double_click(state: CanvasState, at: QPointF, item: NodeItem) -> bool:
     """Type into what is there; False when that is nothing of a node's own."""
     if item.type.annotation:
         return False
-    place = canvas.view.to_world(at) - item.pos
-    row = _row_at(canvas, item, place)
+    place = state.view.to_world(at) - item.pos
+    row = _row_at(state, item, place)
     if row is not None and row.input is not None:
         buttons = _has_buttons(row.input) and place.x() > row.mode_button.left()
         if buttons or row.input.type is bool or row.input.get(Choice):
             return False  # two clicks
-        open_row(canvas, item.id, row.input.name)
+        open_row(state, item.id, row.input.name)
         return True
     if _on_edge(item, place):
-        edit_node(canvas, "Resize node", item.id, size=None)
+        edit_node(state, "Resize node", item.id, size=None)
         return True
     if place.x() >= TITLE and place.y() < HEADER:
-        rename(canvas, item.id)
+        rename(state, item.id)
         return True
     return False
 
 
-def cursor_at(canvas: Canvas, at: QPointF) -> Qt.CursorShape:
+def cursor_at(state: CanvasState, at: QPointF) -> Qt.CursorShape:
     """What the pointer says can be done there."""
-    world = canvas.view.to_world(at)
-    item = canvas.scene.node_at(world)
+    world = state.view.to_world(at)
+    item = state.scene.node_at(world)
     if item is None or item.type.annotation:
         return Qt.CursorShape.ArrowCursor
-    row = _row_at(canvas, item, world - item.pos)
+    row = _row_at(state, item, world - item.pos)
     if row is not None and row.input is not None:
         if _is_number(row.input):
             return Qt.CursorShape.SplitHCursor
@@ -77,9 +73,9 @@ def cursor_at(canvas: Canvas, at: QPointF) -> Qt.CursorShape:
     return Qt.CursorShape.SizeHorCursor if _on_edge(item, world - item.pos) else Qt.CursorShape.ArrowCursor
 
 
-def _row_at(canvas: Canvas, item: NodeItem, place: QPointF) -> Row | None:
+def _row_at(state: CanvasState, item: NodeItem, place: QPointF) -> Row | None:
     """The parameter under the place, when it can be edited and is large enough to be seen."""
-    if canvas.view.scale < READABLE:
+    if state.view.scale < READABLE:
         return None
     rows = (row for row in item.shape.rows if row.rect.contains(place))
     return next((row for row in rows if row.editable and row.input and row.input.name not in item.linked), None)
@@ -97,44 +93,40 @@ def _has_buttons(spec: Input) -> bool:
     return spec.get(Seed) is not None or spec.get(File) is not None
 
 
-def _become(gesture: Gesture, other: Gesture) -> None:
-    """The hand moved: the press was meant as something else."""
-    gesture.canvas.begin(other)
-    other.move(gesture.at)
-
-
 class RowPress(Gesture):
     """A press on a parameter: a click acts on it; a drag changes a number, and carries the node by anything else.
 
     toggle: a click adds the node to the selection, or takes it away.
     """
 
-    def __init__(self, canvas: Canvas, start: QPointF, item: NodeItem, row: Row, spec: Input, *, toggle: bool) -> None:
-        super().__init__(canvas, start)
+    def __init__(
+        self, state: CanvasState, start: QPointF, item: NodeItem, row: Row, spec: Input, *, toggle: bool
+    ) -> None:
+        super().__init__(state, start)
         self.id, self.row, self.spec, self.toggle = item.id, row, spec, toggle
-        if not toggle and item.id not in canvas.selection:
-            canvas.select({item.id})
+        if not toggle and item.id not in state.selection:
+            state.select({item.id})
 
     def move(self, at: QPointF) -> None:
         super().move(at)
         if (at - self.start).manhattanLength() < SLOP:
             return
-        value = value_of(self.canvas, self.id, self.spec)
+        value = value_of(self.state, self.id, self.spec)
         if _is_number(self.spec) and isinstance(value, int | float):
-            slide = Slide(self.canvas, self.start, self.id, self.row, self.spec, value)
+            slide = Slide(self.state, self.start, self.id, self.row, self.spec, value)
             slide.keys = self.keys
-            _become(self, slide)
+            self.became = slide
             return
         if self.toggle:
-            self.canvas.select(self.canvas.selection | {self.id})
-        _become(self, Move(self.canvas, self.start))
+            self.state.select(self.state.selection | {self.id})
+        self.became = Move(self.state, self.start)
 
     def finish(self) -> None:
         if self.toggle:
-            self.canvas.select(self.canvas.selection ^ {self.id})
+            self.state.select(self.state.selection ^ {self.id})
             return
-        place = self.canvas.view.to_world(self.start) - self.canvas.scene.nodes[self.id].pos
-        click(self.canvas, self.id, self.row, self.spec, place)
+        place = self.state.view.to_world(self.start) - self.state.scene.nodes[self.id].pos
+        click(self.state, self.id, self.row, self.spec, place)
 
 
 class Slide(Gesture):
@@ -145,15 +137,15 @@ class Slide(Gesture):
 
     cursor = Qt.CursorShape.SplitHCursor
 
-    def __init__(self, canvas: Canvas, start: QPointF, id: str, row: Row, spec: Input, value: int | float) -> None:
-        super().__init__(canvas, start)
+    def __init__(self, state: CanvasState, start: QPointF, id: str, row: Row, spec: Input, value: int | float) -> None:
+        super().__init__(state, start)
         self.id, self.spec, self.first = id, spec, value
-        self.params = canvas.scope.graph.nodes[id].params
+        self.params = state.scope.graph.nodes[id].params
         self.merge, self.away = object(), 0.0
         limits = slider_range(spec)
-        width = row.rect.width() * canvas.view.scale
+        width = row.rect.width() * state.view.scale
         self.speed = (limits.max - limits.min) / width if limits else step_of(spec) / PIXELS_PER_STEP
-        canvas.held.emit(True)
+        state.held.emit(True)
 
     def move(self, at: QPointF) -> None:
         fine = bool(self.keys & _CTRL)
@@ -167,34 +159,34 @@ class Slide(Gesture):
         declared = limits is not None and limits.step is not None
         step = step_of(self.spec) * (FINE if fine and not declared else 1.0)
         value = stepped(self.spec, self.first, self.away, step)
-        self.canvas.scope.set_param(self.id, self.spec.name, value, merge=self.merge)
+        self.state.scope.set_param(self.id, self.spec.name, value, merge=self.merge)
 
     def finish(self) -> None:
-        self.canvas.held.emit(False)
+        self.state.held.emit(False)
 
     def cancel(self) -> None:
-        edit_node(self.canvas, "Set", self.id, merge=self.merge, params=self.params)
-        self.canvas.held.emit(False)
+        edit_node(self.state, "Set", self.id, merge=self.merge, params=self.params)
+        self.state.held.emit(False)
 
     def drop(self) -> None:
-        self.canvas.held.emit(False)
+        self.state.held.emit(False)
 
 
 class Fold(Gesture):
     """A click on the chevron."""
 
-    def __init__(self, canvas: Canvas, start: QPointF, item: NodeItem) -> None:
-        super().__init__(canvas, start)
+    def __init__(self, state: CanvasState, start: QPointF, item: NodeItem) -> None:
+        super().__init__(state, start)
         self.id = item.id
 
     def move(self, at: QPointF) -> None:
         super().move(at)
         if (at - self.start).manhattanLength() >= SLOP:
-            self.canvas.select(self.canvas.selection | {self.id})
-            _become(self, Move(self.canvas, self.start))
+            self.state.select(self.state.selection | {self.id})
+            self.became = Move(self.state, self.start)
 
     def finish(self) -> None:
-        fold(self.canvas, {self.id})
+        fold(self.state, {self.id})
 
 
 class Resize(Gesture):
@@ -202,8 +194,8 @@ class Resize(Gesture):
 
     cursor = Qt.CursorShape.SizeHorCursor
 
-    def __init__(self, canvas: Canvas, start: QPointF, item: NodeItem) -> None:
-        super().__init__(canvas, start)
+    def __init__(self, state: CanvasState, start: QPointF, item: NodeItem) -> None:
+        super().__init__(state, start)
         self.id, self.first, self.merge = item.id, item.shape, object()
         self.size = item.node.size
 
@@ -211,10 +203,10 @@ class Resize(Gesture):
         super().move(at)
         wanted = self.first.width + self.by.x()
         size = (float(round(min(max(wanted, MIN_WIDTH), MAX_WIDTH))), self.first.height)
-        edit_node(self.canvas, "Resize node", self.id, merge=self.merge, size=size)
+        edit_node(self.state, "Resize node", self.id, merge=self.merge, size=size)
 
     def cancel(self) -> None:
-        edit_node(self.canvas, "Resize node", self.id, merge=self.merge, size=self.size)
+        edit_node(self.state, "Resize node", self.id, merge=self.merge, size=self.size)
 
     def drop(self) -> None:
         """It keeps the width it has."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRectF, Qt
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QTextCursor
@@ -20,10 +20,8 @@ from PySide6.QtWidgets import (
 
 from nodegraph.node import Input
 from ui.base.theme import colors
+from ui.canvas.scene.state import CanvasState
 from ui.widgets.editors import make_inline_editor
-
-if TYPE_CHECKING:
-    from ui.canvas.canvas import Canvas
 
 _FIELDS = "QLineEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox, QCheckBox"
 SMALLEST = 12  # pixels of text that can be read and typed, however far out the view is
@@ -41,15 +39,15 @@ class LiveEditor(QFrame):
 
     def __init__(
         self,
-        canvas: Canvas,
+        state: CanvasState,
         spec: Input,
         value: Callable[[], Any],
         place: Callable[[], QRectF | None],
         commit: Callable[[Any, Hashable], None],
         go_on: Callable[[int], object] = lambda _: None,
     ) -> None:
-        super().__init__(canvas)
-        self.canvas, self.spec = canvas, spec
+        super().__init__(state.widget)
+        self.state, self.spec = state, spec
         self._value, self._place, self._commit, self._go_on = value, place, commit, go_on
         self._pending = _NONE
         self._over = self._writing = False
@@ -59,7 +57,7 @@ class LiveEditor(QFrame):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)  # never wider than its row
         layout.addWidget(self.inner)
-        self.error = QLabel(canvas)
+        self.error = QLabel(state.widget)
         self.error.setObjectName("complaint")
         self.error.hide()
         self.inner.show_value(value())
@@ -67,8 +65,8 @@ class LiveEditor(QFrame):
         self.inner.edited.connect(self._write)
         for widget in (self.inner, *self.inner.findChildren(QWidget)):
             widget.installEventFilter(self)
-        canvas.scope.changed.connect(self._changed)
-        canvas.show_editor(self)
+        state.scope.changed.connect(self._changed)
+        state.show_editor(self)
         self.follow()
         self.show()
         self._take_focus()
@@ -91,8 +89,8 @@ class LiveEditor(QFrame):
         if world is None:
             self.close_editor()
             return
-        scale = max(self.canvas.view.scale, SMALLEST / 12)
-        place = self.canvas.view.rect_to_screen(world).toAlignedRect()
+        scale = max(self.state.view.scale, SMALLEST / 12)
+        place = self.state.view.rect_to_screen(world).toAlignedRect()
         place.setHeight(max(place.height(), round(world.height() * scale)))
         place.setWidth(max(place.width(), round(world.width() * scale)))
         self.setGeometry(place)
@@ -107,7 +105,7 @@ class LiveEditor(QFrame):
     def _begin(self) -> None:
         """From here on, typing is another step."""
         self._token = object()
-        self._before = self._after = self.canvas.scope.graph
+        self._before = self._after = self.state.scope.graph
 
     def _changed(self) -> None:
         """The document has changed, by what is typed here or by something else, such as an undo."""
@@ -128,7 +126,7 @@ class LiveEditor(QFrame):
             self._writing = True
             self._commit(value, self._token)
             self._writing = False
-            self._after = self.canvas.scope.graph
+            self._after = self.state.scope.graph
 
     def commit(self) -> bool:
         """Put what is pending into the document; False, with the reason shown, when it is not allowed."""
@@ -151,8 +149,8 @@ class LiveEditor(QFrame):
 
     def _revert(self) -> None:
         """Take back what was typed, unless something else was done since."""
-        if self._after != self._before and self.canvas.scope.graph == self._after:
-            self.canvas.scope.edit("Take back", lambda _: self._before, merge=self._token)
+        if self._after != self._before and self.state.scope.graph == self._after:
+            self.state.scope.edit("Take back", lambda _: self._before, merge=self._token)
 
     def close_editor(self) -> None:
         """Without committing."""
@@ -160,9 +158,9 @@ class LiveEditor(QFrame):
             self._over = True
             self.error.hide()
             self.error.deleteLater()
-            self.canvas.show_editor(None)
+            self.state.show_editor(None)
             if self.box.hasFocus():
-                self.canvas.setFocus()  # hiding what has the keyboard would press Tab on the canvas
+                self.state.widget.setFocus()  # hiding what has the keyboard would press Tab on the canvas
             self.hide()
             self.deleteLater()
 
@@ -193,16 +191,16 @@ class LiveEditor(QFrame):
             case Qt.Key.Key_Escape:
                 self._revert()
                 self.close_editor()
-                self.canvas.setFocus()
+                self.state.widget.setFocus()
             case Qt.Key.Key_Tab | Qt.Key.Key_Backtab:
                 if self.commit():
                     self.close_editor()
-                    self.canvas.setFocus()
+                    self.state.widget.setFocus()
                     self._go_on(1 if event.key() == Qt.Key.Key_Tab else -1)
             case Qt.Key.Key_Return | Qt.Key.Key_Enter if self._ends(event):
                 if self.commit():
                     self.close_editor()
-                    self.canvas.setFocus()
+                    self.state.widget.setFocus()
             case _:
                 return False
         return True

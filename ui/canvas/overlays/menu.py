@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import QPoint
-from PySide6.QtWidgets import QMenu
-
-if TYPE_CHECKING:
-    from ui.canvas.canvas import Canvas
+from PySide6.QtWidgets import QMenu, QWidget
 
 SHOWN = (
     ("canvas.rename", "canvas.fold", "canvas.mute", "canvas.bypass"),
@@ -19,10 +14,10 @@ SHOWN = (
 """Ids of actions, in the parts of the menu."""
 
 
-def open_menu(canvas: Canvas, at: QPoint) -> QMenu:
+def open_menu(widget: QWidget, at: QPoint) -> QMenu:
     """at: on the screen."""
-    actions = {action.objectName(): action for action in canvas.actions()}
-    menu = QMenu(canvas)
+    actions = {action.objectName(): action for action in widget.actions()}
+    menu = QMenu(widget)
     for part in SHOWN:
         menu.addActions([actions[id] for id in part if id in actions])
         menu.addSeparator()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, QSizeF, Qt, QTimer
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QWidget
@@ -12,10 +10,8 @@ from ui.base.theme import color, colors, mixed
 from ui.canvas.paint.frames import frame_tint
 from ui.canvas.paint.sockets import tint_of
 from ui.canvas.scene.items import NodeItem
+from ui.canvas.scene.state import CanvasState
 from ui.canvas.scene.view import View, fitted
-
-if TYPE_CHECKING:
-    from ui.canvas.canvas import Canvas
 
 SIZE = QSize(200, 130)  # pixels
 FROM_EDGE = 12
@@ -25,9 +21,9 @@ PAUSE_MS = 60  # between a change of the graph and the map that shows it
 class Minimap(QWidget):
     """Hidden until it is asked for."""
 
-    def __init__(self, canvas: Canvas) -> None:
-        super().__init__(canvas)
-        self.canvas = canvas
+    def __init__(self, state: CanvasState) -> None:
+        super().__init__(state.widget)
+        self.state = state
         self._picture = QPixmap()
         self._map = View()
         self._timer = QTimer(self, singleShot=True, interval=PAUSE_MS)
@@ -35,13 +31,13 @@ class Minimap(QWidget):
         self.setFixedSize(SIZE)
         self.setAccessibleName("Map of the graph")
         self.setToolTip("Press or drag to go there")
-        canvas.scene.touched.connect(self._changed)
-        canvas.view_changed.connect(self.update)
+        state.scene.touched.connect(self._changed)
+        state.view_changed.connect(self.update)
         self.hide()
 
     def place(self) -> None:
         """In the lower right corner."""
-        room = self.canvas.size() - SIZE
+        room = self.state.widget.size() - SIZE
         self.move(room.width() - FROM_EDGE, room.height() - FROM_EDGE)
 
     def show_map(self, on: bool) -> None:
@@ -60,7 +56,7 @@ class Minimap(QWidget):
             self._timer.start()
 
     def _redraw(self) -> None:
-        scene = self.canvas.scene
+        scene = self.state.scene
         self._map = fitted(scene.extent(), QSizeF(SIZE), 8.0)
         self._picture = QPixmap(SIZE * self.devicePixelRatioF())
         self._picture.setDevicePixelRatio(self.devicePixelRatioF())
@@ -84,7 +80,7 @@ class Minimap(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.drawPixmap(0, 0, self._picture)
-        seen = self.canvas.view.rect_to_world(QRectF(self.canvas.rect()))
+        seen = self.state.view.rect_to_world(self.state.area)
         painter.setPen(QPen(color(colors().accent), 1.5))
         painter.setBrush(color(colors().accent, 24))
         painter.drawRect(self._map.rect_to_screen(seen))
@@ -101,6 +97,6 @@ class Minimap(QWidget):
 
     def _go(self, at: QPointF) -> None:
         """Bring the place into the middle of the canvas."""
-        view = self.canvas.view
-        away = QPointF(self.canvas.rect().center()) - view.to_screen(self._map.to_world(at))
-        self.canvas.show_view(view.panned(away.x(), away.y()))
+        view = self.state.view
+        away = self.state.middle - view.to_screen(self._map.to_world(at))
+        self.state.show_view(view.panned(away.x(), away.y()))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from PySide6.QtCore import QObject, QRectF, QTimer
+from PySide6.QtCore import QObject, QTimer
 
 from ui.canvas.paint.nodes import READABLE
-
-if TYPE_CHECKING:
-    from ui.canvas.canvas import Canvas
+from ui.canvas.scene.state import CanvasState
+from ui.runs.run_state import RunState
 
 PAUSE_MS = 200
 MOST = 150
@@ -19,20 +16,20 @@ MOST = 150
 class Sharpener(QObject):
     """Gets pictures back that were made small, a moment after the view came to rest or a run to its end."""
 
-    def __init__(self, canvas: Canvas) -> None:
-        super().__init__(canvas)
-        self._canvas = canvas
+    def __init__(self, state: CanvasState, runs: RunState) -> None:
+        super().__init__(state)
+        self._state, self._runs = state, runs
         self._pause = QTimer(self, interval=PAUSE_MS, singleShot=True)
         self._pause.timeout.connect(self._look)
-        canvas.view_changed.connect(self._pause.start)
-        canvas.runs.progressed.connect(self._went_on)
+        state.view_changed.connect(self._pause.start)
+        runs.progressed.connect(self._went_on)
 
     def _went_on(self) -> None:
-        if not self._canvas.runs.running:
+        if not self._runs.running:
             self._pause.start()
 
     def _look(self) -> None:
-        canvas = self._canvas
-        if canvas.isVisible() and canvas.view.scale >= READABLE:
-            items = canvas.scene.nodes_in(canvas.view.rect_to_world(QRectF(canvas.rect())))
-            canvas.runs.sharpen([canvas.scope.prefix + item.id for item in items if item.run.aspect][:MOST])
+        state = self._state
+        if state.widget.isVisible() and state.view.scale >= READABLE:
+            items = state.scene.nodes_in(state.view.rect_to_world(state.area))
+            self._runs.sharpen([state.scope.prefix + item.id for item in items if item.run.aspect][:MOST])

@@ -17,8 +17,8 @@ STRIPES = Picture(2, 2, bytes([90, 0, 0, 0, 90, 0] * 2))
 
 
 def test_a_frame_keeps_its_nodes_when_their_pictures_come(canvas):
-    canvas.select({"left", "right"})
-    selection.frame(canvas)
+    canvas.state.select({"left", "right"})
+    selection.frame(canvas.state)
     for id in ("left", "right"):
         canvas.runs.take(Finished(id, id, (), 0.1, cached=False, picture=STRIPES))
     frame = canvas.scene.nodes["frame"].rect
@@ -32,7 +32,7 @@ def test_a_frame_keeps_its_nodes_when_their_pictures_come(canvas):
 def test_arranging_leaves_room_for_pictures_and_lies_on_no_note(canvas):
     canvas.document.edit("Note", edits.add_node, "note", Node("canvas.note", {"text": "Read me"}, (0, -100)))
     canvas.document.edit("Move", edits.move_nodes, {"settings": (600, -100)})
-    arrange.arrange(canvas)
+    arrange.arrange(canvas.state)
     for id in ("left", "right", "sum"):
         canvas.runs.take(Finished(id, id, (), 0.1, cached=False, picture=STRIPES))
     rects = [item.rect for item in canvas.scene.nodes.values()]
@@ -41,12 +41,12 @@ def test_arranging_leaves_room_for_pictures_and_lies_on_no_note(canvas):
 
 
 def test_a_node_may_be_deleted_while_it_moves_to_its_place(canvas):
-    canvas.select({"left"})
-    selection.delete(canvas)
-    arrange.arrange(canvas)
+    canvas.state.select({"left"})
+    selection.delete(canvas.state)
+    arrange.arrange(canvas.state)
     assert canvas.carried()
-    canvas.select({"sum"})
-    selection.delete(canvas)
+    canvas.state.select({"sum"})
+    selection.delete(canvas.state)
     canvas.grab()
     assert not canvas.carried()
 
@@ -56,17 +56,17 @@ def test_arranged_wires_pass_below_no_node(canvas):
     more = {Port("far", "a"): Port("left", "box"), Port("far", "b"): Port("show", "box")}
     nodes = {**canvas.document.graph.nodes, "show": Node("toy.add", pos=(600, 0)), "far": Node("toy.add", pos=(900, 0))}
     canvas.document.edit("Longer", lambda _: Graph(nodes, links | more))
-    arrange.arrange(canvas)
+    arrange.arrange(canvas.state)
     for link in canvas.scene.links.values():
         others = [item for item in canvas.scene.nodes.values() if item.id not in (link.src.node, link.dst.node)]
         assert not any(touches(link.points, item.rect) for item in others)
 
 
 def test_arranging_keeps_framed_nodes_in_their_frame(canvas):
-    canvas.select({"left", "right"})
-    selection.frame(canvas)
-    canvas.select(())
-    arrange.arrange(canvas)
+    canvas.state.select({"left", "right"})
+    selection.frame(canvas.state)
+    canvas.state.select(())
+    arrange.arrange(canvas.state)
     assert canvas.scene.with_members({"frame"}) == {"frame", "left", "right"}
 
 
@@ -74,7 +74,7 @@ def put_into_the_wire_to_show(canvas, hand) -> None:
     nodes = {**canvas.document.graph.nodes, "new": Node("toy.step", pos=(320, 400))}
     canvas.document.edit("New", lambda graph: Graph(nodes, graph.links))
     wire = canvas.scene.links[Port("show", "box")]
-    canvas.select({"new"})
+    canvas.state.select({"new"})
     hand.drag(hand.header("new"), hand.header("new") + (wire.a + wire.b) / 2 - canvas.scene.nodes["new"].rect.center())
 
 
@@ -92,15 +92,15 @@ def test_a_node_put_into_a_wire_gets_room(canvas, hand, qtbot):
 
 
 def test_a_frame_goes_along_with_what_makes_room(canvas, hand):
-    canvas.select({"show"})
-    selection.frame(canvas)
+    canvas.state.select({"show"})
+    selection.frame(canvas.state)
     put_into_the_wire_to_show(canvas, hand)
     assert canvas.scene.with_members({"frame"}) == {"frame", "show"}
 
 
 def test_a_frame_around_a_part_of_what_makes_room_grows(canvas, hand):
-    canvas.select({"sum", "show"})
-    selection.frame(canvas)
+    canvas.state.select({"sum", "show"})
+    selection.frame(canvas.state)
     before = canvas.scene.with_members({"frame"})
     put_into_the_wire_to_show(canvas, hand)
     assert canvas.scene.with_members({"frame"}) == before | {"new"}
@@ -115,7 +115,7 @@ def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_layout_that_takes_long_is_made_in_pieces_with_its_progress_to_see(canvas, qtbot, slowly):
-    arrange.arrange(canvas)
+    arrange.arrange(canvas.state)
     (dialog,) = canvas.findChildren(QProgressDialog)
     assert canvas.document.undo_stack.count() == 0
     seen: list[int] = []
@@ -126,7 +126,7 @@ def test_a_layout_that_takes_long_is_made_in_pieces_with_its_progress_to_see(can
 
 def test_a_layout_that_is_stopped_moves_nothing(canvas, qtbot, slowly):
     before = canvas.document.graph
-    arrange.arrange(canvas)
+    arrange.arrange(canvas.state)
     (dialog,) = canvas.findChildren(QProgressDialog)
     stop = dialog.findChild(QPushButton)
     assert stop.text() == "Stop"
@@ -143,7 +143,7 @@ def test_very_many_nodes_are_moved_at_once_and_do_not_glide(canvas, qtbot, monke
     shaped: list[object] = []
     canvas.scene.touched.connect(touched.append)
     monkeypatch.setattr(canvas.scene, "_place", shaped.append)
-    arrange.arrange(canvas)
+    arrange.arrange(canvas.state)
     qtbot.waitUntil(lambda: canvas.document.undo_stack.count() == 2)
     assert (len(touched), len(shaped)) == (1, 0)
     assert not canvas.carried()

@@ -70,13 +70,13 @@ def test_a_node_moved_out_of_a_frame_is_no_longer_moved_by_it(canvas, hand):
 
 def test_the_inside_of_a_frame_is_the_canvas(canvas, hand):
     hand.drag(QPointF(235, 50), QPointF(-20, 260))
-    assert canvas.selection == {"left", "right"}
+    assert canvas.state.selection == {"left", "right"}
     assert canvas.document.undo_stack.count() == 0
 
 
 def test_a_frame_is_selected_by_a_box_around_all_of_it(canvas, hand):
     hand.drag(QPointF(-60, -80), QPointF(280, 300))
-    assert canvas.selection == {"frame", "left", "right"}
+    assert canvas.state.selection == {"frame", "left", "right"}
 
 
 @pytest.mark.parametrize(("id", "low"), [("frame", QPointF(259, 279)), ("note", QPointF(239, 539))])
@@ -101,7 +101,7 @@ def test_escape_while_resizing_leaves_the_size(canvas, hand):
 
 def test_a_double_click_on_a_note_edits_its_text_in_place(canvas, hand):
     QTest.mouseDClick(canvas, Qt.MouseButton.LeftButton, pos=hand.at(QPointF(100, 460)))
-    editor = canvas.editor
+    editor = canvas.state.editor
     assert editor is not None
     box = editor.findChild(QPlainTextEdit)
     assert box.toPlainText() == "# Sum\nof *two* boxes"
@@ -113,7 +113,7 @@ def test_a_double_click_on_a_note_edits_its_text_in_place(canvas, hand):
 
 def test_a_note_grows_with_its_text(canvas, hand):
     QTest.mouseDClick(canvas, Qt.MouseButton.LeftButton, pos=hand.at(QPointF(100, 460)))
-    box = canvas.editor.findChild(QPlainTextEdit)
+    box = canvas.state.editor.findChild(QPlainTextEdit)
     box.setPlainText("a line\n\n" * 20)
     hand.click(QPointF(600, 600))
     assert canvas.document.graph.nodes["note"].size[0] == 240
@@ -123,9 +123,9 @@ def test_a_note_grows_with_its_text(canvas, hand):
 
 def test_a_double_click_on_a_frame_edits_its_title(canvas, hand):
     QTest.mouseDClick(canvas, Qt.MouseButton.LeftButton, pos=hand.at(QPointF(80, -45)))
-    assert canvas.editor is not None
-    QTest.keyClicks(canvas.editor.box, "Inputs")
-    QTest.keyClick(canvas.editor.box, Qt.Key.Key_Return)
+    assert canvas.state.editor is not None
+    QTest.keyClicks(canvas.state.editor.box, "Inputs")
+    QTest.keyClick(canvas.state.editor.box, Qt.Key.Key_Return)
     assert canvas.document.graph.nodes["frame"].title == "Inputs"
 
 
@@ -236,21 +236,21 @@ def test_ctrl_and_alt_select_with_a_lasso(canvas, hand):
     for x, y in [(700, -50), (700, 440), (360, 440)]:
         hand.move(QPointF(x, y))
     hand.release(QPointF(360, 440))
-    assert canvas.selection == {"sum", "free"}
+    assert canvas.state.selection == {"sum", "free"}
 
 
 def test_a_lasso_that_is_cancelled_leaves_the_selection(canvas, hand):
-    canvas.select({"left"})
+    canvas.state.select({"left"})
     hand.press(QPointF(360, -50), keys=CTRL | ALT | SHIFT)
     for x, y in [(700, -50), (700, 440), (360, 440)]:
         hand.move(QPointF(x, y))
-    assert canvas.selection == {"left", "sum", "free"}
+    assert canvas.state.selection == {"left", "sum", "free"}
     QTest.keyClick(canvas, Qt.Key.Key_Escape)
-    assert canvas.selection == {"left"}
+    assert canvas.state.selection == {"left"}
 
 
 def test_nodes_snap_to_the_grid_when_that_is_on(canvas, hand):
-    canvas.set_snap(True)
+    canvas.state.set_snap(True)
     hand.drag(hand.header("sum"), hand.header("sum") + QPointF(37, 23))
     assert canvas.document.graph.nodes["sum"].pos == (464, 16)
 
@@ -259,7 +259,7 @@ def test_the_minimap_leads_to_where_it_is_pressed(canvas, qtbot):
     canvas.minimap.show_map(True)
     place = canvas.minimap._map.to_screen(canvas.scene.nodes["show"].rect.center()).toPoint()
     QTest.mouseClick(canvas.minimap, Qt.MouseButton.LeftButton, pos=place)
-    there = canvas.view.to_screen(canvas.scene.nodes["show"].rect.center())
+    there = canvas.state.view.to_screen(canvas.scene.nodes["show"].rect.center())
     away = there - QPointF(canvas.rect().center())
     assert away.manhattanLength() < 2 / canvas.minimap._map.scale  # a pixel of the map
     assert canvas.minimap.geometry().right() < canvas.width()
@@ -278,8 +278,8 @@ def test_carrying_a_frame_paints_it_where_the_hand_is(canvas, hand, qtbot):
 
 def test_deleting_a_frame_leaves_what_is_in_it(canvas, hand, shows_document):
     hand.click(QPointF(20, -45))
-    assert canvas.selection == {"frame"}
-    selection.delete(canvas)
+    assert canvas.state.selection == {"frame"}
+    selection.delete(canvas.state)
     assert {"left", "right"} <= canvas.document.graph.nodes.keys()
     assert shows_document()
 
@@ -292,9 +292,9 @@ def test_views_of_another_graph_show_exactly_that(canvas, shows_document):
 
 
 def test_a_click_on_one_of_several_selected_nodes_leaves_only_that_one(canvas, hand):
-    canvas.select({"left", "right"})
+    canvas.state.select({"left", "right"})
     hand.click(QPointF(60, 10))
-    assert canvas.selection == {"left"}
+    assert canvas.state.selection == {"left"}
     assert canvas.document.undo_stack.count() == 0
 
 
@@ -344,15 +344,15 @@ def test_the_view_follows_what_is_dragged_beyond_its_edge(canvas, hand, qtbot):
     out = QPoint(canvas.width() + 60, hand.at(start).y())
     hand.press(start)
     QTest.mouseMove(canvas, out)
-    qtbot.waitUntil(lambda: canvas.view.x < -400)
-    assert canvas.view.y == 100
-    below = canvas.view.to_world(QPointF(out))
+    qtbot.waitUntil(lambda: canvas.state.view.x < -400)
+    assert canvas.state.view.y == 100
+    below = canvas.state.view.to_world(QPointF(out))
     QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=out)
     x, _ = canvas.document.graph.nodes["sum"].pos
     assert abs(x - before[0] - (below - start).x()) <= 1
-    still = canvas.view
+    still = canvas.state.view
     qtbot.wait(50)
-    assert canvas.view == still
+    assert canvas.state.view == still
 
 
 def test_zooming_during_a_drag_keeps_the_node_under_the_pointer(canvas, hand):
@@ -360,6 +360,6 @@ def test_zooming_during_a_drag_keeps_the_node_under_the_pointer(canvas, hand):
     hand.press(start)
     hand.move(start + QPointF(100, 40))
     at = canvas.gesture.at
-    canvas.show_view(canvas.view.zoomed(0.5, QPointF()))
-    assert canvas.view.to_world(at) - start == canvas.gesture.offset
+    canvas.state.show_view(canvas.state.view.zoomed(0.5, QPointF()))
+    assert canvas.state.view.to_world(at) - start == canvas.gesture.offset
     QTest.keyClick(canvas, Qt.Key.Key_Escape)

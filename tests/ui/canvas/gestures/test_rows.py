@@ -112,7 +112,7 @@ def test_escape_during_a_drag_leaves_no_trace(canvas, hand, row):
 
 def test_it_is_told_that_a_number_is_held(canvas, hand, row, qtbot):
     told = []
-    canvas.held.connect(told.append)
+    canvas.state.held.connect(told.append)
     hand.press(row("ratio"))
     hand.move(row("ratio") + QPointF(30, 0))
     assert told == [True]
@@ -144,7 +144,7 @@ def test_a_linked_number_is_not_changed(canvas, hand, row):
 def test_a_click_throws_a_switch_and_selects_the_node(canvas, hand, row, params):
     hand.click(row("flag"))
     assert params()["flag"] is True
-    assert canvas.selection == {"settings"}
+    assert canvas.state.selection == {"settings"}
     hand.click(row("flag"))
     assert params()["flag"] is False
 
@@ -185,7 +185,7 @@ def test_the_dots_of_a_file_open_the_dialog(hand, row, params, monkeypatch):
 def test_ctrl_and_a_click_adds_to_the_selection_and_changes_nothing(canvas, hand, row, params):
     hand.click(hand.header("left"))
     hand.click(row("flag"), CTRL)
-    assert canvas.selection == {"left", "settings"}
+    assert canvas.state.selection == {"left", "settings"}
     assert not params()
 
 
@@ -269,8 +269,8 @@ def test_collapsed_parameters_without_a_link_have_no_socket(canvas):
 
 
 def test_several_nodes_collapse_in_one_step(canvas):
-    canvas.select({"left", "right"})
-    one_node.fold_selected(canvas)
+    canvas.state.select({"left", "right"})
+    one_node.fold_selected(canvas.state)
     assert canvas.document.graph.nodes["left"].collapsed
     assert canvas.document.graph.nodes["right"].collapsed
     assert canvas.document.undo_stack.count() == 1

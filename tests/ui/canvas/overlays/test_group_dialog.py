@@ -18,9 +18,9 @@ RETURN = Qt.Key.Key_Return
 @pytest.fixture
 def group(canvas) -> str:
     """The sum as a group with two inputs and one output; its node's id, selected."""
-    canvas.select({"sum"})
-    selection.group(canvas)
-    (id,) = canvas.selection
+    canvas.state.select({"sum"})
+    selection.group(canvas.state)
+    (id,) = canvas.state.selection
     return id
 
 
@@ -60,7 +60,7 @@ def definition(canvas):
 
 def test_a_group_gets_another_name_from_outside(canvas, group):
     answering(lambda dialog: dialog.name.setText("Sum of two"))
-    selection.edit_group(canvas)
+    selection.edit_group(canvas.state)
     assert canvas.document.graph.nodes[group].type == "group:Sum of two"
     assert canvas.scene.nodes[group].title == "Sum of two"
     canvas.document.undo_stack.undo()
@@ -71,9 +71,9 @@ def test_f2_on_a_wall_renames_a_socket_and_the_wires_stay(canvas, group, shows_d
     wires = len(canvas.document.graph.links)
     canvas.scope.enter(group)
     wall = next(id for id, node in canvas.scope.graph.nodes.items() if is_wall(node))
-    canvas.select({wall})
+    canvas.state.select({wall})
     answering(lambda dialog: type_over(dialog.inputs, 0, "First box"))
-    selection.rename_selected(canvas)
+    selection.rename_selected(canvas.state)
     assert [*definition(canvas).inputs] == ["First_box", "b"]
     assert len(canvas.document.graph.links) == wires
     assert any(src.socket == "First_box" for src in canvas.scope.graph.links.values())
@@ -112,7 +112,7 @@ def test_the_keyboard_moves_a_socket(canvas, group):
         QTest.keyClick(dialog.inputs, Qt.Key.Key_Up, Qt.KeyboardModifier.AltModifier)
 
     answering(move_up)
-    selection.edit_group(canvas)
+    selection.edit_group(canvas.state)
     assert [*definition(canvas).inputs] == ["b", "a"]
 
 
@@ -128,12 +128,12 @@ def test_what_cannot_be_called_so_is_said_and_can_be_mended(canvas, group):
         type_over(dialog.inputs, 0, "c")
 
     answering(mend)
-    selection.edit_group(canvas)
+    selection.edit_group(canvas.state)
     assert [*definition(canvas).inputs] == ["c", "b"]
 
 
 def test_without_a_group_it_is_said(canvas):
     said = []
-    canvas.refused.connect(said.append)
-    selection.edit_group(canvas)
+    canvas.state.refused.connect(said.append)
+    selection.edit_group(canvas.state)
     assert "no group" in said[0]

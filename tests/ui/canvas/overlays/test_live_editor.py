@@ -17,11 +17,11 @@ CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModi
 
 
 def press_key(canvas, key: Qt.Key, keys=Qt.KeyboardModifier.NoModifier) -> None:
-    QTest.keyClick(canvas.editor.box, key, keys)
+    QTest.keyClick(canvas.state.editor.box, key, keys)
 
 
 def type_over(canvas, text: str) -> None:
-    QTest.keyClicks(canvas.editor.box, text)
+    QTest.keyClicks(canvas.state.editor.box, text)
 
 
 def test_a_double_click_types_a_number(canvas, row, params, double_click):
@@ -29,7 +29,7 @@ def test_a_double_click_types_a_number(canvas, row, params, double_click):
     type_over(canvas, "7")
     press_key(canvas, Qt.Key.Key_Return)
     assert params()["count"] == 7
-    assert canvas.editor is None
+    assert canvas.state.editor is None
     assert canvas.hasFocus()
     assert canvas.document.undo_stack.count() == 1
 
@@ -39,24 +39,24 @@ def test_escape_leaves_the_value(canvas, row, params, double_click):
     type_over(canvas, "7")
     press_key(canvas, Qt.Key.Key_Escape)
     assert not params()
-    assert canvas.editor is None
+    assert canvas.state.editor is None
 
 
 def test_a_wrong_value_is_not_taken_and_is_forgotten_elsewhere(canvas, hand, row, params, double_click):
     double_click(row("count"))
     type_over(canvas, "70")
     press_key(canvas, Qt.Key.Key_Return)
-    assert canvas.editor.error.isVisible()
-    assert "between 1 and 10" in canvas.editor.error.text()
+    assert canvas.state.editor.error.isVisible()
+    assert "between 1 and 10" in canvas.state.editor.error.text()
     hand.click(QPointF(-60, 400))
-    assert canvas.editor is None
+    assert canvas.state.editor is None
     assert not params()
 
 
 def test_the_editor_of_a_row_is_no_wider_than_its_node(canvas, row, double_click):
     double_click(row("count"))
-    node = canvas.view.rect_to_screen(canvas.scene.nodes["settings"].rect)
-    assert node.adjusted(-1, -1, 1, 1).contains(QRectF(canvas.editor.geometry()))
+    node = canvas.state.view.rect_to_screen(canvas.scene.nodes["settings"].rect)
+    assert node.adjusted(-1, -1, 1, 1).contains(QRectF(canvas.state.editor.geometry()))
 
 
 def test_going_elsewhere_commits(canvas, hand, row, params, double_click):
@@ -72,11 +72,11 @@ def test_tab_goes_through_the_rows_and_round(canvas, row, params, double_click):
     visited = []
     for _ in range(8):
         press_key(canvas, Qt.Key.Key_Tab)
-        visited.append(canvas.editor.spec.name)
+        visited.append(canvas.state.editor.spec.name)
     assert visited == ["ratio", "kind", "values", "seed", "path", "text", "flag", "count"]
     assert params() == {"count": 7}
     press_key(canvas, Qt.Key.Key_Backtab, SHIFT)
-    assert canvas.editor.spec.name == "flag"
+    assert canvas.state.editor.spec.name == "flag"
     press_key(canvas, Qt.Key.Key_Space)
     press_key(canvas, Qt.Key.Key_Return)
     assert params() == {"count": 7, "flag": True}
@@ -84,14 +84,14 @@ def test_tab_goes_through_the_rows_and_round(canvas, row, params, double_click):
 
 def test_a_click_opens_a_paragraph_and_ctrl_enter_commits_it(canvas, hand, row, params):
     hand.click(row("text"))
-    assert isinstance(canvas.editor.box, QPlainTextEdit)
+    assert isinstance(canvas.state.editor.box, QPlainTextEdit)
     press_key(canvas, Qt.Key.Key_End)
     type_over(canvas, " and")
     press_key(canvas, Qt.Key.Key_Return)
     type_over(canvas, "a dog")
     press_key(canvas, Qt.Key.Key_Return, CTRL)
     assert params()["text"] == "a cat and\na dog"
-    assert canvas.editor is None
+    assert canvas.state.editor is None
 
 
 def test_a_list_is_typed(canvas, row, params, double_click):
@@ -106,7 +106,7 @@ def test_a_path_is_typed_and_what_is_there_is_offered(canvas, row, params, doubl
     (tmp_path / "nothing.png").touch()
     double_click(row("path"))
     type_over(canvas, f"{tmp_path}/no")
-    completer = canvas.editor.box.completer()
+    completer = canvas.state.editor.box.completer()
     assert completer.model().stringList() == [f"{tmp_path}/notes.txt"]
     QTest.keyClick(completer.popup(), Qt.Key.Key_Down)
     QTest.keyClick(completer.popup(), Qt.Key.Key_Return)
@@ -116,11 +116,11 @@ def test_a_path_is_typed_and_what_is_there_is_offered(canvas, row, params, doubl
 
 def test_there_is_one_editor_and_no_widget_a_row(canvas, row, double_click):
     double_click(row("count"))
-    first = canvas.editor
+    first = canvas.state.editor
     double_click(row("values"))
-    assert canvas.editor is not first
+    assert canvas.state.editor is not first
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    assert canvas.findChildren(LiveEditor) == [canvas.editor]
+    assert canvas.findChildren(LiveEditor) == [canvas.state.editor]
     press_key(canvas, Qt.Key.Key_Escape)
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     assert not canvas.findChildren(LiveEditor)
@@ -128,19 +128,19 @@ def test_there_is_one_editor_and_no_widget_a_row(canvas, row, double_click):
 
 def test_the_editor_stays_on_its_row(canvas, hand, row, double_click):
     double_click(row("count"))
-    canvas.show_view(canvas.view.panned(30, -20).zoomed(1.5, QPointF()))
-    assert canvas.editor.geometry().contains(hand.at(row("count", 0.5)))
+    canvas.state.show_view(canvas.state.view.panned(30, -20).zoomed(1.5, QPointF()))
+    assert canvas.state.editor.geometry().contains(hand.at(row("count", 0.5)))
 
 
 def test_the_editor_goes_with_its_node(canvas, row, double_click):
     double_click(row("count"))
     canvas.document.edit("Delete", edits.remove_nodes, {"settings"})
-    assert canvas.editor is None
+    assert canvas.state.editor is None
 
 
 def test_the_keyboard_alone_reaches_the_rows(canvas, params):
-    canvas.select({"settings"})
-    one_node.edit_first_row(canvas)
+    canvas.state.select({"settings"})
+    one_node.edit_first_row(canvas.state)
     for _ in range(2):
         press_key(canvas, Qt.Key.Key_Tab)
     type_over(canvas, "9")
@@ -149,10 +149,10 @@ def test_the_keyboard_alone_reaches_the_rows(canvas, params):
 
 
 def test_rows_too_small_to_read_are_not_hit(canvas, hand, row, params):
-    canvas.show_view(View(0.3, 100, 100))
+    canvas.state.show_view(View(0.3, 100, 100))
     hand.click(row("flag"))
     assert not params()
-    assert canvas.selection == {"settings"}
+    assert canvas.state.selection == {"settings"}
 
 
 def test_ctrl_enter_runs_with_what_was_typed_and_goes_on_typing(qtbot, registry, graph, monkeypatch):
@@ -164,12 +164,12 @@ def test_ctrl_enter_runs_with_what_was_typed_and_goes_on_typing(qtbot, registry,
     qtbot.waitUntil(window.isActiveWindow)
     ran = []
     monkeypatch.setattr(window.engine, "run", lambda graph, *_, **__: ran.append(graph) or 1)
-    one_node.open_row(window.canvas, "settings", "text")
+    one_node.open_row(window.canvas.state, "settings", "text")
     type_over(window.canvas, " and a dog")
     press_key(window.canvas, Qt.Key.Key_Return, CTRL)
     qtbot.waitUntil(lambda: len(ran) > 0)
     assert ran[0].nodes["settings"].params["text"] == "a cat and a dog"
-    assert window.canvas.editor is not None
+    assert window.canvas.state.editor is not None
 
 
 def test_escape_leaves_the_canvas_with_the_keyboard_and_opens_nothing(canvas, row, double_click):
@@ -209,7 +209,7 @@ def test_the_editor_shows_what_an_undo_brings_back(canvas, row, double_click):
     canvas.document.set_param("settings", "count", 8)
     double_click(row("count"))
     canvas.document.undo_stack.undo()
-    assert canvas.editor.box.text() == "3"
+    assert canvas.state.editor.box.text() == "3"
 
 
 def test_a_double_click_on_the_title_renames(canvas, hand, double_click):
@@ -217,7 +217,7 @@ def test_a_double_click_on_the_title_renames(canvas, hand, double_click):
     type_over(canvas, "First box")
     press_key(canvas, Qt.Key.Key_Return)
     assert canvas.document.graph.nodes["left"].title == "First box"
-    selection.rename_selected(canvas)
+    selection.rename_selected(canvas.state)
     press_key(canvas, Qt.Key.Key_Backspace)
     press_key(canvas, Qt.Key.Key_Return)
     assert canvas.document.graph.nodes["left"].title is None

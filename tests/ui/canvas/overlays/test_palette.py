@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QApplication
 
 from nodegraph.graph import Graph, Node, Port, add_node
 from nodegraph.registry import discover
-from ui.canvas.commands.adding import mate, offers
+from ui.canvas.commands.adding import mate, offers, open_palette
 from ui.canvas.overlays.palette import Offer, search
 from ui.documents.document import Document
 from ui.documents.scope import Scope
@@ -79,17 +79,17 @@ def test_a_wire_goes_to_the_socket_that_is_made_for_it():
 
 def test_what_is_added_is_recent(canvas):
     for typed in ("bx", "ad"):
-        palette = canvas.open_palette(QPointF(50, 50))
+        palette = open_palette(canvas.state, QPointF(50, 50))
         QTest.keyClicks(palette.box, typed)
         QTest.keyClick(palette.box, Qt.Key.Key_Return)
-    assert canvas.recent == ["toy.add", "toy.box"]
-    palette = canvas.open_palette(QPointF(50, 50))
+    assert canvas.state.recent == ["toy.add", "toy.box"]
+    palette = open_palette(canvas.state, QPointF(50, 50))
     assert palette.list.item(0).text() == "Add"
     palette.close()
 
 
 def test_the_list_is_worked_with_the_keyboard_alone(canvas):
-    palette = canvas.open_palette(QPointF(50, 50))
+    palette = open_palette(canvas.state, QPointF(50, 50))
     for key, row in [
         (Qt.Key.Key_Down, 1),
         (Qt.Key.Key_PageDown, 8),
@@ -104,7 +104,7 @@ def test_the_list_is_worked_with_the_keyboard_alone(canvas):
 
 
 def test_each_line_says_what_the_node_is_for(canvas):
-    palette = canvas.open_palette(QPointF(50, 50))
+    palette = open_palette(canvas.state, QPointF(50, 50))
     QTest.keyClicks(palette.box, "toy add")
     spoken = palette.list.item(0).data(Qt.ItemDataRole.AccessibleTextRole)
     assert spoken == "Add, Toy. The sum of two boxes."
@@ -113,7 +113,7 @@ def test_each_line_says_what_the_node_is_for(canvas):
 
 
 def test_the_list_is_as_high_as_what_was_found(canvas, qtbot):
-    palette = canvas.open_palette(QPointF(50, 50))
+    palette = open_palette(canvas.state, QPointF(50, 50))
     QApplication.processEvents()
     full = palette.height()
     QTest.keyClicks(palette.box, "toy add")
@@ -130,11 +130,11 @@ def test_the_list_is_as_high_as_what_was_found(canvas, qtbot):
 
 def test_the_begin_of_a_zone_comes_with_its_end(canvas):
     before = canvas.document.graph
-    palette = canvas.open_palette(QPointF(50, 50))
+    palette = open_palette(canvas.state, QPointF(50, 50))
     QTest.keyClicks(palette.box, "repeat begin")
     QTest.keyClick(palette.box, Qt.Key.Key_Return)
     after = canvas.document.graph
-    assert canvas.selection == after.nodes.keys() - before.nodes.keys() == {"begin", "end"}
+    assert canvas.state.selection == after.nodes.keys() - before.nodes.keys() == {"begin", "end"}
     assert after.links[Port("end", "zone")] == Port("begin", "zone")
     assert len(canvas.scene.zones) == 1
     canvas.document.undo_stack.undo()
@@ -143,10 +143,10 @@ def test_the_begin_of_a_zone_comes_with_its_end(canvas):
 
 def test_nodes_added_at_one_place_lie_below_each_other(canvas):
     for _ in range(3):
-        palette = canvas.open_palette(QPointF(600, 600))
+        palette = open_palette(canvas.state, QPointF(600, 600))
         QTest.keyClicks(palette.box, "add")
         QTest.keyClick(palette.box, Qt.Key.Key_Return)
     added = [canvas.scene.nodes[id].rect for id in ("add", "add_2", "add_3") if id in canvas.scene.nodes]
     assert len(added) == 3
     assert not any(a.intersects(b) for a in added for b in added if a is not b)
-    assert QRectF(canvas.rect()).contains(canvas.view.rect_to_screen(added[-1]))  # the view has followed
+    assert QRectF(canvas.rect()).contains(canvas.state.view.rect_to_screen(added[-1]))  # the view has followed

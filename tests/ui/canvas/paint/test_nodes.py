@@ -44,7 +44,7 @@ def pixel(canvas, qtbot):
     def look(id: str, x: float, y: float) -> QColor:
         for _ in range(20):  # a frame may leave tiles to the next
             canvas.grab()
-        at = canvas.view.to_screen(canvas.scene.nodes[id].pos + QPointF(x, y)).toPoint()
+        at = canvas.state.view.to_screen(canvas.scene.nodes[id].pos + QPointF(x, y)).toPoint()
         return canvas.grab().toImage().pixelColor(at)
 
     return look
@@ -57,8 +57,8 @@ def close(a: QColor, b: str, most: int = 12) -> bool:
 
 def lettered(canvas, id: str, scale: float) -> bool:
     """Whether something as bright as text stands on a node."""
-    canvas.show_view(View(scale, 100, 100))
-    picture, rect = image_of(canvas), canvas.view.rect_to_screen(canvas.scene.nodes[id].rect).toRect()
+    canvas.state.show_view(View(scale, 100, 100))
+    picture, rect = image_of(canvas), canvas.state.view.rect_to_screen(canvas.scene.nodes[id].rect).toRect()
     places = ((x, y) for x in range(rect.left() + 3, rect.right() - 3) for y in range(rect.top(), rect.bottom() - 1))
     return any(close(picture.pixelColor(x, y), theme.colors().text, 60) for x, y in places)
 
@@ -71,8 +71,8 @@ def test_titles_are_written_as_long_as_there_is_room(canvas, scale):
 def test_a_title_far_out_stays_in_its_node(canvas):
     long = "Incomprehensibilities of the uncharacteristic kind"
     canvas.document.edit("Name", lambda graph: edits.change_node(graph, "left", title=long))
-    canvas.show_view(View(0.3, 100, 100))
-    picture, rect = image_of(canvas), canvas.view.rect_to_screen(canvas.scene.nodes["left"].rect).toRect()
+    canvas.state.show_view(View(0.3, 100, 100))
+    picture, rect = image_of(canvas), canvas.state.view.rect_to_screen(canvas.scene.nodes["left"].rect).toRect()
     beside = {picture.pixelColor(rect.right() + x, rect.top() + y).name() for x in (3, 9) for y in range(12, 24)}
     assert not any(close(QColor(name), theme.colors().text, 60) for name in beside)
 
@@ -132,7 +132,7 @@ def test_time_and_memory_are_written_above_a_finished_node(canvas):
     above = QRectF(WIDTH / 2, -16, WIDTH / 2, 14)
 
     def written() -> bool:
-        place = canvas.view.rect_to_screen(above.translated(canvas.scene.nodes["left"].pos)).toAlignedRect()
+        place = canvas.state.view.rect_to_screen(above.translated(canvas.scene.nodes["left"].pos)).toAlignedRect()
         seen = image_of(canvas).copy(place)
         return any(
             close(seen.pixelColor(x, y), theme.colors().faint, 40)
@@ -205,9 +205,9 @@ def test_far_out_rows_are_left_out_and_titles_stay(canvas):
     near, far = READABLE * 1.02, READABLE * 0.98
     ink = {}
     for scale in (near, far):
-        canvas.show_view(View(scale, 100, 100))
+        canvas.state.show_view(View(scale, 100, 100))
         item = canvas.scene.nodes["settings"]
-        seen = image_of(canvas).copy(canvas.view.rect_to_screen(item.rect).toAlignedRect())
+        seen = image_of(canvas).copy(canvas.state.view.rect_to_screen(item.rect).toAlignedRect())
         header = round(HEADER * scale)
         field = QColor(theme.colors().field)
         ink[scale] = sum(
@@ -220,8 +220,8 @@ def test_far_out_rows_are_left_out_and_titles_stay(canvas):
 def test_what_lies_around_the_view_is_painted_ahead(canvas, qtbot):
     for at in range(30):
         canvas.document.edit("Add", edits.add_node, f"n{at}", Node("toy.add", pos=(at * 300.0, 900.0)))
-    qtbot.waitUntil(lambda: not canvas._tiles.paint_ahead(canvas.view, canvas.size()))
-    canvas.show_view(canvas.view.panned(-200, -200))
+    qtbot.waitUntil(lambda: not canvas._tiles.paint_ahead(canvas.state.view, canvas.size()))
+    canvas.state.show_view(canvas.state.view.panned(-200, -200))
     before = dict(canvas._tiles._tiles)
     canvas.grab()
     assert all(canvas._tiles._tiles[at] is tile for at, tile in before.items() if at in canvas._tiles._tiles)

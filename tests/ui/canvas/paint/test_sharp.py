@@ -141,7 +141,7 @@ def test_the_canvas_asks_for_pictures_in_sight_when_the_view_rests(canvas, qtbot
     asked: list[list[str]] = []
     monkeypatch.setattr(canvas.runs, "sharpen", lambda nodes: asked.append(list(nodes)))
     canvas.runs.take(Finished("sum", "k", (), 0.1, cached=False, picture=picture(1)))
-    canvas.show_view(canvas.view)
+    canvas.state.show_view(canvas.state.view)
     qtbot.waitUntil(lambda: bool(asked))
     assert asked[-1] == ["sum"]
 

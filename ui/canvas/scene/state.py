@@ -1,0 +1,140 @@
+"""What a canvas shows of a graph, and what is selected in it: all that gestures, commands and overlays know of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from PySide6.QtCore import QObject, QPointF, QRectF, Signal
+from PySide6.QtGui import QCursor
+from PySide6.QtWidgets import QWidget
+
+from ui.canvas.scene.glide import Glide
+from ui.canvas.scene.scene import Scene
+from ui.canvas.scene.view import View, fitted
+from ui.documents.document import Document
+from ui.documents.scope import Scope
+from ui.runs.run_state import RunState
+
+
+class Editor(Protocol):
+    """What is typed into, over the canvas."""
+
+    def follow(self) -> None:
+        """Stay in its place when the view moves."""
+
+    def leave(self) -> None:
+        """Keep what is right, and close."""
+
+
+class CanvasState(QObject):
+    """A canvas owns one and paints what it says. Selection and view are no part of the document.
+
+    widget: what editors, menus and dialogs are put over. snap: whether nodes that are moved keep to the grid. recent:
+    types that were added, the latest first. gliding: nodes on their way to where the document has them.
+    """
+
+    selection_changed = Signal()
+    view_changed = Signal()
+    touched = Signal(QRectF)  # this rectangle, in world units, is to be painted again
+    refused = Signal(str)  # what could not be done and why, as a sentence
+    held = Signal(bool)  # a number is being dragged: runs should be quick
+
+    def __init__(self, document: Document, runs: RunState, widget: QWidget) -> None:
+        super().__init__(widget)
+        self.widget = widget
+        self.scope = Scope(document, self)
+        self.scene = Scene(self.scope, runs, self)
+        self.view = View()
+        self.selection: frozenset[str] = frozenset()
+        self.editor: Editor | None = None
+        self.gliding: Glide | None = None
+        self.snap = False
+        self.recent: list[str] = []
+
+    # Selection ----------------------------------------------------------------------------------------
+
+    def select(self, ids: Iterable[str]) -> None:
+        chosen = frozenset(ids)
+        if chosen == self.selection:
+            return
+        changed = chosen ^ self.selection
+        self.selection = chosen
+        self.touch_nodes(changed)
+        self.selection_changed.emit()
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The selected nodes that can be run, as the engine calls them."""
+        chosen = (id for id in self.selection if not self.scene.nodes[id].type.annotation)
+        return tuple(self.scope.prefix + id for id in chosen)
+
+    def set_snap(self, on: bool) -> None:
+        self.snap = on
+
+    # View ---------------------------------------------------------------------------------------------
+
+    @property
+    def area(self) -> QRectF:
+        """The widget, in pixels."""
+        return QRectF(self.widget.rect())
+
+    @property
+    def middle(self) -> QPointF:
+        """Of the widget, a whole pixel."""
+        return QPointF(self.widget.rect().center())
+
+    def show_view(self, view: View) -> None:
+        self.view = view
+        if self.editor is not None:
+            self.editor.follow()
+        self.view_changed.emit()
+
+    def reveal(self, *ids: str) -> None:
+        """Bring nodes into view."""
+        wanted = self.scene.extent(ids)
+        if not self.view.rect_to_world(self.area).contains(wanted):
+            scale = min(max(self.view.scale, 0.6), fitted(wanted, self.area.size()).scale)
+            middle = self.middle - wanted.center() * scale
+            self.show_view(View(scale).panned(middle.x(), middle.y()))
+
+    def center_on(self, node: str) -> None:
+        """Bring a node into view and select it. node: as the engine calls it; "denoise/step" is inside "denoise"."""
+        *path, id = node.split("/")
+        self.scope.show(tuple(path))
+        if id in self.scene.nodes:
+            self.select({id})
+            self.reveal(id)
+
+    def pointer(self) -> QPointF:
+        """Where the mouse is, in pixels; the middle when it is elsewhere."""
+        at = QPointF(self.widget.mapFromGlobal(QCursor.pos()))
+        return at if self.widget.underMouse() and self.area.contains(at) else self.middle
+
+    # What is seen on it -------------------------------------------------------------------------------
+
+    def touch_nodes(self, ids: Iterable[str], *, links: bool = False) -> None:
+        """Paint these nodes again, with their wires and zones when `links`."""
+        kept = [id for id in ids if id in self.scene.nodes]
+        for id in kept:
+            self.touched.emit(self.scene.nodes[id].bounds)
+        for link in self.scene.links_of(kept) if links else ():
+            self.touched.emit(link.rect)
+        for zone in self.scene.zones if links else ():
+            if not zone.nodes.isdisjoint(kept):
+                self.touched.emit(zone.bounds)
+
+    def glide(self, before: Mapping[str, QPointF]) -> None:
+        """Let nodes move to where the document has them now. before: where they were."""
+        self.gliding = Glide({id: pos - self.scene.nodes[id].pos for id, pos in before.items()})
+        self.touch_nodes(before, links=True)
+
+    def end_glide(self) -> None:
+        gliding, self.gliding = self.gliding, None
+        self.touch_nodes(gliding.ids if gliding else (), links=True)
+
+    def show_editor(self, editor: Editor | None) -> None:
+        """There is at most one: another takes its place."""
+        if editor is not None and self.editor is not None:
+            self.editor.leave()
+        self.editor = editor
