@@ -323,7 +323,7 @@ class Preview(QWidget):
     def ask_save(self) -> None:
         if self.image is None:
             return
-        path = ask_target(self, "Save the picture", f"{self.document.name}.png", "Pictures (*.png)", ".png")
+        path = ask_target(self, "Save the picture", f"{self.document.name}.png", "Pictures (*.png)", (".png",))
         if path:
             self.save_to(path)
 

@@ -41,15 +41,15 @@ def ask_path(parent: QWidget, spec: Input, current: str) -> str:
     return QFileDialog.getOpenFileName(parent, "Choose a file", start, f"Files ({patterns})")[0]
 
 
-def ask_target(parent: QWidget, title: str, start: str, kinds: str, suffix: str) -> Path | None:
-    """Let the user choose the file to write, which gets the suffix (with its dot); None when they do not.
+def ask_target(parent: QWidget, title: str, start: str, kinds: str, suffixes: tuple[str, ...]) -> Path | None:
+    """Let the user choose the file to write; None when they do not. One with no such suffix gets the first of them.
 
     The dialog asks before a file is written over; where the suffix leads to another one, so does this.
     """
     chosen, _ = QFileDialog.getSaveFileName(parent, title, start, kinds)
     if not chosen:
         return None
-    path = Path(chosen if chosen.lower().endswith(suffix) else chosen + suffix)
+    path = Path(chosen if chosen.lower().endswith(suffixes) else chosen + suffixes[0])
     if str(path) == chosen or not path.exists():
         return path
     answer = QMessageBox.question(parent, title, f"{path.name} is there already. Write over it?")

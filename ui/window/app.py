@@ -6,7 +6,8 @@ import signal
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QStandardPaths, QTimer
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from nodegraph import program
@@ -37,10 +38,13 @@ def run_editor(registry: Registry, path: str | None = None, package: str = "node
     app = QApplication(sys.argv[:1])
     app.setApplicationName("denoodle")
     app.setApplicationDisplayName("Denoodle")
+    app.setDesktopFileName("denoodle")
+    app.setWindowIcon(QIcon(str(theme.ICON_FOLDER / "denoodle.svg")))
     theme.install(app)
     accessible.install()
     settings = Settings(settings_folder() / SETTINGS)
-    window = MainWindow(registry, EngineSettings(package), settings, Session(registry, state_folder()))
+    engine = EngineSettings(package, out_dir=str(picture_folder()))
+    window = MainWindow(registry, engine, settings, Session(registry, state_folder()))
     window.restore()
     if path:
         window.open(Path(path))
@@ -60,6 +64,15 @@ def run_editor(registry: Registry, path: str | None = None, package: str = "node
 
     QTimer.singleShot(0, start)
     return app.exec()
+
+
+def picture_folder() -> Path:
+    """Where workflows save pictures: beside a checkout's other files; else a folder among the person's pictures, for
+    a program that the desktop starts has no working folder of its own.
+    """
+    if not program.INSTALLED:
+        return Path("output")
+    return Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)) / "Denoodle"
 
 
 def _show_default(window: MainWindow) -> None:

@@ -20,8 +20,9 @@ from ui.widgets.file_fields import ask_target
 from ui.window.templates import FOLDERS, TemplatePicker, templates
 from ui.window.workspace import Workspace
 
-OPENED = "Workflows (*.json *.png)"
-SAVED = "Workflows (*.json)"
+SUFFIXES = (".json", ".denoodle")
+OPENED = "Workflows (*.json *.denoodle *.png)"
+SAVED = "Workflows (*.json *.denoodle)"
 UNSAVED = "●"
 
 
@@ -208,7 +209,7 @@ class Tabs(QTabWidget):
     def save_as(self, workspace: Workspace | None = None) -> bool:
         workspace = workspace or self.current
         start = str(workspace.document.path or f"{workspace.document.name}.json")
-        path = ask_target(self, "Save the workflow", start, SAVED, ".json")
+        path = ask_target(self, "Save the workflow", start, SAVED, SUFFIXES)
         return path is not None and self.save_to(path, workspace)
 
     def save_to(self, path: Path, workspace: Workspace | None = None) -> bool:
