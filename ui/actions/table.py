@@ -10,6 +10,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QWidget
 
+from ui.actions.icons import ICONS
+from ui.base.icons import icon
 from ui.widgets.editors import finish_typing
 
 
@@ -56,6 +58,8 @@ class Actions:
             made = QAction(action.text, self._window, checkable=action.checkable or bool(action.group))
             (made.toggled if action.checkable else made.triggered).connect(partial(_do, action))
         made.setObjectName(action.id)
+        if drawing := ICONS.get(action.id):
+            made.setIcon(icon(drawing))
         # Those of the canvas only hear keys when it has the focus, so that typing in a field stays typing.
         on_canvas = action.menu == "canvas"
         made.setShortcutContext(Qt.ShortcutContext.WidgetShortcut if on_canvas else Qt.ShortcutContext.WindowShortcut)

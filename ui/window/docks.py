@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ui.base.icons import icon
 from ui.base.restyle import restyle
 from ui.window.workspace import Workspace
 
@@ -141,7 +142,7 @@ class _TitleBar(QWidget):
         name.setObjectName("title")
         close = QToolButton()
         close.setObjectName("close")
-        close.setText("×")
+        close.setIcon(icon("x", "dim"))
         close.setToolTip(f"Hide {dock.windowTitle()}; the View menu shows it again")
         close.setAccessibleName(f"Hide {dock.windowTitle()}")
         close.clicked.connect(dock.close)

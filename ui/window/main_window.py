@@ -8,16 +8,18 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTemporaryDir, QTimer
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar
+from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar, QToolButton
 
 from nodegraph.registry import Registry
 from nodegraph.running.engine import Settings as EngineSettings
+from ui.actions.icons import ICONS
 from ui.actions.keys import bound
 from ui.actions.keys_dialog import KeysDialog
 from ui.actions.menus import build_menus
 from ui.actions.search import ActionSearch
 from ui.actions.table import Action, Actions
 from ui.base import theme
+from ui.base.icons import icon
 from ui.base.settings import Settings, sealed, unsealed
 from ui.canvas.canvas import Canvas
 from ui.documents.document import Document
@@ -47,6 +49,8 @@ TOOLBAR = (
     ("run.all", "run.stop", "run.live"),
     ("view.app",),
 )
+WORDLESS = ("file.open", "file.save", "edit.undo", "edit.redo")
+"""Of the toolbar: what every program has, and people know by its picture."""
 LAYOUT_MS = 1000  # from a change of the layout to its record
 
 
@@ -184,17 +188,26 @@ class MainWindow(QMainWindow):
         made.triggered.connect(lambda on: dock.raise_() if on else None)
 
     def _build_toolbar(self) -> None:
-        bar = QToolBar("Main", self)
+        self.toolbar = bar = QToolBar("Main", self)
         bar.setObjectName("Main")
         bar.setMovable(False)
+        bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         for ids in TOOLBAR:
             bar.addActions([self.actions_by_id[id] for id in ids])
             bar.addSeparator()
         bar.removeAction(bar.actions()[-1])
-        self.run_button = bar.widgetForAction(self.actions_by_id["run.all"])
+        for id in WORDLESS:
+            _tool_button(bar, self.actions_by_id[id]).setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+        self.run_button = _tool_button(bar, self.actions_by_id["run.all"])
         self.run_button.setObjectName("run")
+        # After every change of its action, whose icon a button takes.
+        self.actions_by_id["run.all"].changed.connect(self._ink_run_button)
+        self._ink_run_button()
         bar.toggleViewAction().setVisible(False)
         self.addToolBar(bar)
+
+    def _ink_run_button(self) -> None:
+        self.run_button.setIcon(icon(ICONS["run.all"], "on_accent"))
 
     def _build_menus(self) -> None:
         menus = build_menus(self.menuBar(), self.actions_table)
@@ -276,6 +289,7 @@ class MainWindow(QMainWindow):
         look = theme.THEMES.get(now.theme, theme.DARK)
         if isinstance(app, QApplication) and (look != theme.colors() or now.text_scale != theme.scale()):
             theme.apply(app, look, now.text_scale, self.docks.behind)
+        self.toolbar.setIconSize(QSize(theme.scaled(17), theme.scaled(17)))
         self.actions_table.bind(bound(self.actions_table.table.values(), now.preset, now.keys))
         self.actions_by_id["run.live"].setChecked(now.live)
         for name, known in theme.THEMES.items():
@@ -393,3 +407,9 @@ class MainWindow(QMainWindow):
         self.tabs.end()
         self.queue.close()
         event.accept()
+
+
+def _tool_button(bar: QToolBar, action: QAction) -> QToolButton:
+    button = bar.widgetForAction(action)
+    assert isinstance(button, QToolButton)
+    return button

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QTabBar, QTabWidget, QTo
 
 from nodegraph import program
 from nodegraph.graph import Graph
+from ui.base.icons import icon
 from ui.canvas.commands.selection import insert_file
 from ui.documents.document import Document
 from ui.documents.journal import UNTITLED
@@ -61,7 +62,7 @@ class Tabs(QTabWidget):
 
     def _build_new_button(self) -> None:
         button = QToolButton()
-        button.setText("+")
+        button.setIcon(icon("plus"))
         button.setToolTip("New document")
         button.setAccessibleName("New document")
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -71,7 +72,7 @@ class Tabs(QTabWidget):
     def _close_button(self, workspace: Workspace) -> QToolButton:
         button = QToolButton()
         button.setObjectName("close")
-        button.setText("×")
+        button.setIcon(icon("x", "dim"))
         button.setToolTip("Close (middle click)")
         button.setAccessibleName("Close the document")
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)

@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
+from ui.actions.icons import ICONS
+from ui.base.icons import paint_icon
 from ui.base.text import byte_size, duration
 from ui.base.theme import color, colors, font, inked, mixed, tinted
 from ui.canvas.paint.rows import NO_BRUSH, NO_PEN, paint_rows
@@ -21,6 +23,8 @@ SMALL, READABLE = 0.22, 0.36
 """Scales from which nodes are more than blocks, and from which their headers and rows are written."""
 
 TITLE = 26.0  # where titles begin
+BADGE = 13.0  # side of a drawing
+MODES = {"muted": ICONS["canvas.mute"], "bypassed": ICONS["canvas.bypass"]}
 BAR = 3.0  # height of a progress bar
 
 
@@ -154,13 +158,16 @@ def _paint_node(painter: QPainter, item: NodeItem, selected: bool, scale: float)
 
 def _paint_header(painter: QPainter, item: NodeItem, scale: float) -> None:
     """The title is large enough to be read even where the rows are not."""
-    badge, tint = _badge(item)
-    right = item.shape.width - 12
-    if badge:
+    drawing, word, tint = _badge(item)
+    right = item.shape.width - 10
+    if word:
         painter.setFont(font(11))
         painter.setPen(color(tint))
-        draw_right(painter, right, 20.5, badge, 11)
-        right -= advance(badge, 11) + 8
+        draw_right(painter, right, 20.5, word, 11)
+        right -= advance(word, 11) + 4
+    if drawing:
+        paint_icon(painter, drawing, QRectF(right - BADGE, (HEADER - BADGE) / 2, BADGE, BADGE), tint)
+        right -= BADGE + 6
     size = max(13, round(LEAST / scale))
     painter.setFont(font(size, strong=True))
     painter.setPen(color(colors().text))
@@ -168,31 +175,31 @@ def _paint_header(painter: QPainter, item: NodeItem, scale: float) -> None:
     painter.drawText(QPointF(TITLE, HEADER / 2 + size * 0.36), title)
 
 
-def _badge(item: NodeItem) -> tuple[str, str]:
-    """A word or a figure at the right of the title, and its colour."""
+def _badge(item: NodeItem) -> tuple[str, str, str]:
+    """What stands at the right of the title: a drawing, a word or a figure, and their colour."""
     theme, run = colors(), item.run
     if item.node.mode != "on":
-        return item.node.mode, theme.dim
+        return MODES[item.node.mode], item.node.mode, theme.dim
     match run.state:
         case "running":
-            return (f"{min(run.done + 1, run.calls)} / {run.calls}" if run.calls > 1 else "running"), theme.running
+            count = f"{min(run.done + 1, run.calls)} / {run.calls}" if run.calls > 1 else "running"
+            return "loader", count, theme.running
         case "failed":
-            return "failed", theme.failed
+            return "circle-alert", "failed", theme.failed
         case "done" | "cached" if run.stale:
-            return "outdated", theme.stale
-        case "done" | "cached":
-            return ("cached" if run.state == "cached" else "✓"), theme.done
+            return "refresh-cw", "outdated", theme.stale
+        case "done":
+            return "check", "", theme.done
+        case "cached":
+            return "database", "cached", theme.done
         case _:
-            return ("!", theme.stale) if item.problem else ("", theme.dim)
+            return ("triangle-alert" if item.problem else ""), "", theme.stale
 
 
 def _paint_chevron(painter: QPainter, folded: bool) -> None:
-    x, y = CHEVRON.center().x(), CHEVRON.center().y()
-    painter.setPen(QPen(color(colors().dim), 1.5))
-    if folded:
-        painter.drawPolyline([QPointF(x - 2, y - 4), QPointF(x + 2, y), QPointF(x - 2, y + 4)])
-    else:
-        painter.drawPolyline([QPointF(x - 4, y - 2), QPointF(x, y + 2), QPointF(x + 4, y - 2)])
+    place = QRectF(0, 0, BADGE, BADGE)
+    place.moveCenter(CHEVRON.center())
+    paint_icon(painter, "chevron-right" if folded else "chevron-down", place, colors().dim)
 
 
 def _paint_cost(painter: QPainter, item: NodeItem) -> None:

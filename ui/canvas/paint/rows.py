@@ -9,6 +9,7 @@ from PySide6.QtGui import QBrush, QPainter, QPen
 
 from nodegraph.graph import SeedMode
 from nodegraph.node import Choice, File, Input, Multiline, Range, Seed
+from ui.base.icons import paint_icon
 from ui.base.text import label, value_text
 from ui.base.theme import color, colors, font, mixed
 from ui.canvas.scene.items import NodeItem
@@ -20,6 +21,7 @@ SEED_MODES: dict[SeedMode, str] = {"fixed": "fixed", "increment": "+1", "random"
 """What becomes of a seed before each run, as it is written on the node."""
 
 NO_PEN, NO_BRUSH = QPen(Qt.PenStyle.NoPen), QBrush(Qt.BrushStyle.NoBrush)
+DRAWING = 13.0  # side of what a button shows
 INSET = 2 * PAD  # from the node's edge to the text of a field
 
 
@@ -111,25 +113,20 @@ def _paint_switch(painter: QPainter, row: Row, *, on: bool) -> None:
 def _paint_buttons(painter: QPainter, item: NodeItem, row: Row, spec: Input) -> float:
     """What can be clicked at the right of the value; returns where the value ends."""
     if spec.get(Seed):
-        _paint_die(painter, row.button)
+        paint_icon(painter, "dices", _drawing(row.button), colors().dim)
         mode = row.mode_button
         painter.setPen(color(colors().accent if item.node.seed_mode != "fixed" else colors().dim))
         text = SEED_MODES[item.node.seed_mode]
         painter.drawText(mode, Qt.AlignmentFlag.AlignCenter, text)
         return mode.left() - 4
     if spec.get(File):
-        painter.setPen(color(colors().dim))
-        painter.drawText(row.button, Qt.AlignmentFlag.AlignCenter, "…")
+        paint_icon(painter, "folder-open", _drawing(row.button), colors().dim)
         return row.button.left() - 2
     return row.width - INSET
 
 
-def _paint_die(painter: QPainter, place: QRectF) -> None:
-    x, y = place.center().x(), place.center().y()
-    painter.setPen(QPen(color(colors().dim), 1.2))
-    painter.setBrush(NO_BRUSH)
-    painter.drawRoundedRect(QRectF(x - 6, y - 6, 12, 12), 3, 3)
-    painter.setPen(NO_PEN)
-    painter.setBrush(color(colors().dim))
-    for dx, dy in ((-2.8, -2.8), (2.8, -2.8), (0, 0), (-2.8, 2.8), (2.8, 2.8)):
-        painter.drawEllipse(QPointF(x + dx, y + dy), 1.1, 1.1)
+def _drawing(button: QRectF) -> QRectF:
+    """The square in the middle of a button."""
+    place = QRectF(0, 0, DRAWING, DRAWING)
+    place.moveCenter(button.center())
+    return place
