@@ -40,7 +40,8 @@ class _Engine(QIconEngine):
 
     def __init__(self, name: str, ink: Ink) -> None:
         super().__init__()
-        self._name, self._ink = name, ink
+        self._name = name
+        self._ink: Ink = ink
 
     def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
         ink: Ink = "faint" if mode is QIcon.Mode.Disabled else self._ink
