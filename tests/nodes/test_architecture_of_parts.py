@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from accelerate import init_empty_weights
 
+from nodegraph.program import FOLDER as ROOT
 from nodes.backend import architecture, loading
-from nodes.backend.checkpoints import ROOT
 from nodes.backend.part_settings import Part, Settings, read_part
 
 PARTS: tuple[Part, ...] = ("unet", "vae", "text_encoder", "controlnet")

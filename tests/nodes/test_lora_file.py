@@ -13,9 +13,10 @@ from torch import Tensor
 
 from denoodle import headless
 from nodegraph.formats import workflow
+from nodegraph.program import FOLDER as ROOT
 from nodes.adapter import lora
 from nodes.backend import checkpoints, lora_file
-from nodes.backend.checkpoints import ROOT, Checkpoint
+from nodes.backend.checkpoints import Checkpoint
 from nodes.backend.headers import shapes
 from nodes.backend.strict_json import MAX_QUOTED
 from tests import tiny_models

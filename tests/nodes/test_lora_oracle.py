@@ -16,9 +16,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.func import functional_call
 
+from nodegraph.program import FOLDER as ROOT
 from nodes.adapter import lora
 from nodes.backend import checkpoints, loading, lora_file, noise, pool
-from nodes.backend.checkpoints import ROOT, Checkpoint
+from nodes.backend.checkpoints import Checkpoint
 from nodes.backend.part_settings import Part
 from nodes.types import Lora, Model, Weights
 from tests.nodes.lora_files import LAYOUTS, Layer, Layout, merged, random_layer, write
