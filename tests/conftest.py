@@ -1,5 +1,6 @@
 """Set before anything imports torch, Qt or a hub library."""
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -25,3 +26,9 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name in ("CACHE", "CONFIG", "STATE"):
             patch.setenv(f"DENOODLE_{name}", str(tmp_path_factory.mktemp(name.lower())))
         yield
+
+
+def pytest_collection_finish() -> None:
+    """What all tests share is never garbage: torch alone is half a second of looking through, at every collection."""
+    gc.collect()
+    gc.freeze()
