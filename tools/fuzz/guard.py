@@ -36,6 +36,7 @@ class Guard:
         self._folder = os.path.realpath(folder)
         self._watching = False
         self.seen: str | None = None
+        sys.dont_write_bytecode = True  # a module that is imported late is compiled, and nothing is left beside it
         sys.addaudithook(self._see)
 
     @contextmanager

@@ -101,9 +101,9 @@ def test_frames_hold_what_is_theirs_and_nothing_else(graph: Graph, data: st.Data
 @settings(max_examples=40)
 @given(graphs())
 def test_the_upper_left_corner_stays(graph: Graph):
-    before = [node.pos for node in graph.nodes.values()]
+    before, rects = [node.pos for node in graph.nodes.values()], laid_out(graph)
     for axis in (0, 1):
-        assert min(rect[axis] for rect in laid_out(graph).values()) == min(p[axis] for p in before)
+        assert min(rect[axis] for rect in rects.values()) == min(p[axis] for p in before)
 
 
 def test_a_source_stands_just_before_its_first_reader():
