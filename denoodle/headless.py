@@ -16,7 +16,6 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -43,6 +42,16 @@ class _Parser(argparse.ArgumentParser):
         super().error(shortened(message))
 
 
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for: what reads it takes more memory than the rest of a command's start."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"Denoodle {version('denoodle')}")
+        parser.exit()
+
+
 def parser(called: str = "denoodle") -> argparse.ArgumentParser:
     """called: the command, for its help."""
     top = _Parser(
@@ -51,7 +60,7 @@ def parser(called: str = "denoodle") -> argparse.ArgumentParser:
         description="Denoodle, an editor for diffusion workflows. Without a command: open the editor.",
         epilog=(__doc__ or "").split("\n\n", 1)[1],
     )
-    top.add_argument("--version", action="version", version=f"Denoodle {version('denoodle')}")
+    top.add_argument("--version", action=_Version, nargs=0, help="say which version this is")
     commands = top.add_subparsers(prog=called, dest="command", required=True, metavar="COMMAND")
     files = _Parser(add_help=False)
     files.add_argument("file", metavar="FILE", help="a workflow, or a picture with a workflow inside")
