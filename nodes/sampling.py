@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 
 from nodegraph.node import Context, Range, Seed, node
 from nodes import fit
+from nodes.backend.solvers import SolverName
 from nodes.fit import Hints, Known
 from nodes.types import Conditioning, Control, History, Latent, Model
-
-Solver = Literal["euler", "euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2m_sde", "ddim", "lcm", "uni_pc"]
 
 
 class Denoised(NamedTuple):
@@ -50,7 +49,7 @@ def unet_step(
     index: Annotated[int, Range(0, 10_000)] = 0,
     seed: Annotated[int, Range(0, 2**64 - 1), Seed()] = 0,
     guidance_scale: Annotated[float, Range(0.0, 30.0, step=0.1)] = 7.5,
-    solver: Solver = "euler",
+    solver: SolverName = "euler",
     history: History | None = None,
     control: Control | None = None,
 ) -> Denoised:

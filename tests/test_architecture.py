@@ -61,7 +61,7 @@ def test_node_declarations_import_nothing_heavy(path: Path):
     assert not {m for m in imports(path, module_level=True) if within(m, "nodes.backend")} - TORCH_FREE
 
 
-TORCH_FREE = {"nodes.backend.schedules", "nodes.backend.checkpoints"}
+TORCH_FREE = {"nodes.backend.schedules", "nodes.backend.checkpoints", "nodes.backend.solvers"}
 """Backend modules that planning uses, so the editor process imports them."""
 
 

@@ -4,6 +4,9 @@ x = x0 + sigma * noise. A solver asks the denoiser for the clean picture it expe
 x from noise level sigma to sigma_next < sigma. It knows nothing of the steps to come: the last step is the one whose
 sigma_next is 0. Where a paper writes alpha and sigma (variance preserving), alpha is 1 here and
 lambda = log(alpha / sigma) = -log(sigma).
+
+A new solver is a function here, with its name and its row at the end, and a row of ORACLES in its test; importing this
+costs no torch, so the node offers what is named here.
 """
 
 from __future__ import annotations
@@ -11,18 +14,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import torch
-from torch import Tensor
-
-from nodes.backend import noise as noises
 from nodes.types import History
 
-Denoiser = Callable[[Tensor, float], Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Denoiser = Callable[["Tensor", float], "Tensor"]
 """D(x, sigma): the clean picture expected in x, which carries noise of level sigma."""
 
-Noise = Callable[[], Tensor]
+Noise = Callable[[], "Tensor"]
 """Draws this step's unit normal noise; called by the stochastic solvers alone."""
 
 
@@ -32,7 +34,7 @@ class Step(NamedTuple):
     history: History
 
 
-Solver = Callable[[Denoiser, Tensor, float, float, History, Noise], Step]
+Solver = Callable[[Denoiser, "Tensor", float, float, History, Noise], Step]
 
 
 def euler(denoiser: Denoiser, x: Tensor, sigma: float, sigma_next: float, history: History, noise: Noise) -> Step:
@@ -174,7 +176,8 @@ def _uni_c(x: Tensor, denoised: Tensor, sigma: float, history: History) -> Tenso
     return base - b_h * (a_1 * (history.denoised[1] - before) / r + a_2 * (denoised - before))
 
 
-SOLVERS: dict[str, Solver] = {
+SolverName = Literal["euler", "euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2m_sde", "ddim", "lcm", "uni_pc"]
+SOLVERS: dict[SolverName, Solver] = {
     "euler": euler,
     "euler_ancestral": euler_ancestral,
     "heun": heun,
@@ -186,9 +189,8 @@ SOLVERS: dict[str, Solver] = {
 }
 
 
-@torch.inference_mode()
 def step(
-    solver: str,
+    solver: SolverName,
     denoiser: Denoiser,
     x: Tensor,
     sigma: float,
@@ -204,12 +206,17 @@ def step(
     more steps than `index` goes on from its own. first: the number of the first picture of x in its batch.
     Raises ValueError when the step would not lower the noise, or does not go on from the history's.
     """
+    import torch
+
+    from nodes.backend import noise as noises
+
     if sigma <= sigma_next:
         raise ValueError(f"a step must lower the noise level, got sigma {sigma:g} and sigma_next {sigma_next:g}")
     if history.denoised and (history.sigmas[0] <= sigma or history.denoised[0].shape != x.shape):
         raise ValueError("the history is that of another denoising; leave it open where a denoising starts")
     done = max(index, history.steps) + 1
-    x_next, denoised, history = SOLVERS[solver](
-        denoiser, x, sigma, sigma_next, history, lambda: noises.draw(x.shape, seed, done, first)
-    )
-    return Step(x_next.contiguous(), denoised.contiguous(), replace(history, steps=done))
+    with torch.inference_mode():
+        x_next, denoised, history = SOLVERS[solver](
+            denoiser, x, sigma, sigma_next, history, lambda: noises.draw(x.shape, seed, done, first)
+        )
+        return Step(x_next.contiguous(), denoised.contiguous(), replace(history, steps=done))

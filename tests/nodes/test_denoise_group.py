@@ -15,9 +15,10 @@ from nodegraph.registry import discover
 from nodegraph.running.cache import Cache
 from nodegraph.running.executor import execute
 from nodegraph.running.messages import Event, Finished
+from nodes.backend.solvers import SolverName
 from nodes.latent import empty_latent, noise
 from nodes.load import checkpoint
-from nodes.sampling import Solver, unet_step
+from nodes.sampling import unet_step
 from nodes.schedule import noise_scheduler, sigmas_at
 from nodes.text import prompt
 from nodes.types import Latent
@@ -173,7 +174,7 @@ def test_every_run_shows_the_picture_so_far(sd15_folder: Path):
     assert len(shown) > 1  # of the picture that is on its way, another one after each step
 
 
-@pytest.mark.parametrize("solver", get_args(Solver))
+@pytest.mark.parametrize("solver", get_args(SolverName))
 @pytest.mark.parametrize(
     ("make", "step", "latent"), [(with_group, "denoise/step", "denoise.latent"), (with_zone, "step", "denoise.value")]
 )

@@ -95,7 +95,7 @@ def denoised(solver: str, latent: Latent, seed: int) -> Tensor:
     return x
 
 
-@pytest.mark.parametrize("solver", get_args(sampling.Solver))
+@pytest.mark.parametrize("solver", get_args(solvers.SolverName))
 def test_a_picture_of_a_batch_can_be_made_alone_with_every_solver(solver: str):
     batch, seed = noise(Latent(torch.zeros(3, *SHAPE[1:])), SIGMAS[0], 9)
     together = denoised(solver, batch, seed)
@@ -132,4 +132,4 @@ def test_forward_diffusion_has_the_noise_of_its_picture():
 
 
 def test_every_solver_is_tried_here():
-    assert set(get_args(sampling.Solver)) == set(solvers.SOLVERS)
+    assert set(get_args(solvers.SolverName)) == set(solvers.SOLVERS)

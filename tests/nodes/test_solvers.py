@@ -23,8 +23,7 @@ from diffusers import (
 from torch import Tensor
 
 from nodes.backend import noise, schedules
-from nodes.backend.solvers import SOLVERS, step
-from nodes.sampling import Solver
+from nodes.backend.solvers import SOLVERS, SolverName, step
 from nodes.types import History, NoiseSchedule
 
 # diffusers' own code still uses what numpy deprecates
@@ -172,5 +171,5 @@ def test_the_solver_may_change_on_the_way():
     assert x.isfinite().all()
 
 
-def test_the_node_offers_every_solver():
-    assert set(get_args(Solver)) == set(SOLVERS)
+def test_every_solver_is_named_and_has_an_oracle():
+    assert set(get_args(SolverName)) == set(SOLVERS) == set(ORACLES)
