@@ -248,7 +248,7 @@ class Day(QObject):
 
     def _look_through_the_gallery(self) -> None:
         self.window.docks.show("Gallery")
-        gallery, panel = self.window.gallery, self.window.gallery_panel
+        gallery, panel = self.window.gallery, self.window.docks.panel("Gallery")
         if gallery.pictures:
             path = self.chance.choice(list(gallery.pictures))
             gallery.star(path, on=self.chance.random() < 0.5)
@@ -257,7 +257,7 @@ class Day(QObject):
 
     def _scrub(self) -> None:
         self.window.docks.show("Trajectory")
-        trajectory = self.window.workspace.trajectory
+        trajectory = self.window.docks.panel("Trajectory")
         for _ in range(5):
             QTest.keyClick(trajectory.slider, self.chance.choice((Qt.Key.Key_Left, Qt.Key.Key_Right)))
 

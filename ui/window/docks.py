@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import (
@@ -36,6 +38,7 @@ class Docks(QObject):
         self._window = window
         self._docks: dict[str, QDockWidget] = {}
         self._stacks: dict[str, QStackedWidget] = {}
+        self._makers: dict[str, Callable[[Workspace], QWidget]] = {}
         self._front: set[str] = set()  # that somebody can see
         self._workspace: Workspace | None = None
         window.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowTabbedDocks)
@@ -49,11 +52,15 @@ class Docks(QObject):
     def titles(self) -> tuple[str, ...]:
         return tuple(self._docks)
 
-    def add(self, title: str, area: Qt.DockWidgetArea, widget: QWidget | None = None) -> None:
-        """widget: the panel; None for one that every workspace has of its own, by this title."""
-        if widget is None:
-            widget = self._stacks[title] = QStackedWidget()
-            widget.addWidget(QWidget())  # while nobody sees what belongs there
+    def add_for_documents(self, title: str, area: Qt.DockWidgetArea, make: Callable[[Workspace], QWidget]) -> None:
+        """A panel that every workspace has of its own. make: for a workspace, when somebody sees it."""
+        self._makers[title] = make
+        stack = self._stacks[title] = QStackedWidget()
+        stack.addWidget(QWidget())  # while nobody sees what belongs there
+        self.add(title, area, stack)
+
+    def add(self, title: str, area: Qt.DockWidgetArea, widget: QWidget) -> None:
+        """A panel that there is once."""
         dock = QDockWidget(title, self._window)
         dock.setObjectName(title)
         dock.setFeatures(
@@ -77,6 +84,12 @@ class Docks(QObject):
         self._window.resizeDocks(right[:1], [420], Qt.Orientation.Horizontal)
         self._window.resizeDocks(right[:2], [420, 480], Qt.Orientation.Vertical)
         self._window.resizeDocks(bottom[:1], [200], Qt.Orientation.Vertical)
+
+    def panel(self, title: str) -> Any:
+        """What the dock shows, or would show of the document that is looked at now."""
+        if title in self._makers and self._workspace is not None:
+            return self._workspace.panel(title, self._makers[title])
+        return self._docks[title].widget()
 
     def show(self, title: str) -> None:
         """In front of those that share its place."""
@@ -113,7 +126,7 @@ class Docks(QObject):
         stack = self._stacks.get(title)
         if stack is None or self._workspace is None:
             return
-        panel = self._workspace.panel(title)
+        panel = self.panel(title)
         if stack.indexOf(panel) < 0:
             stack.addWidget(panel)
         stack.setCurrentWidget(panel)

@@ -6,40 +6,23 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTemporaryDir, QTimer
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolBar, QToolButton
+from PySide6.QtWidgets import QApplication, QMenu, QToolBar, QToolButton
 
 from nodegraph.registry import Registry
 from nodegraph.running.engine import Settings as EngineSettings
 from ui.actions.icons import ICONS
 from ui.actions.keys import bound
-from ui.actions.keys_dialog import KeysDialog
 from ui.actions.menus import build_menus
-from ui.actions.search import ActionSearch
-from ui.actions.table import Action, Actions
+from ui.actions.table import Action
 from ui.base import theme
 from ui.base.icons import icon
-from ui.base.settings import Settings, sealed, unsealed
-from ui.canvas.canvas import Canvas
+from ui.base.settings import Settings
 from ui.documents.document import Document
 from ui.documents.session import Session
-from ui.panels.gallery import GalleryPanel
-from ui.panels.inspector import Inspector
-from ui.panels.log import Entry, LogPanel
-from ui.panels.preview import Preview
-from ui.panels.problems import Problems
-from ui.panels.queue import QueuePanel
-from ui.runs.engine import Engine
-from ui.runs.live_plan import LivePlan
-from ui.runs.picture_index import Gallery
-from ui.runs.queue import Queue
-from ui.runs.run_state import RunState
-from ui.runs.runner import Runner
-from ui.window.docks import BOTTOM, LEFT, RIGHT, Docks
-from ui.window.status import StatusBar
-from ui.window.tabs import Tabs
-from ui.window.tour import end_tour
+from ui.window.panels import PANELS, DocumentPanel, Panel, WindowPanel
+from ui.window.shell import Shell
 from ui.window.window_actions import theme_action, window_actions
 from ui.window.workspace import Workspace
 
@@ -51,15 +34,10 @@ TOOLBAR = (
 )
 WORDLESS = ("file.open", "file.save", "edit.undo", "edit.redo")
 """Of the toolbar: what every program has, and people know by its picture."""
-LAYOUT_MS = 1000  # from a change of the layout to its record
 
 
-class MainWindow(QMainWindow):
-    """The open documents, their views, and the one engine that runs them.
-
-    settings: what the user prefers. session: keeps the documents safe. By default the window has its own of both,
-    which last as long as it does.
-    """
+class MainWindow(Shell):
+    """The shell with its panels, menus, keys and toolbar: what one sees and presses."""
 
     def __init__(
         self,
@@ -68,92 +46,20 @@ class MainWindow(QMainWindow):
         settings: Settings | None = None,
         session: Session | None = None,
     ) -> None:
-        super().__init__()
-        self.settings = settings or Settings(parent=self)
-        keeps = session is not None
-        if session is None:
-            self._temporary = QTemporaryDir()
-            session = Session(registry, Path(self._temporary.path()), self)
-        self.session = session
-        self.engine = Engine(engine, self)
-        self.queue = Queue(self.engine, session.folder if keeps else None, self)
-        self.gallery = Gallery(session.folder / "gallery.jsonl", self)
-        self.queue_panel = QueuePanel(self.queue)
-        self.gallery_panel = GalleryPanel(self.gallery)
-        self.log = LogPanel(self.engine)
-        self.started = False
-        self._graph_layout: QByteArray | None = None  # while the app view has the room
-        self._layout_pause = QTimer(self, interval=LAYOUT_MS, singleShot=True)
-        self.status_bar = StatusBar()
-        self.tabs = Tabs(self.session, self._workspace)
-        self.docks = Docks(self)
-        self.actions_table = Actions(self)
+        super().__init__(registry, engine, settings, session)
         self._build()
         self._connect()
         self._apply_settings()
         self._show_workspace(self.workspace)
         self._restore_layout()
 
-    def start(self) -> None:
-        """Start what takes time, once the window is on the screen: planning and the engine."""
-        self.started = True
-        for workspace in self.tabs.workspaces:
-            workspace.plan.start()
-        self.engine.start()
-
-    # The document that is shown -----------------------------------------------------------------------
-
-    @property
-    def workspace(self) -> Workspace:
-        return self.tabs.current
-
-    @property
-    def document(self) -> Document:
-        return self.workspace.document
-
-    @property
-    def canvas(self) -> Canvas:
-        return self.workspace.canvas
-
-    @property
-    def runs(self) -> RunState:
-        return self.workspace.runs
-
-    @property
-    def runner(self) -> Runner:
-        return self.workspace.runner
-
-    @property
-    def plan(self) -> LivePlan:
-        return self.workspace.plan
-
-    @property
-    def inspector(self) -> Inspector:
-        return self.workspace.inspector
-
-    @property
-    def preview(self) -> Preview:
-        return self.workspace.preview
-
-    @property
-    def problems(self) -> Problems:
-        return self.workspace.problems
-
-    @property
-    def actions_by_id(self) -> dict[str, QAction]:
-        return self.actions_table.qt
-
     # Parts --------------------------------------------------------------------------------------------
 
     def _workspace(self, document: Document) -> Workspace:
-        made = Workspace(document, self.engine, self.queue, self.session, self)
-        made.failed.connect(self.say)
+        made = super()._workspace(document)
         made.document.undo_stack.indexChanged.connect(self._show_history)
         made.runs.progressed.connect(self._show_run)
         made.runner.state_changed.connect(self._show_run)
-        made.problems.counted.connect(self.status_bar.refresh)
-        if self.started:
-            made.plan.start()
         return made
 
     def _on_current(self, action: Action) -> Action:
@@ -165,30 +71,32 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self.tabs)
         self.setStatusBar(self.status_bar)
         self.setAcceptDrops(True)
-        self.docks.add("Preview", RIGHT)
-        self.docks.add("Inspector", RIGHT)
-        for title in ("Problems", "Trajectory", "History", "Memory"):
-            self.docks.add(title, BOTTOM)
-        self.docks.add("Queue", BOTTOM, self.queue_panel)
-        self.docks.add("Gallery", BOTTOM, self.gallery_panel)
-        self.docks.add("Log", BOTTOM, self.log)
-        self.docks.add("Outline", LEFT)
+        for panel in PANELS:
+            self._add_panel(panel)
         self.docks.arrange()
         for action in (*window_actions(self), *map(self._on_current, self.workspace.canvas_actions.values())):
             self.actions_table.add(action)
-        for title in self.docks.titles:
-            self._add_panel_action(title)
-        self._build_toolbar()
+        for panel in PANELS:
+            self._add_panel_action(panel)
+        self._fill_toolbar()
         self._build_menus()
 
-    def _add_panel_action(self, title: str) -> None:
-        dock = self.docks[title]
-        action = Action(f"view.panel_{title.lower()}", title, dock.show, tip=f"Show or hide {title}", submenu="Panels")
+    def _add_panel(self, panel: Panel) -> None:
+        match panel:
+            case DocumentPanel(make=make):
+                self.docks.add_for_documents(panel.title, panel.area, make)
+            case WindowPanel(make=make):
+                self.docks.add(panel.title, panel.area, make(self))
+
+    def _add_panel_action(self, panel: Panel) -> None:
+        dock, id, tip = self.docks[panel.title], f"view.panel_{panel.title.lower()}", f"Show or hide {panel.title}"
+        action = Action(id, panel.title, dock.show, panel.key, tip, submenu="Panels")
         made = self.actions_table.add(action, dock.toggleViewAction())
+        made.setIcon(icon(panel.icon))
         made.triggered.connect(lambda on: dock.raise_() if on else None)
 
-    def _build_toolbar(self) -> None:
-        self.toolbar = bar = QToolBar("Main", self)
+    def _fill_toolbar(self) -> None:
+        bar = self.toolbar
         bar.setObjectName("Main")
         bar.setMovable(False)
         bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
@@ -233,14 +141,7 @@ class MainWindow(QMainWindow):
         self.queue.troubled.connect(self.complain)
         self.gallery.troubled.connect(self.complain)
         self.engine.happened.connect(self.gallery.take)
-        self.gallery_panel.restored.connect(self.open)
-        self.gallery_panel.failed.connect(self.say)
-        self.gallery_panel.looked_at.connect(lambda result: self._preview_in_view().show_result(result))
-        self.gallery_panel.pinned.connect(lambda side, result: self._preview_in_view().pin(side, result))
-        self.gallery_panel.compared.connect(lambda a, b: self._preview_in_view().compare_two(a, b))
-        self.queue_panel.opened.connect(self.tabs.new)
         self.docks.placed.connect(self._layout_pause.start)
-        self._layout_pause.timeout.connect(self._keep_layout)
 
     # Showing ------------------------------------------------------------------------------------------
 
@@ -256,10 +157,6 @@ class MainWindow(QMainWindow):
         workspace.show_app(self.actions_by_id["view.app"].isChecked())
         self._show_file()
         self._show_run()
-
-    def _preview_in_view(self) -> Preview:
-        self.docks.show("Preview")
-        return self.preview
 
     def _show_file(self) -> None:
         self.setWindowTitle(f"{self.document.name}[*] — Denoodle")
@@ -295,88 +192,6 @@ class MainWindow(QMainWindow):
         for name, known in theme.THEMES.items():
             self.actions_by_id[theme_action(name)].setChecked(known == look)
         self._show_history()
-
-    def scale_text(self, by: float) -> None:
-        scale = round(min(max(self.settings.now.text_scale + by, theme.MIN_SCALE), theme.MAX_SCALE), 2)
-        self.settings.change(text_scale=scale)
-
-    def set_live(self, on: bool) -> None:
-        self.settings.change(live=on)
-        self.runner.set_live(on)
-
-    def _restore_layout(self) -> None:
-        geometry, layout = unsealed(self.settings.now.window) or (b"", b"")
-        if not self.restoreGeometry(QByteArray(geometry)):
-            self.resize(self.sizeHint())
-        self.restoreState(QByteArray(layout))
-
-    def _keep_layout(self) -> None:
-        """As it is beside the graph: what the app view hides comes back with the graph."""
-        self._layout_pause.stop()
-        states = (self.saveGeometry(), self._graph_layout or self.saveState())
-        self.settings.change(window=sealed(*(bytes(state.data()) for state in states)))
-
-    def show_app(self, on: bool) -> None:
-        """The app view of every document instead of its canvas; the panels, which are for the graph, give it room."""
-        if on:
-            end_tour(self)
-            self._graph_layout = self.saveState()
-            for title in self.docks.titles:
-                self.docks.hide(title)
-        elif self._graph_layout is not None:
-            self.restoreState(self._graph_layout)
-            self._graph_layout = None
-        self.workspace.show_app(on)
-
-    # Actions ------------------------------------------------------------------------------------------
-
-    def run(self, targets: tuple[str, ...] = ()) -> None:
-        """Compute these nodes, or everything; what is in the way is shown."""
-        self.runner.run(targets)
-        if self.problems.count():
-            self.docks.show("Problems")
-
-    def run_selected(self) -> None:
-        if self.canvas.state.targets:
-            self.run(self.canvas.state.targets)
-
-    def find_action(self) -> ActionSearch:
-        search = ActionSearch(self.actions_table, self)
-        search.open_at(self.mapToGlobal(QPoint((self.width() - search.width()) // 2, self.height() // 8)))
-        return search
-
-    def edit_keys(self) -> None:
-        KeysDialog(self.actions_table, self.settings, self).show()
-
-    def open(self, path: Path) -> None:
-        self.tabs.open(path)
-
-    def restore(self) -> None:
-        """Show what was open when the program last ended without being closed, and say what could not be read."""
-        for sentence in (*self.settings.complaints, *self.session.complaints, *self.gallery.complaints):
-            self.complain(sentence)
-        for sentence in self.session.begin_recovery():
-            self.complain(sentence)
-        documents = self.session.restore()
-        for document in documents:
-            self.tabs.show_document(document)
-        if changed := [document.name for document in documents if document.dirty]:
-            undo = " Undo goes back to what was saved." if any(d.path for d in documents if d.dirty) else ""
-            self.say(f"The unsaved changes are back: {', '.join(changed)}.{undo}")
-        try:
-            self.queue.restore()
-        except ValueError as error:
-            self.complain(str(error))
-
-    def say(self, sentence: str) -> None:
-        """In the line at the foot, for a while."""
-        self.status_bar.say(sentence)
-
-    def complain(self, sentence: str) -> None:
-        """What is damaged, or cannot be kept: at the foot until it was surely read, and in the log for good."""
-        if not self.log.entries or self.log.entries[-1].text != sentence:  # a full disk says so with every edit
-            self.log.add(Entry("warning", sentence))
-        self.status_bar.say(sentence, hold=True)
 
     # Window -------------------------------------------------------------------------------------------
 

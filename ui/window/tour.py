@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPen
@@ -25,9 +25,7 @@ from nodegraph.node import Input, Multiline
 from ui.base.theme import color, colors, scaled
 from ui.documents.document import Document
 from ui.runs.run_state import RunState
-
-if TYPE_CHECKING:
-    from ui.window.main_window import MainWindow
+from ui.window.shell import Shell
 
 Waits = Literal["", "run", "prompt", "number"]
 CARD_WIDTH = 340
@@ -82,7 +80,7 @@ STEPS = (
 )
 
 
-def tour_places(window: MainWindow) -> dict[str, Callable[[], QRect | None]]:
+def tour_places(window: Shell) -> dict[str, Callable[[], QRect | None]]:
     """Where the tour's subjects are in the window; None for one that cannot be seen."""
 
     def widget(of: QWidget | None) -> QRect | None:
@@ -99,29 +97,26 @@ def tour_places(window: MainWindow) -> dict[str, Callable[[], QRect | None]]:
         return place.translated(canvas.mapTo(window, QPoint())) if place.isValid() else None
 
     return {
-        "run": lambda: widget(window.run_button),
+        "run": lambda: widget(window.toolbar.widgetForAction(window.actions_by_id["run.all"])),
         "prompt": lambda: node(lambda spec: spec.get(Multiline) is not None),
         "number": lambda: node(lambda spec: spec.name == "guidance_scale"),
         "preview": lambda: widget(window.preview),
     }
 
 
-def take_tour(window: MainWindow) -> Tour:
+def take_tour(window: Shell) -> Tour:
     """Lead to the user's first own picture, in the document that is shown."""
-    end_tour(window)
+    for other in window.findChildren(Tour):
+        other.end()
     window.actions_by_id["view.app"].setChecked(False)
     window.docks.show("Preview")
     tour = Tour(window, window.document, window.runs, tour_places(window))
     window.actions_by_id["run.all"].triggered.connect(tour.run_pressed)
+    window.actions_by_id["view.app"].toggled.connect(tour.app_shown)
     tour.live.connect(window.actions_by_id["run.live"].setChecked)
     tour.ended.connect(lambda: window.settings.change(toured=True))
     tour.start()
     return tour
-
-
-def end_tour(window: MainWindow) -> None:
-    for tour in window.findChildren(Tour):
-        tour.end()
 
 
 class Tour(QObject):
@@ -216,6 +211,11 @@ class Tour(QObject):
             touched = (spec for spec in self.document.type_of(id).inputs if old.get(spec.name) != new.get(spec.name))
             if any((spec.get(Multiline) is not None) == (waits == "prompt") for spec in touched):
                 self.card.let_go_on()
+
+    def app_shown(self, on: bool) -> None:
+        """What it speaks of is out of sight then."""
+        if on and self.index >= 0:
+            self.end()
 
     def run_pressed(self) -> None:
         """The user started a run; live ones do not count."""

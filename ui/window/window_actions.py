@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from ui.actions.table import Action
 from ui.base import theme
 from ui.window.help import GuideDialog, show_about
+from ui.window.shell import Shell
 from ui.window.tour import take_tour
-
-if TYPE_CHECKING:
-    from ui.window.main_window import MainWindow
 
 TEXT_STEP = 0.1
 
 
-def window_actions(window: MainWindow) -> tuple[Action, ...]:
+def window_actions(window: Shell) -> tuple[Action, ...]:
     return (*_file(window), *_edit(window), *_run(window), *_view(window), *_help(window))
 
 
@@ -25,7 +22,7 @@ def theme_action(name: str) -> str:
     return f"view.theme_{name.split()[0].lower()}"
 
 
-def _file(window: MainWindow) -> tuple[Action, ...]:
+def _file(window: Shell) -> tuple[Action, ...]:
     tabs = window.tabs
     return (
         Action("file.new", "New", tabs.new, "Ctrl+N", "An empty document in a new tab"),
@@ -40,7 +37,7 @@ def _file(window: MainWindow) -> tuple[Action, ...]:
     )  # fmt: skip
 
 
-def _edit(window: MainWindow) -> tuple[Action, ...]:
+def _edit(window: Shell) -> tuple[Action, ...]:
     return (
         Action("edit.undo", "Undo", lambda: window.document.undo_stack.undo(), "Ctrl+Z"),
         Action("edit.redo", "Redo", lambda: window.document.undo_stack.redo(), "Ctrl+Shift+Z; Ctrl+Y"),
@@ -52,7 +49,7 @@ def _edit(window: MainWindow) -> tuple[Action, ...]:
     )  # fmt: skip
 
 
-def _run(window: MainWindow) -> tuple[Action, ...]:
+def _run(window: Shell) -> tuple[Action, ...]:
     return (
         Action("run.all", "Run", lambda: window.run(), "Ctrl+Return", "Compute what changed; keep the rest"),
         Action("run.selected", "Run to the selected nodes", window.run_selected, "Ctrl+Shift+Return",
@@ -66,7 +63,7 @@ def _run(window: MainWindow) -> tuple[Action, ...]:
     )  # fmt: skip
 
 
-def _view(window: MainWindow) -> tuple[Action, ...]:
+def _view(window: Shell) -> tuple[Action, ...]:
     settings, text = window.settings, "Text size"
     themes = tuple(
         Action(theme_action(name), name, partial(settings.change, theme=name),
@@ -96,7 +93,7 @@ def _view(window: MainWindow) -> tuple[Action, ...]:
     )  # fmt: skip
 
 
-def _help(window: MainWindow) -> tuple[Action, ...]:
+def _help(window: Shell) -> tuple[Action, ...]:
     return (
         Action("help.guide", "User guide", lambda: GuideDialog(window).show(), "F1", "What the program does, and how"),
         Action("help.tour", "Take the tour", partial(take_tour, window), tip="Be led to a first picture of your own"),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
@@ -15,13 +14,8 @@ from ui.canvas.actions import canvas_actions
 from ui.canvas.canvas import Canvas
 from ui.documents.document import Document
 from ui.documents.session import Session
-from ui.panels.history import HistoryPanel
-from ui.panels.inspector import Inspector
-from ui.panels.memory import MemoryPanel
-from ui.panels.outline import Outline
 from ui.panels.preview import Preview
 from ui.panels.problems import Problems
-from ui.panels.trajectory import TrajectoryPanel
 from ui.runs.engine import Engine
 from ui.runs.kept_pictures import Pictures
 from ui.runs.live_plan import LivePlan
@@ -29,9 +23,6 @@ from ui.runs.queue import Queue
 from ui.runs.results import Results
 from ui.runs.run_state import RunState
 from ui.runs.runner import Runner
-
-PANELS = ("Preview", "Inspector", "Problems", "Outline", "History", "Trajectory", "Memory")
-"""The titles of the docks in which the window shows them; as names of a workspace, without the capital."""
 
 
 class Workspace(QObject):
@@ -42,6 +33,8 @@ class Workspace(QObject):
     """
 
     failed = Signal(str)  # what could not be done, as a sentence
+    selected = Signal(tuple)  # ids of the graph that the canvas shows
+    pointed = Signal(str)  # the node of the document that alone is selected, or has the one that is inside it
 
     def __init__(
         self, document: Document, engine: Engine, queue: Queue, session: Session, parent: QObject | None = None
@@ -60,6 +53,7 @@ class Workspace(QObject):
         self.results = Results(self.runs, self.runner, self.pictures, self)
         self.preview = Preview(document, self.runs, self.results, self.pictures)
         self.problems = Problems(document, self.runs)
+        self.panels: dict[str, QWidget] = {}  # that somebody has looked at, by title
         self.canvas_actions: dict[str, Action] = {action.id: action for action in canvas_actions(self.canvas)}
         self._connect()
 
@@ -71,58 +65,16 @@ class Workspace(QObject):
         self.problems.chosen.connect(self.canvas.state.center_on)
         self.canvas.state.refused.connect(self.failed)
 
-    # Panels -------------------------------------------------------------------------------------------
-
-    @cached_property
-    def inspector(self) -> Inspector:
-        made = Inspector(self.canvas.scope, self.page)
-        made.held.connect(self.runner.hold)
-        made.show_nodes(tuple(self.canvas.state.selection))
-        return made
-
-    @cached_property
-    def outline(self) -> Outline:
-        made = Outline(self.canvas.scope, self.runs, self.page)
-        made.chosen.connect(self.canvas.state.center_on)
-        made.select(tuple(self.canvas.state.selection))
-        return made
-
-    @cached_property
-    def history(self) -> HistoryPanel:
-        made = HistoryPanel(self.document, self.session, self.page)
-        made.failed.connect(self.failed)
-        return made
-
-    @cached_property
-    def trajectory(self) -> TrajectoryPanel:
-        made = TrajectoryPanel(self.document, self.runs, self.runner, self.page)
-        made.branched.connect(self._show_branch)
-        return made
-
-    @cached_property
-    def memory(self) -> MemoryPanel:
-        return MemoryPanel(self.document, self.engine, self.plan, self.page)
-
-    def panel(self, title: str) -> QWidget:
-        """The one of this title, of `PANELS`."""
-        return getattr(self, title.lower())
-
-    @property
-    def panels(self) -> dict[str, QWidget]:
-        """Those that are there, by title."""
-        return {title: self.panel(title) for title in PANELS if title.lower() in self.__dict__}
-
-    # --------------------------------------------------------------------------------------------------
+    def panel(self, title: str, make: Callable[[Workspace], QWidget]) -> QWidget:
+        """The panel of this title. make: when it is asked for the first time."""
+        if title not in self.panels:
+            self.panels[title] = make(self)
+        return self.panels[title]
 
     @property
     def pristine(self) -> bool:
         """Whether nothing would be missed: a new document that nobody touched."""
         return self.document.path is None and not self.document.dirty and not self.document.graph.nodes
-
-    @property
-    def widgets(self) -> tuple[QWidget, ...]:
-        """All that the window shows of it."""
-        return (self.page, *self.panels.values())
 
     def show_app(self, on: bool) -> None:
         """The app view instead of the canvas, or the canvas again. The view is made when it is first looked at."""
@@ -145,21 +97,17 @@ class Workspace(QObject):
 
     def delete(self) -> None:
         """With all its widgets, whose parents are others."""
-        for widget in self.widgets:
+        for widget in {self.page, self.preview, self.problems, *self.panels.values()}:
             widget.setParent(None)
             widget.deleteLater()
         self.deleteLater()
 
     def _show_selection(self) -> None:
-        ids, panels = tuple(self.canvas.state.selection), self.panels
-        if "Inspector" in panels:
-            self.inspector.show_nodes(ids)
-        if "Outline" in panels:
-            self.outline.select(ids)
+        ids = tuple(self.canvas.state.selection)
         if len(ids) == 1:
             self.preview.show_node(self.canvas.scope.prefix + ids[0])
-            if "Trajectory" in panels:
-                self.trajectory.show_node((*self.canvas.scope.path, ids[0])[0])
+            self.pointed.emit((*self.canvas.scope.path, ids[0])[0])
+        self.selected.emit(ids)
 
     def _show_plan(self, plan: Plan) -> None:
         self.problems.show_problems(plan.problems)
@@ -168,7 +116,7 @@ class Workspace(QObject):
             first.setdefault(problem.node, problem.message)
         self.canvas.scene.show_problems(first)
 
-    def _show_branch(self, ids: Sequence[str]) -> None:
+    def show_branch(self, ids: Sequence[str]) -> None:
         """Select nodes of the document itself, and bring them into view."""
         self.canvas.scope.leave(0)
         self.canvas.state.select(ids)

@@ -42,7 +42,7 @@ def test_the_trajectory_reads_no_steps_behind_another_panel(window: MainWindow, 
     read: list[TrajectoryPanel] = []
     monkeypatch.setattr(TrajectoryPanel, "_show_step", lambda panel: read.append(panel))
     window.runs.planned.emit()
-    window.runs.changed.emit(window.workspace.trajectory.node)
+    window.runs.changed.emit(window.docks.panel("Trajectory").node)
     assert not read
     window.docks.show("Trajectory")
     qtbot.waitUntil(lambda: read != [])
@@ -68,15 +68,15 @@ def test_the_outline_writes_a_node_once_when_it_comes_into_view(window: MainWind
     assert not named
     window.docks.show("Outline")
     qtbot.waitUntil(lambda: named == ["left"])
-    assert "ailed" in window.workspace.outline.items["left"].text(0)
+    assert "ailed" in window.docks.panel("Outline").items["left"].text(0)
 
 
 def test_a_panel_of_another_document_is_made_when_it_comes_to_the_front(window: MainWindow, qtbot):
     window.tabs.new(Graph({"box": Node("toy.box")}))
-    assert set(window.workspace.panels) == {"Preview", "Problems", "Inspector", "Outline"}
+    assert set(window.workspace.panels) == {"Preview", "Inspector", "Outline"}
     window.docks.show("History")
-    assert set(window.workspace.panels) == {"Preview", "Problems", "Inspector", "Outline", "History"}
-    assert seen(window.workspace.history)
+    assert set(window.workspace.panels) == {"Preview", "Inspector", "Outline", "History"}
+    assert seen(window.docks.panel("History"))
 
 
 def test_a_panel_that_is_made_late_shows_what_was_selected_before(window: MainWindow):
@@ -84,7 +84,7 @@ def test_a_panel_that_is_made_late_shows_what_was_selected_before(window: MainWi
     window.tabs.new(Graph({"box": Node("toy.box")}))
     window.canvas.state.select({"box"})
     window.docks.show("Inspector")
-    assert window.inspector.node == "box"
+    assert window.docks.panel("Inspector").node == "box"
 
 
 def has_the_look(widget: QWidget) -> bool:

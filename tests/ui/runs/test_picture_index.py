@@ -243,7 +243,7 @@ def window(qtbot, registry, graph: Graph, tmp_path: Path) -> MainWindow:
     window.resize(1440, 900)
     window.show()
     window.docks.show("Gallery")
-    qtbot.waitExposed(window.gallery_panel)
+    qtbot.waitExposed(window.docks.panel("Gallery"))
     return window
 
 
@@ -252,7 +252,7 @@ def what_differs(window: MainWindow) -> list[tuple[str, str, str]]:
 
 
 def test_a_click_shows_a_picture_of_earlier_in_full_size_with_its_name(window: MainWindow, qtbot):
-    panel, preview = window.gallery_panel, window.preview
+    panel, preview = window.docks.panel("Gallery"), window.preview
     assert not panel.tiles.verticalScrollBar().isVisible()
     window.docks.hide("Preview")
     click(panel, 1)
@@ -264,7 +264,7 @@ def test_a_click_shows_a_picture_of_earlier_in_full_size_with_its_name(window: M
 
 
 def test_two_pictures_of_earlier_are_compared_with_what_differs(window: MainWindow, qtbot):
-    panel, preview = window.gallery_panel, window.preview
+    panel, preview = window.docks.panel("Gallery"), window.preview
     click(panel, 2)
     assert not button(panel, "Compare the two").isEnabled()
     click(panel, 0, Qt.KeyboardModifier.ControlModifier)
@@ -277,7 +277,7 @@ def test_two_pictures_of_earlier_are_compared_with_what_differs(window: MainWind
 
 
 def test_the_menu_of_a_picture_pins_it(window: MainWindow, qtbot):
-    panel = window.gallery_panel
+    panel = window.docks.panel("Gallery")
     for row, side in ((0, "a"), (1, "b")):
         click(panel, row)
         next(act for act in panel.tiles.actions() if act.text() == f"This is {side.upper()}").trigger()
@@ -287,8 +287,8 @@ def test_the_menu_of_a_picture_pins_it(window: MainWindow, qtbot):
 
 
 def test_the_graph_of_a_picture_opens_under_its_name(window: MainWindow):
-    click(window.gallery_panel, 0)
-    QTest.mouseClick(button(window.gallery_panel, "Restore this graph"), Qt.MouseButton.LeftButton)
+    click(window.docks.panel("Gallery"), 0)
+    QTest.mouseClick(button(window.docks.panel("Gallery"), "Restore this graph"), Qt.MouseButton.LeftButton)
     assert window.document.name == "made_7"
     assert window.document.graph.nodes["left"].params["value"] == 7.0
 
@@ -296,7 +296,7 @@ def test_the_graph_of_a_picture_opens_under_its_name(window: MainWindow):
 def test_a_picture_that_is_gone_is_said_to_be(window: MainWindow, qtbot):
     path = next(iter(window.gallery.pictures))
     Path(path).unlink()
-    click(window.gallery_panel, 2)
+    click(window.docks.panel("Gallery"), 2)
     qtbot.waitUntil(lambda: f"{Path(path).name} is gone" in window.status_bar.text.text())
 
 
@@ -370,7 +370,7 @@ def test_pictures_that_come_while_nobody_looks_are_listed_when_the_gallery_is_sh
 
 
 def test_a_click_reads_no_picture_on_the_windows_own_thread(window: MainWindow, qtbot, monkeypatch):
-    panel, threads = window.gallery_panel, set[threading.Thread]()
+    panel, threads = window.docks.panel("Gallery"), set[threading.Thread]()
     read = pixmaps.read_image
 
     def noted(path: str, max_side: int) -> QImage:

@@ -78,7 +78,7 @@ def test_ctrl_return_runs_while_a_prompt_is_typed(window):
     runs: list[str] = []
     window.actions_by_id["run.all"].triggered.connect(lambda: runs.append("run"))
     window.canvas.state.select({"settings"})
-    box = window.inspector.rows["text"].editor.box
+    box = window.docks.panel("Inspector").rows["text"].editor.box
     window.activateWindow()
     box.setFocus()
     QTest.keyClicks(box, "!")
@@ -89,7 +89,7 @@ def test_ctrl_return_runs_while_a_prompt_is_typed(window):
 
 def test_delete_removes_nodes_on_the_canvas_and_letters_in_a_text(window):
     window.canvas.state.select({"settings"})
-    box = window.inspector.rows["text"].editor.box
+    box = window.docks.panel("Inspector").rows["text"].editor.box
     window.activateWindow()
     box.setFocus()
     QTest.keyClick(box, Qt.Key.Key_Delete)
@@ -220,11 +220,11 @@ def test_saving_while_a_number_is_typed_saves_the_number(window, qtbot, tmp_path
     path = tmp_path / "typed.json"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
     window.canvas.state.select({"settings"})
-    qtbot.waitUntil(lambda: "count" in window.inspector.rows)
+    qtbot.waitUntil(lambda: "count" in window.docks.panel("Inspector").rows)
     box = (
         open_row(window.canvas.state, "settings", "count").box
         if where == "node"
-        else window.inspector.rows["count"].editor.box
+        else window.docks.panel("Inspector").rows["count"].editor.box
     )
     box.setFocus()
     box.selectAll()
@@ -243,8 +243,8 @@ def test_run_shows_what_is_in_its_way(window, qtbot):
 
 def test_selecting_a_node_shows_its_parameters(window, qtbot):
     window.canvas.state.select({"settings"})
-    qtbot.waitUntil(lambda: "seed" in window.inspector.rows)
-    assert window.inspector.node == "settings"
+    qtbot.waitUntil(lambda: "seed" in window.docks.panel("Inspector").rows)
+    assert window.docks.panel("Inspector").node == "settings"
 
 
 def dropped(window: MainWindow, *paths: Path, keys=Qt.KeyboardModifier.NoModifier) -> None:
@@ -400,7 +400,7 @@ def test_the_keyboard_is_the_canvas_again_when_the_panel_that_had_it_closes(wind
     window.activateWindow()
     window.canvas.state.select({"settings"})
     window.docks.show("Outline")
-    window.workspace.outline.search.setFocus()
+    window.docks.panel("Outline").search.setFocus()
     window.docks["Outline"].close()
     assert window.canvas.hasFocus()
 

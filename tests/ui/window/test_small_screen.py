@@ -8,8 +8,7 @@ from nodegraph.running.engine import Settings as EngineSettings
 from ui.widgets.buttons import small_button
 from ui.widgets.flow import FlowLayout
 from ui.window.main_window import MainWindow
-
-PANELS = ("Preview", "Inspector", "Problems", "Trajectory", "History", "Memory", "Queue", "Gallery", "Log", "Outline")
+from ui.window.panels import PANELS
 
 
 @pytest.fixture
@@ -23,7 +22,7 @@ def window(qtbot, registry) -> MainWindow:
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.3])
-@pytest.mark.parametrize("title", PANELS)
+@pytest.mark.parametrize("title", [panel.title for panel in PANELS])
 def test_a_panel_fits_a_screen_of_800_by_600_with_all_its_buttons(window: MainWindow, title: str, scale: float):
     window.settings.change(text_scale=scale)
     window.docks.show(title)

@@ -155,11 +155,11 @@ def test_a_click_on_a_tab_shows_its_document_in_every_panel(window, files):
     QTest.mouseClick(window.tabs.tabBar(), Qt.MouseButton.LeftButton, pos=tab(window, 0))
     window.canvas.state.select({"one"})
     assert window.windowTitle().startswith("one")
-    assert window.inspector.node == "one"
-    assert window.inspector.isVisible()
+    assert window.docks.panel("Inspector").node == "one"
+    assert window.docks.panel("Inspector").isVisible()
     QTest.keyClick(window, Qt.Key.Key_Tab, CTRL)
     assert window.windowTitle().startswith("two")
-    assert window.inspector.node == "two"
+    assert window.docks.panel("Inspector").node == "two"
 
 
 def test_edits_undo_and_selection_belong_to_the_tab(window, files):

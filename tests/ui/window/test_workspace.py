@@ -18,7 +18,8 @@ from ui.canvas.commands import selection
 from ui.documents.session import Session
 from ui.runs.engine import Engine
 from ui.runs.queue import Queue
-from ui.window.workspace import PANELS, Workspace
+from ui.window.panels import PANELS, DocumentPanel
+from ui.window.workspace import Workspace
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def workspace(qtbot, registry: Registry, graph: Graph, tmp_path: Path) -> Iterat
     engine, session = Engine(Settings("tests.toy_nodes", cache=None)), Session(registry, tmp_path)
     queue = Queue(engine)
     made = Workspace(session.new(graph), engine, queue, session)
-    for widget in (made.page, *map(made.panel, PANELS)):
+    for widget in (made.page, *(made.panel(row.title, row.make) for row in PANELS if isinstance(row, DocumentPanel))):
         qtbot.addWidget(widget)
         widget.show()
     yield made
@@ -54,7 +55,8 @@ def without_second(workspace: Workspace, qtbot) -> None:
 
 def test_a_node_chosen_in_the_outline_inside_a_group_is_gone_to_there(workspace: Workspace, group: str):
     workspace.canvas.scope.enter(group)
-    workspace.outline.tree.setCurrentItem(workspace.outline.items["sum"])
+    outline = workspace.panels["Outline"]
+    outline.tree.setCurrentItem(outline.items["sum"])
     assert workspace.canvas.scope.path == (group,)
     assert workspace.canvas.state.selection == {"sum"}
 

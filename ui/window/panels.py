@@ -1,0 +1,116 @@
+"""The panels, as a table: one more is a file in `ui.panels`, a row here and its test.
+
+A row says where the panel is at a first start, which key shows and hides it, and how it is made: with what it is told,
+and what becomes of what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import attrgetter
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QWidget
+
+from ui.panels.gallery import GalleryPanel
+from ui.panels.history import HistoryPanel
+from ui.panels.inspector import Inspector
+from ui.panels.memory import MemoryPanel
+from ui.panels.outline import Outline
+from ui.panels.queue import QueuePanel
+from ui.panels.trajectory import TrajectoryPanel
+from ui.window.docks import BOTTOM, LEFT, RIGHT
+from ui.window.shell import Shell
+from ui.window.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """title: on its dock and in the View menu. area: at a first start; then only those at the right are shown.
+
+    key: shows and hides it, as QKeySequence writes it. icon: Lucide's name of its drawing.
+    """
+
+    title: str
+    area: Qt.DockWidgetArea
+    key: str
+    icon: str
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPanel(Panel):
+    """Every document has one of its own. make: when it is first looked at."""
+
+    make: Callable[[Workspace], QWidget]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPanel(Panel):
+    """There is one for all documents. make: with the window."""
+
+    make: Callable[[Shell], QWidget]
+
+
+def _inspector(workspace: Workspace) -> QWidget:
+    made = Inspector(workspace.canvas.scope, workspace.page)
+    made.held.connect(workspace.runner.hold)
+    workspace.selected.connect(made.show_nodes)
+    made.show_nodes(tuple(workspace.canvas.state.selection))
+    return made
+
+
+def _outline(workspace: Workspace) -> QWidget:
+    made = Outline(workspace.canvas.scope, workspace.runs, workspace.page)
+    made.chosen.connect(workspace.canvas.state.center_on)
+    workspace.selected.connect(made.select)
+    made.select(tuple(workspace.canvas.state.selection))
+    return made
+
+
+def _history(workspace: Workspace) -> QWidget:
+    made = HistoryPanel(workspace.document, workspace.session, workspace.page)
+    made.failed.connect(workspace.failed)
+    return made
+
+
+def _trajectory(workspace: Workspace) -> QWidget:
+    made = TrajectoryPanel(workspace.document, workspace.runs, workspace.runner, workspace.page)
+    made.branched.connect(workspace.show_branch)
+    workspace.pointed.connect(made.show_node)
+    return made
+
+
+def _memory(workspace: Workspace) -> QWidget:
+    return MemoryPanel(workspace.document, workspace.engine, workspace.plan, workspace.page)
+
+
+def _queue(window: Shell) -> QWidget:
+    made = QueuePanel(window.queue)
+    made.opened.connect(window.tabs.new)
+    return made
+
+
+def _gallery(window: Shell) -> QWidget:
+    made = GalleryPanel(window.gallery)
+    made.restored.connect(window.open)
+    made.failed.connect(window.say)
+    made.looked_at.connect(lambda result: window.preview_in_view().show_result(result))
+    made.pinned.connect(lambda side, result: window.preview_in_view().pin(side, result))
+    made.compared.connect(lambda a, b: window.preview_in_view().compare_two(a, b))
+    return made
+
+
+PANELS: tuple[Panel, ...] = (
+    DocumentPanel("Preview", RIGHT, "Alt+1", "image", attrgetter("preview")),
+    DocumentPanel("Inspector", RIGHT, "Alt+2", "sliders-horizontal", _inspector),
+    DocumentPanel("Problems", BOTTOM, "Alt+3", "triangle-alert", attrgetter("problems")),
+    DocumentPanel("Trajectory", BOTTOM, "Alt+4", "film", _trajectory),
+    DocumentPanel("History", BOTTOM, "Alt+5", "history", _history),
+    DocumentPanel("Memory", BOTTOM, "Alt+6", "memory-stick", _memory),
+    WindowPanel("Queue", BOTTOM, "Alt+7", "list-ordered", _queue),
+    WindowPanel("Gallery", BOTTOM, "Alt+8", "images", _gallery),
+    WindowPanel("Log", BOTTOM, "Alt+9", "scroll-text", attrgetter("log")),
+    DocumentPanel("Outline", LEFT, "Alt+0", "list-tree", _outline),
+)
+"""In the order of their tabs and of the menu."""

@@ -1,0 +1,211 @@
+"""The window's parts, and what can be done with them. Panels, menus and keys are put on it by `MainWindow`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QPoint, QTemporaryDir, QTimer
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QMainWindow, QToolBar
+
+from nodegraph.registry import Registry
+from nodegraph.running.engine import Settings as EngineSettings
+from ui.actions.keys_dialog import KeysDialog
+from ui.actions.search import ActionSearch
+from ui.actions.table import Actions
+from ui.base import theme
+from ui.base.settings import Settings, sealed, unsealed
+from ui.canvas.canvas import Canvas
+from ui.documents.document import Document
+from ui.documents.session import Session
+from ui.panels.log import Entry, LogPanel
+from ui.panels.preview import Preview
+from ui.panels.problems import Problems
+from ui.runs.engine import Engine
+from ui.runs.live_plan import LivePlan
+from ui.runs.picture_index import Gallery
+from ui.runs.queue import Queue
+from ui.runs.run_state import RunState
+from ui.runs.runner import Runner
+from ui.window.docks import Docks
+from ui.window.status import StatusBar
+from ui.window.tabs import Tabs
+from ui.window.workspace import Workspace
+
+LAYOUT_MS = 1000  # from a change of the layout to its record
+
+
+class Shell(QMainWindow):
+    """The open documents, their views, and the one engine that runs them: all that actions, panels and the tour know.
+
+    settings: what the user prefers. session: keeps the documents safe. By default the window has its own of both,
+    which last as long as it does.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        engine: EngineSettings,
+        settings: Settings | None = None,
+        session: Session | None = None,
+    ) -> None:
+        super().__init__()
+        self.settings = settings or Settings(parent=self)
+        keeps = session is not None
+        if session is None:
+            self._temporary = QTemporaryDir()
+            session = Session(registry, Path(self._temporary.path()), self)
+        self.session = session
+        self.engine = Engine(engine, self)
+        self.queue = Queue(self.engine, session.folder if keeps else None, self)
+        self.gallery = Gallery(session.folder / "gallery.jsonl", self)
+        self.log = LogPanel(self.engine)
+        self.started = False
+        self._graph_layout: QByteArray | None = None  # while the app view has the room
+        self._layout_pause = QTimer(self, interval=LAYOUT_MS, singleShot=True)
+        self._layout_pause.timeout.connect(self._keep_layout)
+        self.status_bar = StatusBar()
+        self.toolbar = QToolBar("Main", self)
+        self.tabs = Tabs(self.session, self._workspace)
+        self.docks = Docks(self)
+        self.actions_table = Actions(self)
+
+    def start(self) -> None:
+        """Start what takes time, once the window is on the screen: planning and the engine."""
+        self.started = True
+        for workspace in self.tabs.workspaces:
+            workspace.plan.start()
+        self.engine.start()
+
+    def _workspace(self, document: Document) -> Workspace:
+        made = Workspace(document, self.engine, self.queue, self.session, self)
+        made.failed.connect(self.say)
+        made.problems.counted.connect(self.status_bar.refresh)
+        if self.started:
+            made.plan.start()
+        return made
+
+    # The document that is shown -----------------------------------------------------------------------
+
+    @property
+    def workspace(self) -> Workspace:
+        return self.tabs.current
+
+    @property
+    def document(self) -> Document:
+        return self.workspace.document
+
+    @property
+    def canvas(self) -> Canvas:
+        return self.workspace.canvas
+
+    @property
+    def runs(self) -> RunState:
+        return self.workspace.runs
+
+    @property
+    def runner(self) -> Runner:
+        return self.workspace.runner
+
+    @property
+    def plan(self) -> LivePlan:
+        return self.workspace.plan
+
+    @property
+    def preview(self) -> Preview:
+        return self.workspace.preview
+
+    @property
+    def problems(self) -> Problems:
+        return self.workspace.problems
+
+    @property
+    def actions_by_id(self) -> dict[str, QAction]:
+        return self.actions_table.qt
+
+    # Layout -------------------------------------------------------------------------------------------
+
+    def _restore_layout(self) -> None:
+        geometry, layout = unsealed(self.settings.now.window) or (b"", b"")
+        if not self.restoreGeometry(QByteArray(geometry)):
+            self.resize(self.sizeHint())
+        self.restoreState(QByteArray(layout))
+
+    def _keep_layout(self) -> None:
+        """As it is beside the graph: what the app view hides comes back with the graph."""
+        self._layout_pause.stop()
+        states = (self.saveGeometry(), self._graph_layout or self.saveState())
+        self.settings.change(window=sealed(*(bytes(state.data()) for state in states)))
+
+    def show_app(self, on: bool) -> None:
+        """The app view of every document instead of its canvas; the panels, which are for the graph, give it room."""
+        if on:
+            self._graph_layout = self.saveState()
+            for title in self.docks.titles:
+                self.docks.hide(title)
+        elif self._graph_layout is not None:
+            self.restoreState(self._graph_layout)
+            self._graph_layout = None
+        self.workspace.show_app(on)
+
+    # What can be done ---------------------------------------------------------------------------------
+
+    def run(self, targets: tuple[str, ...] = ()) -> None:
+        """Compute these nodes, or everything; what is in the way is shown."""
+        self.runner.run(targets)
+        if self.problems.count():
+            self.docks.show("Problems")
+
+    def run_selected(self) -> None:
+        if self.canvas.state.targets:
+            self.run(self.canvas.state.targets)
+
+    def scale_text(self, by: float) -> None:
+        scale = round(min(max(self.settings.now.text_scale + by, theme.MIN_SCALE), theme.MAX_SCALE), 2)
+        self.settings.change(text_scale=scale)
+
+    def set_live(self, on: bool) -> None:
+        self.settings.change(live=on)
+        self.runner.set_live(on)
+
+    def preview_in_view(self) -> Preview:
+        self.docks.show("Preview")
+        return self.preview
+
+    def find_action(self) -> ActionSearch:
+        search = ActionSearch(self.actions_table, self)
+        search.open_at(self.mapToGlobal(QPoint((self.width() - search.width()) // 2, self.height() // 8)))
+        return search
+
+    def edit_keys(self) -> None:
+        KeysDialog(self.actions_table, self.settings, self).show()
+
+    def open(self, path: Path) -> None:
+        self.tabs.open(path)
+
+    def restore(self) -> None:
+        """Show what was open when the program last ended without being closed, and say what could not be read."""
+        for sentence in (*self.settings.complaints, *self.session.complaints, *self.gallery.complaints):
+            self.complain(sentence)
+        for sentence in self.session.begin_recovery():
+            self.complain(sentence)
+        documents = self.session.restore()
+        for document in documents:
+            self.tabs.show_document(document)
+        if changed := [document.name for document in documents if document.dirty]:
+            undo = " Undo goes back to what was saved." if any(d.path for d in documents if d.dirty) else ""
+            self.say(f"The unsaved changes are back: {', '.join(changed)}.{undo}")
+        try:
+            self.queue.restore()
+        except ValueError as error:
+            self.complain(str(error))
+
+    def say(self, sentence: str) -> None:
+        """In the line at the foot, for a while."""
+        self.status_bar.say(sentence)
+
+    def complain(self, sentence: str) -> None:
+        """What is damaged, or cannot be kept: at the foot until it was surely read, and in the log for good."""
+        if not self.log.entries or self.log.entries[-1].text != sentence:  # a full disk says so with every edit
+            self.log.add(Entry("warning", sentence))
+        self.status_bar.say(sentence, hold=True)
