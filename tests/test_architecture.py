@@ -7,9 +7,34 @@ from pathlib import Path
 
 import pytest
 
+from tests.architecture import Floors, complaints, read
+
 ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "diffusers", "transformers", "peft", "accelerate", "numpy", "PIL", "safetensors", "scipy", "networkx"}
 STDLIB = set(sys.stdlib_module_names)
+
+
+FLOORS: dict[str, Floors] = {
+    "ui": (
+        ("ui.base",),
+        ("ui.widgets",),
+        ("ui.actions", "ui.documents"),
+        ("ui.runs",),
+        ("ui.canvas.scene",),
+        ("ui.canvas.paint",),
+        ("ui.canvas.overlays", "ui.panels"),
+        ("ui.canvas.commands", "ui.app_view"),
+        ("ui.canvas.gestures",),
+        ("ui.canvas",),
+        ("ui.window",),
+    ),
+}
+"""By package, its rooms from the ground up: a room knows only those on the floors below it. decisions/0023 says why."""
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_rooms_know_only_the_floors_below_them_and_modules_make_no_circle(package: str):
+    assert complaints(read(ROOT, package), FLOORS[package]) == []
 
 
 def files(package: str) -> list[Path]:
