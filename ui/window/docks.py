@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import (
@@ -85,7 +84,7 @@ class Docks(QObject):
         self._window.resizeDocks(right[:2], [420, 480], Qt.Orientation.Vertical)
         self._window.resizeDocks(bottom[:1], [200], Qt.Orientation.Vertical)
 
-    def panel(self, title: str) -> Any:
+    def panel(self, title: str) -> QWidget:
         """What the dock shows, or would show of the document that is looked at now."""
         if title in self._makers and self._workspace is not None:
             return self._workspace.panel(title, self._makers[title])
