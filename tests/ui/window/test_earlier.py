@@ -38,7 +38,9 @@ def test_settings_documents_queue_and_gallery_of_an_earlier_build_come_back(
         }
         assert [job.title for job in window.queue.jobs] == ["waits"]
         assert window.queue.paused
-        assert [(Path(entry.path).name, entry.starred) for entry in window.gallery.pictures.values()] == [("one.png", True)]
+        assert [(Path(entry.path).name, entry.starred) for entry in window.gallery.pictures.values()] == [
+            ("one.png", True)
+        ]
         assert [path.name for path in session.recent] == ["work.json"]
         assert not list((home / "state").rglob("*.damaged"))
     finally:
