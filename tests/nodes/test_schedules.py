@@ -46,6 +46,14 @@ def test_schedules_visit_the_noise_levels_that_diffusers_visits(name: str, steps
     assert schedules.sigmas_for(SD, name, steps, 1.0) == pytest.approx(theirs, rel=2e-5, abs=1e-9)
 
 
+@pytest.mark.parametrize("steps", [3, 9, 27])
+def test_sgm_uniform_goes_evenly_from_the_last_timestep_and_leaves_out_the_first(steps: int):
+    # diffusers has no such spacing; with these steps, 999 timesteps part into equal whole numbers
+    sigmas, stride = schedules.training_sigmas(SD), 999 // steps
+    expected = [sigmas[999 - i * stride] for i in range(steps)]
+    assert schedules.sigmas_for(SD, "sgm_uniform", steps, 1.0) == pytest.approx((*expected, 0.0), rel=1e-12)
+
+
 @pytest.mark.parametrize("kind", ["linear", "scaled_linear", "squaredcos_cap_v2"])
 def test_training_sigmas_are_those_of_diffusers(kind: str):
     ours = schedules.training_sigmas(NoiseSchedule(kind))
@@ -120,6 +128,8 @@ def test_more_steps_than_timesteps_are_refused_with_a_way_out(name: str):
 
 def test_ddim_uniform_reaches_its_limit():
     assert len(schedules.ddim_uniform(SD, 999)) == 1000
+    with pytest.raises(ValueError, match="1000 timesteps"):
+        schedules.ddim_uniform(SD, 1000)
 
 
 def test_the_node_offers_every_schedule():

@@ -114,6 +114,15 @@ def test_the_last_step_ends_on_the_denoised_picture(solver: str):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
+def test_the_last_step_draws_no_noise(solver: str):
+    def drawn() -> Tensor:
+        raise AssertionError("noise was drawn for a step that ends without any")
+
+    x = noise.draw(SHAPE, SEED, 0)
+    SOLVERS[solver](toy_denoiser, x, 0.5, 0.0, History(), drawn)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_one_step_suffices(solver: str):
     assert run(solver, (10.0, 0.0)).isfinite().all()
 
