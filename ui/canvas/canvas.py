@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSizeF, Qt, QTimer
 from PySide6.QtGui import (
@@ -62,7 +62,7 @@ class Canvas(QWidget):
         self._idle = QTimer(self, interval=0, singleShot=True)
         self._idle.timeout.connect(self._paint_ahead)
         self.scene.touched.connect(self._touch)
-        self.state.touched.connect(self._touch)
+        self.state.touched.connect(self._touch_all)
         self.state.view_changed.connect(self._show_view)
         self.scene.animated.connect(self.update)
         self.scope.changed.connect(self._forget_removed)
@@ -122,7 +122,11 @@ class Canvas(QWidget):
         return self.state.gliding.offsets() if self.state.gliding is not None else {}
 
     def _touch(self, area: QRectF) -> None:
-        self._tiles.invalidate(area)
+        self._touch_all((area,))
+
+    def _touch_all(self, areas: Iterable[QRectF]) -> None:
+        for area in areas:
+            self._tiles.invalidate(area)
         self.update()
 
     def changeEvent(self, event: QEvent) -> None:

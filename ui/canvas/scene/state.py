@@ -36,7 +36,7 @@ class CanvasState(QObject):
 
     selection_changed = Signal()
     view_changed = Signal()
-    touched = Signal(QRectF)  # this rectangle, in world units, is to be painted again
+    touched = Signal(object)  # these rectangles, in world units, are to be painted again
     refused = Signal(str)  # what could not be done and why, as a sentence
     held = Signal(bool)  # a number is being dragged: runs should be quick
 
@@ -116,13 +116,11 @@ class CanvasState(QObject):
     def touch_nodes(self, ids: Iterable[str], *, links: bool = False) -> None:
         """Paint these nodes again, with their wires and zones when `links`."""
         kept = [id for id in ids if id in self.scene.nodes]
-        for id in kept:
-            self.touched.emit(self.scene.nodes[id].bounds)
-        for link in self.scene.links_of(kept) if links else ():
-            self.touched.emit(link.rect)
-        for zone in self.scene.zones if links else ():
-            if not zone.nodes.isdisjoint(kept):
-                self.touched.emit(zone.bounds)
+        areas = [self.scene.nodes[id].bounds for id in kept]
+        if links:
+            areas += [link.rect for link in self.scene.links_of(kept)]
+            areas += [zone.bounds for zone in self.scene.zones if not zone.nodes.isdisjoint(kept)]
+        self.touched.emit(areas)
 
     def glide(self, before: Mapping[str, QPointF]) -> None:
         """Let nodes move to where the document has them now. before: where they were."""

@@ -50,7 +50,7 @@ def test_only_what_is_selected_anew_or_no_more_is_painted_again(state: CanvasSta
     painted = []
     state.touched.connect(painted.append)
     state.select({"left", "sum"})
-    assert painted == [state.scene.nodes["sum"].bounds]
+    assert painted == [[state.scene.nodes["sum"].bounds]]
     state.select({"left", "sum"})
     assert len(painted) == 1
 
