@@ -144,7 +144,7 @@ def test_very_many_nodes_are_moved_at_once_and_do_not_glide(canvas, qtbot, monke
     canvas.scene.touched.connect(touched.append)
     monkeypatch.setattr(canvas.scene, "_place", shaped.append)
     arrange.arrange(canvas.state)
-    qtbot.waitUntil(lambda: canvas.document.undo_stack.count() == 2)
+    qtbot.waitUntil(lambda: canvas.document.undo_stack.count() == 2, timeout=30_000)  # a second, when nothing else runs
     assert (len(touched), len(shaped)) == (1, 0)
     assert not canvas.carried()
     assert all(canvas.scene.nodes[id].node.pos == node.pos for id, node in canvas.document.graph.nodes.items())
