@@ -38,7 +38,7 @@ def edit(argv: list[str]) -> int:
     parser.add_argument("--run", action="store_true", help="run it at once")
     args = parser.parse_args(argv)
 
-    from nodegraph.registry import discover
+    from nodegraph.formats.package import discover
     from ui.window.app import run_editor
 
     try:

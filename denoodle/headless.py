@@ -22,12 +22,12 @@ from typing import Any, NoReturn
 from denoodle.terminal import ProgressLine, take_all_text
 from nodegraph.editing.assign import assign
 from nodegraph.formats import workflow
+from nodegraph.formats.package import discover
 from nodegraph.graph import Graph
+from nodegraph.group_type import document_types
 from nodegraph.node import REQUIRED, Choice, Input, NodeType, Range, exact
 from nodegraph.planning.fingerprints import locate
-from nodegraph.planning.group_type import document_types
 from nodegraph.planning.plan import Planner
-from nodegraph.registry import discover
 from nodegraph.running.engine import Engine, Settings, cache_folder
 from nodegraph.running.messages import Event, Failed, Run, Saved
 from nodegraph.text import shortened

@@ -13,6 +13,9 @@ from nodegraph.text import quoted
 Mode = Literal["on", "muted", "bypassed"]
 SeedMode = Literal["fixed", "increment", "random"]
 
+GROUP = "group:"
+"""What the type of an instance of a group begins with; the name of the group follows."""
+
 
 class Port(NamedTuple):
     """One socket of one node."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields, is_dataclass
-from math import isfinite
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
 from nodegraph.graph import Graph, Group
-from nodegraph.node import NodeType
-from nodegraph.planning.keys import Ref
+from nodegraph.node import TypeOf
 
 MAX_NODES = 50_000
 """Of a file, in all its groups together; and of a graph when its groups are opened."""
@@ -30,11 +27,7 @@ MAX_ITEMS = 20_000
 MAX_CHARACTERS = 1_000_000
 """Of a text, or of all texts in a list."""
 MAX_STEPS = 250_000
-"""Of planning one graph. Evaluating a node is one step, in each round of a zone; for large arguments see `cost`."""
-ITEMS_A_STEP, CHARACTERS_A_STEP = 20, 10_000
-"""What an argument may hold until checking it, and putting it into a key, takes as long as the rest of a step."""
-
-TypeOf = Callable[[str], NodeType | None]
+"""Of planning one graph. A node is one step, in each round of a zone; large arguments are more (`planning.sizes`)."""
 
 COUNTED = 10**12
 """Beyond this it does not matter how many more there are: numbers of doubling groups have thousands of digits."""
@@ -46,79 +39,6 @@ class TooMuch(ValueError):
     def __init__(self, node: str, message: str) -> None:
         self.node = node
         super().__init__(message)
-
-
-class Size(NamedTuple):
-    """Of a plain value. depth: of lists in lists."""
-
-    items: int
-    characters: int
-    depth: int
-
-
-def size(value: Any) -> Size:
-    """Not recursive, and ended as soon as one limit is passed: a list may hold itself many times over."""
-    items = characters = depth = 0
-    level: list[Any] = [value]
-    while level and depth <= MAX_NESTING and items <= MAX_ITEMS:
-        inner: list[Any] = []
-        for part in level:
-            if isinstance(part, str):
-                characters += len(part)
-            elif parts := _parts(part):
-                items += len(parts)
-                if items > MAX_ITEMS:
-                    break
-                inner += parts
-        level = inner
-        depth += bool(level)
-    return Size(items, characters, depth)
-
-
-def _parts(value: Any) -> list[Any]:
-    if isinstance(value, Ref):
-        return []
-    if isinstance(value, tuple):
-        return [*cast("tuple[Any, ...]", value)]
-    if isinstance(value, dict):
-        return [part for item in cast("dict[str, Any]", value).items() for part in item]
-    if is_dataclass(value) and not isinstance(value, type):
-        return [getattr(value, field.name) for field in fields(value)]
-    return []
-
-
-def excess(value: Any) -> str | None:
-    """What of a plain value is more than planning takes, as the end of a sentence; None when it is not too much."""
-    if isinstance(value, float | bool):
-        return None
-    if isinstance(value, int):
-        digits = int(value.bit_length() * 0.30103) + 1  # writing them all out takes long, and Python refuses
-        return f"must be a finite number, and this one has about {digits:,} digits" if digits > 309 else None
-    found = size(value)
-    if found.depth > MAX_NESTING:
-        return f"has lists in lists, more than {MAX_NESTING} deep"
-    if found.items > MAX_ITEMS:
-        return f"has more than {MAX_ITEMS:,} items, which is the limit"
-    if found.characters > MAX_CHARACTERS:
-        return f"has {found.characters:,} characters; the limit is {MAX_CHARACTERS:,}"
-    return None
-
-
-def infinite(value: Any) -> str | None:
-    """What is wrong with the numbers in a value that was computed, as the end of a sentence; None when nothing is."""
-    if isinstance(value, float):
-        return None if isfinite(value) else "is no finite number: what it is computed from is too large"
-    return next(filter(None, map(infinite, _parts(value))), None)
-
-
-def cost(value: Any) -> int:
-    """How many steps more it takes to plan a node with this argument."""
-    if isinstance(value, str):
-        return len(value) // CHARACTERS_A_STEP
-    if isinstance(value, float | int | Ref):
-        return 0
-    found = size(value)
-    return found.items // ITEMS_A_STEP + found.characters // CHARACTERS_A_STEP
 
 
 class Extent(NamedTuple):

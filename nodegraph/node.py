@@ -211,6 +211,10 @@ class NodeType:
         return self.output_by_name.get(name)
 
 
+TypeOf = Callable[[str], NodeType | None]
+"""The type with an id, such as `registry.get`; None when it is not installed."""
+
+
 class Cancelled(BaseException):
     """The running result is no longer wanted. Not an Exception: node code cannot swallow it by accident."""
 

@@ -15,9 +15,10 @@ from PIL import Image as Pillow
 
 from nodegraph.builtin import NOTE
 from nodegraph.formats import workflow
+from nodegraph.formats.package import discover
 from nodegraph.graph import Port
 from nodegraph.planning.plan import plan
-from nodegraph.registry import Registry, discover
+from nodegraph.registry import Registry
 from nodegraph.running.cache import Cache
 from nodegraph.running.executor import execute
 from nodegraph.running.messages import Event, Failed

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from PySide6.QtCore import QPointF
 from PySide6.QtWidgets import QApplication, QWidget
 
-from nodegraph.registry import discover
+from nodegraph.formats.package import discover
 from nodegraph.running.engine import Settings
 from ui.actions.keys_dialog import KeysDialog
 from ui.base import theme

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from nodegraph.editing.group_body import is_wall
 from nodegraph.formats import workflow
-from nodegraph.graph import Graph, Group, Node, Port, fresh_id
-from nodegraph.planning.expand import GROUP
+from nodegraph.graph import GROUP, Graph, Group, Node, Port, fresh_id
 
 
 def copy(graph: Graph, ids: Collection[str]) -> str:

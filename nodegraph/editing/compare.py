@@ -8,10 +8,9 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from nodegraph.builtin import VARIABLE_GET, VARIABLE_SET
-from nodegraph.graph import Graph, Node, Port
+from nodegraph.graph import GROUP, Graph, Node, Port
+from nodegraph.group_type import document_types
 from nodegraph.node import REQUIRED, NodeType
-from nodegraph.planning.expand import GROUP
-from nodegraph.planning.group_type import document_types
 from nodegraph.reach import sources
 
 Types = Mapping[str, NodeType]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nodegraph.graph import Graph, Node, Port
-from nodegraph.node import Draft
-from nodegraph.planning.expand import TypeOf
+from nodegraph.node import Draft, TypeOf
 
 
 def draft(graph: Graph, type_of: TypeOf) -> Graph:

@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from nodegraph.builtin import GROUP_INPUT, GROUP_OUTPUT
-from nodegraph.graph import Graph, Group, Node, Port, fresh_id
+from nodegraph.graph import GROUP, Graph, Group, Node, Port, fresh_id
 from nodegraph.node import REQUIRED, Input, NodeType, Output
-from nodegraph.planning.expand import GROUP
 
 NEW_SOCKET = "+"
 """The socket of a wall that stands for one the group does not have yet: a link to it makes one."""

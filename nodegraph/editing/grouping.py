@@ -9,9 +9,8 @@ from typing import Any, cast
 
 from nodegraph.builtin import GROUP_INPUT, GROUP_OUTPUT
 from nodegraph.editing.group_body import is_wall, uses
-from nodegraph.graph import Graph, Group, Node, Port, fresh_id, remove_nodes
+from nodegraph.graph import GROUP, Graph, Group, Node, Port, fresh_id, remove_nodes
 from nodegraph.node import REQUIRED
-from nodegraph.planning.expand import GROUP
 from nodegraph.text import quoted
 
 WALL_DISTANCE = 340.0

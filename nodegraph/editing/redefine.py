@@ -9,8 +9,7 @@ from typing import Any
 from nodegraph.builtin import GROUP_INPUT, GROUP_OUTPUT
 from nodegraph.editing.group_body import NEW_SOCKET, uses
 from nodegraph.formats.app_rows import App, app_of, set_app
-from nodegraph.graph import Graph, Group, Node, Port
-from nodegraph.planning.expand import GROUP
+from nodegraph.graph import GROUP, Graph, Group, Node, Port
 from nodegraph.text import quoted
 
 Names = Mapping[str, str]

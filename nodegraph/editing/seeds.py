@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from nodegraph.graph import Graph, Node, Port
-from nodegraph.node import Range, Seed
-from nodegraph.planning.expand import TypeOf
+from nodegraph.node import Range, Seed, TypeOf
 
 NUM_SEEDS = 2**32
 """Drawn seeds are below this: short enough to read, say and type."""

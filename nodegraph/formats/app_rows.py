@@ -5,18 +5,15 @@ It is kept in the workflow file: {"app": {"inputs": [["positive", "text"]], "out
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from nodegraph.graph import Graph, Port
-from nodegraph.node import Multiline, NodeType, Seed
+from nodegraph.node import Multiline, NodeType, Seed, TypeOf
 
 FIELD = "app"
 USUAL = ("steps", "guidance_scale")
 """Parameters that people turn in nearly every workflow."""
-
-TypeOf = Callable[[str], NodeType | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from nodegraph.graph import Node, Port
-from nodegraph.limits import excess
 from nodegraph.node import REQUIRED, Input, NodeType
 from nodegraph.planning.expand import Flat
 from nodegraph.planning.keys import canonical
+from nodegraph.planning.sizes import excess
 from nodegraph.text import quoted
 from nodegraph.types import accepts, type_name
 

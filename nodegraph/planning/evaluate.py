@@ -19,7 +19,7 @@ from nodegraph.builtin import (
     RepeatZone,
 )
 from nodegraph.failure import explain
-from nodegraph.limits import MAX_STEPS, excess, infinite
+from nodegraph.limits import MAX_STEPS
 from nodegraph.node import NodeType
 from nodegraph.pieces import Pieces
 from nodegraph.planning.calls import Call, Folded, Value, as_outputs
@@ -28,6 +28,7 @@ from nodegraph.planning.fingerprints import Fingerprint
 from nodegraph.planning.keys import Ref, call_key, canonical, has_ref
 from nodegraph.planning.notes import Notes
 from nodegraph.planning.outlines import Outlines
+from nodegraph.planning.sizes import excess, infinite
 from nodegraph.planning.structure import Zone
 from nodegraph.types import ListOf, accepts, type_name, type_of
 

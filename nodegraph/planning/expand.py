@@ -7,22 +7,19 @@ instance says so (`literals`), so an edit of a parameter leaves all of this as i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from nodegraph import limits
 from nodegraph.builtin import FRAME, GROUP_INPUT, GROUP_OUTPUT, NOTE, REROUTE, VARIABLE_GET, VARIABLE_SET
-from nodegraph.graph import Graph, Node, Port
-from nodegraph.node import NodeType
+from nodegraph.graph import GROUP, Graph, Node, Port
+from nodegraph.node import NodeType, TypeOf
 from nodegraph.pieces import Pieces, finish, in_parts
 from nodegraph.text import quoted
 from nodegraph.types import accepts
 
-GROUP = "group:"
 PASSED = frozenset({REROUTE, VARIABLE_GET, VARIABLE_SET, NOTE, FRAME})
 """Types of nodes that compute nothing: what is linked to them is linked to what they lead to."""
-
-TypeOf = Callable[[str], NodeType | None]
 
 
 def _ports() -> dict[Port, Port]:

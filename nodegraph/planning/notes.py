@@ -7,14 +7,15 @@ from contextlib import suppress
 from typing import Any
 
 from nodegraph.graph import Node, Port
-from nodegraph.limits import MAX_STEPS, cost
-from nodegraph.node import NodeType
+from nodegraph.limits import MAX_STEPS
+from nodegraph.node import NodeType, TypeOf
 from nodegraph.pieces import Pieces, finish
 from nodegraph.planning.calls import Folded, Problem, Record, Value
 from nodegraph.planning.compiled_node import Site, Sites
-from nodegraph.planning.expand import Flat, TypeOf
+from nodegraph.planning.expand import Flat
 from nodegraph.planning.fingerprints import Fingerprint, fingerprint
 from nodegraph.planning.keys import Ref
+from nodegraph.planning.sizes import cost
 from nodegraph.planning.structure import Structure
 from nodegraph.planning.touched import touched
 

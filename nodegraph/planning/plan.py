@@ -16,13 +16,13 @@ from typing import Any
 
 from nodegraph.builtin import VARIABLE_GET, VARIABLE_SET
 from nodegraph.graph import Graph, Node
+from nodegraph.group_type import document_types
 from nodegraph.limits import TooMuch
 from nodegraph.node import NodeType
 from nodegraph.pieces import Pieces, Work, in_parts
 from nodegraph.planning.calls import Call, Problem, Record
 from nodegraph.planning.evaluate import Evaluator
 from nodegraph.planning.expand import PASSED, Flat, expanding
-from nodegraph.planning.group_type import document_types
 from nodegraph.planning.keys import Ref, refs
 from nodegraph.planning.structure import Cycle, Structure, structuring
 

@@ -23,9 +23,9 @@ from typing import cast
 
 from nodegraph.formats import workflow
 from nodegraph.formats.files import remove_leftovers
+from nodegraph.formats.package import discover
 from nodegraph.graph import Graph
 from nodegraph.planning.plan import Plan, Planner
-from nodegraph.registry import discover
 from nodegraph.running.cache import Cache, DiskCache
 from nodegraph.running.executor import Complaint, execute, own_preview
 from nodegraph.running.messages import (

@@ -3,8 +3,8 @@ import io
 import pytest
 
 from denoodle.terminal import ProgressLine, take_all_text
+from nodegraph.formats.package import discover
 from nodegraph.planning.plan import Plan, plan
-from nodegraph.registry import discover
 from nodegraph.running.messages import Failed, Finished, Progress, Started
 from tests.nodegraph.running.test_engine import loop
 from tests.nodegraph.test_text import NASTY

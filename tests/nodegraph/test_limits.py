@@ -10,9 +10,9 @@ from nodegraph import limits
 from nodegraph.formats import workflow
 from nodegraph.formats.workflow import WorkflowError
 from nodegraph.graph import Graph, Group, Node, set_param
+from nodegraph.group_type import document_types
 from nodegraph.node import REQUIRED, node
 from nodegraph.pieces import finish
-from nodegraph.planning.group_type import document_types
 from nodegraph.planning.plan import Planner, plan
 from tests.nodegraph.toys import REGISTRY, build, extend, nested, sentences, zone
 

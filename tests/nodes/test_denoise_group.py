@@ -8,10 +8,10 @@ from typing import Any, get_args
 
 import pytest
 
+from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port, connect, set_param
 from nodegraph.node import Context
 from nodegraph.planning.plan import plan
-from nodegraph.registry import discover
 from nodegraph.running.cache import Cache
 from nodegraph.running.executor import execute
 from nodegraph.running.messages import Event, Finished

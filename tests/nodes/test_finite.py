@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import nodes
+from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, set_param
 from nodegraph.planning.plan import plan
-from nodegraph.registry import discover
 from nodegraph.running.engine import Engine, Settings
 from nodegraph.running.messages import Event, Failed, Run
 from nodes.backend import finite, prompt

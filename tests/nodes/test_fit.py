@@ -18,13 +18,13 @@ from torch import Tensor
 from denoodle import headless
 from nodegraph import program
 from nodegraph.formats import workflow
+from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.node import REQUIRED, NodeType
 from nodegraph.planning.calls import as_outputs
 from nodegraph.planning.keys import Ref
 from nodegraph.planning.outlines import Outlines
 from nodegraph.planning.plan import plan
-from nodegraph.registry import discover
 from nodes import fit
 from nodes.backend import checkpoints, noise, picture_size, pool
 from nodes.types import Conditioning, Control, Hint, History, Image, Latent, Mask

@@ -13,10 +13,11 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from nodegraph.formats import workflow
+from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, change_node, set_param
 from nodegraph.planning.keys import Ref
 from nodegraph.planning.plan import Plan, plan
-from nodegraph.registry import Registry, discover
+from nodegraph.registry import Registry
 from nodegraph.running.cache import Cache
 from nodegraph.running.executor import execute
 from nodegraph.running.messages import Event, Failed

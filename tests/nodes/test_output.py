@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from nodegraph.formats import png, workflow
+from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port, connect
 from nodegraph.node import Context
 from nodegraph.planning.plan import plan
-from nodegraph.registry import discover
 from nodegraph.types import Picture
 from nodes.image import load
 from nodes.output import preview, save_image

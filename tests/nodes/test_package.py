@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import nodes
-from nodegraph.registry import discover
+from nodegraph.formats.package import discover
 from nodes.backend import devices, packing, pool
 
 

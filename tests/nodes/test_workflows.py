@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from nodegraph.formats import workflow
+from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, set_param
 from nodegraph.planning.plan import plan
-from nodegraph.registry import Registry, discover
+from nodegraph.registry import Registry
 from nodegraph.running.cache import Cache
 from nodegraph.running.executor import execute
 from nodegraph.running.messages import Failed

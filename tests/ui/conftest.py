@@ -8,8 +8,9 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port
-from nodegraph.registry import Registry, discover
+from nodegraph.registry import Registry
 from tests.ui.engines import Desk
 from ui.base import theme
 from ui.base.garbage import GarbageCollector

@@ -13,8 +13,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QLineEdit, QWidget
 
 from nodegraph.formats import workflow
+from nodegraph.formats.package import discover
 from nodegraph.graph import Port
-from nodegraph.registry import discover
 from nodegraph.running.engine import Settings as EngineSettings
 from ui.base import theme
 from ui.base.settings import Settings, settings_folder

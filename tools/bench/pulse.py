@@ -14,8 +14,8 @@ from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from nodegraph.formats.package import discover
 from nodegraph.graph import Port
-from nodegraph.registry import discover
 from nodegraph.running.engine import Settings
 from ui.base import theme
 from ui.window.main_window import MainWindow

@@ -20,10 +20,10 @@ import torch
 from diffusers import EulerDiscreteScheduler, UNet2DConditionModel
 
 import nodes
+from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.node import Context
 from nodegraph.planning.plan import Planner
-from nodegraph.registry import discover
 from nodegraph.running.cache import Cache
 from nodegraph.running.executor import execute
 from nodegraph.running.messages import Event, Finished

@@ -18,9 +18,10 @@ from PySide6.QtCore import QPoint, QPointF, QSizeF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.node import Range, node
-from nodegraph.registry import Registry, discover
+from nodegraph.registry import Registry
 from tools.bench.acts import acts
 from tools.bench.pulse import gaps
 from ui.base import theme
@@ -39,7 +40,7 @@ begin = time.perf_counter()
 from PySide6.QtCore import QEvent, QObject, QTimer
 from PySide6.QtWidgets import QApplication
 from nodegraph.running.engine import Settings
-from nodegraph.registry import discover
+from nodegraph.formats.package import discover
 from ui.base import theme
 from ui.window.main_window import MainWindow
 from pathlib import Path

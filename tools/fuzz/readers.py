@@ -41,7 +41,7 @@ class Reader:
 @cache
 def registry() -> dict:
     """The node types, as the engine knows them."""
-    from nodegraph.registry import discover
+    from nodegraph.formats.package import discover
 
     return dict(discover("nodes"))
 
@@ -84,7 +84,7 @@ def assign(folder: Path) -> object:
     """`--set`, on the starter's workflow."""
     from nodegraph.editing import assign
     from nodegraph.formats import workflow
-    from nodegraph.planning.group_type import document_types
+    from nodegraph.group_type import document_types
 
     graph = workflow.load(ROOT / "workflows/text_to_image.json")
     text = (folder / "case.txt").read_text(encoding="utf-8", errors="replace")

@@ -21,7 +21,7 @@ from typing import Any
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
-from nodegraph.registry import discover
+from nodegraph.formats.package import discover
 from nodegraph.running.engine import Settings as EngineSettings
 from tools import page
 from tools.soak import report

@@ -12,9 +12,9 @@ from PySide6.QtGui import QUndoCommand, QUndoStack
 from nodegraph import graph as edits
 from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Port, diff
+from nodegraph.group_type import document_types
 from nodegraph.limits import check_growth
 from nodegraph.node import REQUIRED, Input, NodeType, Output
-from nodegraph.planning.group_type import document_types
 from nodegraph.registry import Registry
 from nodegraph.types import type_of
 from ui.documents.journal import UNTITLED

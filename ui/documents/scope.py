@@ -11,9 +11,8 @@ from PySide6.QtCore import QObject, Signal
 from nodegraph import graph as edits
 from nodegraph.builtin import REROUTE, VARIABLE_GET, VARIABLE_SET
 from nodegraph.editing.group_body import inside, is_wall, wall_type, with_inside
-from nodegraph.graph import Diff, Graph, Group, Node, Port, diff
+from nodegraph.graph import GROUP, Diff, Graph, Group, Node, Port, diff
 from nodegraph.node import REQUIRED, Input, NodeType, Output
-from nodegraph.planning.expand import GROUP
 from nodegraph.registry import Registry
 from ui.documents.document import Document, guessed_type
 

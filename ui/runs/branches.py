@@ -12,7 +12,8 @@ from typing import Any
 
 from nodegraph.builtin import REPEAT_BEGIN, REPEAT_END, STATES
 from nodegraph.graph import Graph, Node, Port, add_node, fresh_id
-from nodegraph.planning.expand import TypeOf, expand
+from nodegraph.node import TypeOf
+from nodegraph.planning.expand import expand
 from nodegraph.planning.structure import Cycle, structure
 from nodegraph.reach import downstream
 from ui.runs.run_state import owner

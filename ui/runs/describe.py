@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from nodegraph.editing.seeds import seeds
 from nodegraph.graph import Graph, Port
-from nodegraph.node import REQUIRED, Input, Multiline, Output
-from nodegraph.planning.expand import TypeOf
+from nodegraph.node import REQUIRED, Input, Multiline, Output, TypeOf
 from nodegraph.types import type_name
 from ui.base.text import duration, label, value_text
 from ui.documents.scope import Scope

@@ -1,9 +1,9 @@
 import pytest
 
 from nodegraph.editing.assign import assign
+from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Group, Node, Port, connect
-from nodegraph.planning.group_type import document_types
-from nodegraph.registry import discover
+from nodegraph.group_type import document_types
 
 REGISTRY = discover("tests.toy_nodes")
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from nodegraph.editing.compare import Difference, counterparts, differences, leading_to, with_names
 from nodegraph.graph import Graph, Group, Node, Port, change_node, connect, disconnect, move_nodes, set_param
+from nodegraph.group_type import group_type
 from nodegraph.node import node
-from nodegraph.planning.group_type import group_type
 
 
 @node("load")

@@ -2,10 +2,9 @@
 
 from nodegraph.editing.group_body import NEW_SOCKET, inside, wall_type, with_inside
 from nodegraph.editing.grouping import make_group, ungroup
-from nodegraph.graph import Node, Port, add_node, connect, remove_nodes, set_param
+from nodegraph.graph import GROUP, Node, Port, add_node, connect, remove_nodes, set_param
+from nodegraph.group_type import group_type
 from nodegraph.node import REQUIRED
-from nodegraph.planning.expand import GROUP
-from nodegraph.planning.group_type import group_type
 from tests.nodegraph.planning.test_expand import TWICE, instance
 from tests.nodegraph.toys import REGISTRY, build
 

@@ -6,8 +6,7 @@ from nodegraph.editing.grouping import make_group
 from nodegraph.editing.redefine import redefine
 from nodegraph.formats.app_rows import App, app_of, set_app
 from nodegraph.formats.workflow import dumps, loads
-from nodegraph.graph import Graph, Node, Port, add_node
-from nodegraph.planning.expand import GROUP
+from nodegraph.graph import GROUP, Graph, Node, Port, add_node
 from nodegraph.planning.plan import plan
 from tests.nodegraph.planning.test_expand import TWICE, instance
 from tests.nodegraph.toys import REGISTRY

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from nodegraph.formats import workflow
 from nodegraph.formats.app_rows import App, app_of, set_app, shows_picture, suggested
+from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port, remove_nodes
-from nodegraph.registry import discover
 
 GRAPH = workflow.load("workflows/text_to_image.json")
 

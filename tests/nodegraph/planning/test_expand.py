@@ -3,8 +3,8 @@
 from typing import Any
 
 from nodegraph.graph import Graph, Group, Node, Port, add_node, change_node, connect, disconnect, set_param
+from nodegraph.group_type import group_type
 from nodegraph.node import REQUIRED, Range
-from nodegraph.planning.group_type import group_type
 from nodegraph.planning.plan import Planner, plan
 from tests.nodegraph.toys import REGISTRY, Box, build, result, sentences, zone
 

@@ -8,8 +8,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from nodegraph.formats import workflow
+from nodegraph.formats.package import discover
 from nodegraph.graph import set_param
-from nodegraph.registry import discover
 from nodegraph.running.messages import Finished
 from tests.ui.engines import LONG, Desk, loop
 from ui.panels.trajectory import TrajectoryPanel

@@ -8,10 +8,10 @@ import pytest
 
 from nodegraph.editing.grouping import ungroup
 from nodegraph.formats import workflow
+from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Port, set_param
-from nodegraph.planning.group_type import document_types
+from nodegraph.group_type import document_types
 from nodegraph.planning.plan import plan
-from nodegraph.registry import discover
 from ui.runs.branches import continue_from, decode_here, find_loop
 
 WORKFLOWS = Path(__file__).parents[3] / "workflows"

@@ -12,7 +12,7 @@ from nodegraph.graph import Graph, Node, Port
 
 START = """
 import sys
-from nodegraph.registry import discover
+from nodegraph.formats.package import discover
 from ui.window.app import run_editor
 run_editor(discover("tests.toy_nodes"), sys.argv[1], package="tests.toy_nodes", autorun=True)
 """
@@ -66,7 +66,7 @@ def test_the_editor_starts_on_a_full_disk(box):
     show = "window = MainWindow(discover('tests.toy_nodes'), EngineSettings('tests.toy_nodes', cache=None), "
     start = (
         f"{full}\nfrom PySide6.QtWidgets import QApplication; app = QApplication([])\n"
-        "from ui.window.app import *; from nodegraph.registry import discover; theme.install(app)\n"
+        "from ui.window.app import *; from nodegraph.formats.package import discover; theme.install(app)\n"
         f"{show}Settings(settings_folder() / SETTINGS), Session(discover('tests.toy_nodes'), state_folder()))\n"
         "window.restore(); window.show(); window.settings.change(live=True); window.open(Path('box.json'))\n"
         "print(window.status_bar.text.toolTip(), window.document.name)"

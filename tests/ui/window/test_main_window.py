@@ -440,7 +440,7 @@ BUILD = """
 import sys
 from PySide6.QtWidgets import QApplication
 from nodegraph.running.engine import Settings
-from nodegraph.registry import discover
+from nodegraph.formats.package import discover
 from nodegraph.running.messages import Finished, Idle, Planned, Started
 from ui.base import theme
 from ui.canvas.commands.adding import add, offers

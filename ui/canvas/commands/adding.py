@@ -11,9 +11,8 @@ from PySide6.QtCore import QPointF, QRectF
 from nodegraph.builtin import BEGIN_OF, GROUP_INPUT, GROUP_OUTPUT, VARIABLE_GET
 from nodegraph.editing.layout import NODE_GAP
 from nodegraph.editing.wires import variables
-from nodegraph.graph import Graph, Node, Port, add_node, connect, fresh_id
+from nodegraph.graph import GROUP, Graph, Node, Port, add_node, connect, fresh_id
 from nodegraph.node import NodeType
-from nodegraph.planning.expand import GROUP
 from nodegraph.types import accepts
 from ui.canvas.commands.selection import tried
 from ui.canvas.overlays.palette import Offer, Palette

@@ -5,8 +5,8 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port, add_node
-from nodegraph.registry import discover
 from ui.canvas.commands.adding import mate, offers, open_palette
 from ui.canvas.overlays.palette import Offer, search
 from ui.documents.document import Document

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from nodegraph.builtin import FOR_EACH_END, GROUP_INPUT, GROUP_OUTPUT, REPEAT_BEGIN, REPEAT_END, REROUTE, SWITCH
-from nodegraph.graph import Graph, Group, Port
+from nodegraph.graph import GROUP, Graph, Group, Port
 from nodegraph.limits import MAX_NESTING
-from nodegraph.node import Input, NodeType, Output
-from nodegraph.planning.expand import GROUP, TypeOf
+from nodegraph.node import Input, NodeType, Output, TypeOf
 from nodegraph.types import ListOf
 
 
