@@ -12,6 +12,18 @@ from typing import Any
 
 from nodegraph.running.messages import Holding
 
+LIBRARY_SETTINGS = {
+    # Without this, each file a library looks for on its hub costs half a minute of retries when there is no network.
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "DIFFUSERS_VERBOSITY": "error",
+    # Threads that spin while they wait for each other take the cores from whoever they wait for: beside one other busy
+    # process on two cores, small layers took ten times as long.
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+"""For the environment, before anything imports those libraries."""
+
 
 def configure(device: str) -> None:
     """Compute on this device: "auto", "cuda", "mps" or "cpu". Raises ValueError when it is not there."""

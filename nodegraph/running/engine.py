@@ -47,18 +47,6 @@ from nodegraph.running.messages import (
     Warned,
 )
 
-LIBRARY_SETTINGS = {
-    # Without this, each file a library looks for on its hub costs half a minute of retries when there is no network.
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "TRANSFORMERS_VERBOSITY": "error",
-    "DIFFUSERS_VERBOSITY": "error",
-    # Threads that spin while they wait for each other take the cores from whoever they wait for: beside one other busy
-    # process on two cores, small layers took ten times as long.
-    "OMP_WAIT_POLICY": "PASSIVE",
-}
-"""Set before anything imports those libraries, unless the user has set them."""
-
 DISK_BYTES = 4 << 30
 PLANNING_SECONDS = 0.05
 """Of planning, before the engine looks whether something else is wanted."""
@@ -103,15 +91,16 @@ class Engine:
 
     The package may offer these functions: `environment(device)`, a text for what changes bits; `codec()`, which writes
     results to disk; `complaint(outputs, arguments)`, why a result must not be passed on; `configure(device)`, which
-    loads what computing needs; `models()`, the Holdings in memory, and `free(id)`, which forgets one. Raises ValueError
-    or ImportError when the package or the device is not there.
+    loads what computing needs; `models()`, the Holdings in memory, and `free(id)`, which forgets one. Its
+    `LIBRARY_SETTINGS` go into the environment, unless the user has set them, before any of its modules is imported.
+    Raises ValueError or ImportError when the package or the device is not there.
     """
 
     def __init__(self, settings: Settings) -> None:
-        for name, value in LIBRARY_SETTINGS.items():
-            os.environ.setdefault(name, value)
         self._settings = settings
         self._package = importlib.import_module(settings.package)
+        for name, value in getattr(self._package, "LIBRARY_SETTINGS", {}).items():
+            os.environ.setdefault(name, value)
         self.registry = discover(settings.package)
         self.environment = ""
         if hasattr(self._package, "environment"):
