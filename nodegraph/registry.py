@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import ModuleType
 
+from nodegraph.domain import Domain
 from nodegraph.node import NodeType
 
-Registry = dict[str, NodeType]
+
+class Registry(dict[str, NodeType]):
+    """Node types by id. domain: what they are for."""
+
+    def __init__(self, types: Mapping[str, NodeType] | None = None, domain: Domain | None = None) -> None:
+        super().__init__(types or {})
+        self.domain = domain or Domain()
 
 
 def node_types(module: ModuleType) -> list[NodeType]:

@@ -1,12 +1,15 @@
 """Who may import whom: the table of the design, walked."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from nodegraph.formats.package import discover
 from tests.architecture import Floors, complaints, read
 
 ROOT = Path(__file__).parents[1]
@@ -114,3 +117,48 @@ def test_the_front_door_imports_inside_its_functions(name: str):
     # The engine process imports the file again that started the program: what stands at its top is paid there too.
     names = {top(m) for m in imports(ROOT / name, module_level=True)}
     assert not names & ({"nodegraph", "nodes", "ui", "PySide6"} | HEAVY)
+
+
+DOMAIN_WORDS = re.compile(
+    r"guidance_scale|(?<![a-z])(?:unet|vae|lora|sigma|latent|denois|timestep|conditioning|embeds|noise|checkpoint"
+    r"|diffus|solver)[a-z]*"
+)
+"""What the nodes are for is theirs to say (`nodegraph.domain`); their type ids come on top."""
+
+SPOKEN_OF = {
+    "ui/window/help.py": {"diffusion"},  # the program's name for what it is
+    "nodegraph/editing/assign.py": {"noise"},  # an example for people
+    "nodegraph/formats/foreign.py": {"diffusers"},  # files of other programs, by what they call themselves
+}
+"""Texts in which a word of the domain is meant."""
+
+
+def code_words(path: Path) -> Iterator[str]:
+    """The names and the texts in a file's code. Not its docstrings: an example from the domain explains best."""
+    tree = ast.parse(path.read_text("utf-8"))
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=str(text)) if id(node) not in docs:
+                yield text
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name) | ast.keyword(arg=str(name)):
+                yield name
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case _:
+                pass
+
+
+@pytest.mark.parametrize("path", [*files("ui"), *files("nodegraph")], ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_the_editor_and_the_core_have_no_word_for_what_the_nodes_do(path: Path):
+    found = {word for text in code_words(path) for word in (*DOMAIN_WORDS.findall(text.lower()), *node_ids(text))}
+    assert found - SPOKEN_OF.get(path.relative_to(ROOT).as_posix(), set()) == set()
+
+
+@cache
+def domain_ids() -> frozenset[str]:
+    return frozenset(id for id, type in discover("nodes").items() if type.fn.__module__.startswith("nodes."))
+
+
+def node_ids(text: str) -> set[str]:
+    return {id for id in domain_ids() if id in text}

@@ -5,6 +5,7 @@ It is kept in the workflow file: {"app": {"inputs": [["positive", "text"]], "out
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -12,8 +13,6 @@ from nodegraph.graph import Graph, Port
 from nodegraph.node import Multiline, NodeType, Seed, TypeOf
 
 FIELD = "app"
-USUAL = ("steps", "guidance_scale")
-"""Parameters that people turn in nearly every workflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,11 @@ def shows_picture(type: NodeType) -> bool:
     return any(hasattr(socket.type, "preview") for socket in type.outputs or type.inputs)
 
 
-def suggested(graph: Graph, type_of: TypeOf) -> App:
-    """A form for a workflow that has none: texts, the usual numbers and seeds that are not linked; what sinks show."""
+def suggested(graph: Graph, type_of: TypeOf, usual: Collection[str] = ()) -> App:
+    """A form for a workflow that has none: texts, the usual numbers and seeds that are not linked; what sinks show.
+
+    usual: names of parameters that people turn in nearly every workflow.
+    """
     texts: list[Port] = []
     numbers: list[Port] = []
     for id, node in graph.nodes.items():
@@ -62,7 +64,7 @@ def suggested(graph: Graph, type_of: TypeOf) -> App:
                 continue
             if spec.get(Multiline):
                 texts.append(port)
-            elif spec.name in USUAL or spec.get(Seed):
+            elif spec.name in usual or spec.get(Seed):
                 numbers.append(port)
     types = {id: type_of(node.type) for id, node in graph.nodes.items() if node.mode == "on"}
     sinks = tuple(id for id, type in types.items() if type and type.is_sink and shows_picture(type))

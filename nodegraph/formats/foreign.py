@@ -51,7 +51,7 @@ def format_of(head: bytes) -> str | None:
     """
     # First: it begins with a length, whose bytes may be those of any other format.
     if 0 < int.from_bytes(head[:8], "little") < 1 << 27 and head[8:9] == b"{":
-        return "a safetensors file of weights; Load checkpoint, Load LoRA or Load ControlNet takes it"
+        return "a safetensors file of weights; a node that loads it takes it"
     for start, kind in _STARTS:
         if head.startswith(start) and not (start in (b"BM", b"MZ") and _is_text(head)):
             return kind
@@ -103,8 +103,8 @@ def maker_of(data: Mapping[str, Any]) -> str | None:
 
 
 _OBJECTS: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("_class_name",), "a settings file of a diffusers model; Load checkpoint takes the folder it is in"),
-    (("_diffusers_version",), "a settings file of a diffusers model; Load checkpoint takes the folder it is in"),
+    (("_class_name",), "a settings file of a diffusers model; a node that loads it takes the folder it is in"),
+    (("_diffusers_version",), "a settings file of a diffusers model; a node that loads it takes the folder it is in"),
     (("weight_map",), "the list of a model's files of weights"),
     (("model_type",), "a settings file of a transformers model"),
     (("drawflow",), "a workflow of Drawflow"),

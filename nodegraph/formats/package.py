@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 from pathlib import Path
 
+from nodegraph.domain import Domain
 from nodegraph.formats import workflow
 from nodegraph.graph import GROUP
 from nodegraph.group_type import group_type
@@ -15,13 +16,16 @@ from nodegraph.registry import Registry, node_types
 def discover(package: str) -> Registry:
     """Import the top modules of `package` and collect the node types they declare, with the built-in ones.
 
-    The files in its folder `groups` are workflows whose groups become node types "group:NAME".
-    Raises ValueError when two declare the same id, or when such a file cannot be read.
+    The files in its folder `groups` are workflows whose groups become node types "group:NAME"; what the types are for
+    is in its module `domain`, as DOMAIN. Raises ValueError when two declare the same id, or when such a file cannot be
+    read.
     """
-    found: Registry = {}
     root = importlib.import_module(package)
     names = [f"{package}.{m.name}" for m in pkgutil.iter_modules(root.__path__) if not m.ispkg]
-    for module in (importlib.import_module(name) for name in ("nodegraph.builtin", *names)):
+    modules = [importlib.import_module(name) for name in ("nodegraph.builtin", *names)]
+    domains: list[Domain] = [module.DOMAIN for module in modules if hasattr(module, "DOMAIN")]
+    found = Registry(domain=domains[0] if domains else None)
+    for module in modules:
         for declared in node_types(module):
             if declared.id in found:
                 raise ValueError(f"node type {declared.id!r} is declared twice")

@@ -183,7 +183,9 @@ def test_going_on_from_a_step_with_unchanged_settings_ends_at_the_same_bits(
 ):
     graph, end = make(sd15_folder, solver), linked({}, "checkpoint.vae decode.vae", f"{latent} decode.latent")
     graph = Graph({**graph.nodes, "decode": Node("vae.decode")}, {**graph.links, **end.links})
-    after, shown = continue_from(graph, find_loop(graph, REGISTRY.get, step), 2, STEPS, {}, 2000.0)
+    after, shown = continue_from(
+        graph, find_loop(graph, REGISTRY.get, REGISTRY.domain.branching, step), 2, STEPS, {}, 2000.0
+    )
     branch = after.links[Port(shown, "image")].node
     cache, planned = new_cache(), plan(after, REGISTRY, ["decode", branch])
     assert not planned.problems

@@ -71,3 +71,32 @@ def loop(rounds: int = 50, parts: int = 3, value: float = 1.0) -> Graph:
         Port("save", "box"): Port("end", "value"),
     }
     return Graph(nodes, links)
+
+
+def climb(rungs: int = 4) -> Graph:
+    """A box that is carried up a ladder, opened, and shown."""
+    nodes = {
+        "box": Node("toy.box"),
+        "lid": Node("toy.lid"),
+        "ladder": Node("toy.ladder", {"length": rungs}),
+        "begin": Node("repeat.begin"),
+        "rung": Node("toy.rung"),
+        "carry": Node("toy.carry"),
+        "end": Node("repeat.end"),
+        "unlock": Node("toy.unlock"),
+        "show": Node("toy.show"),
+    }
+    links = {
+        Port("begin", "initial"): Port("box", "box"),
+        Port("begin", "count"): Port("ladder", "number"),
+        Port("rung", "rungs"): Port("ladder", "rungs"),
+        Port("rung", "index"): Port("begin", "index"),
+        Port("carry", "box"): Port("begin", "state"),
+        Port("carry", "height"): Port("rung", "height"),
+        Port("end", "zone"): Port("begin", "zone"),
+        Port("end", "next"): Port("carry", "box"),
+        Port("unlock", "load"): Port("end", "value"),
+        Port("unlock", "opener"): Port("lid", "lid"),
+        Port("show", "box"): Port("unlock", "box"),
+    }
+    return Graph(nodes, links)

@@ -141,7 +141,8 @@ class AppView(QWidget):
         """What the workflow chose; without a choice, what most people look for."""
         graph = self.document.graph
         chosen = app_of(graph)
-        return chosen if chosen != App() else suggested(graph, self.document.declared)
+        usual = self.document.registry.domain.usual
+        return chosen if chosen != App() else suggested(graph, self.document.declared, usual)
 
     def refresh(self) -> None:
         """Build the form anew when other parameters are to be shown, and show the values in any case."""

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
 from nodegraph.node import File, Input, Range, exact
 
-ACRONYMS = {"vae": "VAE", "lora": "LoRA", "rgb": "RGB", "id": "ID", "cfg": "CFG", "controlnet": "ControlNet"}
+_ACRONYMS = {"rgb": "RGB", "id": "ID"}
+
+
+def learn(acronyms: Mapping[str, str]) -> None:
+    """Write these words of names like that from now on; what people call things is up to the package of nodes."""
+    _ACRONYMS.update(acronyms)
 
 
 def label(name: str) -> str:
-    """ "guidance_scale" -> "Guidance scale"."""
-    words = [ACRONYMS.get(word, word) for word in name.split("_") if word]
+    """ "light_id" -> "Light ID"."""
+    words = [_ACRONYMS.get(word, word) for word in name.split("_") if word]
     text = " ".join(words)
     return text[:1].upper() + text[1:]
 

@@ -1,4 +1,4 @@
-"""The steps of a denoising, one after the other: look at each, and branch off where it is worth it."""
+"""The steps of a loop, one after the other: look at each, and branch off where it is worth it."""
 
 from __future__ import annotations
 
@@ -39,8 +39,6 @@ from ui.widgets.seen import WhenSeen, seen
 
 DECODE_TIP = "Add nodes that show the picture at this step"
 GO_ON_TIP = "Add nodes that go on from this step with the settings above"
-SETTINGS = ("guidance_scale", "solver")
-"""What a person may want to be different from a step on, where the loop has it."""
 
 PLAY_MS = 120
 """A step, when they are played one after the other."""
@@ -57,6 +55,7 @@ class TrajectoryPanel(QWidget):
     def __init__(self, document: Document, runs: RunState, runner: Runner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.document, self.runs, self.runner = document, runs, runner
+        self._domain = document.registry.domain
         self.steps: tuple[StepRecord, ...] = ()
         self._following = True  # the newest step, until a person looks at another
         self.editors: dict[Port, Editor] = {}
@@ -128,11 +127,11 @@ class TrajectoryPanel(QWidget):
     # Showing ------------------------------------------------------------------------------------------
 
     def _list_loops(self) -> None:
-        """The loops that were run; those that denoise first."""
+        """The loops that were run; those whose steps have a place of their own first."""
         if not self.isVisible():  # it reads them when it is shown
             return
         nodes = [node for node in self.runs.loops if owner(node) in self.document.graph.nodes]
-        nodes.sort(key=lambda node: "sigma" not in self.runs.steps(node)[0].values)
+        nodes.sort(key=lambda node: not self._domain.describe_step(self.runs.steps(node)[0].values))
         before = self.node
         if nodes != [self.loops.itemData(i) for i in range(self.loops.count())]:
             with QSignalBlocker(self.loops):
@@ -229,7 +228,7 @@ class TrajectoryPanel(QWidget):
     def _show_step(self) -> None:
         step = self.step
         self.view.show_picture(step.picture if step else None, "No picture of this step" if step else "")
-        self.caption.setText(self._describe(step) if step else "Run a graph that denoises: its steps appear here.")
+        self.caption.setText(self._describe(step) if step else "Run a graph with a loop: its steps appear here.")
         loop, why = self._loop()
         last = self.slider.value() >= len(self.steps)
         self.decode.setEnabled(loop is not None)
@@ -238,14 +237,7 @@ class TrajectoryPanel(QWidget):
         self.go_on.setToolTip(why or ("There is nothing left to do after the last step." if last else GO_ON_TIP))
 
     def _describe(self, step: StepRecord) -> str:
-        parts = [f"Step {self.slider.value()} of {len(self.steps)}"]
-        sigma, after = step.values.get("sigma"), step.values.get("sigma_next")
-        if isinstance(sigma, int | float):
-            levels = [sigma, after] if isinstance(after, int | float) else [sigma]
-            parts.append(f"σ {' → '.join(f'{level:.3g}' for level in levels)}")
-            # Models that count in timesteps know which one a noise level is.
-            if timestep := getattr(step.values.get("model"), "timestep", None):
-                parts.append(f"timestep {' → '.join(f'{timestep(level):.0f}' for level in levels)}")
+        parts = [f"Step {self.slider.value()} of {len(self.steps)}", *self._domain.describe_step(step.values)]
         if step.seconds is not None:
             parts.append(f"took {duration(step.seconds)}")
         return "  ·  ".join(parts)
@@ -257,8 +249,11 @@ class TrajectoryPanel(QWidget):
         step = self.step
         if step is None or len(step.iteration) != 1:
             return None, "Only a loop that is in no other loop can be branched off."
+        way = self._domain.branching
+        if way is None:
+            return None, "These nodes do not say how a loop of theirs is cut."
         try:
-            return find_loop(self.document.graph, self.document.declared, self.node), ""
+            return find_loop(self.document.graph, self.document.declared, way, self.node), ""
         except ValueError as error:
             return None, str(error)
 
@@ -268,7 +263,7 @@ class TrajectoryPanel(QWidget):
         ports = [
             port
             for id in (loop.nodes if loop else ())
-            for name in SETTINGS
+            for name in (loop.way.settings if loop else ())
             if (port := Port(id, name)) not in self.document.graph.links and self.document.input(port)
         ]
         if ports == list(self.editors):

@@ -1,4 +1,4 @@
-"""Edits that branch off in the middle of a denoising: look at a step, or go on from it in another way.
+"""Edits that branch off in the middle of a loop: look at a step, or go on from it in another way.
 
 The first steps of a branch are those of the run that is there already, so they come from the cache. Nodes that an
 earlier branch added are used again.
@@ -6,16 +6,18 @@ earlier branch added are used again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nodegraph.builtin import REPEAT_BEGIN, REPEAT_END, STATES
+from nodegraph.domain import Branching
 from nodegraph.graph import Graph, Node, Port, add_node, fresh_id
 from nodegraph.node import TypeOf
 from nodegraph.planning.expand import expand
 from nodegraph.planning.structure import Cycle, structure
 from nodegraph.reach import downstream
+from ui.base.text import label
 from ui.runs.run_state import owner
 
 WIDTH, GAP = 220.0, 80.0
@@ -24,14 +26,16 @@ WIDTH, GAP = 220.0, 80.0
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """The nodes of the document that denoise: a group, or a repeat zone in the open; sources first.
+    """The nodes of the document that do the steps: a group, or a repeat zone in the open; sources first.
 
-    entry: the input that takes the latent. exit: the output that passes it on. picture: the output that passes on what
-    a step shows. schedules: the inputs that take the noise levels. count: the input that says how many rounds there
-    are; None when the schedule says so. carried: the links that lead to `picture`, which the loop may not have yet.
-    states: what else steps take from the steps before: the inputs that begin with it, by the outputs that end with it.
+    way: how it is cut. entry: the input that takes what the steps work on. exit: the output that passes it on. picture:
+    the output that passes on what a step shows. schedules: the inputs that take the schedule. count: the input that
+    says how many rounds there are; None when the schedule says so. carried: the links that lead to `picture`, which the
+    loop may not have yet. states: what else steps take from the steps before: the inputs that begin with it, by the
+    outputs that end with it.
     """
 
+    way: Branching
     nodes: tuple[str, ...]
     entry: Port
     exit: Port
@@ -42,29 +46,31 @@ class Loop:
     states: Mapping[Port, Port] = field(default_factory=dict[Port, Port])
 
 
-def find_loop(graph: Graph, type_of: TypeOf, node: str) -> Loop:
+def find_loop(graph: Graph, type_of: TypeOf, way: Branching, node: str) -> Loop:
     """The loop around a node, by its id as the engine calls it. Raises ValueError when there is none to branch off."""
-    found = _group(graph, type_of, node) if "/" in node else _zone(graph, type_of, node)
+    found = (_group if "/" in node else _zone)(graph, type_of, way, node)
     if not all(port in graph.links for port in (found.entry, *found.schedules)) or not found.schedules:
-        raise ValueError("there is nothing to branch off here: the loop needs a linked latent and linked sigmas")
+        raise ValueError(
+            f"there is nothing to branch off here: the loop needs a linked {way.entry} and linked {way.schedule}"
+        )
     return found
 
 
-def _group(graph: Graph, type_of: TypeOf, node: str) -> Loop:
+def _group(graph: Graph, type_of: TypeOf, way: Branching, node: str) -> Loop:
     id, _, inner = node.partition("/")
     type = type_of(graph.nodes[id].type) if id in graph.nodes else None
     if type is None or type.group is None or "/" in inner or not type.outputs:
         raise ValueError("the loop lies too deep inside groups; unpack the outer group to branch off here")
-    if not (type.input("latent") and type.input("sigmas")):
-        raise ValueError(f"{type.title!r} takes no latent and sigmas, so there is no way to cut it")
+    if not (type.input(way.entry) and type.input(way.schedule)):
+        raise ValueError(f"{type.title!r} takes no {way.entry} and {way.schedule}, so there is no way to cut it")
     step = type.group.graph.nodes.get(inner)
     shown = _shown(type_of, step) or type.outputs[0].name
     if not type.output(shown):
         raise ValueError(f"{type.title!r} has no output {shown!r}: carry it through the repeat zone inside, to the end")
-    history = Port(id, "history")
-    states = {history: history} if type.input("history") and type.output("history") else {}
-    exit, schedules = Port(id, type.outputs[0].name), (Port(id, "sigmas"),)
-    return Loop((id,), Port(id, "latent"), exit, Port(id, shown), schedules, states=states)
+    history = Port(id, way.history)
+    states = {history: history} if type.input(way.history) and type.output(way.history) else {}
+    exit, schedules = Port(id, type.outputs[0].name), (Port(id, way.schedule),)
+    return Loop(way, (id,), Port(id, way.entry), exit, Port(id, shown), schedules, states=states)
 
 
 def _shown(type_of: TypeOf, node: Node | None) -> str:
@@ -73,7 +79,7 @@ def _shown(type_of: TypeOf, node: Node | None) -> str:
     return type.shows if type else ""
 
 
-def _zone(graph: Graph, type_of: TypeOf, node: str) -> Loop:
+def _zone(graph: Graph, type_of: TypeOf, way: Branching, node: str) -> Loop:
     try:
         zones = structure(expand(graph, type_of)).zones.values()
     except Cycle as cycle:
@@ -82,12 +88,12 @@ def _zone(graph: Graph, type_of: TypeOf, node: str) -> Loop:
         inside = dict.fromkeys((zone.begin, *map(owner, zone.body), zone.end))
         if node in inside and graph.nodes[zone.end].type == REPEAT_END and graph.nodes[zone.begin].type == REPEAT_BEGIN:
             outer = [dst for dst, src in graph.links.items() if dst.node in inside and src.node not in inside]
-            schedules = tuple(dst for dst in outer if dst.socket == "sigmas")
+            schedules = tuple(dst for dst in outer if dst.socket == way.schedule)
             entry, exit, count = Port(zone.begin, "initial"), Port(zone.end, "value"), Port(zone.begin, "count")
             shown = _shown(type_of, graph.nodes[node])
             picture, carried = _carried(graph, zone.end, Port(node, shown)) if shown else (exit, {})
             states = _states(graph, zone.begin, zone.end)
-            return Loop((*inside,), entry, exit, picture, schedules, count, carried, states)
+            return Loop(way, (*inside,), entry, exit, picture, schedules, count, carried, states)
     raise ValueError("this node is in no repeat zone")
 
 
@@ -113,7 +119,7 @@ def _carried(graph: Graph, end: str, shown: Port) -> tuple[Port, dict[Port, Port
 def decode_here(graph: Graph, loop: Loop, step: int, top: float) -> tuple[Graph, str]:
     """The graph with nodes that decode what a step shows, counted from 0; and the id of the one that shows it.
 
-    top: below it nothing lies. Raises ValueError when there is no VAE to decode with.
+    top: below it nothing lies. Raises ValueError when there is nothing to decode with.
     """
     branch = _Branch(graph, loop, top)
     names = branch.steps(0, step + 1)
@@ -127,7 +133,7 @@ def continue_from(
     """The graph with nodes that go on after a step; and the id of the one that shows where that leads.
 
     steps: how many there are in all. settings: parameters of the loop that are different from there on. top: below it
-    nothing lies. Raises ValueError after the last step, and when there is no VAE to decode with.
+    nothing lies. Raises ValueError after the last step, and when there is nothing to decode with.
     """
     if step + 1 >= steps:
         raise ValueError("there is nothing left to do after the last step")
@@ -144,7 +150,7 @@ class _Branch:
     def __init__(self, graph: Graph, loop: Loop, top: float) -> None:
         self.graph, self.loop, self.top = graph, loop, top
         self.left = min(graph.nodes[id].pos[0] for id in loop.nodes)
-        self.vae = _vae(graph, loop.exit.node)
+        self.decoder = _decoder(graph, loop)
 
     def steps(
         self,
@@ -158,23 +164,25 @@ class _Branch:
         before: the copy that it goes on from; without, it starts as the loop does. settings: its other parameters.
         """
         name = f"Steps {start + 1} to {stop}"
-        cut = Node("schedule.slice", {"start": start, "end": stop}, title=f"{name} of the schedule")
-        slice = self._add("slice", cut, {"sigmas": self.graph.links[self.loop.schedules[0]]})
+        cut = self.loop.way.slice
+        piece = Node(cut.type, {cut.start: start, cut.end: stop}, title=f"{name} of the schedule")
+        slice = self._add(piece, {cut.schedule: self.graph.links[self.loop.schedules[0]]})
         nodes = {id: self._copy(id, name, settings or {}) for id in self.loop.nodes}
         links = {dst: src for dst, src in self.graph.links.items() if dst.node in nodes}
-        links |= {**self.loop.carried, **dict.fromkeys(self.loop.schedules, Port(slice, "sigmas"))}
+        links |= {**self.loop.carried, **dict.fromkeys(self.loop.schedules, Port(slice, cut.schedule))}
         if before:
             ends = {self.loop.entry: self.loop.exit, **self.loop.states}
             links |= {dst: _renamed(src, before) for dst, src in ends.items()}
         if self.loop.count:
-            links[self.loop.count] = Port(slice, "steps")
+            links[self.loop.count] = Port(slice, cut.rounds)
         copy = Graph(nodes, links)
         return _find(self.graph, copy) or self._place(copy)
 
-    def picture(self, latent: Port) -> str:
-        """Decode a latent and show it; the node that does."""
-        decode = self._add("decode", Node("vae.decode"), {"latent": latent, "vae": self.vae})
-        return self._add("preview", Node("output.preview"), {"image": Port(decode, "image")})
+    def picture(self, made: Port) -> str:
+        """Decode what steps made and show it; the node that does."""
+        decode, show = self.loop.way.decode, self.loop.way.show
+        decoded = self._add(Node(decode.type), {decode.takes: made, decode.by: self.decoder})
+        return self._add(Node(show.type), {show.takes: Port(decoded, decode.gives)})
 
     def _copy(self, id: str, title: str, settings: Mapping[Port, Any]) -> Node:
         node = self.graph.nodes[id]
@@ -182,7 +190,8 @@ class _Branch:
         named = len(self.loop.nodes) == 1 or node.type == REPEAT_BEGIN
         return replace(node, params=params, title=title if named else node.title)
 
-    def _add(self, id: str, node: Node, sources: Mapping[str, Port]) -> str:
+    def _add(self, node: Node, sources: Mapping[str, Port]) -> str:
+        id = node.type.rpartition(".")[2]
         single = Graph({id: node}, {Port(id, socket): src for socket, src in sources.items()})
         return (_find(self.graph, single) or self._place(single))[id]
 
@@ -234,14 +243,11 @@ def _alike(graph: Graph, part: Graph, id: str, names: Mapping[str, str]) -> Iter
             yield other
 
 
-def _vae(graph: Graph, node: str) -> Port:
+def _decoder(graph: Graph, loop: Loop) -> Port:
     """What decodes further on; or else what any node decodes or encodes with."""
-    for ids in (downstream(graph, node), graph.nodes.keys()):
-        found = _vaes(graph, ids)
-        if found:
-            return found[0]
-    raise ValueError("there is no VAE in this graph to decode with: link one to some node first")
-
-
-def _vaes(graph: Graph, ids: Collection[str]) -> list[Port]:
-    return [src for dst, src in graph.links.items() if dst.socket == "vae" and dst.node in ids]
+    by = loop.way.decode.by
+    found = [(dst.node, src) for dst, src in graph.links.items() if dst.socket == by]
+    if not found:
+        raise ValueError(f"there is no {label(by)} in this graph to decode with: link one to some node first")
+    after = downstream(graph, loop.exit.node)
+    return next((src for node, src in found if node in after), found[0][1])

@@ -15,6 +15,7 @@ from ui.actions.search import ActionSearch
 from ui.actions.table import Actions
 from ui.base import theme
 from ui.base.settings import Settings, sealed, unsealed
+from ui.base.text import learn
 from ui.canvas.canvas import Canvas
 from ui.documents.document import Document
 from ui.documents.session import Session
@@ -50,6 +51,7 @@ class Shell(QMainWindow):
         session: Session | None = None,
     ) -> None:
         super().__init__()
+        learn(registry.domain.acronyms)
         self.settings = settings or Settings(parent=self)
         keeps = session is not None
         if session is None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPen
@@ -20,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from nodegraph.domain import TourStep
 from nodegraph.graph import Diff
 from nodegraph.node import Input, Multiline
 from ui.base.theme import color, colors, scaled
@@ -27,57 +26,9 @@ from ui.documents.document import Document
 from ui.runs.run_state import RunState
 from ui.window.shell import Shell
 
-Waits = Literal["", "run", "prompt", "number"]
 CARD_WIDTH = 340
 EDITOR = QSize(260, 120)  # pixels by which an editor may reach beyond its node
 GAP = 16  # pixels between the card and what it speaks of
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """place: the name of what is spoken of. waits: what the user does to go on; empty for a press of Next."""
-
-    title: str
-    text: str
-    place: str
-    waits: Waits = ""
-
-
-STEPS = (
-    Step(
-        "Noise becomes a picture",
-        "This graph makes a picture out of noise, step by step. Each box does one part of the work, and wires carry "
-        "what it makes to the next one. Drag the empty canvas with the middle button to look around; the wheel zooms.",
-        "canvas",
-    ),
-    Step(
-        "Say what you want",
-        'Click the prompt and write one of your own, for example "a blue car on a beach". The model that '
-        "comes with the program knows 220 things; its card in models/starter lists them.",
-        "prompt",
-        "prompt",
-    ),
-    Step(
-        "Run it",
-        "Press Run. The boxes light up one after the other, and the picture forms while you watch.",
-        "run",
-        "run",
-    ),
-    Step(
-        "Turn a number",
-        "Live is on now: drag the guidance scale or the steps sideways, and the picture follows your hand. Guidance "
-        "says how closely it keeps to the prompt; more steps make it cleaner.",
-        "number",
-        "number",
-    ),
-    Step("Keep it", "Live shows pictures and saves none. Press Run once more: this one is saved.", "run", "run"),
-    Step(
-        "That is your first own picture",
-        "It lies in the Gallery with all its settings: any picture can give its graph back. File, New from template "
-        "has more to try, and the learn workflows show every part of diffusion by itself.",
-        "preview",
-    ),
-)
 
 
 def tour_places(window: Shell) -> dict[str, Callable[[], QRect | None]]:
@@ -96,18 +47,21 @@ def tour_places(window: Shell) -> dict[str, Callable[[], QRect | None]]:
         place = canvas.state.view.rect_to_screen(item.rect).toRect() & canvas.rect()
         return place.translated(canvas.mapTo(window, QPoint())) if place.isValid() else None
 
+    spoken_of = {step.parameter for step in window.document.registry.domain.tour}
     return {
         "run": lambda: widget(window.toolbar.widgetForAction(window.actions_by_id["run.all"])),
-        "prompt": lambda: node(lambda spec: spec.get(Multiline) is not None),
-        "number": lambda: node(lambda spec: spec.name == "guidance_scale"),
+        "text": lambda: node(lambda spec: spec.get(Multiline) is not None),
+        "number": lambda: node(lambda spec: spec.name in spoken_of),
         "preview": lambda: widget(window.preview),
     }
 
 
-def take_tour(window: Shell) -> Tour:
-    """Lead to the user's first own picture, in the document that is shown."""
+def take_tour(window: Shell) -> Tour | None:
+    """Lead to the user's first own picture, in the document that is shown. None: the nodes have no tour."""
     for other in window.findChildren(Tour):
         other.end()
+    if not window.document.registry.domain.tour:
+        return None
     window.actions_by_id["view.app"].setChecked(False)
     window.docks.show("Preview")
     tour = Tour(window, window.document, window.runs, tour_places(window))
@@ -130,6 +84,7 @@ class Tour(QObject):
     ) -> None:
         super().__init__(host)
         self.host, self.document, self.runs, self.places = host, document, runs, places
+        self.steps = document.registry.domain.tour
         self.index = -1
         self._began = False  # the run that this step waits for
         self._seen = document.graph
@@ -147,8 +102,8 @@ class Tour(QObject):
         app.focusChanged.connect(self._focus_changed)
 
     @property
-    def step(self) -> Step:
-        return STEPS[self.index]
+    def step(self) -> TourStep:
+        return self.steps[self.index]
 
     def start(self) -> None:
         self.live.emit(False)
@@ -156,15 +111,15 @@ class Tour(QObject):
 
     def advance(self) -> None:
         """Show the next step; after the last the tour ends."""
-        if self.index + 1 == len(STEPS):
+        if self.index + 1 == len(self.steps):
             self.end()
             return
         self.index += 1
         self._began = False
         if self.step.waits == "number":
             self.live.emit(True)
-        last = self.index + 1 == len(STEPS)
-        self.card.show_step(self.step, f"{self.index + 1} of {len(STEPS)}", "Done" if last else "Next")
+        last = self.index + 1 == len(self.steps)
+        self.card.show_step(self.step, f"{self.index + 1} of {len(self.steps)}", "Done" if last else "Next")
         self.place()
         self.card.setFocus()  # or else it would go with Next to any field, which the next key would change
 
@@ -185,7 +140,7 @@ class Tour(QObject):
         self.ring.surround(None if typing else spot)  # it would run through what is typed
         self.card.fit()
         # An editor over a node may be larger than the node: the card keeps out of what is typed.
-        kept = spot.adjusted(0, 0, EDITOR.width(), EDITOR.height()) if spot and self.step.waits == "prompt" else spot
+        kept = spot.adjusted(0, 0, EDITOR.width(), EDITOR.height()) if spot and self.step.waits == "text" else spot
         self.card.move(beside(kept, self.card.size().width(), self.card.size().height(), self.host.rect()))
         self.ring.raise_()
         self.card.raise_()
@@ -206,10 +161,10 @@ class Tour(QObject):
     def _edited(self, change: Diff) -> None:
         before, self._seen = self._seen, self.document.graph
         waits = self.step.waits if self.index >= 0 else ""
-        for id in change.changed if waits in ("prompt", "number") else ():
+        for id in change.changed if waits in ("text", "number") else ():
             old, new = before.nodes[id].params, self.document.graph.nodes[id].params
             touched = (spec for spec in self.document.type_of(id).inputs if old.get(spec.name) != new.get(spec.name))
-            if any((spec.get(Multiline) is not None) == (waits == "prompt") for spec in touched):
+            if any((spec.get(Multiline) is not None) == (waits == "text") for spec in touched):
                 self.card.let_go_on()
 
     def app_shown(self, on: bool) -> None:
@@ -219,7 +174,7 @@ class Tour(QObject):
 
     def run_pressed(self) -> None:
         """The user started a run; live ones do not count."""
-        if self.step.waits == "prompt" and self.card.next.isVisible():
+        if self.step.waits == "text" and self.card.next.isVisible():
             self.advance()
         self._began = self.step.waits == "run"
 
@@ -280,7 +235,7 @@ class Card(QFrame):
         column.addWidget(self.text)
         column.addLayout(row)
 
-    def show_step(self, step: Step, count: str, next: str) -> None:
+    def show_step(self, step: TourStep, count: str, next: str) -> None:
         """A step that waits for the user has no Next until it is done."""
         self.title.setText(step.title)
         self.text.setText(step.text)

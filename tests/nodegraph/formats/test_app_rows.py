@@ -23,7 +23,8 @@ def test_what_is_gone_or_makes_no_sense_is_left_out():
 
 
 def test_the_suggestion_has_the_prompts_the_usual_numbers_and_the_picture():
-    app = suggested(GRAPH, discover("nodes").get)
+    registry = discover("nodes")
+    app = suggested(GRAPH, registry.get, registry.domain.usual)
     assert app.inputs[0] == Port("positive", "text")
     assert {Port("scheduler", "steps"), Port("denoise", "guidance_scale"), Port("noise", "seed")} <= {*app.inputs}
     assert app.outputs == ("save",)

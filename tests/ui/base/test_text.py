@@ -3,7 +3,7 @@ import inspect
 import pytest
 
 from nodegraph.node import Input, Range
-from ui.base.text import duration, label, parameter_help, value_text
+from ui.base.text import duration, label, learn, parameter_help, value_text
 
 
 @pytest.mark.parametrize(
@@ -43,4 +43,10 @@ def test_a_zero_that_stands_for_something_else_says_so():
 
 
 def test_a_name_is_written_for_people():
-    assert [label(n) for n in ("guidance_scale", "vae", "state_2")] == ["Guidance scale", "VAE", "State 2"]
+    assert [label(n) for n in ("light_scale", "rgb", "state_2")] == ["Light scale", "RGB", "State 2"]
+
+
+def test_what_people_write_in_capitals_is_learned_from_the_nodes():
+    assert label("zzz_box") == "Zzz box"
+    learn({"zzz": "ZzZ"})
+    assert label("zzz_box") == "ZzZ box"

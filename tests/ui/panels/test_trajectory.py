@@ -9,9 +9,9 @@ from PySide6.QtTest import QTest
 
 from nodegraph.formats import workflow
 from nodegraph.formats.package import discover
-from nodegraph.graph import set_param
+from nodegraph.graph import Port, set_param
 from nodegraph.running.messages import Finished
-from tests.ui.engines import LONG, Desk, loop
+from tests.ui.engines import LONG, Desk, climb, loop
 from ui.panels.trajectory import TrajectoryPanel
 
 WORKFLOW = Path(__file__).parents[3] / "workflows" / "text_to_image.json"
@@ -82,6 +82,21 @@ def test_a_step_that_is_looked_at_stays_while_another_run_goes_on(toys: Trajecto
     toys.document.edit("Rounds", set_param, "begin", "count", 6)
     toys.runner.run()
     qtbot.waitUntil(lambda: toys.slider.value() == 6, timeout=LONG)
+
+
+def test_steps_of_another_domain_are_told_and_set_in_its_own_words(desk: Desk, qtbot):
+    runner = desk.open(climb(3))
+    panel = TrajectoryPanel(runner.document, runner.runs, runner)
+    qtbot.addWidget(panel)
+    panel.show()
+    runner.run()
+    qtbot.waitUntil(lambda: runner.runs.outcome.startswith("Done"), timeout=LONG)
+    assert re.fullmatch(r"Step 3 of 3  ·  at 3 feet  ·  took .+ m?s", panel.caption.text())
+    assert [*panel.editors] == [Port("carry", "push")]
+    QTest.keyClick(panel.slider, Qt.Key.Key_Home)
+    QTest.mouseClick(panel.decode, Qt.MouseButton.LeftButton)
+    added = {node.type for node in runner.document.graph.nodes.values()}
+    assert added >= {"toy.saw", "toy.unlock"}
 
 
 def test_steps_are_scrubbed_with_the_keyboard_and_branched_off(panel: TrajectoryPanel, qtbot):

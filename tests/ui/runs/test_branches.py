@@ -9,13 +9,16 @@ import pytest
 from nodegraph.editing.grouping import ungroup
 from nodegraph.formats import workflow
 from nodegraph.formats.package import discover
-from nodegraph.graph import Graph, Port, set_param
+from nodegraph.graph import Graph, Port, disconnect, set_param
 from nodegraph.group_type import document_types
 from nodegraph.planning.plan import plan
+from tests.ui.engines import climb
+from ui.base.text import learn
 from ui.runs.branches import continue_from, decode_here, find_loop
 
 WORKFLOWS = Path(__file__).parents[3] / "workflows"
 REGISTRY = discover("nodes")
+WAY = REGISTRY.domain.branching
 STEP, GROUP_STEP = "step", "denoise/step"
 TOP = 2000.0
 
@@ -48,7 +51,7 @@ BOTH = pytest.mark.parametrize(("make", "node"), [(grouped, GROUP_STEP), (opened
 @BOTH
 def test_decoding_a_step_computes_no_step_again(make, node):
     graph = make()
-    after, shown = decode_here(graph, find_loop(graph, type_of(graph), node), 3, TOP)
+    after, shown = decode_here(graph, find_loop(graph, type_of(graph), WAY, node), 3, TOP)
     before = steps(graph, "save")
     assert steps(after, shown) == {key: round for key, round in before.items() if round <= (3,)}
 
@@ -56,7 +59,7 @@ def test_decoding_a_step_computes_no_step_again(make, node):
 @BOTH
 def test_going_on_reuses_the_steps_before_and_does_the_others_anew(make, node):
     graph = make()
-    loop = find_loop(graph, type_of(graph), node)
+    loop = find_loop(graph, type_of(graph), WAY, node)
     port = Port("denoise" if node == GROUP_STEP else STEP, "guidance_scale")
     after, shown = continue_from(graph, loop, 1, 6, {port: 1.0}, TOP)
     before, now = steps(graph, "save"), steps(after, shown)
@@ -69,7 +72,7 @@ def test_going_on_reuses_the_steps_before_and_does_the_others_anew(make, node):
 @BOTH
 def test_a_branch_leaves_what_is_there_as_it_is(make, node):
     graph = make()
-    after, _ = decode_here(graph, find_loop(graph, type_of(graph), node), 2, TOP)
+    after, _ = decode_here(graph, find_loop(graph, type_of(graph), WAY, node), 2, TOP)
     assert {id: after.nodes[id] for id in graph.nodes} == dict(graph.nodes)
     assert graph.links.items() <= after.links.items()
 
@@ -77,7 +80,7 @@ def test_a_branch_leaves_what_is_there_as_it_is(make, node):
 @BOTH
 def test_what_is_decoded_is_what_the_step_shows(make, node):
     graph = make()
-    after, shown = decode_here(graph, find_loop(graph, type_of(graph), node), 3, TOP)
+    after, shown = decode_here(graph, find_loop(graph, type_of(graph), WAY, node), 3, TOP)
     planned = plan(after, REGISTRY, [shown])
     (decode,) = (call for call in planned.calls.values() if call.type.id == "vae.decode")
     assert planned.calls[decode.args["latent"].key].iteration == (3,)
@@ -87,7 +90,7 @@ def test_what_is_decoded_is_what_the_step_shows(make, node):
 @BOTH
 def test_nodes_of_an_earlier_branch_are_used_again(make, node):
     graph = make()
-    loop = find_loop(graph, type_of(graph), node)
+    loop = find_loop(graph, type_of(graph), WAY, node)
     port = Port("denoise" if node == GROUP_STEP else STEP, "guidance_scale")
     decoded, shown = decode_here(graph, loop, 2, TOP)
     assert decode_here(decoded, loop, 2, TOP) == (decoded, shown)
@@ -103,7 +106,7 @@ def test_nodes_of_an_earlier_branch_are_used_again(make, node):
 @BOTH
 def test_new_nodes_lie_in_a_row_of_their_own(make, node):
     graph = make()
-    after, _ = continue_from(graph, find_loop(graph, type_of(graph), node), 2, 6, {}, TOP)
+    after, _ = continue_from(graph, find_loop(graph, type_of(graph), WAY, node), 2, 6, {}, TOP)
     new = [n.pos for id, n in after.nodes.items() if id not in graph.nodes]
     assert min(y for _, y in new) == TOP
     assert all(abs(x - a) >= 220 for (x, _), (a, _) in combinations(new, 2))
@@ -112,21 +115,22 @@ def test_new_nodes_lie_in_a_row_of_their_own(make, node):
 def test_after_the_last_step_there_is_nothing_to_go_on_with():
     graph = grouped()
     with pytest.raises(ValueError, match="nothing left"):
-        continue_from(graph, find_loop(graph, type_of(graph), GROUP_STEP), 5, 6, {}, TOP)
+        continue_from(graph, find_loop(graph, type_of(graph), WAY, GROUP_STEP), 5, 6, {}, TOP)
 
 
 def test_without_a_vae_nothing_can_be_decoded():
     graph = grouped()
+    learn(REGISTRY.domain.acronyms)  # as the window does
     bare = replace(graph, links={dst: src for dst, src in graph.links.items() if dst.socket != "vae"})
     with pytest.raises(ValueError, match="no VAE"):
-        decode_here(bare, find_loop(bare, type_of(bare), GROUP_STEP), 2, TOP)
+        decode_here(bare, find_loop(bare, type_of(bare), WAY, GROUP_STEP), 2, TOP)
 
 
 @pytest.mark.parametrize("node", ["save", "outer/denoise/step", "gone/step"])
 def test_what_is_no_loop_is_refused(node: str):
     graph = grouped()
     with pytest.raises(ValueError, match=r"no repeat zone|too deep"):
-        find_loop(graph, type_of(graph), node)
+        find_loop(graph, type_of(graph), WAY, node)
 
 
 def test_a_group_that_does_not_pass_on_the_picture_says_what_it_lacks():
@@ -134,4 +138,21 @@ def test_a_group_that_does_not_pass_on_the_picture_says_what_it_lacks():
     shipped = REGISTRY["group:Denoise"].group
     own = replace(graph, groups={"Denoise": replace(shipped, outputs=("latent",))})
     with pytest.raises(ValueError, match="no output 'denoised'"):
-        find_loop(own, type_of(own), GROUP_STEP)
+        find_loop(own, type_of(own), WAY, GROUP_STEP)
+
+
+def test_nodes_of_another_domain_are_branched_off_in_their_own_words():
+    registry = discover("tests.toy_nodes")
+    graph = climb(4)
+    way = registry.domain.branching
+    loop = find_loop(graph, registry.get, way, "carry")
+    seen, shown = decode_here(graph, loop, 1, TOP)
+    further, end = continue_from(seen, loop, 1, 4, {Port("carry", "push"): 5.0}, TOP)
+    added = [node.type for id, node in further.nodes.items() if id not in graph.nodes]
+    assert {*added} - {"repeat.begin", "repeat.end", "toy.rung", "toy.carry"} == {"toy.saw", "toy.unlock", "toy.show"}
+    planned = plan(further, registry, [shown, end])
+    assert planned.problems == ()
+    heights = [call.args["height"] for call in planned.calls.values() if call.type.id == "toy.carry"]
+    assert heights == [1.0, 2.0, 3.0, 4.0]
+    with pytest.raises(ValueError, match="no Opener in this graph to decode with"):
+        decode_here(disconnect(graph, Port("unlock", "opener")), loop, 1, TOP)

@@ -9,9 +9,9 @@ from PySide6.QtWidgets import QLineEdit, QWidget
 from nodegraph.running.messages import Idle
 from ui.documents.document import Document
 from ui.runs.run_state import RunState
-from ui.window.tour import STEPS, Tour, beside
+from ui.window.tour import Tour, beside
 
-SPOTS = {"canvas": None, "run": QRect(700, 10, 60, 30), "prompt": QRect(500, 100, 250, 80)}
+SPOTS = {"canvas": None, "run": QRect(700, 10, 60, 30), "text": QRect(500, 100, 250, 80)}
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_a_run_that_was_asked_for_leads_on(tour: Tour, runs: RunState):
 
 
 def test_a_run_right_after_the_prompt_counts(tour: Tour, document: Document, runs: RunState):
-    go_to(tour, "prompt")
+    go_to(tour, "text")
     document.set_param("settings", "text", "a fox")
     tour.run_pressed()
     run(runs)
@@ -77,7 +77,7 @@ def test_without_the_tour_all_is_live(qtbot, tour: Tour):
 
 
 def test_only_an_edit_of_a_prompt_lets_one_go_on_from_the_prompt(tour: Tour, document: Document):
-    go_to(tour, "prompt")
+    go_to(tour, "text")
     document.set_param("settings", "count", 5)
     assert not tour.card.next.isVisible()
     document.set_param("settings", "text", "a fox")
@@ -96,7 +96,7 @@ def test_next_hands_the_keyboard_to_no_field_of_the_window(qtbot, tour: Tour):
 
 
 def test_letting_go_on_leaves_the_keyboard_where_one_types(qtbot, tour: Tour, document: Document):
-    go_to(tour, "prompt")
+    go_to(tour, "text")
     field = QLineEdit(tour.host)
     field.show()
     tour.host.activateWindow()
@@ -108,7 +108,7 @@ def test_letting_go_on_leaves_the_keyboard_where_one_types(qtbot, tour: Tour, do
 
 
 def test_no_step_is_cut(tour: Tour):
-    while tour.index + 1 < len(STEPS):
+    while tour.index + 1 < len(tour.steps):
         tour.advance()
         assert tour.card.text.height() >= tour.card.text.heightForWidth(tour.card.text.width())
 
@@ -133,7 +133,7 @@ def test_the_tour_can_be_left_when_its_document_is_closed(qtbot, tour: Tour, doc
 
 
 def test_the_tour_ends_after_its_last_step(qtbot, tour: Tour):
-    while tour.index + 1 < len(STEPS):
+    while tour.index + 1 < len(tour.steps):
         tour.advance()
     with qtbot.waitSignal(tour.ended):
         press_next(tour)

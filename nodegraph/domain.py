@@ -1,0 +1,95 @@
+"""What an editor is told of a package's domain: plain words beside the node types.
+
+The editor knows nodes, loops and pictures, and no more. Where it helps with what the nodes are for, it goes by this:
+to cut a loop in two, to suggest a form, to write names as people do, to lead a newcomer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+
+class Slice(NamedTuple):
+    """The node type that cuts a schedule: the steps from `start` up to `end`, which is not included.
+
+    schedule: its input and its output. rounds: its output that says how many steps are left.
+    """
+
+    type: str
+    schedule: str
+    start: str
+    end: str
+    rounds: str
+
+
+class Decode(NamedTuple):
+    """The node type that makes what can be shown of what steps work on.
+
+    by: its input for what that takes, which is linked to whatever is linked to an input of this name already.
+    """
+
+    type: str
+    takes: str
+    by: str
+    gives: str
+
+
+class Show(NamedTuple):
+    """The node type that shows."""
+
+    type: str
+    takes: str
+
+
+@dataclass(frozen=True, slots=True)
+class Branching:
+    """How a loop that follows a schedule is cut after a step.
+
+    entry: the input of a group that takes what its steps work on. schedule: the input of whatever takes the schedule.
+    history: the socket through which a group takes and passes on what else steps remember. settings: the parameters
+    that a person may want to be different from a step on.
+    """
+
+    entry: str
+    schedule: str
+    history: str
+    settings: tuple[str, ...]
+    slice: Slice
+    decode: Decode
+    show: Show
+
+
+@dataclass(frozen=True, slots=True)
+class TourStep:
+    """place: what is spoken of. waits: what the user does to go on; empty for a press of Next.
+
+    parameter: the one that is spoken of at the place "number".
+    """
+
+    title: str
+    text: str
+    place: Literal["canvas", "run", "text", "number", "preview"]
+    waits: Literal["", "run", "text", "number"] = ""
+    parameter: str = ""
+
+
+def _nothing(values: Mapping[str, Any]) -> tuple[str, ...]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A package's own is its `DOMAIN`.
+
+    branching: None where no loop is cut. describe_step: what people call the place of a step within its loop, from its
+    plain arguments; nothing for a step of another kind. usual: parameters that people turn in nearly every workflow.
+    acronyms: words of names as they are written. tour: through the first workflow.
+    """
+
+    branching: Branching | None = None
+    describe_step: Callable[[Mapping[str, Any]], tuple[str, ...]] = _nothing
+    usual: tuple[str, ...] = ()
+    acronyms: Mapping[str, str] = field(default_factory=dict[str, str])
+    tour: tuple[TourStep, ...] = ()

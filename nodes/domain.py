@@ -1,0 +1,80 @@
+"""What the editor is told of diffusion; see `nodegraph.domain`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nodegraph.domain import Branching, Decode, Domain, Show, Slice, TourStep
+from nodes.types import Model
+
+
+def _place_of_step(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """ "σ 14.6 → 9.72", and the timesteps where the model is known."""
+    sigma, after = values.get("sigma"), values.get("sigma_next")
+    if not isinstance(sigma, int | float):
+        return ()
+    levels = [sigma, after] if isinstance(after, int | float) else [sigma]
+    words = [f"σ {' → '.join(f'{level:.3g}' for level in levels)}"]
+    model = values.get("model")
+    if isinstance(model, Model):
+        words.append(f"timestep {' → '.join(f'{model.timestep(level):.0f}' for level in levels)}")
+    return tuple(words)
+
+
+DOMAIN = Domain(
+    branching=Branching(
+        entry="latent",
+        schedule="sigmas",
+        history="history",
+        settings=("guidance_scale", "solver"),
+        slice=Slice("schedule.slice", schedule="sigmas", start="start", end="end", rounds="steps"),
+        decode=Decode("vae.decode", takes="latent", by="vae", gives="image"),
+        show=Show("output.preview", takes="image"),
+    ),
+    describe_step=_place_of_step,
+    usual=("steps", "guidance_scale"),
+    acronyms={"vae": "VAE", "lora": "LoRA", "cfg": "CFG", "controlnet": "ControlNet"},
+    tour=(
+        TourStep(
+            "Noise becomes a picture",
+            "This graph makes a picture out of noise, step by step. Each box does one part of the work, and wires "
+            "carry what it makes to the next one. Drag the empty canvas with the middle button to look around; the "
+            "wheel zooms.",
+            "canvas",
+        ),
+        TourStep(
+            "Say what you want",
+            'Click the prompt and write one of your own, for example "a blue car on a beach". The model that '
+            "comes with the program knows 220 things; its card in models/starter lists them.",
+            "text",
+            "text",
+        ),
+        TourStep(
+            "Run it",
+            "Press Run. The boxes light up one after the other, and the picture forms while you watch.",
+            "run",
+            "run",
+        ),
+        TourStep(
+            "Turn a number",
+            "Live is on now: drag the guidance scale or the steps sideways, and the picture follows your hand. "
+            "Guidance says how closely it keeps to the prompt; more steps make it cleaner.",
+            "number",
+            "number",
+            parameter="guidance_scale",
+        ),
+        TourStep(
+            "Keep it",
+            "Live shows pictures and saves none. Press Run once more: this one is saved.",
+            "run",
+            "run",
+        ),
+        TourStep(
+            "That is your first own picture",
+            "It lies in the Gallery with all its settings: any picture can give its graph back. File, New from "
+            "template has more to try, and the learn workflows show every part of diffusion by itself.",
+            "preview",
+        ),
+    ),
+)
