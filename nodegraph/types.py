@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -26,6 +26,7 @@ class SocketStyle:
     label: str
     color: str  # "#rrggbb"
     plain: bool
+    pictured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,8 @@ PREVIEW_SIDE, FULL_SIDE = 512, 4096
 """How large a picture is at most, in pixels: one that comes by itself, and one that is asked for."""
 
 
-@runtime_checkable
-class Previewable(Protocol):
-    """A value that can show itself. max_side: what the picture measures at most, in pixels."""
-
-    def preview(self, max_side: int = PREVIEW_SIDE) -> Picture | None: ...
+Preview = Callable[[Any, int], Picture | None]
+"""(value, max_side): how a value looks, at most so many pixels along a side; None when there is nothing to see."""
 
 
 STYLES: dict[Any, SocketStyle] = {
@@ -57,15 +55,17 @@ STYLES: dict[Any, SocketStyle] = {
 }
 
 
-def socket_type(*, color: str, label: str | None = None, plain: bool = False) -> Callable[[type[T]], type[T]]:
+def socket_type(
+    *, color: str, label: str | None = None, plain: bool = False, pictured: bool = False
+) -> Callable[[type[T]], type[T]]:
     """Class decorator: values of this class may travel on a link.
 
     plain: the class is a frozen dataclass of plain values, equal values have equal `repr`s, and making
-    one is instant.
+    one is instant. pictured: the `preview` of the package shows what its values look like.
     """
 
     def register(cls: type[T]) -> type[T]:
-        STYLES[cls] = SocketStyle(label or cls.__name__, color, plain)
+        STYLES[cls] = SocketStyle(label or cls.__name__, color, plain, pictured)
         return cls
 
     return register
@@ -85,6 +85,11 @@ def type_name(tp: Any) -> str:
 
 def is_plain(tp: Any) -> bool:
     return style(tp).plain
+
+
+def is_pictured(tp: Any) -> bool:
+    """Whether values of this type can be looked at; lists cannot."""
+    return style(tp).pictured
 
 
 def accepts(dst: Any, src: Any) -> bool:

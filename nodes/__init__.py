@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nodegraph.running.messages import Holding
+from nodegraph.types import Picture
 
 LIBRARY_SETTINGS = {
     # Without this, each file a library looks for on its hub costs half a minute of retries when there is no network.
@@ -44,6 +45,13 @@ def complaint(outputs: Mapping[str, Any], given: Mapping[str, Any]) -> str | Non
     from nodes.backend import finite
 
     return finite.complaint(outputs, given)
+
+
+def preview(value: Any, max_side: int) -> Picture | None:
+    """What a latent, a picture or a mask looks like, at most so many pixels along a side."""
+    from nodes.backend import previews
+
+    return previews.preview(value, max_side)
 
 
 def codec() -> Any:

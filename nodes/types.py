@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from nodegraph.planning.fingerprints import Changed, FromFiles, of_file
-from nodegraph.types import PREVIEW_SIDE, Picture, socket_type
+from nodegraph.types import socket_type
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -90,12 +90,6 @@ class Model:
     noise_schedule: NoiseSchedule
     loras: tuple[Lora, ...] = ()
 
-    def timestep(self, sigma: float) -> float:
-        """The model's own index of a noise level, between integers too; see `nodes.backend.schedules`."""
-        from nodes.backend.schedules import timestep_at
-
-        return timestep_at(self.noise_schedule, sigma)
-
 
 @socket_type(color="#ffd500", label="Text encoder", plain=True)
 @dataclass(frozen=True, slots=True)
@@ -158,7 +152,7 @@ class Control:
     hints: tuple[Hint, ...]
 
 
-@socket_type(color="#ff9cf9")
+@socket_type(color="#ff9cf9", pictured=True)
 @dataclass(frozen=True, slots=True)
 class Latent:
     """A picture in the autoencoder's space, scaled to about unit variance. factor: pixels per latent pixel.
@@ -172,32 +166,17 @@ class Latent:
     vae: Vae | None = None
     batch_index: int = 0
 
-    def preview(self, max_side: int = PREVIEW_SIDE) -> Picture | None:
-        from nodes.backend.previews import latent_picture
 
-        return latent_picture(self.samples, self.vae, max_side)
-
-
-@socket_type(color="#64b5f6")
+@socket_type(color="#64b5f6", pictured=True)
 @dataclass(frozen=True, slots=True)
 class Image:
     pixels: Tensor  # [batch, 3, height, width], float32 in 0..1
 
-    def preview(self, max_side: int = PREVIEW_SIDE) -> Picture | None:
-        from nodes.backend.previews import image_picture
 
-        return image_picture(self.pixels, max_side)
-
-
-@socket_type(color="#81c784")
+@socket_type(color="#81c784", pictured=True)
 @dataclass(frozen=True, slots=True)
 class Mask:
     weight: Tensor  # [batch, 1, height, width], 1 = regenerate
-
-    def preview(self, max_side: int = PREVIEW_SIDE) -> Picture | None:
-        from nodes.backend.previews import image_picture
-
-        return image_picture(self.weight.expand(-1, 3, -1, -1), max_side)
 
 
 @socket_type(color="#c0a080")

@@ -22,6 +22,7 @@ from nodegraph.registry import Registry
 from nodegraph.running.cache import Cache
 from nodegraph.running.executor import execute
 from nodegraph.running.messages import Event, Failed
+from nodes.backend import previews
 
 LESSONS = Path("workflows/learn")
 PAGE = Path("docs/learn.md")
@@ -71,7 +72,7 @@ def picture(path: Path, registry: Registry) -> Pillow.Image:
     values = cache.get(made.keys[shown])
     if values is None:
         raise RuntimeError(f"{path} did not run: {made.problems}")
-    preview = values[0].preview()
+    preview = previews.preview(values[0])
     return fitted(Pillow.frombytes("RGB", (preview.width, preview.height), preview.rgb))
 
 

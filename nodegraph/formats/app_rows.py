@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from nodegraph.graph import Graph, Port
 from nodegraph.node import Multiline, NodeType, Seed, TypeOf
+from nodegraph.types import is_pictured
 
 FIELD = "app"
 
@@ -44,7 +45,7 @@ def set_app(graph: Graph, app: App) -> Graph:
 
 def shows_picture(type: NodeType) -> bool:
     """Whether nodes of this type show a picture: of what they make, or, where they make nothing, of what they take."""
-    return any(hasattr(socket.type, "preview") for socket in type.outputs or type.inputs)
+    return any(is_pictured(socket.type) for socket in type.outputs or type.inputs)
 
 
 def suggested(graph: Graph, type_of: TypeOf, usual: Collection[str] = ()) -> App:

@@ -27,7 +27,7 @@ from nodegraph.formats.package import discover
 from nodegraph.graph import Graph
 from nodegraph.planning.plan import Plan, Planner
 from nodegraph.running.cache import Cache, DiskCache
-from nodegraph.running.executor import Complaint, execute, own_preview
+from nodegraph.running.executor import Complaint, execute, pictured
 from nodegraph.running.messages import (
     Began,
     Event,
@@ -46,6 +46,7 @@ from nodegraph.running.messages import (
     Source,
     Warned,
 )
+from nodegraph.types import Preview
 
 DISK_BYTES = 4 << 30
 PLANNING_SECONDS = 0.05
@@ -90,10 +91,11 @@ class Engine:
     """What one process keeps from run to run: node types, plans and results.
 
     The package may offer these functions: `environment(device)`, a text for what changes bits; `codec()`, which writes
-    results to disk; `complaint(outputs, arguments)`, why a result must not be passed on; `configure(device)`, which
-    loads what computing needs; `models()`, the Holdings in memory, and `free(id)`, which forgets one. Its
-    `LIBRARY_SETTINGS` go into the environment, unless the user has set them, before any of its modules is imported.
-    Raises ValueError or ImportError when the package or the device is not there.
+    results to disk; `complaint(outputs, arguments)`, why a result must not be passed on; `preview(value, max_side)`,
+    what a value of a pictured type looks like; `configure(device)`, which loads what computing needs; `models()`, the
+    Holdings in memory, and `free(id)`, which forgets one. Its `LIBRARY_SETTINGS` go into the environment, unless the
+    user has set them, before any of its modules is imported. Raises ValueError or ImportError when the package or the
+    device is not there.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -110,6 +112,7 @@ class Engine:
             disk = DiskCache(Path(settings.cache), DISK_BYTES, self._package.codec())
         self.cache = Cache(settings.memory_bytes, disk)
         self._complaint: Complaint = getattr(self._package, "complaint", lambda outputs, given: None)
+        self._preview: Preview = getattr(self._package, "preview", lambda value, max_side: None)
         self._planner = Planner(self.registry, self.environment)
         self._written: dict[str, list[str]] = {}  # files, by the key of the sink that wrote them
 
@@ -157,6 +160,7 @@ class Engine:
             workflow=text,
             out_dir=self._settings.out_dir,
             complaint=self._complaint,
+            preview=self._preview,
         )
 
     def look(self, key: str, source: Source, max_side: int) -> Seen | None:
@@ -165,8 +169,8 @@ class Engine:
         outputs = self.cache.get(result)
         if outputs is None:
             return None
-        preview = own_preview(outputs, output)
-        return Seen(key, preview(max_side) if preview else None, max_side)
+        shown = pictured(outputs, output)
+        return Seen(key, None if shown is None else self._preview(shown, max_side), max_side)
 
     def memory(self) -> Memory:
         models: tuple[Holding, ...] = self._package.models() if hasattr(self._package, "models") else ()

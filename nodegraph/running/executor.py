@@ -17,7 +17,7 @@ from nodegraph.planning.keys import Ref, refs
 from nodegraph.planning.plan import Call, Plan
 from nodegraph.running.cache import Cache
 from nodegraph.running.messages import Event, Failed, Finished, Idle, Planned, Progress, Saved, Started
-from nodegraph.types import Picture, Previewable, accepts, type_of
+from nodegraph.types import PREVIEW_SIDE, Picture, Preview, accepts, is_pictured, type_of
 
 EVENT_SECONDS = 1 / 30
 """Progress reports and previews closer together than this are left out: nobody sees them."""
@@ -27,7 +27,7 @@ PICTURE_SHARE, PICTURE_ADVANCE = 0.1, 0.05
 them is left for the last picture of each node."""
 
 Emit = Callable[[Event], None]
-Preview = Callable[[], Picture | None]
+Look = Callable[[], Picture | None]
 Complaint = Callable[[Mapping[str, Any], Mapping[str, Any]], str | None]
 """(outputs, arguments) of a call that was made: why its results must not be passed on; None when they may."""
 
@@ -45,18 +45,19 @@ def execute(
     workflow: str = "",
     out_dir: str = "output",
     complaint: Complaint = lambda outputs, given: None,
+    preview: Preview = lambda value, max_side: None,
 ) -> Idle:
     """Run what the targets need, each as early as its own chain allows; a failed call fails only what depends on it.
 
     wanted: asked at every progress report of the running call, which is given up when its key is wanted no more.
     stop: asked between calls. effects: see `nodegraph.running.messages.Run`. written: the files that a sink wrote in
     earlier runs, by its key, kept up to date: one whose files are still there does not act again. workflow, out_dir:
-    for sinks (see Context). complaint: fails a call whose results are not sound. Results go into the cache as they
-    come, so a stopped run goes on where it stopped.
+    for sinks (see Context). complaint: fails a call whose results are not sound. preview: shows values of the types
+    that can be looked at. Results go into the cache as they come, so a stopped run goes on where it stopped.
     """
     written = {} if written is None else written
     sinks = _Sinks(effects, written, workflow, out_dir)
-    return _Run(plan, cache, emit, wanted, sinks, complaint).execute(targets, stop)
+    return _Run(plan, cache, emit, wanted, sinks, complaint, preview).execute(targets, stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +77,17 @@ class _Sinks:
 
 class _Run:
     def __init__(
-        self, plan: Plan, cache: Cache, emit: Emit, wanted: Callable[[str], bool], sinks: _Sinks, complaint: Complaint
+        self,
+        plan: Plan,
+        cache: Cache,
+        emit: Emit,
+        wanted: Callable[[str], bool],
+        sinks: _Sinks,
+        complaint: Complaint,
+        preview: Preview,
     ) -> None:
         self.plan, self.cache, self.emit, self.wanted, self.sinks = plan, cache, emit, wanted, sinks
-        self.complaint = complaint
+        self.complaint, self.preview = complaint, preview
         self.held: dict[str, tuple[Any, ...]] = {}  # results that a later call takes
         self.takes: dict[str, list[Ref]] = {}  # of the calls to run, what they take
         self.absent: set[str] = set()  # results that failed, or are left out, and those that take them
@@ -201,7 +209,7 @@ class _Run:
                 self.cache.put(call.key, values, seconds)
             if call.key in self.uses:
                 self.held[call.key] = values
-        self._finished(call, seconds, False, values or tuple(args.values()), context.preview)
+        self._finished(call, seconds, False, values or tuple(args.values()), context.look)
 
     def _value(self, arg: Any) -> Any:
         if isinstance(arg, Ref):
@@ -218,18 +226,22 @@ class _Run:
                 self.held.pop(ref.key, None)
 
     def _finished(
-        self, call: Call, seconds: float, cached: bool, values: tuple[Any, ...], preview: Preview | None = None
+        self, call: Call, seconds: float, cached: bool, values: tuple[Any, ...], look: Look | None = None
     ) -> None:
-        picture = self._picture(call, preview or own_preview(values, call.type.output_index.get(call.type.shows)))
+        picture = self._picture(call, look or self._look(values, call.type.output_index.get(call.type.shows)))
         size = self.cache.size(call.key)
         self.emit(Finished(call.node, call.key, call.iteration, seconds, cached, picture, size))
         for node in self.plan.twins.get(call.key, ()):
             if node != call.node:
                 self.emit(Finished(node, call.key, call.iteration, 0.0, True, picture, size))
 
-    def _picture(self, call: Call, preview: Preview | None) -> Picture | None:
+    def _look(self, values: tuple[Any, ...], output: int | None) -> Look | None:
+        shown = pictured(values, output)
+        return None if shown is None else lambda: self.preview(shown, PREVIEW_SIDE)
+
+    def _picture(self, call: Call, look: Look | None) -> Picture | None:
         """None also when pictures have taken too much of the run's time."""
-        if preview is None:
+        if look is None:
             return None
         start = time.perf_counter()
         last = self.plan.keys.get(call.node) == call.key
@@ -237,7 +249,7 @@ class _Run:
         if call.key not in self.roots and self.picturing > advance + PICTURE_SHARE * (start - self.started):
             return None
         try:
-            picture = preview()
+            picture = look()
         except Exception as error:
             message, trace = explain(error)
             self.emit(Failed(call.node, f"the result cannot be shown: {message}", None, trace))
@@ -252,10 +264,10 @@ class _CallContext(Context):
     def __init__(self, run: _Run, call: Call) -> None:
         self._run, self._call = run, call
         self._first = True
-        self.preview: Preview | None = None  # that of the last report
+        self.look: Look | None = None  # that of the last report
         self.workflow, self.out_dir = run.sinks.workflow, run.sinks.out_dir
 
-    def progress(self, done: int, total: int, preview: Callable[[], Picture | None] | None = None) -> None:
+    def progress(self, done: int, total: int, preview: Look | None = None) -> None:
         run = self._run
         if not run.wanted(self._call.key):
             raise Cancelled
@@ -264,7 +276,7 @@ class _CallContext(Context):
             return
         picture = None
         if done >= total:
-            self.preview = preview  # shown with the result, which is about to come
+            self.look = preview  # shown with the result, which is about to come
         elif preview and now - run.pictured >= EVENT_SECONDS:
             picture = preview()
             run.pictured = time.perf_counter()
@@ -281,14 +293,13 @@ def _fit(values: tuple[Any, ...], type: NodeType) -> bool:
     return len(values) == len(type.outputs) and all(accepts(out.type, type_of(value)) for out, value in pairs)
 
 
-def own_preview(values: tuple[Any, ...], output: int | None = None) -> Callable[..., Picture | None] | None:
-    """Of that output; without, of the first value that can show itself. For a sink, the values are what it was given.
+def pictured(values: tuple[Any, ...], output: int | None = None) -> Any:
+    """That output, or without a number the first value, that can be looked at; None when there is none.
 
-    Returns the value's `preview` (see Previewable); None when there is nothing to show.
+    For a sink, the values are what it was given.
     """
     values = values if output is None else values[output : output + 1]
-    shown = next((value for value in values if isinstance(getattr(value, "preview", None), Callable)), None)
-    return cast(Previewable, shown).preview if shown is not None else None
+    return next((value for value in values if is_pictured(cast(Any, type(value)))), None)
 
 
 def _check_files(call: Call, values: tuple[Any, ...]) -> None:

@@ -11,7 +11,18 @@ from torch.nn.functional import interpolate, pad
 
 from nodegraph.types import PREVIEW_SIDE, Picture
 from nodes.backend import autoencoder, pool
-from nodes.types import Vae
+from nodes.types import Image, Latent, Mask, Vae
+
+
+def preview(value: Latent | Image | Mask, max_side: int = PREVIEW_SIDE) -> Picture:
+    """What a value looks like, at most so many pixels along a side."""
+    match value:
+        case Latent():
+            return latent_picture(value.samples, value.vae, max_side)
+        case Image():
+            return image_picture(value.pixels, max_side)
+        case Mask():
+            return image_picture(value.weight.expand(-1, 3, -1, -1), max_side)
 
 
 def latent_picture(samples: Tensor, vae: Vae | None = None, max_side: int = PREVIEW_SIDE) -> Picture:

@@ -14,18 +14,19 @@ from nodegraph.registry import node_types
 from nodegraph.running.cache import Cache
 from nodegraph.running.executor import execute
 from nodegraph.running.messages import Event, Idle
-from nodegraph.types import Picture, socket_type
+from nodegraph.types import PREVIEW_SIDE, Picture, socket_type
 
 
-@socket_type(color="#111111")
+@socket_type(color="#111111", pictured=True)
 @dataclass(frozen=True, slots=True)
 class Box:
     """No plain value: what makes one is a call."""
 
     value: float
 
-    def preview(self) -> Picture:
-        return Picture(1, 1, bytes([int(self.value) % 256] * 3))
+
+def preview(box: Box, max_side: int = PREVIEW_SIDE) -> Picture:
+    return Picture(1, 1, bytes([int(box.value) % 256] * 3))
 
 
 @socket_type(color="#222222")
@@ -117,7 +118,7 @@ def refuse(box: Box) -> Box:
 @node("toy.report")
 def report(ctx: Context, box: Box, parts: int = 10) -> Box:
     for part in range(parts):
-        ctx.progress(part + 1, parts, box.preview)
+        ctx.progress(part + 1, parts, lambda: preview(box))
     return box
 
 
@@ -207,7 +208,8 @@ def sentences(plan: Plan) -> list[tuple[str, str | None, str]]:
 def run(graph: Graph, *targets: str, cache: Cache | None = None, **options: Any) -> tuple[Idle, list[Event]]:
     events: list[Event] = []
     cache = Cache(1 << 20) if cache is None else cache
-    return execute(plan(graph, REGISTRY, targets), targets, cache, events.append, **options), events
+    made = plan(graph, REGISTRY, targets)
+    return execute(made, targets, cache, events.append, preview=preview, **options), events
 
 
 def result(graph: Graph, target: str) -> Any:

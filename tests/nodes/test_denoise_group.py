@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
+import nodes
 from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port, connect, set_param
 from nodegraph.node import Context
@@ -111,7 +112,8 @@ def run(graph: Graph, cache: Cache, events: list[Event] | None = None) -> tuple[
     """What `denoise` gives, and how many calls were run for it."""
     planned = plan(graph, REGISTRY, ["denoise"])
     assert not planned.problems
-    idle = execute(planned, ["denoise"], cache, (events if events is not None else []).append)
+    emit = (events if events is not None else []).append
+    idle = execute(planned, ["denoise"], cache, emit, preview=nodes.preview)
     (key,) = planned.roots("denoise")[:1]
     values = cache.get(key)
     assert values is not None

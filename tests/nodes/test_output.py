@@ -8,14 +8,18 @@ from pathlib import Path
 import pytest
 import torch
 
+import nodes
 from nodegraph.formats import png, workflow
 from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port, connect
 from nodegraph.node import Context
 from nodegraph.planning.plan import plan
+from nodegraph.running.cache import Cache
+from nodegraph.running.executor import execute
+from nodegraph.running.messages import Event, Finished
 from nodegraph.types import Picture
 from nodes.image import load
-from nodes.output import preview, save_image
+from nodes.output import save_image
 from nodes.types import Image
 from tests.nodegraph.test_text import NASTY
 
@@ -26,14 +30,9 @@ class Recorder(Context):
     def __init__(self, out_dir: Path, workflow: str = WORKFLOW) -> None:
         self.out_dir, self.workflow = str(out_dir), workflow
         self.paths: list[Path] = []
-        self.pictures: list[Picture | None] = []
 
     def saved(self, path: str) -> None:
         self.paths.append(Path(path))
-
-    def progress(self, done: int, total: int, preview: object = None) -> None:
-        assert callable(preview)
-        self.pictures.append(preview())
 
 
 def image(batch: int = 1) -> Image:
@@ -148,7 +147,11 @@ def test_a_name_that_cannot_be_used_is_found_before_anything_is_computed(param: 
     assert [(p.node, p.socket) for p in problems] == [("save", param)]
 
 
-def test_a_preview_shows_the_picture(tmp_path: Path):
-    ctx = Recorder(tmp_path)
-    preview(ctx, image())
-    assert ctx.pictures == [image().preview()]
+def test_a_preview_shows_the_picture():
+    graph = Graph({"grey": Node("image.grey", {"width": 8, "height": 8}), "show": Node("output.preview")})
+    graph = connect(graph, Port("grey", "image"), Port("show", "image"))
+    events: list[Event] = []
+    registry = discover("nodes")
+    execute(plan(graph, registry, ("show",)), ("show",), Cache(1 << 20), events.append, preview=nodes.preview)
+    pictures = [event.picture for event in events if isinstance(event, Finished) and event.node == "show"]
+    assert pictures == [Picture(8, 8, bytes([128]) * 192)]

@@ -17,7 +17,7 @@ def pixel(picture: Picture, x: int, y: int) -> tuple[int, ...]:
 def test_an_image_is_shown_in_its_colours():
     pixels = torch.zeros(1, 3, 4, 6)
     pixels[0, :, 1, 2] = torch.tensor([1.0, 0.5, 0.0])
-    picture = Image(pixels).preview()
+    picture = previews.preview(Image(pixels))
     assert picture is not None
     assert (picture.width, picture.height, len(picture.rgb)) == (6, 4, 72)
     assert pixel(picture, 2, 1) == (255, 128, 0)
@@ -50,7 +50,7 @@ def test_a_batch_is_shown_side_by_side():
 
 
 def test_a_mask_is_shown_in_grey():
-    picture = Mask(torch.ones(1, 1, 2, 2)).preview()
+    picture = previews.preview(Mask(torch.ones(1, 1, 2, 2)))
     assert picture is not None
     assert pixel(picture, 0, 0) == (255, 255, 255)
 
@@ -58,13 +58,13 @@ def test_a_mask_is_shown_in_grey():
 def test_a_latent_of_an_unknown_autoencoder_shows_its_shapes():
     samples = torch.zeros(1, 4, 4, 4)
     samples[..., :2] = 5
-    picture = Latent(samples).preview()
+    picture = previews.preview(Latent(samples))
     assert picture is not None
     assert (pixel(picture, 0, 0), pixel(picture, 3, 0)) == ((255, 255, 255), (0, 0, 0))
 
 
 def test_a_flat_latent_is_shown():
-    assert Latent(torch.zeros(1, 4, 4, 4)).preview() is not None
+    assert previews.preview(Latent(torch.zeros(1, 4, 4, 4))) is not None
 
 
 def test_the_factors_are_the_best_linear_guess_of_colours(sd15_folder: Path):
@@ -72,4 +72,5 @@ def test_the_factors_are_the_best_linear_guess_of_colours(sd15_folder: Path):
     factors = previews.rgb_factors(vae)
     assert factors.shape == (5, 3)
     assert factors.isfinite().all()
-    assert Latent(torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0)), 8, vae).preview() is not None
+    samples = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert previews.preview(Latent(samples, 8, vae)) is not None

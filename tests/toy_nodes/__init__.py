@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from nodegraph.types import Picture
+
 
 def environment(device: str) -> str:
     if device == "cuda":
@@ -27,6 +29,12 @@ class JsonCodec:
 
 def codec() -> JsonCodec:
     return JsonCodec()
+
+
+def preview(value: Any, max_side: int) -> Picture:
+    from tests.toy_nodes import boxes
+
+    return boxes.preview(value, max_side)
 
 
 def models() -> tuple[Any, ...]:

@@ -9,15 +9,16 @@ from nodegraph.node import Context, Draft, File, Multiline, Range, Seed, node
 from nodegraph.types import PREVIEW_SIDE, Picture, socket_type
 
 
-@socket_type(color="#d4a373")
+@socket_type(color="#d4a373", pictured=True)
 @dataclass(frozen=True, slots=True)
 class Box:
     value: float
 
-    def preview(self, max_side: int = PREVIEW_SIDE) -> Picture | None:
-        """Of a box of 1000 and more, as large as it may be."""
-        grey, side = int(self.value) % 256, max_side if self.value >= 1000 else 8
-        return Picture(side, side, bytes([grey, 128, 255 - grey]) * side**2)
+
+def preview(box: Box, max_side: int = PREVIEW_SIDE) -> Picture:
+    """Of a box of 1000 and more, as large as it may be."""
+    grey, side = int(box.value) % 256, max_side if box.value >= 1000 else 8
+    return Picture(side, side, bytes([grey, 128, 255 - grey]) * side**2)
 
 
 @node("toy.box")
@@ -35,7 +36,7 @@ def add(a: Box, b: Box) -> Box:
 @node("toy.step")
 def step(ctx: Context, box: Box, amount: float = 1.0) -> Box:
     """Add an amount: what a repeat zone repeats."""
-    ctx.progress(1, 1, lambda: box.preview())
+    ctx.progress(1, 1, lambda: preview(box))
     return Box(box.value + amount)
 
 

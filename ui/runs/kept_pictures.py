@@ -13,7 +13,7 @@ from nodegraph.planning.calls import Call
 from nodegraph.planning.keys import refs
 from nodegraph.planning.plan import Plan
 from nodegraph.running.messages import Look, Seen, Source
-from nodegraph.types import FULL_SIDE
+from nodegraph.types import FULL_SIDE, is_pictured
 from ui.runs.engine import Engine
 from ui.runs.live_plan import LivePlan
 from ui.runs.run_state import RunState
@@ -127,5 +127,5 @@ def source_of(call: Call, calls: Mapping[str, Call]) -> Source | None:
 
 
 def can_show(call: Call) -> bool:
-    """Whether what the call makes, or is given, may be able to show itself."""
-    return call.type.is_sink or any(out.type is Any or hasattr(out.type, "preview") for out in call.type.outputs)
+    """Whether what the call makes, or is given, may be something to look at."""
+    return call.type.is_sink or any(out.type is Any or is_pictured(out.type) for out in call.type.outputs)

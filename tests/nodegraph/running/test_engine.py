@@ -33,7 +33,7 @@ from nodegraph.running.messages import (
     Started,
     Warned,
 )
-from tests.toy_nodes.boxes import Box
+from tests.toy_nodes.boxes import Box, preview
 
 TIMEOUT = 60  # seconds; far beyond what anything takes, so a failure and not a hang
 
@@ -324,7 +324,7 @@ def test_kept_results_are_looked_at_without_a_run_after_a_restart(settings: Sett
     editor.client.start()
     editor.client.ask(Look({"gone": ("gone", None), "mine": (key, None)}, 100))
     (*_, seen) = editor.until(Seen)
-    assert seen == Seen("mine", Box(3.0).preview(), 100)
+    assert seen == Seen("mine", preview(Box(3.0)), 100)
     editor.client.close()
 
 

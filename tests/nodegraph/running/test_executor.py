@@ -13,7 +13,7 @@ from nodegraph.running.cache import Cache, DiskCache
 from nodegraph.running.executor import EVENT_SECONDS, execute
 from nodegraph.running.messages import Failed, Finished, Idle, Planned, Progress, Saved, Started
 from nodegraph.types import Picture, socket_type
-from tests.nodegraph.toys import REGISTRY, Bag, Box, Halves, JsonCodec, build, extend, run, schedule, zone
+from tests.nodegraph.toys import REGISTRY, Bag, Box, Halves, JsonCodec, build, extend, preview, run, schedule, zone
 
 
 def started(events):
@@ -258,18 +258,20 @@ def test_a_failure_inside_a_group_names_the_inner_node():
 
 
 def test_a_preview_that_cannot_be_made_does_not_fail_the_result():
-    @socket_type(color="#444444")
+    @socket_type(color="#444444", pictured=True)
     @dataclass(frozen=True)
     class Shy:
-        def preview(self):
-            raise KeyError("no colours")
+        pass
+
+    def fail(value: Shy, max_side: int) -> Picture:
+        raise KeyError("no colours")
 
     @node("local.shy")
     def shy() -> Shy:
         return Shy()
 
     events = []
-    idle = execute(plan(build({"n": "local.shy"}), local(shy), ["n"]), ["n"], Cache(0), events.append)
+    idle = execute(plan(build({"n": "local.shy"}), local(shy), ["n"]), ["n"], Cache(0), events.append, preview=fail)
     assert idle.run == 1
     assert failures(events)[0].message == "the result cannot be shown: KeyError: 'no colours'"
 
@@ -296,15 +298,15 @@ def test_finished_shows_the_result_of_every_round_and_what_a_sink_was_given():
 
 def test_what_a_node_shows_at_its_end_is_what_is_shown_of_its_result():
     def reports(ctx: Context, box: Box) -> Box:
-        ctx.progress(1, 2, box.preview)
-        ctx.progress(2, 2, Box(9).preview)
+        ctx.progress(1, 2, lambda: preview(box))
+        ctx.progress(2, 2, lambda: preview(Box(9)))
         return Box(3)
 
     declared = node("local.reports")(reports)
     events = []
     graph = build({"box": "toy.box", "n": "local.reports"}, "box.box > n.box")
     execute(plan(graph, local(declared), ["n"]), ["n"], Cache(0), events.append)
-    assert next(e for e in events if isinstance(e, Finished) and e.node == "n").picture == Box(9).preview()
+    assert next(e for e in events if isinstance(e, Finished) and e.node == "n").picture == preview(Box(9))
 
 
 def test_a_node_says_which_of_its_outputs_is_shown_also_when_it_comes_from_the_cache():
@@ -316,9 +318,9 @@ def test_a_node_says_which_of_its_outputs_is_shown_also_when_it_comes_from_the_c
     planned = plan(build({"box": ("toy.box", {"value": 9.0}), "n": "local.parts"}, "box.box > n.box"), local(parts))
     for cached in (False, True):
         events = []
-        execute(planned, ["n"], cache, events.append)
+        execute(planned, ["n"], cache, events.append, preview=preview)
         found = next(e for e in events if isinstance(e, Finished) and e.node == "n")
-        assert (found.cached, found.picture) == (cached, Box(9).preview())
+        assert (found.cached, found.picture) == (cached, preview(Box(9)))
 
 
 def test_a_run_of_milliseconds_shows_every_node_its_picture():

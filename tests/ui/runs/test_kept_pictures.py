@@ -7,7 +7,7 @@ import pytest
 
 from nodegraph.graph import Graph, set_param
 from nodegraph.types import FULL_SIDE, PREVIEW_SIDE
-from tests.toy_nodes.boxes import Box
+from tests.toy_nodes.boxes import Box, preview
 from tests.ui.engines import LONG, Desk, loop, slow
 from ui.canvas.canvas import Canvas
 from ui.panels.preview import Preview
@@ -72,7 +72,7 @@ def test_settings_of_an_earlier_day_show_their_picture(qtbot, start):
     runner, _ = start(slow(3, value=9.0))
     run(qtbot, runner)
     runner.document.edit("Back", set_param, "box", "value", 1.0)
-    qtbot.waitUntil(lambda: runner.runs.of("save").picture == Box(1.0).preview(), timeout=LONG)
+    qtbot.waitUntil(lambda: runner.runs.of("save").picture == preview(Box(1.0)), timeout=LONG)
     assert not runner.runs.of("save").stale
 
 
@@ -87,7 +87,7 @@ def test_every_step_of_a_loop_that_came_from_the_cache_can_be_looked_at(qtbot, s
     def pictures() -> list[object]:
         return [step.picture for step in panel.steps]
 
-    everything = [Box(1.0 + round).preview() for round in range(5)]
+    everything = [preview(Box(1.0 + round)) for round in range(5)]
     qtbot.waitUntil(lambda: pictures() == everything, timeout=LONG)
     run(qtbot, runner)
     assert pictures() == everything
@@ -120,7 +120,7 @@ def test_a_round_that_is_picked_on_the_canvas_shows_what_is_kept_of_it(qtbot, st
     qtbot.addWidget(canvas)
     qtbot.waitUntil(lambda: canvas.scene.zones[0].rounds == 5, timeout=LONG)
     canvas.scene.look_at_round(canvas.scene.zones[0], -2)
-    qtbot.waitUntil(lambda: canvas.scene.nodes["slow"].run.picture == Box(3.0).preview(), timeout=LONG)
+    qtbot.waitUntil(lambda: canvas.scene.nodes["slow"].run.picture == preview(Box(3.0)), timeout=LONG)
 
 
 def test_a_large_picture_is_shown_in_full_size(qtbot, start):
