@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 T = TypeVar("T")
 
@@ -40,6 +40,23 @@ class Picture:
 
 PREVIEW_SIDE, FULL_SIDE = 512, 4096
 """How large a picture is at most, in pixels: one that comes by itself, and one that is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkId:
+    """What a network in memory goes by. part: which of those in a file. fingerprint: tells files of one path apart."""
+
+    part: str
+    path: str
+    fingerprint: str
+
+
+@runtime_checkable
+class Described(Protocol):
+    """A plain value that describes a network: whatever takes it needs that."""
+
+    @property
+    def network(self) -> NetworkId: ...
 
 
 Preview = Callable[[Any, int], Picture | None]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nodegraph.running.messages import Holding
-from nodegraph.types import Picture
+from nodegraph.types import NetworkId, Picture
 
 LIBRARY_SETTINGS = {
     # Without this, each file a library looks for on its hub costs half a minute of retries when there is no network.
@@ -63,34 +63,22 @@ def codec() -> Any:
 
 def models() -> tuple[Holding, ...]:
     """The networks in memory."""
-    from nodes import types
     from nodes.backend import pool
 
-    kinds = {
-        "unet": ("U-Net", types.Model),
-        "text_encoder": ("Text encoder", types.TextEncoder),
-        "vae": ("VAE", types.Vae),
-        "controlnet": ("ControlNet", types.ControlNet),
-    }
+    titles = {"unet": "U-Net", "text_encoder": "Text encoder", "vae": "VAE", "controlnet": "ControlNet"}
 
     def holding(network: pool.Loaded) -> Holding:
-        title, description = kinds[network.part]
         adapted = f", {network.num_adapted} adapted" if network.num_adapted else ""
-        name = f"{title} of {Path(network.weights.path).name}{adapted}"
-        mention = f"{description.__name__}(weights={network.weights!r}"
-        return Holding(_id(network), name, mention, str(pool.device()), network.nbytes)
+        name = f"{titles[network.part]} of {Path(network.weights.path).name}{adapted}"
+        return Holding(network.weights.network(network.part), name, str(pool.device()), network.nbytes)
 
     return tuple(map(holding, pool.loaded()))
 
 
-def free(id: str) -> None:
-    """Forget the network with the id of a Holding; it loads again when it is used."""
+def free(id: NetworkId) -> None:
+    """Forget a network; it loads again when it is used."""
     from nodes.backend import pool
 
     for network in pool.loaded():
-        if _id(network) == id:
+        if network.weights.network(network.part) == id:
             pool.free(network.part, network.weights)
-
-
-def _id(network: Any) -> str:
-    return f"{network.part} {network.weights.path} {network.weights.fingerprint}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from nodegraph.planning.fingerprints import Changed, FromFiles, of_file
-from nodegraph.types import socket_type
+from nodegraph.types import NetworkId, socket_type
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,6 +22,9 @@ Sigmas = tuple[float, ...]
 """Noise levels in sigma space, falling, the last one 0; a run of n steps has n + 1."""
 
 Prediction = Literal["epsilon", "v_prediction", "sample"]
+
+Part = Literal["unet", "vae", "text_encoder", "controlnet"]
+"""The networks that a checkpoint may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,10 @@ class Weights(FromFiles):
                 return name
         return None
 
+    def network(self, part: Part) -> NetworkId:
+        """What the network that is made of them goes by in memory."""
+        return NetworkId(part, self.path, self.fingerprint)
+
     def check_unchanged(self) -> None:
         """Raises Changed: what was just read must not be kept under this name."""
         if path := self.changed():
@@ -90,6 +97,10 @@ class Model:
     noise_schedule: NoiseSchedule
     loras: tuple[Lora, ...] = ()
 
+    @property
+    def network(self) -> NetworkId:
+        return self.weights.network("unet")
+
 
 @socket_type(color="#ffd500", label="Text encoder", plain=True)
 @dataclass(frozen=True, slots=True)
@@ -100,6 +111,10 @@ class TextEncoder:
     family: str
     loras: tuple[Lora, ...] = ()
     skip_layers: int = 0
+
+    @property
+    def network(self) -> NetworkId:
+        return self.weights.network("text_encoder")
 
 
 @socket_type(color="#ff6e6e", label="VAE", plain=True)
@@ -116,12 +131,20 @@ class Vae:
     factor: int
     native_size: int
 
+    @property
+    def network(self) -> NetworkId:
+        return self.weights.network("vae")
+
 
 @socket_type(color="#00d78d", label="ControlNet", plain=True)
 @dataclass(frozen=True, slots=True)
 class ControlNet:
     weights: Weights
     family: str
+
+    @property
+    def network(self) -> NetworkId:
+        return self.weights.network("controlnet")
 
 
 @socket_type(color="#ffa931")

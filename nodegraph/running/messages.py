@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nodegraph.graph import Graph
-from nodegraph.types import PREVIEW_SIDE, Picture
+from nodegraph.types import PREVIEW_SIDE, NetworkId, Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,10 @@ class Report:
 class Free:
     """Forget models or results; whatever needs them again loads or computes them again. Answered by Memory.
 
-    models: the ids of the holdings to forget. results: which of the kept results to forget.
+    models: the holdings to forget. results: which of the kept results to forget.
     """
 
-    models: tuple[str, ...] = ()
+    models: tuple[NetworkId, ...] = ()
     results: tuple[Literal["memory", "disk"], ...] = ()
 
 
@@ -179,15 +179,10 @@ class Idle:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """One model in memory.
+    """One model in memory. name: what people call it. device: where it is, such as "cpu"."""
 
-    name: what people call it. mention: what stands in the repr of every value that describes it. device: where it
-    is, such as "cpu".
-    """
-
-    id: str
+    id: NetworkId
     name: str
-    mention: str
     device: str
     bytes: int
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from nodes.backend.part_settings import Part, Settings, per_block
+from nodes.backend.part_settings import Settings, per_block
+from nodes.types import Part
 
 Shape = tuple[int, ...]
 

@@ -15,8 +15,8 @@ from nodes.backend import architecture, lora_file, lora_scale, shards, vocabular
 from nodes.backend.contents import PREFIXES, Source, check_whole_file, listed, sources
 from nodes.backend.fields import read_settings
 from nodes.backend.headers import Shapes, shapes
-from nodes.backend.part_settings import KIND, Part, Settings, read_part, read_training
-from nodes.types import ControlNet, Lora, Model, TextEncoder, Vae, Weights
+from nodes.backend.part_settings import KIND, Settings, read_part, read_training
+from nodes.types import ControlNet, Lora, Model, Part, TextEncoder, Vae, Weights
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "sd1"
 """Settings of the parts of a one-file checkpoint, which holds weights alone."""

@@ -12,8 +12,9 @@ from typing import Literal, NamedTuple
 
 from nodes.backend import architecture, layouts, shards
 from nodes.backend.headers import Shapes, shapes
-from nodes.backend.part_settings import Part, Settings
+from nodes.backend.part_settings import Settings
 from nodes.backend.strict_json import MAX_QUOTED
+from nodes.types import Part
 
 PREFIXES: dict[Part, str] = {
     "unet": "model.diffusion_model.",

@@ -22,8 +22,7 @@ from transformers import AddedToken, CLIPTextConfig, CLIPTextModel, CLIPTokenize
 from nodes.backend import vocabulary
 from nodes.backend.checkpoints import config, settings_folder, tensors
 from nodes.backend.contents import Source
-from nodes.backend.part_settings import Part
-from nodes.types import Weights
+from nodes.types import Part, Weights
 
 CLASSES: dict[Part, type[Any]] = {
     "unet": UNet2DConditionModel,

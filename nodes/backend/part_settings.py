@@ -10,13 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from nodes.backend.fields import Each, Either, Field, Flag, Only, Real, Schema, Text, Whole, read_settings
 from nodes.backend.schedules import betas
-from nodes.types import NoiseSchedule, Prediction
+from nodes.types import NoiseSchedule, Part, Prediction
 
-Part = Literal["unet", "vae", "text_encoder", "controlnet"]
 Settings = dict[str, Any]
 
 MAX_BLOCKS = 8

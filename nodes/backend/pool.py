@@ -17,8 +17,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from nodes.backend import adapters, devices, loading, packing
-from nodes.backend.part_settings import Part
-from nodes.types import ControlNet, Lora, Model, TextEncoder, Vae, Weights
+from nodes.types import ControlNet, Lora, Model, Part, TextEncoder, Vae, Weights
 
 PACKED: tuple[Part, ...] = ("unet", "controlnet")  # they run many times at one size
 MAX_TWINS = 8  # adapted variants kept of one network; each costs some megabytes of Python objects

@@ -10,7 +10,8 @@ from accelerate import init_empty_weights
 
 from nodegraph.program import FOLDER as ROOT
 from nodes.backend import architecture, loading
-from nodes.backend.part_settings import Part, Settings, read_part
+from nodes.backend.part_settings import Settings, read_part
+from nodes.types import Part
 
 PARTS: tuple[Part, ...] = ("unet", "vae", "text_encoder", "controlnet")
 STARTER, SD1 = ROOT / "models" / "starter", ROOT / "nodes" / "configs" / "sd1"

@@ -17,8 +17,9 @@ from torch import Tensor
 from nodegraph import program
 from nodes.backend import architecture, checkpoints, contents, layouts
 from nodes.backend.contents import PREFIXES
-from nodes.backend.part_settings import Part, read_part
+from nodes.backend.part_settings import read_part
 from nodes.backend.strict_json import MAX_QUOTED
+from nodes.types import Part
 from tests.tiny_checkpoints import write_single_file
 
 PARTS: tuple[Part, ...] = ("unet", "vae", "text_encoder")

@@ -20,8 +20,7 @@ from nodegraph.program import FOLDER as ROOT
 from nodes.adapter import lora
 from nodes.backend import checkpoints, loading, lora_file, noise, pool
 from nodes.backend.checkpoints import Checkpoint
-from nodes.backend.part_settings import Part
-from nodes.types import Lora, Model, Weights
+from nodes.types import Lora, Model, Part, Weights
 from tests.nodes.lora_files import LAYOUTS, Layer, Layout, merged, random_layer, write
 
 SLOW = settings(max_examples=8, deadline=None, report_multiple_bugs=False)

@@ -19,9 +19,10 @@ from transformers import CLIPTextConfig
 
 from nodes.backend import checkpoints, loading
 from nodes.backend.fields import Field
-from nodes.backend.part_settings import SCHEDULER, SCHEMAS, Part
+from nodes.backend.part_settings import SCHEDULER, SCHEMAS
 from nodes.backend.schedules import sigma_at, timestep_at, training_sigmas
 from nodes.backend.strict_json import MAX_QUOTED
+from nodes.types import Part
 
 CPU = torch.device("cpu")
 LIBRARY = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "controlnet": ControlNetModel}

@@ -247,12 +247,12 @@ def test_what_is_loaded_is_listed_and_one_network_can_be_freed_alone(tiny: Check
     assert pool.unet(tiny.model) is not None
 
 
-def test_a_holding_names_its_network_and_is_mentioned_by_its_descriptions(tiny: Checkpoint, lora_file: Path):
+def test_a_holding_goes_by_the_network_that_its_descriptions_name(tiny: Checkpoint, lora_file: Path):
     adapted = lora(tiny.model, tiny.text_encoder, str(lora_file), 0.5).model
     pool.unet(adapted)
     (holding,) = nodes.models()
     assert holding.name == f"U-Net of {Path(tiny.model.weights.path).name}, 1 adapted"
-    assert holding.mention in repr(adapted)
-    assert holding.mention not in repr(tiny.vae)
+    assert holding.id == adapted.network == tiny.model.network
+    assert holding.id not in (tiny.vae.network, tiny.text_encoder.network)
     nodes.free(holding.id)
     assert nodes.models() == ()

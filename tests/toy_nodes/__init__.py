@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nodegraph.types import Picture
+from nodegraph.types import NetworkId, Picture
 
 
 def environment(device: str) -> str:
@@ -43,7 +43,7 @@ def models() -> tuple[Any, ...]:
     return holdings()
 
 
-def free(id: str) -> None:
+def free(id: NetworkId) -> None:
     from tests.toy_nodes.lids import loaded
 
-    loaded.pop(id, None)
+    loaded.pop(id.path, None)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nodegraph.node import node
 from nodegraph.running.messages import Holding
-from nodegraph.types import socket_type
+from nodegraph.types import NetworkId, socket_type
 from tests.toy_nodes.boxes import Box
 
 loaded: dict[str, bytes] = {}
@@ -15,6 +15,10 @@ loaded: dict[str, bytes] = {}
 @dataclass(frozen=True, slots=True)
 class Lid:
     path: str
+
+    @property
+    def network(self) -> NetworkId:
+        return NetworkId("lid", self.path, "oak")
 
 
 @node("toy.lid")
@@ -39,5 +43,5 @@ def mutter(box: Box) -> Box:
 
 def holdings() -> tuple[Holding, ...]:
     return tuple(
-        Holding(path, path.split("/")[-1], repr(Lid(path)), "cpu", len(weights)) for path, weights in loaded.items()
+        Holding(Lid(path).network, path.split("/")[-1], "cpu", len(weights)) for path, weights in loaded.items()
     )

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QTreeWidget, QTreeWidgetItem,
 
 from nodegraph.planning.plan import Plan
 from nodegraph.running.messages import Event, Free, Gone, Holding, Idle, Memory, Report
+from nodegraph.types import Described, NetworkId
 from ui.base.text import byte_size
 from ui.documents.document import Document
 from ui.runs.engine import Engine
@@ -89,7 +90,7 @@ class MemoryPanel(QWidget):
             case _:
                 pass
 
-    def _chosen(self) -> tuple[str, ...]:
+    def _chosen(self) -> tuple[NetworkId, ...]:
         return tuple(id for item in self.tree.selectedItems() if (id := item.data(0, MODEL)))
 
     def _free_chosen(self) -> None:
@@ -137,16 +138,13 @@ class MemoryPanel(QWidget):
         return self.document.title_of(node) if node in self.document.graph.nodes else node
 
 
-def users(plan: Plan, models: Sequence[Holding]) -> dict[str, list[str]]:
+def users(plan: Plan, models: Sequence[Holding]) -> dict[NetworkId, list[str]]:
     """The nodes of the document that take a description of a model, by its id."""
-    found: dict[str, dict[str, None]] = {model.id: {} for model in models}
-    texts: dict[int, str] = {}  # of each description; many calls share one
+    found: dict[NetworkId, dict[str, None]] = {model.id: {} for model in models}
     for call in plan.calls.values():
         for value in filter(is_dataclass, call.args.values()):
-            text = texts.get(id(value)) or texts.setdefault(id(value), repr(value))
-            for model in models:
-                if model.mention in text:
-                    found[model.id][owner(call.node)] = None
+            if isinstance(value, Described) and value.network in found:
+                found[value.network][owner(call.node)] = None
     return {id: list(nodes) for id, nodes in found.items()}
 
 
