@@ -132,6 +132,35 @@ def test_the_oldest_network_makes_room(tiny: Checkpoint, sd21_folder: Path, monk
     assert pool.unet(tiny.model) is not first
 
 
+def test_what_was_used_longest_ago_makes_room(tiny: Checkpoint, monkeypatch: pytest.MonkeyPatch):
+    networks(tiny)
+    unet, encoder, vae = (network.nbytes for network in pool.loaded())
+    pool.free()
+    monkeypatch.setattr(pool.devices, "memory", lambda device: memory_for(max(unet + vae, encoder + vae)))
+    pool.unet(tiny.model)
+    pool.text_encoder(tiny.text_encoder)
+    pool.unet(tiny.model)  # the text encoder was loaded later, and is used less
+    pool.vae(tiny.vae)
+    assert [network.part for network in pool.loaded()] == ["unet", "vae"]
+
+
+@pytest.mark.parametrize(("spare", "left"), [(0, ["unet", "text_encoder", "vae"]), (-1, ["text_encoder", "vae"])])
+def test_networks_take_three_quarters_of_the_memory(
+    spare: int, left: list[str], tiny: Checkpoint, monkeypatch: pytest.MonkeyPatch
+):
+    networks(tiny)
+    memory = memory_for(pool.nbytes())
+    pool.free()
+    monkeypatch.setattr(pool.devices, "memory", lambda device: memory + spare)
+    networks(tiny)
+    assert [network.part for network in pool.loaded()] == left
+
+
+def memory_for(nbytes: int) -> int:
+    """The least memory that has room for so many bytes of networks; the rest is for what they compute."""
+    return -(-nbytes * 4 // 3)
+
+
 def test_an_unknown_device_is_refused():
     with pytest.raises(ValueError, match="device must be one of auto, cuda, mps, cpu; got 'tpu'"):
         pool.configure("tpu")

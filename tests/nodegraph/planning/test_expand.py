@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from nodegraph.graph import Graph, Group, Node, Port, add_node, change_node, connect, disconnect, set_param
 from nodegraph.group_type import group_type
 from nodegraph.node import REQUIRED, Range
@@ -139,9 +141,31 @@ def test_an_unused_input_and_an_unfed_output_take_anything():
 
 def test_a_muted_node_is_as_good_as_not_there():
     graph = change_node(instance(), "box", mode="muted")
-    assert sentences(plan(graph, REGISTRY, ["show"])) == [
-        ("twice", "box", "box is not connected: what it is linked to is muted or bypassed")
-    ]
+    assert sentences(plan(graph, REGISTRY, ["show"])) == [("twice", "box", NOT_CONNECTED)]
+
+
+NOT_CONNECTED = "box is not connected: what it is linked to is muted or bypassed"
+
+
+def test_a_muted_reroute_passes_nothing_on():
+    graph = build(
+        {"box": "toy.box", "dot": "canvas.reroute", "step": "toy.step"}, "box.box > dot.value", "dot.value > step.box"
+    )
+    assert sentences(plan(graph, REGISTRY, ["step"])) == []
+    muted = change_node(graph, "dot", mode="muted")
+    assert sentences(plan(muted, REGISTRY, ["step"])) == [("step", "box", NOT_CONNECTED)]
+
+
+@pytest.mark.parametrize("node", ["set", "get"])
+def test_a_muted_variable_passes_nothing_on(node: str):
+    graph = build(
+        {"box": "toy.box", "set": ("variable.set", {"name": "b"}), "get": ("variable.get", {"name": "b"})}
+        | {"step": "toy.step"},
+        *("box.box > set.value", "get.value > step.box"),
+    )
+    assert sentences(plan(graph, REGISTRY, ["step"])) == []
+    muted = change_node(graph, node, mode="muted")
+    assert sentences(plan(muted, REGISTRY, ["step"])) == [("step", "box", NOT_CONNECTED)]
 
 
 def test_a_muted_sink_is_no_target():
