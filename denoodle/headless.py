@@ -114,10 +114,10 @@ class Report:
     """What a command found out, for people while it happens and for scripts at the end."""
 
     file: str
-    images: list[str] = field(default_factory=list)
+    images: list[str] = field(default_factory=list[str])
     calls: dict[str, int] = field(default_factory=lambda: {"run": 0, "cached": 0})
     seconds: float = 0.0
-    problems: list[dict[str, str | None]] = field(default_factory=list)
+    problems: list[dict[str, str | None]] = field(default_factory=list[dict[str, str | None]])
 
     def problem(self, message: str, node: str | None = None, socket: str | None = None) -> None:
         self.problems.append({"node": node, "socket": socket, "message": message})

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from math import floor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from nodes.types import ControlNet, Model, TextEncoder, Vae, Weights
 
@@ -163,4 +163,4 @@ def _latent(shape: Shape) -> str:
 
 
 def _told(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return ", ".join(map(str, cast("tuple[Any, ...]", value))) if isinstance(value, list | tuple) else str(value)

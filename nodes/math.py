@@ -12,12 +12,14 @@ from nodegraph.node import node
 
 MAX_EXPRESSION = 300  # characters: deeper nesting would exhaust the parser
 
+_operator: Any = operator  # declared in part
+
 OPERATORS: dict[type[Any], Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
+    ast.Div: _operator.truediv,
+    ast.FloorDiv: _operator.floordiv,
     ast.Mod: operator.mod,
     ast.Pow: math.pow,
     ast.USub: operator.neg,

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.tuners_utils import BaseTunerLayer
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from nodes.backend import lora_file, lora_scale
 from nodes.backend.headers import shapes
 from nodes.backend.share import twin
+from nodes.backend.untyped import load_file
 from nodes.types import Weights
 
 
@@ -63,7 +63,7 @@ def factors(base: nn.Module, weights: Weights) -> dict[str, Factors]:
     settings: Any = base.config
     pairs = lora_file.read(place, shapes(place), network, layers, dict(settings) if network == "unet" else {}).pairs
     tensors = load_file(place)
-    told = lora_scale.settings(place, network) if pairs else {}
+    told = lora_scale.settings(place, network) if pairs else dict[str, Any]()
     return {layer: _factors(place, tensors, layer, pair, told) for layer, pair in pairs.items()}
 
 

@@ -34,7 +34,12 @@ ADOBE_RGB = Space(256 / 563, (0.3127, 0.3290, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06
 CICP = {(1, 13): SRGB, (12, 13): DISPLAY_P3}
 """By primaries and transfer of ITU-T H.273; the others are for video, and some brighter than any screen's white."""
 
-BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+_cms: Any = ImageCms  # what makes a profile is declared in part, and what solves equations
+_linalg: Any = np.linalg
+
+BRADFORD: NDArray[np.float64] = np.array(
+    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
+)
 
 
 def conversion(image: Image.Image, cicp: bytes = b"") -> tuple[str, Convert]:
@@ -51,7 +56,7 @@ def conversion(image: Image.Image, cicp: bytes = b"") -> tuple[str, Convert]:
     if "icc_profile" in image.info:
         return _from_profile(image.info["icc_profile"], base)
     if base == "LAB":
-        return base, _by_cms(ImageCms.createProfile("LAB"), base)
+        return base, _by_cms(_cms.createProfile("LAB"), base)
     if base == "CMYK":
         return base, lambda part: np.asarray(part.convert("RGB"))
     return "RGB", _from_space(_space(image))
@@ -66,8 +71,8 @@ def base_mode(mode: str) -> str:
 
 def _from_profile(data: bytes | None, base: str) -> tuple[str, Convert]:
     try:
-        profile: Any = ImageCms.ImageCmsProfile(io.BytesIO(data or b"")).profile
-        space = profile.xcolor_space
+        profile = _cms.ImageCmsProfile(io.BytesIO(data or b"")).profile
+        space: str = profile.xcolor_space
     except (OSError, ValueError, ImageCms.PyCMSError) as error:
         raise ValueError("its colour profile is damaged; save it as sRGB") from error
     mode = "LAB" if space.strip().upper() == "LAB" else SPACES.get(space)
@@ -81,7 +86,7 @@ def _from_profile(data: bytes | None, base: str) -> tuple[str, Convert]:
 
 def _by_cms(profile: Any, base: str) -> Convert:
     try:
-        transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), base, "RGB")
+        transform = ImageCms.buildTransform(profile, _cms.createProfile("sRGB"), base, "RGB")
     except ImageCms.PyCMSError as error:
         raise ValueError(f"its colour profile cannot be used ({error}); save it as sRGB") from error
 
@@ -138,13 +143,13 @@ def _same(xy: tuple[float, ...], other: tuple[float, ...]) -> bool:
 
 def _to_xyz(xy: tuple[float, ...]) -> NDArray[np.float64]:
     """Linear light to CIE XYZ, white moved to that of sRGB (Bradford). xy: see Space."""
-    points = np.array([[x, y, 1 - x - y] for x, y in zip(xy[::2], xy[1::2], strict=True)])
+    points: NDArray[np.float64] = np.array([[x, y, 1 - x - y] for x, y in zip(xy[::2], xy[1::2], strict=True)])
     try:
         white, primaries = points[0] / points[0, 1], points[1:].T
-        matrix = primaries * np.linalg.solve(primaries, white)
+        matrix: NDArray[np.float64] = primaries * _linalg.solve(primaries, white)
         target = np.array([SRGB.xy[0], SRGB.xy[1], 1 - sum(SRGB.xy[:2])]) / SRGB.xy[1]
         scale = np.diag((BRADFORD @ target) / (BRADFORD @ white))
-        return np.linalg.inv(BRADFORD) @ scale @ BRADFORD @ matrix
+        return _linalg.inv(BRADFORD) @ scale @ BRADFORD @ matrix
     except (np.linalg.LinAlgError, FloatingPointError) as error:
         raise ValueError("its primary colours are impossible; save it as sRGB") from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -55,14 +55,16 @@ def denoiser(
 
 
 @contextmanager
-def reporting(unet: Any, report: Report) -> Iterator[None]:
+def reporting(unet: Any, report: Report) -> Generator[None]:
     """Report after every block of the network: a large one takes many seconds, and Stop must not wait for its end."""
     middle = [unet.mid_block] if unet.mid_block is not None else []  # distilled networks have none
     blocks = [*unet.down_blocks, *middle, *unet.up_blocks]
     total = len(blocks) + 1  # what follows the last block counts as one more
-    hooks = [
-        block.register_forward_hook(lambda *_, done=done: report(done, total)) for done, block in enumerate(blocks, 1)
-    ]
+
+    def said(done: int) -> Callable[..., None]:
+        return lambda *_: report(done, total)
+
+    hooks = [block.register_forward_hook(said(done)) for done, block in enumerate(blocks, 1)]
     try:
         yield
     finally:

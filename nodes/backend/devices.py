@@ -7,6 +7,7 @@ import platform
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 
@@ -41,7 +42,8 @@ def dtype(device: torch.device) -> torch.dtype:
 def memory(device: torch.device) -> int:
     """Bytes the device has in all."""
     if device.type == "cuda":
-        return torch.cuda.get_device_properties(device).total_memory
+        properties: Any = cast(Any, torch.cuda).get_device_properties(device)
+        return properties.total_memory
     if hasattr(os, "sysconf"):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return 16 << 30  # Windows offers no portable question: the usual size of a machine that runs such models

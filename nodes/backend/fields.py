@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
@@ -93,7 +93,10 @@ class Each:
     most: int
 
     def fits(self, value: Any) -> bool:
-        return isinstance(value, list) and 0 < len(value) <= self.most and all(map(self.kind.fits, value))
+        if not isinstance(value, list):
+            return False
+        items = cast("list[Any]", value)
+        return 0 < len(items) <= self.most and all(map(self.kind.fits, items))
 
     def __str__(self) -> str:
         return f"a list of 1 to {self.most}, each {self.kind}"
@@ -136,7 +139,8 @@ def check_fields(path: Path, found: Mapping[str, Any], schema: Schema) -> dict[s
 
 def _checked(path: Path, name: str, found: Mapping[str, Any], field: Field) -> Any:
     if name not in found:
-        return list(cast("Iterable[Any]", field.default)) if isinstance(field.default, tuple) else field.default
+        default: Any = field.default
+        return list(cast("tuple[Any, ...]", default)) if isinstance(default, tuple) else default
     if not field.kind.fits(found[name]):
         raise ValueError(f"{path}: {name} is {quoted(found[name])}; it must be {field.kind}")
     return found[name]

@@ -7,15 +7,15 @@ its terms is not, or all together are too large. That reads each number once, so
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
+from nodes.backend.untyped import safe_open
 from nodes.types import Weights
 
 LARGE = 1e4
@@ -74,7 +74,7 @@ def _weights(value: Any) -> Iterator[Weights]:
     if isinstance(value, Weights):
         yield value
     elif isinstance(value, tuple | list):
-        for part in value:
+        for part in cast("Iterable[Any]", value):
             yield from _weights(part)
     elif is_dataclass(value):
         for field in fields(value):

@@ -20,9 +20,11 @@ MAX_HEADER = 10_000_000
 
 MAX_DIMS = 16
 MAX_ELEMENTS = 1 << 60
-BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}
-BYTES |= {"F8_E4M3FNUZ": 1, "F8_E5M2FNUZ": 1, "F8_E8M0": 1, "C64": 8}
-BYTES |= {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1}
+BYTES = (
+    {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}
+    | {"F8_E4M3FNUZ": 1, "F8_E5M2FNUZ": 1, "F8_E8M0": 1, "C64": 8}
+    | {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1}
+)
 PICKLES = {".ckpt", ".pt", ".pth", ".bin", ".pkl"}
 
 
@@ -98,13 +100,13 @@ def _check_metadata(metadata: Any) -> None:
 def _tensor(name: str, entry: Any) -> _Tensor:
     """Raises ValueError when the entry contradicts itself."""
     match entry:
-        case {"dtype": dtype, "shape": list() as shape, "data_offsets": [begin, end], **rest} if not rest:
-            pass
+        case {"dtype": dtype, "shape": list(), "data_offsets": [begin, end], **rest} if not rest:
+            shape: list[Any] = entry["shape"]
         case _:
             raise ValueError(f"{quoted(name)} is not described by dtype, shape and two data_offsets")
     if not (isinstance(dtype, str) and dtype in BYTES):
         raise ValueError(f"{quoted(name)} has dtype {quoted(dtype)}, which is none of {', '.join(BYTES)}")
-    sides = tuple(cast("list[Any]", shape))
+    sides = tuple(shape)
     if len(sides) > MAX_DIMS or not all(type(side) is int and side >= 0 for side in sides):
         raise ValueError(f"{quoted(name)} has shape {quoted(shape)}; it must be up to {MAX_DIMS} whole numbers from 0")
     if type(begin) is not int or type(end) is not int or not 0 <= begin <= end:

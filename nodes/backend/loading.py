@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import init_empty_weights
+from accelerate import init_empty_weights  # pyright: ignore[reportMissingTypeStubs]  # it has none
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from safetensors import safe_open
 from torch import Tensor, nn
 from transformers import AddedToken, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from nodes.backend import vocabulary
 from nodes.backend.checkpoints import config, settings_folder, tensors
 from nodes.backend.contents import Source
+from nodes.backend.untyped import safe_open
 from nodes.types import Part, Weights
 
 CLASSES: dict[Part, type[Any]] = {

@@ -62,7 +62,7 @@ def settings(place: Path, network: Network) -> Mapping[str, Any]:
 
 def check(place: Path, network: Network, pairs: Mapping[str, Pair]) -> None:
     """Raises ValueError when the settings of one network's pairs are none, or ask for what cannot be applied."""
-    found = settings(place, network) if pairs else {}
+    found = settings(place, network) if pairs else dict[str, Any]()
     for layer in pairs:
         scale(place, found, layer, 1)
 

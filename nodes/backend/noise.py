@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nodes.backend.untyped import from_numpy
+
 LOW = 2**32 - 1
 TWISTER = slice(3, 627)
 """Where the 624 words of the twister stand in the state of torch's CPU generator, counted in 8 bytes each."""
@@ -27,7 +29,7 @@ def generator(seed: int) -> torch.Generator:
     if seed >> 32:
         state = made.get_state()
         words = np.random.RandomState([seed & LOW, seed >> 32]).get_state(legacy=False)["state"]["key"]
-        state.view(torch.int64)[TWISTER] = torch.from_numpy(words.astype(np.int64))
+        state.view(torch.int64)[TWISTER] = from_numpy(words.astype(np.int64))
         made.set_state(state)
     return made
 

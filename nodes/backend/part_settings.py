@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from nodes.backend.fields import Each, Either, Field, Flag, Only, Real, Schema, Text, Whole, read_settings
 from nodes.backend.schedules import betas
@@ -171,7 +171,7 @@ def read_training(path: Path) -> tuple[Prediction, NoiseSchedule]:
 
 def per_block(settings: Mapping[str, Any], name: str) -> list[int]:
     """A field that is one number for all blocks, or one for each."""
-    value = settings[name]
+    value: list[int] | int = settings[name]
     return value if isinstance(value, list) else [value] * len(settings["block_out_channels"])
 
 
@@ -183,8 +183,9 @@ def _contradictions(part: Part, settings: Settings) -> Iterator[str]:
         return
     widths = settings["block_out_channels"]
     for name in ("down_block_types", "up_block_types", "transformer_layers_per_block", "attention_head_dim"):
-        if isinstance(value := settings.get(name), list) and len(value) != len(widths):
-            yield f"{name} has {len(value)} values, block_out_channels {len(widths)}"
+        value: Any = settings.get(name)
+        if isinstance(value, list) and (count := len(cast("list[Any]", value))) != len(widths):
+            yield f"{name} has {count} values, block_out_channels {len(widths)}"
             return
     groups = settings["norm_num_groups"]
     if uneven := next((width for width in widths if width % groups), None):

@@ -9,17 +9,19 @@ from __future__ import annotations
 import io
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
 from nodes.backend.colours import Convert, Floats, Pixels, conversion
 from nodes.backend.picture_size import FORMATS, PNG_SIGNATURE, png_chunks
+from nodes.backend.untyped import from_numpy
 
 MAX_PIXELS = 100_000_000  # a file of some kilobytes may claim to hold terabytes
 FREE_PIXELS, PIXELS_PER_BYTE = 12_000_000, 1200
@@ -147,7 +149,7 @@ def _bands(height: int, width: int) -> Iterator[slice]:
 
 def _fill(target: Tensor, values: Pixels) -> None:
     """target: [channels, height, width]. values: [height, width, channels], in 0..1 or levels of 8 bits."""
-    target.copy_(torch.from_numpy(np.ascontiguousarray(values)).permute(2, 0, 1))
+    target.copy_(from_numpy(np.ascontiguousarray(values)).permute(2, 0, 1))
     if values.dtype == np.uint8:
         target.div_(255)
 
@@ -170,7 +172,7 @@ def _white(image: Image.Image) -> float | None:
         raise ValueError("it holds whole numbers of 32 bits, whose white nobody knows; save it with 16 bits")
     if image.format != "TIFF":
         return 65535.0
-    tags = image.tag_v2  # type: ignore[attr-defined]
+    tags: Mapping[int, Any] = cast(Any, image).tag_v2  # pictures of TIFF files have it
     white = float(2 ** tags.get(BITS_PER_SAMPLE, (16,))[0] - 1)
     return -white if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO else white
 
@@ -186,7 +188,8 @@ def _deep(part: Image.Image, white: float, mode: str, convert: Convert) -> Float
     levels = np.arange(256, dtype=np.uint8)[None]
     curve = convert(Image.fromarray(levels).convert(mode))[0].astype(np.float32)
     curve = curve / 255 if curve.max() > 1 else curve
-    return np.stack([np.interp(values, np.linspace(0, 1, 256), curve[:, c]) for c in range(3)], -1).astype(np.float32)
+    bands: list[NDArray[np.float64]] = [np.interp(values, np.linspace(0, 1, 256), curve[:, c]) for c in range(3)]
+    return np.stack(bands, -1).astype(np.float32)
 
 
 def _not_transparent(part: Image.Image, transparent: int | None) -> Pixels | None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from nodes.backend.untyped import from_numpy
 from nodes.types import Sigmas
 
 WIDTH, HEIGHT = 768, 480
@@ -92,7 +92,7 @@ def _canvas() -> tuple[Image.Image, ImageDraw.ImageDraw, Frame]:
 
 def _finished(drawing: Image.Image) -> Tensor:
     small = drawing.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
-    return torch.from_numpy(np.asarray(small, dtype=np.float32) / 255).permute(2, 0, 1)[None].contiguous()
+    return from_numpy(np.asarray(small, dtype=np.float32) / 255).permute(2, 0, 1)[None].contiguous()
 
 
 def _left_axis(draw: ImageDraw.ImageDraw, frame: Frame, highest: float, color: str) -> float:

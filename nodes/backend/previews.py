@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -92,4 +93,5 @@ def rgb_factors(vae: Vae) -> Tensor:
     latent = autoencoder.encode(pool.vae(vae), picture)
     known = interpolate(patches, size=latent.shape[-2:], mode="nearest")
     inputs = torch.cat((latent, torch.ones_like(latent[:, :1])), 1).flatten(2)[0].T
-    return torch.linalg.lstsq(inputs, known.flatten(2)[0].T).solution
+    found: Any = cast(Any, torch.linalg).lstsq(inputs, known.flatten(2)[0].T)
+    return found.solution

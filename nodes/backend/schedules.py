@@ -135,7 +135,7 @@ def beta(noise_schedule: NoiseSchedule, steps: int, shape: float = 0.6) -> Sigma
 
     Quantiles are rounded to whole timesteps and those met twice are visited once, so there may be fewer steps.
     """
-    from scipy.special import betaincinv
+    from scipy.special import betaincinv  # pyright: ignore[reportMissingTypeStubs]  # it has none
 
     sigmas = training_sigmas(noise_schedule)
     quantiles = (float(betaincinv(shape, shape, 1 - i / steps)) for i in range(steps))

@@ -21,6 +21,7 @@ def twin(module: M) -> M:
     """
     copy = object.__new__(type(module))
     state = {name: type(v)(v) if type(v) in CONTAINERS else v for name, v in vars(module).items()}
-    state["_modules"] = {name: child and twin(child) for name, child in module._modules.items()}
+    children: dict[str, nn.Module | None] = vars(module)["_modules"]
+    state["_modules"] = {name: child and twin(child) for name, child in children.items()}
     copy.__dict__.update(state)
     return copy

@@ -11,6 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from nodes.backend.untyped import from_numpy
+
 GAP = 8  # pixels
 BACKGROUND = "#1e1f24"
 TEXT = "#c9ccd4"
@@ -44,7 +46,7 @@ def sheet(pictures: Sequence[Tensor], labels: Sequence[str], columns: int, cell_
         left, top = GAP + index % columns * (width + GAP), GAP + index // columns * (head + height + GAP)
         draw.text((left, top), _shortened(name, font, width), TEXT, font)
         canvas.paste(_fitted(cell, width, height), (left, top + head))
-    return torch.from_numpy(np.asarray(canvas).copy()).permute(2, 0, 1)[None].float() / 255
+    return from_numpy(np.asarray(canvas).copy()).permute(2, 0, 1)[None].float() / 255
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:

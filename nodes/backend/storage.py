@@ -9,7 +9,7 @@ import json
 import math
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, get_args, get_origin, get_type_hints
+from typing import Any, BinaryIO, Literal, cast, get_args, get_origin, get_type_hints
 
 import safetensors
 import torch
@@ -105,7 +105,7 @@ def _fits(value: Any, hint: Any) -> bool:
     if get_origin(hint) is Literal:
         return isinstance(value, str) and value in options
     if get_origin(hint) is tuple:  # tuple[X, ...]
-        return isinstance(value, tuple) and all(_fits(item, options[0]) for item in value)
+        return isinstance(value, tuple) and all(_fits(item, options[0]) for item in cast("tuple[Any, ...]", value))
     if options:  # X | None
         return any(_fits(value, option) for option in options)
     if hint in (int, float):
@@ -121,7 +121,7 @@ def _encode(value: Any, tensors: list[Tensor]) -> Any:
         case float():
             return value if math.isfinite(value) else {"float": str(value)}
         case tuple():
-            return {"tuple": [_encode(item, tensors) for item in value]}
+            return {"tuple": [_encode(item, tensors) for item in cast("tuple[Any, ...]", value)]}
         case Tensor():
             if value.dtype not in NAMES:
                 raise TypeError(f"tensors of {value.dtype} do not travel on links")

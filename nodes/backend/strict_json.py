@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 MAX_QUOTED = 200
 """Characters of a file that a sentence about it shows."""
@@ -37,7 +37,7 @@ def read_object(path: Path, most: int) -> dict[str, Any]:
 def parse_object(text: bytes) -> dict[str, Any]:
     """The object in UTF-8 text. Raises ValueError with what is wrong, to stand behind the name of a file."""
     try:
-        data = json.loads(
+        data: Any = json.loads(
             text.decode(), object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite, parse_int=_whole
         )
     except RecursionError:
@@ -48,7 +48,7 @@ def parse_object(text: bytes) -> dict[str, Any]:
         raise ValueError(f"is not valid JSON: {error.msg}, line {error.lineno}, column {error.colno}") from None
     if not isinstance(data, dict):
         raise ValueError("holds no JSON object")
-    return data
+    return cast("dict[str, Any]", data)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

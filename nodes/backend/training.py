@@ -11,11 +11,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
+import peft
 import safetensors.torch
 import torch
-from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model
+from peft import LoraConfig, inject_adapter_in_model
 from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn.functional import mse_loss
@@ -26,6 +27,8 @@ from nodes.backend.families import sd
 from nodes.backend.schedules import alpha_bars, sigmas_for
 from nodes.backend.training_data import Examples
 from nodes.types import History, Model, Prediction
+
+_peft: Any = peft  # what gathers the layers is not declared
 
 Layers = Literal["attention", "all"]
 
@@ -96,11 +99,11 @@ class Training:
         if not math.isfinite(loss.item()):
             raise ValueError(f"the training diverged at step {self.step + 1}; lower the learning rate")
         self.optimizer.zero_grad()
-        loss.backward()
+        cast(Any, loss).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, MAX_NORM)
         if not math.isfinite(norm.item()):
             raise ValueError(f"the training diverged at step {self.step + 1}; lower the learning rate")
-        self.optimizer.step()
+        cast(Any, self.optimizer).step()
         self.losses.append(loss.item())
         self.step += 1
 
@@ -112,9 +115,9 @@ class Training:
         timesteps = self._timesteps(generator)
         clean = examples.latents[picked]
         noise = torch.randn(clean.shape, generator=generator)
+        indices: list[int] = cast(Any, picked).tolist()
         captions = [
-            examples.empty if drop else examples.embeds[i]
-            for i, drop in zip(picked.tolist(), dropped.tolist(), strict=True)
+            examples.empty if drop else examples.embeds[i] for i, drop in zip(indices, dropped.unbind(), strict=True)
         ]
         kept = torch.tensor(alpha_bars(self.model.noise_schedule))[timesteps].view(-1, 1, 1, 1)
         noised = kept.sqrt() * clean + (1 - kept).sqrt() * noise  # eq. 4
@@ -153,7 +156,7 @@ class Training:
 
     def lora(self) -> bytes:
         """The layers as the bytes of a LoRA file in the layout of diffusers."""
-        state = get_peft_model_state_dict(self.unet, adapter_name=NAME)
+        state: dict[str, Tensor] = _peft.get_peft_model_state_dict(self.unet, adapter_name=NAME)
         tensors = {f"unet.{name}": tensor.detach().cpu().contiguous() for name, tensor in state.items()}
         return safetensors.torch.save(tensors, {"format": "pt"})
 

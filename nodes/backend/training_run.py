@@ -37,7 +37,7 @@ class Run:
         training, saved = self.training, self.training.step
         try:
             # After every block of the network, since a step of a large one takes seconds and Stop must not wait.
-            with reporting(training.unet, lambda *_: self._progress(training.step, steps, None)):
+            with reporting(training.unet, lambda done, total: self._progress(training.step, steps, None)):
                 self._sample()
                 while training.step < steps:
                     training.advance()

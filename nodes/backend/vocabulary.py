@@ -19,8 +19,12 @@ from nodes.backend.strict_json import quoted, read_object
 MAX_BYTES = 16_000_000
 MAX_WORD = 200  # characters of a token; CLIP's longest has 32
 MAX_ADDED = 10_000
-SPECIAL = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>"}
-SPECIAL |= {"pad_token": "<|endoftext|>"}
+SPECIAL = {
+    "bos_token": "<|startoftext|>",
+    "eos_token": "<|endoftext|>",
+    "unk_token": "<|endoftext|>",
+    "pad_token": "<|endoftext|>",
+}
 CONFIG: Schema = {"model_max_length": Field(Whole(3, 1 << 127), 77)}  # a very large number stands for no limit
 ADDED: Schema = {
     "content": Field(Text(MAX_WORD), ""),
@@ -41,8 +45,10 @@ class Vocabulary(NamedTuple):
     context: int
 
 
-FILES = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
-FILES += ("added_tokens.json",)  # of older versions, for words that were taught later
+FILES = (
+    *("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"),
+    "added_tokens.json",  # of older versions, for words that were taught later
+)
 
 
 def read(folder: Path, vocab_size: int) -> Vocabulary:
@@ -128,7 +134,8 @@ def _from_text(path: Path) -> tuple[tuple[str, str], ...]:
 
 def _pairs(path: Path, entries: list[Any]) -> tuple[tuple[str, str], ...]:
     for entry in entries:
-        if not isinstance(entry, list) or not all(isinstance(part, str) and part for part in entry) or len(entry) != 2:
+        parts = cast("list[Any]", entry) if isinstance(entry, list) else []
+        if len(parts) != 2 or not all(isinstance(part, str) and part for part in parts):
             raise ValueError(f"{path}: {quoted(entry)} is not two tokens to be merged")
     return tuple((first, second) for first, second in entries)
 

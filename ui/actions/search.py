@@ -24,7 +24,7 @@ def search(actions: list[Action], query: str) -> list[Action]:
         return next((n for n, where in enumerate((name, place), 1) if all(word in where for word in words)), 3)
 
     ranked = [(rank(action), index, action) for index, action in enumerate(actions)]
-    return [action for found, _, action in sorted((r for r in ranked if r[0] is not None), key=lambda r: r[:2])]
+    return [action for _, _, action in sorted((r for r in ranked if r[0] is not None), key=lambda r: r[:2])]
 
 
 class ActionSearch(Finder):

@@ -10,7 +10,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from PySide6.QtCore import QObject, QStandardPaths, Signal
 
@@ -45,9 +45,10 @@ def settings_folder() -> Path:
 
 def parse(data: bytes) -> Preferences:
     """What a settings file says; what it does not say is as in a new program. Raises what is in UNREADABLE."""
-    said = json.loads(data)
+    said: Any = json.loads(data)
     if not isinstance(said, dict):
         raise ValueError("it is not a JSON object")
+    said = cast("dict[str, Any]", said)
     default, names = Preferences(), {f.name for f in fields(Preferences)}
     known = {name: value for name, value in said.items() if name in names}
     for name, value in known.items():
@@ -58,7 +59,7 @@ def parse(data: bytes) -> Preferences:
 
 def _fits(default: Any, value: Any) -> bool:
     if isinstance(default, Mapping):
-        return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
+        return isinstance(value, dict) and all(isinstance(v, str) for v in cast("dict[str, Any]", value).values())
     if isinstance(default, float):
         return type(value) in (int, float) and math.isfinite(value)
     return type(value) is type(default)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from itertools import islice
 
@@ -42,7 +42,7 @@ class Telling(QObject):
         self._held = held
 
     @contextmanager
-    def _together(self) -> Iterator[None]:
+    def _together(self) -> Generator[None]:
         held, self._held = self._held, True
         yield
         self.hold(held)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Any
+from typing import Any, cast
 
 from nodegraph.node import File, Input, Range, exact
 
@@ -40,7 +40,7 @@ def value_text(spec: Input, value: Any) -> str:
             limits = spec.get(Range)
             return limits.zero if limits and limits.zero and value == 0 else number(value)
         case tuple():
-            return ", ".join(value_text(spec, item) for item in value)
+            return ", ".join(value_text(spec, item) for item in cast("tuple[Any, ...]", value))
         case str() if spec.get(File) is not None:
             return PurePath(value).name
         case _:

@@ -55,7 +55,7 @@ class Shown(QAbstractListModel):
         self._arrivals = WhenSeen(panel, self._take_in)
         gallery.added.connect(self._add)
         gallery.removing.connect(self._remove)
-        gallery.changed.connect(lambda paths: [self._touch(path) for path in paths])
+        gallery.changed.connect(self._touch_all)
         self.thumbnails.loaded.connect(self._touch)
         self.search("", False)
 
@@ -112,6 +112,10 @@ class Shown(QAbstractListModel):
             self.endRemoveRows()
         if rows:
             self._numbers = {path: -row for row, path in enumerate(self._paths)}
+
+    def _touch_all(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            self._touch(path)
 
     def _touch(self, path: str) -> None:
         if (row := self.row(path)) >= 0:

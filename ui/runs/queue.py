@@ -329,7 +329,7 @@ def _job(id: int, entry: dict[str, Any]) -> Job:
     match entry:
         case {
             "title": str(title), "targets": [*targets], "state": str(state), "seconds": int() | float() as seconds,
-            "message": str(message), "saved": [*saved], "workflow": dict(graph),
+            "message": str(message), "saved": [*saved], "workflow": dict(),
         } if all(isinstance(text, str) for text in (*targets, *saved)) and 0 <= seconds < FOREVER:  # fmt: skip
             state = "pending" if state == "running" else state
         case _:
@@ -339,4 +339,5 @@ def _job(id: int, entry: dict[str, Any]) -> Job:
     state = cast("JobState", state)
     files = tuple(str(usable_path(text)) for text in saved)
     done = float(state == "done")
-    return Job(id, title, workflow.from_data(graph), tuple(targets), state, done, float(seconds), message, files)
+    made = workflow.from_data(entry["workflow"])
+    return Job(id, title, made, tuple(targets), state, done, float(seconds), message, files)
