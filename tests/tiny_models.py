@@ -83,7 +83,7 @@ CLIP_G_WIDTH = 48
 CLIP_H_WIDTH = 40
 T5_WIDTH = 96
 CLIP_CONTEXT = 77
-UNET_WIDTHS = (16, 32, 32, 32)
+UNET_WIDTHS = (16, 32)
 SDXL_UNET_WIDTHS = (16, 32, 32)
 NORM_GROUPS = 8
 
@@ -283,9 +283,14 @@ def _vae(seed: int, *, latent_channels: int = 4, quantised: bool = True, **confi
 
 
 def _sd_unet(seed: int, **config: Any) -> UNet2DConditionModel:
-    """Return a UNet with the block plan of SD 1.x; ``config`` overrides single fields."""
+    """Return a UNet with the first and the last block of SD 1.x's plan; ``config`` overrides single fields.
+
+    The two blocks between them are like the first: with them, every question to the network takes 2.4 times as long.
+    """
     settings = {
         "sample_size": IMAGE_SIZE // 8,
+        "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+        "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
         "block_out_channels": UNET_WIDTHS,
         "layers_per_block": 2,
         "norm_num_groups": NORM_GROUPS,
@@ -398,7 +403,7 @@ def build_sd21(path: Path, seed: int = 0) -> Path:
         unet=_sd_unet(
             seed,
             cross_attention_dim=CLIP_H_WIDTH,
-            attention_head_dim=(2, 4, 4, 4),
+            attention_head_dim=(2, 4),
             use_linear_projection=True,
         ),
         scheduler=DDIMScheduler(

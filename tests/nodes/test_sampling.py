@@ -45,7 +45,7 @@ def step(
 def test_a_step_reports_every_block(model: Any):
     ctx = Recorder()
     step(ctx, model)
-    assert ctx.reports == [(done, 10) for done in range(1, 10)]
+    assert ctx.reports == [(done, 6) for done in range(1, 6)]
 
 
 def test_what_a_step_shows_is_the_clean_picture_it_expects():
