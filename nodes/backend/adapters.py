@@ -92,7 +92,9 @@ def _put(network: nn.Module, name: str, added: Mapping[str, Factors]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # what peft warns of is a layer that would not act as its file says
         warnings.filterwarnings("ignore", "Already found a `peft_config`")  # a second adapter, which is meant
-        inject_adapter_in_model(LoraConfig(r=1, target_modules=whole_names), network, name, low_cpu_mem_usage=True)
+        # init_lora_weights: numbers that the file's own replace below
+        config = LoraConfig(r=1, target_modules=whole_names, init_lora_weights=False)
+        inject_adapter_in_model(config, network, name, low_cpu_mem_usage=True)
     for layer, (down, up, scale) in added.items():
         module: Any = network.get_submodule(layer)
         weight = module.get_base_layer().weight
