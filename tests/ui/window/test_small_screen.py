@@ -1,9 +1,13 @@
 """The window on a small screen: nothing makes it wider, and every button can be reached."""
 
+from collections.abc import Iterator
+
 import pytest
 from PySide6.QtCore import QRect
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 
+from nodegraph.registry import Registry
 from nodegraph.running.engine import Settings as EngineSettings
 from ui.widgets.buttons import small_button
 from ui.widgets.flow import FlowLayout
@@ -11,14 +15,17 @@ from ui.window.main_window import MainWindow
 from ui.window.panels import PANELS
 
 
-@pytest.fixture
-def window(qtbot, registry) -> MainWindow:
+@pytest.fixture(scope="module")
+def window(qapp: QApplication, registry: Registry) -> Iterator[MainWindow]:
+    """One for all panels: showing another one puts the one before behind it."""
     made = MainWindow(registry, EngineSettings("tests.toy_nodes", cache=None))
-    qtbot.addWidget(made)
     made.resize(800, 600)
     made.show()
-    qtbot.waitExposed(made)
-    return made
+    QTest.qWaitForWindowExposed(made)
+    yield made
+    made.settings.change(text_scale=1.0)
+    made.close()
+    made.deleteLater()
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.3])
@@ -35,7 +42,6 @@ def test_a_panel_fits_a_screen_of_800_by_600_with_all_its_buttons(window: MainWi
         place = QRect(button.mapTo(panel, button.rect().topLeft()), button.size())
         assert panel.rect().contains(place), button.text()
         assert button.width() >= button.minimumSizeHint().width(), button.text()
-    window.settings.change(text_scale=1.0)
 
 
 def buttons(qtbot, width: int) -> tuple[QWidget, list[QWidget]]:
