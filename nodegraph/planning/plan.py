@@ -26,8 +26,11 @@ from nodegraph.planning.expand import PASSED, Flat, expanding
 from nodegraph.planning.keys import Ref, refs
 from nodegraph.planning.structure import Cycle, Structure, structuring
 
-LARGE = 3_000
+LARGE = 1_000
 """Nodes whose plan is put together in one piece."""
+
+Targets = tuple[str, ...] | None
+"""The nodes that are to be computed; None for every node."""
 
 __all__ = ["Call", "Plan", "Planner", "Problem", "Ref", "plan"]
 
@@ -87,11 +90,11 @@ class Planner:
         self._types = registry
         self._evaluator = Evaluator(environment)
         self._loading: tuple[Graph, Pieces[None]] | None = None
-        self._targets: tuple[str, ...] | None = None
-        self._tables: _Tables | None = None
-        self._plan: Plan | None = None
+        # By targets: those of the latest run, and None. Both stay: a run is followed by what the document comes to.
+        self._tables: dict[Targets, _Tables] = {}
+        self._plans: dict[Targets, Plan] = {}  # of the graph as it is
         self._refused: tuple[Graph, Plan] | None = None  # a graph of which nothing can be planned
-        self._work: tuple[Graph, tuple[str, ...] | None, Work[Plan]] | None = None
+        self._work: tuple[Graph, Targets, Work[Plan]] | None = None
 
     def plan(self, graph: Graph, targets: Iterable[str] | None = None) -> Plan:
         """The calls that compute the targets; without targets, every node. A bad graph gives problems, not errors."""
@@ -113,10 +116,11 @@ class Planner:
             self._work = graph, targets, Work(self._planning(graph, targets))
         return self._work[2]
 
-    def _planning(self, graph: Graph, targets: tuple[str, ...] | None) -> Pieces[Plan]:
-        stale = yield from self._evaluator.checking_files()
-        if self._plan and not stale and graph is self._graph and targets == self._targets:
-            return self._plan
+    def _planning(self, graph: Graph, targets: Targets) -> Pieces[Plan]:
+        if (yield from self._evaluator.checking_files()):
+            self._plans = {}
+        if graph is self._graph and targets in self._plans:
+            return self._plans[targets]
         if self._refused and graph is self._refused[0]:
             return self._refused[1]
         try:
@@ -126,13 +130,11 @@ class Planner:
             ids = why.nodes if isinstance(why, Cycle) else (why.node,)
             self._refused = graph, Plan({}, {}, tuple(Problem(id, None, str(why)) for id in ids), {})
             return self._refused[1]
-        self._plan = None
-        if targets != self._targets:
-            self._targets, self._tables = targets, None
-        goals = self._goals(targets)
-        yield from self._evaluator.settling(goals)
-        self._plan = yield from self._collect(goals)
-        return self._plan
+        if targets not in self._plans:
+            goals = self._goals(targets)
+            yield from self._evaluator.settling(goals)
+            self._plans[targets] = yield from self._collect(targets, goals)
+        return self._plans[targets]
 
     def _take(self, graph: Graph) -> Pieces[None]:
         """Forget what the difference to the graph before reaches. Raises Cycle, TooMuch."""
@@ -145,7 +147,7 @@ class Planner:
             self._loading = None
         if changed := _other_params(self._graph, graph):
             self._evaluator.replace(changed)
-            self._plan = None
+            self._plans = {}
         self._graph = graph
 
     def _load(self, graph: Graph) -> Pieces[None]:
@@ -156,9 +158,9 @@ class Planner:
         found = yield from structuring(flat)
         yield from self._evaluator.loading(flat, found, types.get)
         self._graph, self._types, self._flat, self._structure = graph, types, flat, found
-        self._plan = self._tables = None
+        self._plans, self._tables = {}, {}
 
-    def _goals(self, targets: tuple[str, ...] | None) -> tuple[str, ...]:
+    def _goals(self, targets: Targets) -> tuple[str, ...]:
         """The nodes to evaluate, each standing for those it is planned with."""
         owners, exits = self._structure.owners, self._flat.exits
         if targets is None:
@@ -169,22 +171,33 @@ class Planner:
             found |= {owners.get(id, id): None for id in ids if id in self._flat.nodes}
         return tuple(found)
 
-    def _collect(self, goals: tuple[str, ...]) -> Pieces[Plan]:
-        evaluator, tables = self._evaluator, self._tables
-        self._tables = None  # for when this is given up half-way
-        if tables is None or evaluator.switched or not tables.update(evaluator):
-            reached = _reachable(goals, evaluator.records)
+    def _collect(self, targets: Targets, goals: tuple[str, ...]) -> Pieces[Plan]:
+        self._follow_evaluator()
+        tables = self._tables.get(targets)
+        if tables is None:
+            records = self._evaluator.records
+            reached = yield from _reaching(goals, records)
             tables = _Tables()
-            for number, ids in enumerate(in_parts((id for id in self._structure.order if id in reached), LARGE)):
-                if number:
-                    yield
-                tables.add(ids, evaluator.records)
+            for ids in in_parts((id for id in self._structure.order if id in reached), LARGE):
+                tables.add(ids, records)
+                yield
+            self._tables = {known: kept for known, kept in self._tables.items() if known is None}
+            self._tables[targets] = tables
+        self._plans = {known: plan for known, plan in self._plans.items() if known in self._tables}
+        problems = dict.fromkeys(problem for found in tables.problems.values() for problem in found)
+        return Plan(dict(tables.calls), dict(tables.keys), tuple(problems), self._outputs())
+
+    def _follow_evaluator(self) -> None:
+        """Let all tables follow what was evaluated since."""
+        evaluator = self._evaluator
+        if evaluator.switched:
+            self._tables = {}
+        self._tables = {targets: tables for targets, tables in self._tables.items() if tables.update(evaluator)}
+        if evaluator.switched or evaluator.dropped:
+            self._plans = {}
         evaluator.dropped.clear()
         evaluator.made.clear()
         evaluator.switched = False
-        self._tables = tables
-        problems = dict.fromkeys(problem for found in tables.problems.values() for problem in found)
-        return Plan(dict(tables.calls), dict(tables.keys), tuple(problems), self._outputs())
 
     def _outputs(self) -> dict[str, tuple[Any, ...]]:
         values = self._evaluator.values
@@ -263,7 +276,7 @@ def _other_params(before: Graph, after: Graph) -> dict[str, Node] | None:
     return changed
 
 
-def _reachable(goals: Iterable[str], records: Mapping[str, Record]) -> set[str]:
+def _reaching(goals: Iterable[str], records: Mapping[str, Record]) -> Pieces[set[str]]:
     found: set[str] = set()
     todo = list(goals)
     while todo:
@@ -272,4 +285,6 @@ def _reachable(goals: Iterable[str], records: Mapping[str, Record]) -> set[str]:
             found.add(id)
             if id in records:
                 todo += records[id].used
+            if not len(found) % LARGE:
+                yield
     return found

@@ -6,11 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import nodegraph.planning.plan as planning
 from nodegraph.graph import Port, change_node, disconnect, move_nodes, remove_nodes, set_param
 from nodegraph.planning.keys import refs
 from nodegraph.planning.plan import Planner, plan
 from tests.nodegraph.planning.test_expand import TWICE
 from tests.nodegraph.toys import REGISTRY, build, extend, for_each, nested, run, schedule, several_states, zone
+
+REACHING = planning._reaching  # pyright: ignore[reportPrivateUsage]
 
 
 def planned_nodes(planner, graph, targets):
@@ -23,6 +26,19 @@ def test_an_unchanged_graph_gives_the_same_plan():
     planner = Planner(REGISTRY)
     graph = zone()
     assert planner.plan(graph, ["show"]) is planner.plan(graph, ["show"])
+
+
+def test_a_run_and_the_document_around_it_are_planned_side_by_side(monkeypatch):
+    put_together = []
+    monkeypatch.setattr(planning, "_reaching", lambda *args: put_together.append(1) or REACHING(*args))
+    planner, graph = Planner(REGISTRY), zone()
+    whole, run = planner.plan(graph), planner.plan(graph, ["show"])
+    assert planner.plan(graph) is whole
+    assert planner.plan(graph, ["show"]) is run
+    edited = set_param(graph, "box", "value", 7)
+    assert planner.plan(edited, ["show"]) == plan(edited, REGISTRY, ["show"])
+    assert planner.plan(edited) == plan(edited, REGISTRY)
+    assert len(put_together) == 2 + 2  # the two above, and the two without a past
 
 
 def test_moving_and_naming_nodes_plans_nothing():
@@ -118,6 +134,7 @@ def test_whatever_was_edited_the_plan_is_that_of_the_graph(edits, targets):
         planner.prepare(graph, 0.0)
         assert planner.plan(before, targets).keys == plan(before, REGISTRY, targets).keys
         planner.prepare(graph, 0.0)
+        assert planner.plan(graph, ("last",)).calls.keys() == plan(graph, REGISTRY, ("last",)).calls.keys()
         again, fresh = planner.plan(graph, targets), plan(graph, REGISTRY, targets)
         assert again.calls.keys() == fresh.calls.keys()
         assert again.keys == fresh.keys
