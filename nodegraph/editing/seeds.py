@@ -14,12 +14,13 @@ NUM_SEEDS = 2**32
 
 def seeds(graph: Graph, type_of: TypeOf) -> dict[Port, int]:
     """The seeds that a person sets, by node and parameter; not those that are linked."""
+    types = {type: type_of(type) for type in {node.type for node in graph.nodes.values()}}
+    specs = {id: [spec for spec in type.inputs if spec.get(Seed)] for id, type in types.items() if type}
     found: dict[Port, int] = {}
     for id, node in graph.nodes.items():
-        type = type_of(node.type)
-        for spec in type.inputs if type else ():
+        for spec in specs.get(node.type, ()):
             port, value = Port(id, spec.name), node.params.get(spec.name, spec.default)
-            if spec.get(Seed) and isinstance(value, int) and port not in graph.links:
+            if isinstance(value, int) and port not in graph.links:
                 found[port] = value
     return found
 

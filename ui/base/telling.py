@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from itertools import islice
+from time import perf_counter
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-AT_ONCE = 300
-"""Nodes whose views are told in one piece; of a larger number the rest is told when the window has answered."""
+from nodegraph.pieces import in_parts
+
+AT_ONCE, SECONDS = 300, 0.012
+"""How many nodes' views are told in one piece, and how long that may take: the rest is told when the window has
+answered."""
+SOME = 20
+"""Nodes that are told between two looks at the clock."""
 
 
 class Telling(QObject):
@@ -50,10 +56,13 @@ class Telling(QObject):
     def _tell(self) -> None:
         if self._held:
             return
-        told = list(islice(self._touched, AT_ONCE))
-        for node in told:
-            self._touched.pop(node, None)
-            self.changed.emit(node)
+        end = perf_counter() + SECONDS
+        for part in in_parts(list(islice(self._touched, AT_ONCE)), SOME):
+            for node in part:
+                self._touched.pop(node, None)
+                self.changed.emit(node)
+            if perf_counter() > end:
+                break
         newest, self._newest = self._newest, {}
         # During a run each is the newest only until the next: of some hundred in a batch the last one is looked at.
         for node in list(newest)[-1:] if self.running else newest:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable
 
+from nodegraph.pieces import Pieces, finish, in_parts
 from nodegraph.planning.calls import Call
-from ui.runs.node_run import places
+from ui.runs.node_run import counts_for, places
 
 
 class Due:
@@ -17,6 +19,9 @@ class Due:
         self._to_come: dict[str, str] = {}  # key -> engine node id, of the calls to come
         self._left: Counter[str] = Counter()  # engine node id -> how many calls are to come
         self._seconds: dict[str, float] = {}  # place -> what they take; "" is all of them
+        self._at = ""  # engine node id of the call that runs
+        self._since: float | None = None  # when it started; None when none does
+        self.part = 0.0  # how much of it is done, 0..1
 
     @property
     def known(self) -> bool:
@@ -25,11 +30,22 @@ class Due:
 
     def expect(self, calls: Iterable[Call]) -> None:
         """These are to come, and no others."""
-        self._to_come = {call.key: call.node for call in calls}
-        self._left = Counter(self._to_come.values())
-        self._seconds = {}
-        for node, count in self._left.items():
-            self._add(node, count * self._mean.get(node, 0.0))
+        finish(self.expecting(calls))
+
+    def expecting(self, calls: Iterable[Call]) -> Pieces[None]:
+        self._to_come, self._left, self._seconds = {}, Counter(), {}
+        self.rest()
+        for part in in_parts(calls):
+            for call in part:
+                self._to_come[call.key] = call.node
+                self._left[call.node] += 1
+                self._add(call.node, self._mean.get(call.node, 0.0))
+            yield
+
+    def begin(self, node: str, key: str) -> None:
+        """A call is on its way."""
+        self._at, self._since, self.part = node, time.monotonic(), 0.0
+        self.over(key)
 
     def over(self, key: str) -> None:
         """A call has begun, or was there already."""
@@ -42,14 +58,21 @@ class Due:
         """What a call of this node took: so long the others will take."""
         self._add(node, self._left[node] * (seconds - self._mean.get(node, 0.0)))
         self._mean[node] = seconds
+        self.rest()
 
-    def mean(self, node: str) -> float | None:
-        """What a call of this node took last; None when it is not known."""
-        return self._mean.get(node)
+    def rest(self) -> None:
+        """No call is on its way."""
+        self._since, self.part = None, 0.0
 
     def seconds(self, place: str) -> float:
-        """What all calls to come in a place take."""
-        return max(self._seconds.get(place, 0.0), 0.0)
+        """What all calls to come in a place take, and what is left of the one that runs there; "" is every place."""
+        total = max(self._seconds.get(place, 0.0), 0.0)
+        if self._since is None or not counts_for(place, self._at):
+            return total
+        spent = time.monotonic() - self._since
+        known = self._mean.get(self._at)
+        whole = known if known is not None else spent / self.part if self.part else spent
+        return total + max(whole - spent, 0.0)
 
     def _add(self, node: str, seconds: float) -> None:
         if seconds:

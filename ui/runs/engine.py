@@ -68,12 +68,13 @@ class Engine(QObject):
         self._post.arrived.connect(self._arrived, Qt.ConnectionType.QueuedConnection)
         self._client = client = EngineClient(settings, self._post.put)
         self.destroyed.connect(lambda: _close(client, post))  # with a window that nobody closed
+        self._unready: set[object] = set()  # those for whom events wait
         self._stopping = self._working = False  # whether Stop was pressed; whether a node is at work
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
-        self._patience.timeout.connect(self._restart)
+        self._patience.timeout.connect(lambda: self._miss(self._patience))
         self._awake = False  # what this process has to load is loaded: it answers at once
         self._hearing = QTimer(self, singleShot=True, interval=HEARING_MS)
-        self._hearing.timeout.connect(self._restart)
+        self._hearing.timeout.connect(lambda: self._miss(self._hearing))
 
     @property
     def running(self) -> bool:
@@ -120,14 +121,31 @@ class Engine(QObject):
         """About memory: the answer is a Memory event, when the running call is over. Look: Seen, when the run is."""
         self._client.ask(request)
 
+    def keep_events(self, who: object, keep: bool) -> None:
+        """Whether events are to wait because someone is not ready for them. They are told when everyone is."""
+        if keep:
+            self._unready.add(who)
+        elif who in self._unready:
+            self._unready.remove(who)
+            for timer in (self._patience, self._hearing):
+                if timer.isActive():
+                    timer.start()  # what it said meanwhile is only heard now
+            if not self._frame.isActive():
+                self._frame.start()
+
     def close(self) -> None:
         """End the process; no event comes after this."""
         self._patience.stop()
         self._receivers.clear()  # there is nothing left to stop
+        self._unready.add(self)  # and nobody to tell
         self._post.arrived.disconnect(self._arrived)
         for timer in (self._frame, self._hearing):
             timer.stop()
         _close(self._client, self._post)
+
+    def _miss(self, timer: QTimer) -> None:
+        """It did not say in time what was waited for; unless it was not heard."""
+        timer.start() if self._unready else self._restart()
 
     def _restart(self) -> None:
         """End a process that does not react, and start another."""
@@ -141,7 +159,7 @@ class Engine(QObject):
 
     def _tell(self) -> None:
         """Hand on what waits, or the first part of it."""
-        event = self._post.take()
+        event = None if self._unready else self._post.take()
         if event is None:
             return
         end = perf_counter() + BATCH_SECONDS
@@ -149,7 +167,7 @@ class Engine(QObject):
         self.telling.emit(True)
         self._take(event)
         for _ in range(BATCH):
-            event = self._post.take() if perf_counter() < end else None
+            event = self._post.take() if perf_counter() < end and not self._unready else None
             if event is None:
                 break
             self._take(event)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from nodegraph.graph import Graph
+from nodegraph.pieces import Pieces
 from nodegraph.planning.plan import Plan, Planner, plan
 from ui.documents.document import Document
 
@@ -30,6 +31,7 @@ class LivePlan(QObject):
         self._planner = Planner(document.registry)
         self._others = Planner(document.registry)
         self.ready = False  # for the first plan, whatever planning needs must have been imported
+        self._others_plan = 0  # how many plans are on their way that somebody waits for
         self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self._plan)
         self._loaded.connect(self._first_plan)
@@ -59,6 +61,17 @@ class LivePlan(QObject):
         """The plan of another graph, such as a queued one, at once."""
         return (self._planner if graph is self.document.graph else self._others).plan(graph, targets)
 
+    def planning(self, graph: Graph, targets: Sequence[str] | None = None) -> Pieces[Plan]:
+        """The same in pieces. Meanwhile the document is not planned by itself: two plans would undo each other."""
+        planner = self._planner if graph is self.document.graph else self._others
+        self._others_plan += 1
+        try:
+            while not planner.prepare(graph, 0.0, targets):
+                yield
+            return planner.plan(graph, targets)
+        finally:
+            self._others_plan -= 1
+
     def _edited(self) -> None:
         if not self._timer.isActive():
             self._timer.start(PAUSE_MS)
@@ -74,7 +87,9 @@ class LivePlan(QObject):
     def _plan(self) -> None:
         if not self.ready:
             return
-        if self._planner.prepare(self.document.graph, SLICE):
+        if self._others_plan:
+            self._timer.start(PAUSE_MS)
+        elif self._planner.prepare(self.document.graph, SLICE):
             self.planned.emit(self.now())
         else:
             self._timer.start(0)

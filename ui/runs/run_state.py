@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from nodegraph.pieces import Pieces, finish, in_parts
 from nodegraph.planning.calls import Call
 from nodegraph.running import messages as m
 from nodegraph.types import Picture
@@ -19,7 +19,8 @@ from ui.base.telling import Telling
 from ui.base.text import duration
 from ui.runs.call_records import Records, StepRecord
 from ui.runs.due import Due
-from ui.runs.node_run import IDLE, NodeRun, State, counts_for, owner, places
+from ui.runs.node_run import IDLE, NodeRun, State, owner, places
+from ui.runs.planned import Planned
 from ui.widgets.pixmaps import aspect, small
 
 PICTURE_BYTES = 256 << 20
@@ -45,15 +46,10 @@ class RunState(Telling):
         self._stopping = False
         self.calls = self.finished = 0
         self.calls_by_key: Mapping[str, Call] = {}  # of the latest run; of the document, before there is one
-        self._planned: Mapping[str, str] = {}  # engine node id -> key of its last call, by the latest plan
-        self._nodes_with: dict[str, list[str]] | None = None  # key -> nodes, made of `_planned` when it is needed
-        self._inner: dict[str, list[str]] = {}  # place -> the nodes planned in it, likewise
+        self._planned = Planned({})
         self._due = Due()
         self._turn: dict[tuple[str, str], int] = {}  # (place, key) -> index among the calls that count there
         self._preview: Picture | None = None  # the latest one of the call that runs
-        self._at = ""  # engine node id of the call that runs
-        self._since: float | None = None  # when it started
-        self._part = 0.0  # how much of it is done, 0..1
         self._keys: dict[str, str] = {}  # engine node id -> key of its last result
         self._at_work: dict[str, None] = {}  # places with a call that runs
         self._records = Records()
@@ -71,35 +67,54 @@ class RunState(Telling):
 
     def begin(self) -> None:
         """A run is on its way. What is up to date stays so, and is reused."""
+        finish(self.beginning())
+
+    def beginning(self) -> Pieces[None]:
+        """The same in pieces; that there is a run is known with the first."""
         self._turn = {}
         self._due.expect(())
-        self._at, self._since, self._part = "", None, 0.0
         self.running, self.saved, self.outcome, self._stopping = True, [], "", False
         self.calls = self.finished = 0
-        with self._together():
-            for node, run in list(self.nodes.items()):
-                if run.state in ("done", "cached") and not run.stale:
-                    self._set(node, state="cached")
-                else:
-                    self._set(node, state="idle", done=0, fraction=0.0, seconds=0.0, message="")
-            self._progressed()
+        self._progressed()
+        yield
+        for part in in_parts(list(self.nodes)):
+            with self._together():
+                for node in part:
+                    self._begin_node(node, self.of(node))
+            yield
+
+    def _begin_node(self, node: str, run: NodeRun) -> None:
+        if run.state in ("done", "cached") and not run.stale:
+            self._set(node, state="cached")
+        else:
+            self._set(node, state="idle", done=0, fraction=0.0, seconds=0.0, message="")
 
     def expect(self, calls: Mapping[str, Call]) -> None:
         """What the run may consist of. calls: by key, in the order of the plan."""
+        finish(self.expecting(calls))
+
+    def expecting(self, calls: Mapping[str, Call]) -> Pieces[None]:
+        """The same in pieces, before anything is heard of the run."""
         self.calls_by_key = calls
-        self._due.expect(calls.values())
-        self._turn = {}
+        yield from self._due.expecting(calls.values())
         self._records.expect(calls.values())
+        yield
+        self._turn = {}
         totals: Counter[str] = Counter()
         memory: Counter[str] = Counter()
-        for key, call in calls.items():
-            for place in places(call.node):
-                self._turn[place, key] = totals[place]
-                totals[place] += 1
-                memory[place] += self._records.known(key).bytes
-        with self._together():
-            for place, count in totals.items():
-                self._set(place, calls=count, memory=memory[place])
+        for part in in_parts(calls.items()):
+            for key, call in part:
+                size = self._records.known(key).bytes
+                for place in places(call.node):
+                    self._turn[place, key] = totals[place]
+                    totals[place] += 1
+                    memory[place] += size
+            yield
+        for part in in_parts(totals.items()):
+            with self._together():
+                for place, count in part:
+                    self._set(place, calls=count, memory=memory[place])
+            yield
         self.planned.emit()
 
     def foresee(self, calls: Mapping[str, Call]) -> None:
@@ -189,11 +204,12 @@ class RunState(Telling):
             self._records.learn(key, picture=picture)
             self._note_round(key)
         self._touch(node)
-        for known in self._planned_with(key):
+        planned = self._planned
+        for known in planned.nodes_with.get(key, ()):
             self._keys[known] = key
             for place in places(known):
-                inner = self._inner[place] if place != known else ()
-                whole = self.of(place).state == "idle" and all(self._keys.get(id) == self._planned[id] for id in inner)
+                inner = planned.inside[place] if place != known else ()
+                whole = self.of(place).state == "idle" and all(self._keys.get(id) == planned.keys[id] for id in inner)
                 self._set(place, stale=False, state="cached" if whole else self.of(place).state)
             if picture is not None:
                 self._show(known, picture, key)
@@ -203,19 +219,8 @@ class RunState(Telling):
         if call := self.calls_by_key.get(key):
             self._records.pictured(call.node, call.iteration)
 
-    def _planned_with(self, key: str) -> list[str]:
-        """The nodes that have this key by the latest plan."""
-        if self._nodes_with is None:
-            self._nodes_with, self._inner = {}, {}
-            for node, planned in self._planned.items():
-                self._nodes_with.setdefault(planned, []).append(node)
-                for place in places(node):
-                    self._inner.setdefault(place, []).append(node)
-        return self._nodes_with.get(key, [])
-
     def _started(self, event: m.Started) -> None:
-        self._at, self._since, self._part = event.node, time.monotonic(), 0.0
-        self._due.over(event.key)
+        self._due.begin(event.node, event.key)
         self._preview = None
         for place in places(event.node):
             run = self.of(place)
@@ -224,10 +229,10 @@ class RunState(Telling):
             self._set(place, state="running", done=done, seconds=seconds, message="")
 
     def _progress(self, event: m.Progress) -> None:
-        self._part = min(event.done / max(event.total, 1), 1.0)
+        part = self._due.part = min(event.done / max(event.total, 1), 1.0)
         for place in places(event.node):
             run = self.of(place)
-            self._set(place, fraction=min((run.done + self._part) / run.calls, 1.0))
+            self._set(place, fraction=min((run.done + part) / run.calls, 1.0))
         if event.preview is not None:
             self._preview = event.preview
             self._show(event.node, event.preview)
@@ -238,7 +243,6 @@ class RunState(Telling):
         if not event.cached:
             self.finished += 1
             self._due.took(event.node, event.seconds)
-            self._since, self._part = None, 0.0
         known = self._records.known(event.key)
         grown = event.bytes - known.bytes
         # What a result looked like when it was made says more than what a node that is not run shows of it.
@@ -279,7 +283,8 @@ class RunState(Telling):
         self._end(event.message)
 
     def _end(self, outcome: str) -> None:
-        self.running, self.outcome, self._since = False, outcome, None
+        self.running, self.outcome = False, outcome
+        self._due.rest()
         with self._together():
             for node in self.at_work:
                 self._set(node, state="idle")
@@ -299,22 +304,36 @@ class RunState(Telling):
 
         A picture made earlier for a key that is in the plan again is shown again.
         """
-        self._planned, self._nodes_with = keys, None
+        finish(self.comparing(keys))
+
+    def comparing(self, keys: Mapping[str, str]) -> Pieces[None]:
+        """The same in pieces; it ends when another plan is compared meanwhile."""
+        planned = self._planned = Planned(keys)
         # What is not planned any more, because of a problem before it, is out of date as well.
         changed = {place for node in self._keys if node not in keys for place in places(node)}
         found: dict[str, tuple[str, Picture]] = {}
-        for node, key in keys.items():
-            if self._keys.get(node, key) != key:
-                changed.update(places(node))
-            if picture := self._records.known(key).picture:
-                found |= dict.fromkeys(places(node), (key, picture))
-        with self._together():
-            for place, run in list(self.nodes.items()):
-                stale = place in changed and place not in found and run.state != "running"
-                if stale != run.stale:
-                    self._set(place, stale=stale)
-                if place in found and self._picture_key.get(place) != found[place][0]:
-                    self._show_at(place, *found[place])
+        for part in in_parts(keys.items()):
+            for node, key in part:
+                if self._keys.get(node, key) != key:
+                    changed.update(places(node))
+                if picture := self._records.known(key).picture:
+                    found |= dict.fromkeys(places(node), (key, picture))
+            yield
+        for part in in_parts(list(self.nodes)):
+            if self._planned is not planned:
+                return
+            with self._together():
+                for place in part:
+                    self._compare_place(place, place in changed, found.get(place))
+            yield
+
+    def _compare_place(self, place: str, changed: bool, found: tuple[str, Picture] | None) -> None:
+        run = self.of(place)
+        stale = changed and found is None and run.state != "running"
+        if stale != run.stale:
+            self._set(place, stale=stale)
+        if found and self._picture_key.get(place) != found[0]:
+            self._show_at(place, *found)
 
     def _show(self, node: str, picture: Picture, key: str = "") -> None:
         """key: of the result the picture is of; empty for a preview on the way there."""
@@ -360,8 +379,8 @@ class RunState(Telling):
 
     def _set(self, node: str, **fields: Any) -> None:
         before = self.of(node)
-        after = replace(before, **fields)
-        if after != before:
+        if any(getattr(before, name) != value for name, value in fields.items()):
+            after = replace(before, **fields)
             self.nodes[node] = after
             if after.state == "running":
                 self._at_work[node] = None
@@ -372,19 +391,11 @@ class RunState(Telling):
     @property
     def fraction(self) -> float:
         """0..1 of the results that the run must compute."""
-        return min((self.finished + self._part) / self.calls, 1.0) if self.calls else 0.0
+        return min((self.finished + self._due.part) / self.calls, 1.0) if self.calls else 0.0
 
     def seconds_left(self, of: str = "") -> float | None:
         """What the calls to come took the last time they ran; None before anything is known.
 
         of: the node whose calls count; without, all of the run.
         """
-        if not self.running or not self._due.known:
-            return None
-        total = self._due.seconds(of)
-        if self._since is None or not counts_for(of, self._at):
-            return total
-        spent = time.monotonic() - self._since
-        known = self._due.mean(self._at)
-        whole = known if known is not None else spent / self._part if self._part else spent
-        return total + max(whole - spent, 0.0)
+        return self._due.seconds(of) if self.running and self._due.known else None

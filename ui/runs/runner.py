@@ -6,11 +6,12 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from nodegraph.editing.draft import draft
 from nodegraph.editing.seeds import with_new_seeds, with_seeds_of
 from nodegraph.graph import Graph
+from nodegraph.pieces import Pieces, Work
 from nodegraph.planning.plan import Plan
 from nodegraph.running.messages import Event, Gone, Idle, Planned, Ready
 from ui.documents.document import Document
@@ -22,6 +23,9 @@ from ui.runs.run_state import RunState
 
 DRAFT_SECONDS = 0.5
 """While a slider is held, a run that takes no longer is not dropped for the next."""
+
+SLICE = 0.02
+"""Seconds of getting ready for a run after which the window answers."""
 
 _draw = random.SystemRandom().randrange
 
@@ -57,6 +61,10 @@ class Runner(QObject):
         self._finished: Graph | None = None  # that of the latest run that came to its end
         self._jobs: set[int] = set()  # of this document, in the queue
         self._queued: Graph | None = None  # the graph that was queued last
+        self._work: Work[None] | None = None  # what is to be done before anything is heard of a run
+        self._follow_later = False  # after that
+        self._next = QTimer(self, interval=0, singleShot=True)
+        self._next.timeout.connect(self._prepare)
         self._known_targets: tuple[Graph, tuple[str, ...]] = Graph(), ()
         engine.unclaimed.connect(self._take)
         engine.telling.connect(runs.hold)
@@ -74,11 +82,15 @@ class Runner(QObject):
         return self._known_targets[1]
 
     def _find_targets(self, graph: Graph) -> tuple[str, ...]:
-        active = [id for id, node in graph.nodes.items() if node.mode == "on"]
-        types = {id: self.document.type_of(id) for id in active}
-        sinks = tuple(id for id in active if self.document.known(id) and types[id].is_sink)
+        # A type that is not installed is none of these kinds: it need not be guessed, which takes a look at all links.
+        types = {type: self.document.declared(type) for type in {node.type for node in graph.nodes.values()}}
+        sinks = {id for id, type in types.items() if type is not None and type.is_sink}
+        notes = {id for id, type in types.items() if type is not None and type.annotation}
+        active = [(id, node.type) for id, node in graph.nodes.items() if node.mode == "on"]
+        if found := tuple(id for id, type in active if type in sinks):
+            return found
         used = {src.node for src in graph.links.values()}
-        return sinks or tuple(id for id in active if id not in used and types[id].kind != "annotation")
+        return tuple(id for id, type in active if id not in used and type not in notes)
 
     @property
     def finished(self) -> Graph | None:
@@ -128,6 +140,8 @@ class Runner(QObject):
     def close(self) -> None:
         """Run nothing any more and hear nothing; jobs that are queued run all the same."""
         self.live = False
+        self._follow_later = False
+        self._get_ready(None)
         self.engine.forget(self._receive)
 
     def use_last_seeds(self) -> None:
@@ -153,12 +167,16 @@ class Runner(QObject):
         self.state_changed.emit()
 
     def _planned(self) -> None:
-        if self.runs.running and self._running is not None:
-            self._expect(self._running, self._targets)  # it may have begun before anything could be planned
+        if self.runs.running and self._running is not None and self._work is None:
+            # It may have begun before anything could be planned, or before the engine said what is in its keys.
+            self._get_ready(self._expecting(self._running, self._targets))
         self._follow()
 
     def _follow(self) -> None:
         """Compare what was computed with the document as it is now; in live mode, run what is different."""
+        if self._work:
+            self._follow_later = True
+            return
         graph = self._live_graph() if self.live else self.document.graph
         plan = self.plan.of(graph)
         self.runs.compare(plan.keys)
@@ -189,17 +207,39 @@ class Runner(QObject):
 
     def _begin(self, graph: Graph, targets: tuple[str, ...]) -> None:
         self._targets, self._running, self._since = targets, graph, time.monotonic()
-        if self.plan.ready:
-            self.runs.compare(self.plan.of(graph).keys)
-        self.runs.begin()
-        self._expect(graph, targets)
+        self._get_ready(self._beginning(graph, targets))
 
-    def _expect(self, graph: Graph, targets: Sequence[str]) -> None:
+    def _beginning(self, graph: Graph, targets: tuple[str, ...]) -> Pieces[None]:
         """Tell the run's state what is to come, as far as that is known."""
-        if self.plan.ready:
-            plan = self.plan.of(graph, targets)
-            self._keys = plan.keys
-            self.runs.expect(plan.calls)
+        beginning = self.runs.beginning()
+        next(beginning)  # so that the run is seen to be on its way
+        planned = self.plan.ready
+        if planned:
+            whole = yield from self.plan.planning(graph)
+            yield from self.runs.comparing(whole.keys)
+        yield from beginning
+        if planned:
+            yield from self._expecting(graph, targets)
+
+    def _expecting(self, graph: Graph, targets: tuple[str, ...]) -> Pieces[None]:
+        plan = yield from self.plan.planning(graph, targets)
+        self._keys = plan.keys
+        yield from self.runs.expecting(plan.calls)
+
+    def _get_ready(self, pieces: Pieces[None] | None) -> None:
+        """Do this for a run, in pieces, before anything is heard of it; in place of what was to be done for another."""
+        self._work = Work(pieces) if pieces else None
+        self._prepare()
+
+    def _prepare(self) -> None:
+        if self._work and self._work.go_on(SLICE):
+            self._work = None
+        self.engine.keep_events(self, self._work is not None)
+        if self._work:
+            self._next.start()
+        elif self._follow_later:
+            self._follow_later = False
+            self._follow()
 
     def _receive(self, event: Event) -> None:
         """An event of this document's own run."""

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
-from nodegraph.graph import change_node, set_param
+from PySide6.QtCore import QTimer
+
+from nodegraph.graph import Graph, Node, change_node, set_param
 from nodegraph.running.messages import Began, Event, Heard, Idle, Planned, Run, Started
 from tests.ui.engines import LONG, Desk, loop, slow
+from ui.runs import runner as runner_module
 from ui.runs.runner import Runner
 
 
@@ -212,3 +215,52 @@ def test_a_tab_that_opens_later_knows_results_by_the_same_keys(desk: Desk, qtbot
     assert planned.calls == planned.cached
     assert [type(event) for event in events[:2]] == [Heard, Began]
     assert {e.key for e in events if isinstance(e, Started)} <= set(later.plan.now().calls)
+
+
+def boxes(count: int) -> Graph:
+    return Graph({f"n{i}": Node("toy.box", {"value": float(i)}) for i in range(count)})
+
+
+def test_getting_ready_for_a_run_of_many_nodes_is_done_in_pieces_before_anything_is_heard_of_it(
+    desk: Desk, qtbot, monkeypatch
+):
+    monkeypatch.setattr(runner_module, "SLICE", 0.0)
+    runner, count = desk.open(boxes(1200)), 1200
+    qtbot.waitUntil(lambda: runner.plan.ready and bool(runner.plan.now().calls), timeout=LONG)
+    answered: list[bool] = []
+    clock = QTimer(interval=0)
+    clock.timeout.connect(lambda: answered.append(len(runner.runs.calls_by_key) == count))
+    known: list[int] = []
+    take = runner.runs.take
+    monkeypatch.setattr(runner.runs, "take", lambda event: (known.append(len(runner.runs.calls_by_key)), take(event)))
+    clock.start()
+    runner.run()
+    assert runner.runs.running
+    qtbot.waitUntil(lambda: over(runner), timeout=LONG)
+    assert answered.count(False) >= 5  # between the pieces
+    finished = [seen for seen in known if seen]
+    assert finished == known[-len(finished) :]
+    assert len(finished) >= count
+
+
+def test_the_next_run_is_prepared_in_place_of_one_that_was_still_being_prepared(desk: Desk, qtbot, monkeypatch):
+    monkeypatch.setattr(runner_module, "SLICE", 0.0)
+    runner = desk.open(boxes(1200))
+    desk.engine.start()
+    qtbot.waitUntil(lambda: desk.engine.ready and runner.plan.ready, timeout=LONG)
+    runner.run()
+    runner.run(["n0", "n1"])
+    qtbot.waitUntil(lambda: over(runner), timeout=LONG)
+    assert {id for id, run in runner.runs.nodes.items() if run.state == "done"} == {"n0", "n1"}
+
+
+def test_many_nodes_can_be_stopped_before_their_run_is_prepared(desk: Desk, qtbot, monkeypatch):
+    monkeypatch.setattr(runner_module, "SLICE", 0.0)
+    runner = desk.open(boxes(1200))
+    desk.engine.start()
+    qtbot.waitUntil(lambda: desk.engine.ready and runner.plan.ready, timeout=LONG)
+    runner.run()
+    runner.stop()
+    qtbot.waitUntil(lambda: over(runner), timeout=LONG)
+    assert runner.runs.outcome.startswith("Stopped")
+    assert not runner.runs.at_work
