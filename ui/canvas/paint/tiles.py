@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from math import floor, inf
+from itertools import product
+from math import ceil, floor, inf
 
 from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize
 from PySide6.QtGui import QColor, QPainter, QPixmap
@@ -55,9 +56,12 @@ class Tiles:
         """This part looks different now; it is shown as it was until it is painted again."""
         left, top = world.left() * self._scale - 1, world.top() * self._scale - 1
         right, bottom = world.right() * self._scale + 1, world.bottom() * self._scale + 1
-        for (i, j), tile in self._tiles.items():
-            x, y = i * TILE, j * TILE
-            if left < x + TILE and x < right and top < y + TILE and y < bottom:
+        columns = range(floor(left / TILE), ceil(right / TILE))
+        rows = range(floor(top / TILE), ceil(bottom / TILE))
+        few = len(columns) * len(rows) <= len(self._tiles)
+        for i, j in product(columns, rows) if few else list(self._tiles):
+            if i in columns and j in rows and (tile := self._tiles.get((i, j))):
+                x, y = i * TILE, j * TILE
                 here = QRectF(QPointF(left - x, top - y), QPointF(right - x, bottom - y)) & QRectF(WHOLE)
                 tile.outdated = tile.outdated.united(here.toAlignedRect())
 

@@ -238,14 +238,17 @@ class Scene(QObject):
             for dst in self._links_of[id]:
                 self._route(dst)
             return self._frame_zones()
+        failed = "failed" in (run.state, before.state)
         around, item.run = item.bounds, run
         if run.picture is not before.picture:
             item.forget_picture()
         if run.state == before.state == "running":
             return self.animated.emit()
         self._note_running(item)
-        self._node_grid.put(id, item.bounds)  # a node that failed has its message below it
-        self.touched.emit(item.bounds.united(around))
+        if failed:  # it has its message below it
+            self._node_grid.put(id, item.bounds)
+            around = around.united(item.bounds)
+        self.touched.emit(around)
         self._count_rounds(id)
 
     def _note_running(self, item: NodeItem) -> None:

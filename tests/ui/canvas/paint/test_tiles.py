@@ -1,11 +1,13 @@
 """The static layer of the canvas: what is painted again, and when."""
 
+from typing import ClassVar
+
 import pytest
 from PySide6.QtCore import QRectF, QSize
 from PySide6.QtGui import QColor, QImage, QPainter
 
 from ui.canvas.paint import tiles
-from ui.canvas.paint.tiles import Tiles
+from ui.canvas.paint.tiles import Tile, Tiles
 from ui.canvas.scene.view import View
 
 SIZE = QSize(512, 512)  # two tiles by two
@@ -50,6 +52,30 @@ def test_only_what_changed_is_painted_again(layer):
     blue = [(x, y) for x in range(0, 512, 2) for y in range(0, 512, 2) if image.pixelColor(x, y) == layer.color]
     assert {x for x, _ in blue} == set(range(250, 271, 2))
     assert {y for _, y in blue} == set(range(10, 41, 2))
+
+
+def test_a_change_looks_at_the_tiles_that_it_touches_alone(layer):
+    class Watched(dict[tuple[int, int], Tile]):
+        asked: ClassVar[list[tuple[int, int]]] = []
+
+        def get(self, key, default=None):
+            self.asked.append(key)
+            return super().get(key, default)
+
+        def items(self):
+            raise AssertionError("all tiles are looked at")
+
+        __iter__ = values = keys = items
+
+    layer.tiles._tiles = Watched(layer.tiles._tiles)  # pyright: ignore[reportPrivateUsage]
+    layer.tiles.invalidate(QRectF(250, 10, 20, 30))
+    assert Watched.asked == [(0, 0), (1, 0)]
+
+
+def test_all_is_painted_again_after_a_change_to_more_than_there_is(layer):
+    layer.tiles.invalidate(QRectF(-1e6, -1e6, 2e6, 2e6))
+    assert layer.frame(View())[1]
+    assert sum(area.width() * area.height() for area in layer.painted) == 512 * 512
 
 
 def test_changes_between_two_frames_are_painted_together(layer):
