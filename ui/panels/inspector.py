@@ -14,6 +14,7 @@ from ui.base.text import help_markdown
 from ui.documents.document import Document
 from ui.documents.scope import Scope
 from ui.panels.parameter_row import ParameterRow
+from ui.widgets.seen import WhenSeen, seen
 
 NOTHING = "Select a node to see its parameters"
 AT_ONCE = 4  # rows; each takes some two milliseconds, and what a run reports is to be seen meanwhile
@@ -40,8 +41,9 @@ class Inspector(QScrollArea):
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName("Inspector")
+        self._to_show = WhenSeen(self, self._show)
         document.changed.connect(self._apply)
-        self.show_nodes(())
+        self._show()
 
     @property
     def node(self) -> str | None:
@@ -54,6 +56,10 @@ class Inspector(QScrollArea):
 
     def show_nodes(self, ids: tuple[str, ...]) -> None:
         self.nodes = ids
+        self._to_show.ask()
+
+    def _show(self) -> None:
+        ids = self.nodes
         self._shown = tuple(self.document.type_of(id) for id in ids)
         match ids:
             case ():
@@ -135,8 +141,11 @@ class Inspector(QScrollArea):
         touched = {*change.changed, *(port.node for port in (*change.linked, *change.unlinked))}
         if touched.isdisjoint(self.nodes):
             return
+        if not seen(self):
+            self._to_show.ask()
+            return
         if tuple(self.document.type_of(id) for id in self.nodes) != self._shown:
-            self.show_nodes(self.nodes)
+            self._show()
         for row in self.rows.values():
             row.refresh()
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, QTimer
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QAbstractScrollArea, QWidget
 
 
 def seen(widget: QWidget) -> bool:
-    """Whether some of it is on the screen. Qt calls visible what lies behind another tab of the same dock area."""
-    return widget.isVisible() and not widget.visibleRegion().isEmpty()
+    """Whether some of it is on the screen. Qt calls visible what lies behind another tab of the same dock area.
+
+    Of a scroll area nothing is seen but what is in it; those that are panels are hidden when they go behind.
+    """
+    covered = isinstance(widget, QAbstractScrollArea)
+    return widget.isVisible() and (covered or not widget.visibleRegion().isEmpty())
 
 
 class WhenSeen(QObject):

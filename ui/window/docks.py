@@ -101,11 +101,11 @@ class Docks(QObject):
     def show_workspace(self, workspace: Workspace) -> None:
         """A panel that nobody sees is shown, and made if need be, when it comes to the front."""
         self._workspace = workspace
-        for title, stack in self._stacks.items():
+        for title in self._stacks:
             if title in self._front:
                 self._show_panel(title)
             else:
-                stack.setCurrentIndex(0)
+                self._hide_panel(title)
 
     @property
     def behind(self) -> list[QDockWidget]:
@@ -120,6 +120,14 @@ class Docks(QObject):
             self._show_panel(title)
         else:
             self._front.discard(title)
+            self._hide_panel(title)
+
+    def _hide_panel(self, title: str) -> None:
+        """So that it does nothing: behind the tab of another dock, Qt calls it visible."""
+        if stack := self._stacks.get(title):
+            if _has_focus(stack):
+                self._window.centralWidget().setFocus()
+            stack.setCurrentIndex(0)
 
     def _show_panel(self, title: str) -> None:
         stack = self._stacks.get(title)

@@ -134,3 +134,30 @@ def test_a_held_slider_is_told_of_until_it_is_let_go(inspector):
     assert said == [True]
     QTest.mouseRelease(slider, Qt.MouseButton.LeftButton, pos=handle + QPoint(20, 0))
     assert said == [True, False]
+
+
+def test_an_inspector_that_nobody_sees_makes_no_rows_and_catches_up(inspector, document, qtbot, monkeypatch):
+    inspector.show_nodes(("left",))
+    made = []
+    monkeypatch.setattr(
+        inspector, "_show_node", lambda *args: made.append(args) or Inspector._show_node(inspector, *args)
+    )
+    inspector.hide()
+    inspector.show_nodes(("settings",))
+    inspector.show_nodes(("right",))
+    document.set_param("right", "value", 9.0)
+    document.edit("Add", add_node, "third", Node("toy.box"))
+    assert not made
+    inspector.show()
+    assert len(made) == 1
+    assert inspector.rows["value"].editor.box.text() == "9"
+
+
+def test_a_node_that_goes_while_nobody_sees_the_inspector_is_no_longer_shown(inspector, document):
+    document.edit("Add", add_node, "third", Node("toy.box"))
+    inspector.show_nodes(("third",))
+    inspector.hide()
+    document.undo_stack.undo()
+    assert inspector.nodes == ()
+    inspector.show()
+    assert inspector.rows == {}

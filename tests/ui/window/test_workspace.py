@@ -74,7 +74,7 @@ def test_a_click_on_a_problem_inside_a_group_goes_into_it(workspace: Workspace, 
     workspace.canvas.scope.enter(group)
     without_second(workspace, qtbot)
     workspace.canvas.scope.leave()
-    place = workspace.problems.visualItemRect(workspace.problems.item(0)).center()
+    place = workspace.problems.visualRect(workspace.problems.rows.index(0)).center()
     QTest.mouseClick(workspace.problems.viewport(), Qt.MouseButton.LeftButton, pos=place)
     assert workspace.canvas.scope.path == (group,)
     assert workspace.canvas.state.selection == {"sum"}
