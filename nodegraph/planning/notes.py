@@ -19,6 +19,8 @@ from nodegraph.planning.sizes import cost
 from nodegraph.planning.structure import Structure
 from nodegraph.planning.touched import touched
 
+SOME = 1000
+"""Nodes of which is found in one piece what takes something from them."""
 OUT_OF_STEPS = "the graph takes too many steps to plan: fewer rounds, shorter lists or fewer nodes take less"
 
 
@@ -52,16 +54,19 @@ class Notes:
         yield
         changed = yield from touched(self._flat, flat, self._structure, structure)
         yield
+        changed |= {id for id, node in nodes.items() if node.type in others}
+        compiler = Sites(flat, structure.incoming, nodes, type_of)
+        takers = compiler.takers()
+        stale = yield from _reaching(structure, _with_takers(changed, takers))
+        # From here on at once: a structure that is given up half-way leaves the one before as it was.
+        stale |= finish(_reaching(structure, _with_takers(self._replaced, takers)))
         self._drop_half()
-        changed |= {id for id, node in nodes.items() if node.type in others} | self._replaced
         self._flat, self._structure, self._types, self._nodes = flat, structure, types, nodes
         self._type_of = type_of
         self._replaced.clear()
         self._refusals = flat.problems
-        self._compiler = Sites(flat, structure.incoming, nodes, self._type_of)
-        self._takers = self._compiler.takers()
+        self._compiler, self._takers = compiler, takers
         self._sites: dict[str, Site] = {}
-        stale = self._reached({taker for id in changed for taker in (id, *self._takers.get(id, ()))})
         self.values = {id: value for id, value in self.values.items() if id not in stale}
         self.records = {id: record for id, record in self.records.items() if id not in stale}
         self.steps = sum(record.steps for record in self.records.values())
@@ -70,18 +75,6 @@ class Notes:
         self._readers = {path: ids for path, known in self._readers.items() if (ids := known & nodes.keys())}
         self.dropped: dict[str, Record] = {}
         self.made: dict[str, None] = {}  # in order
-
-    def _reached(self, ids: Iterable[str]) -> set[str]:
-        """These nodes, what they are planned with, and all that takes something from them."""
-        owners, consumers = self._structure.owners, self._structure.consumers
-        found: set[str] = set()
-        todo = list(ids)
-        while todo:
-            id = todo.pop()
-            if id not in found:
-                found.add(id)
-                todo += (owners.get(id, id), *consumers.get(id, ()))
-        return found
 
     def replace(self, nodes: Mapping[str, Node]) -> None:
         """Take other parameters of these nodes."""
@@ -192,3 +185,22 @@ class Notes:
             # The value is held so that its id stays its own.
             known = self._costs[id(value)] = value, cost(value)
         return known[1]
+
+
+def _with_takers(ids: Iterable[str], takers: Mapping[str, set[str]]) -> set[str]:
+    return {taker for id in ids for taker in (id, *takers.get(id, ()))}
+
+
+def _reaching(structure: Structure, ids: Iterable[str]) -> Pieces[set[str]]:
+    """These nodes, what they are planned with, and all that takes something from them."""
+    owners, consumers = structure.owners, structure.consumers
+    found: set[str] = set()
+    todo = list(ids)
+    while todo:
+        id = todo.pop()
+        if id not in found:
+            found.add(id)
+            todo += (owners.get(id, id), *consumers.get(id, ()))
+            if not len(found) % SOME:
+                yield
+    return found

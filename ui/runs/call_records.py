@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
+from nodegraph.pieces import Pieces, finish, in_parts
 from nodegraph.planning.calls import Call
 from nodegraph.planning.keys import has_ref
 from nodegraph.types import Picture
@@ -68,18 +69,26 @@ class Records:
 
     def expect(self, calls: Iterable[Call]) -> None:
         """From now on, the steps of their nodes are these, in the order of the plan; other nodes keep theirs."""
+        finish(self.expecting(calls))
+
+    def expecting(self, calls: Iterable[Call]) -> Pieces[None]:
+        """The same in pieces; known after the last."""
         expected: dict[str, list[Call]] = {}
-        for call in calls:
-            expected.setdefault(call.node, []).append(call)
+        for part in in_parts(calls):
+            for call in part:
+                expected.setdefault(call.node, []).append(call)
+            yield
         self._calls |= expected
-        for node in expected:
+        for node in expected if self._rounds or self._highest else ():
             self._rounds.pop(node, None)
             self._highest.pop(node, None)
-        for node, calls in expected.items():
-            if calls[0].iteration:
-                for call in calls:
-                    if self.known(call.key).picture is not None:
-                        self.pictured(node, call.iteration)
+        for part in in_parts(expected.items()):
+            for node, calls in part:
+                if calls[0].iteration:
+                    for call in calls:
+                        if self.known(call.key).picture is not None:
+                            self.pictured(node, call.iteration)
+            yield
 
     @property
     def loops(self) -> tuple[str, ...]:

@@ -125,7 +125,7 @@ class Pictures(QObject):
 
     def _looking(self, plan: Plan) -> Pieces[None]:
         if not self.runner.began:
-            self.runs.foresee(plan.calls)
+            yield from self.runs.foreseeing(plan.calls)
         elif not self.runs.running:
             self.runs.recall(plan.calls)
         yield

@@ -97,8 +97,7 @@ class RunState(Telling):
         """The same in pieces, before anything is heard of the run."""
         self.calls_by_key = calls
         yield from self._due.expecting(calls.values())
-        self._records.expect(calls.values())
-        yield
+        yield from self._records.expecting(calls.values())
         self._turn = {}
         totals: Counter[str] = Counter()
         memory: Counter[str] = Counter()
@@ -117,10 +116,10 @@ class RunState(Telling):
             yield
         self.planned.emit()
 
-    def foresee(self, calls: Mapping[str, Call]) -> None:
-        """What a run would consist of, before there was one. calls: as for `expect`."""
+    def foreseeing(self, calls: Mapping[str, Call]) -> Pieces[None]:
+        """What a run would consist of, before there was one, in pieces. calls: as for `expect`."""
         self.calls_by_key = calls
-        self._records.expect(calls.values())
+        yield from self._records.expecting(calls.values())
         self.planned.emit()
 
     def recall(self, calls: Mapping[str, Call]) -> None:

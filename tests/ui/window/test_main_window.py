@@ -134,7 +134,7 @@ def test_a_failure_is_said_on_its_node_and_the_next_run_works(window, graph, qtb
     qtbot.waitUntil(lambda: window.runs.of("trouble").state == "failed" and idle(window), timeout=LONG)
     assert sentence in window.runs.of("trouble").message.lower()
     window.docks.show("Problems")
-    qtbot.waitUntil(lambda: window.problems.rows.rowCount() > 0)
+    qtbot.waitUntil(lambda: window.problems.rows.rowCount() > 0, timeout=LONG)
     listed = [window.problems.rows.index(row) for row in range(window.problems.count())]
     assert "trouble" in [index.data(Qt.ItemDataRole.UserRole) for index in listed]
     assert window.document.graph == with_trouble(graph, type)
