@@ -17,27 +17,26 @@ from __future__ import annotations
 
 import errno
 import json
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sized
 from pathlib import Path
 from typing import Any, cast, get_args
 
 from nodegraph.formats import foreign, png
+from nodegraph.formats.fields import pop_field, read_object, read_pair, read_values
 from nodegraph.formats.files import read_limited, write_atomic
 from nodegraph.graph import Graph, Group, Mode, Node, Port, SeedMode
 from nodegraph.limits import MAX_GROUPS, MAX_LINKS, MAX_NODES, MAX_SOCKETS, check_name
 from nodegraph.node import REQUIRED
-from nodegraph.text import MAX_QUOTED, quoted, shortened
+from nodegraph.pieces import Pieces, finish, in_parts
+from nodegraph.text import quoted, shortened
 
 MAX_BYTES = 64 << 20
-MAX_DEPTH = 64
 MAX_LEVELS = 16
 """Of definitions of groups inside others."""
-FARTHEST = 10_000_000
-"""What lies farther out could not be painted: pixels are counted in 32 bits."""
-
 LINE = 120
+SOME = 100
+"""Nodes that are read in one piece."""
 
 
 class WorkflowError(ValueError):
@@ -66,14 +65,19 @@ def _graphs(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def load(path: str | Path) -> Graph:
     """The workflow in a JSON file, or in a picture this program saved. Raises WorkflowError."""
+    return finish(loading(path))
+
+
+def loading(path: str | Path) -> Pieces[Graph]:
+    """The same in pieces."""
     try:
         with open(path, "rb") as file:
             head = file.read(foreign.HEAD)
         if head.startswith(png.SIGNATURE):
-            return loads(png.read_workflow(path), str(path))
+            return (yield from _reading(png.read_workflow(path), str(path)))
         if kind := foreign.format_of(head):  # before it is read whole: a video may be large
             raise ValueError(f"{path}: not a workflow: it is {kind}")
-        return loads(read_limited(path, MAX_BYTES), str(path))
+        return (yield from _reading(read_limited(path, MAX_BYTES), str(path)))
     except WorkflowError:
         raise
     except ValueError as error:
@@ -99,18 +103,28 @@ def save(graph: Graph, path: str | Path) -> None:
 
 def loads(text: str | bytes, name: str = "the workflow") -> Graph:
     """name: what errors call the text. Raises WorkflowError."""
+    return finish(_reading(text, name))
+
+
+def _reading(text: str | bytes, name: str) -> Pieces[Graph]:
     try:
-        return from_data(_parse(text))
+        data = _parse(text)
+        yield
+        return (yield from _reading_data(data))
     except ValueError as error:
         raise WorkflowError(f"{name}: {error}") from error
 
 
 def from_data(data: dict[str, Any]) -> Graph:
     """The graph in a parsed file, which is used up. Raises ValueError."""
+    return finish(_reading_data(data))
+
+
+def _reading_data(data: dict[str, Any]) -> Pieces[Graph]:
     try:
         data = _migrated(data)
         _check_size(data)
-        return _read_graph(data)
+        return (yield from _reading_graph(data))
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
@@ -136,7 +150,7 @@ def _parse(text: str | bytes) -> dict[str, Any]:
         raise ValueError("it holds a whole number of more than 4,300 digits") from error
     if isinstance(data, dict) and (maker := foreign.maker_of(cast("dict[str, Any]", data))):
         raise ValueError(f"not a workflow of this program: it is {maker}")
-    return _object(data, "the workflow")
+    return read_object(data, "the workflow")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -185,21 +199,20 @@ def _check_size(data: dict[str, Any]) -> None:
 # remains is what this program does not know.
 
 
-def _read_graph(data: dict[str, Any], where: str = "") -> Graph:
-    nodes = {
-        check_name(id, f"{where}a node's id"): _read_node(
-            _object(entry, f"{where}node {quoted(id)}"), f"{where}node {quoted(id)}: "
-        )
-        for id, entry in _pop(data, "nodes", dict, {}, where).items()
-    }
-    links = _read_links(_pop(data, "links", list, [], where), nodes, where)
-    groups = {
-        check_name(name, f"{where}a group's name"): _read_group(
-            name, _object(entry, f"{where}group {quoted(name)}"), f"{where}group {quoted(name)}: "
-        )
-        for name, entry in _pop(data, "groups", dict, {}, where).items()
-    }
-    return Graph(nodes, links, groups, _values(data, where))
+def _reading_graph(data: dict[str, Any], where: str = "") -> Pieces[Graph]:
+    nodes: dict[str, Node] = {}
+    for part in in_parts(pop_field(data, "nodes", dict, {}, where).items(), SOME):
+        for id, entry in part:
+            name = f"{where}node {quoted(id)}"
+            nodes[check_name(id, f"{where}a node's id")] = _read_node(read_object(entry, name), f"{name}: ")
+        yield
+    links = yield from _reading_links(pop_field(data, "links", list, [], where), nodes, where)
+    groups: dict[str, Group] = {}
+    for name, entry in pop_field(data, "groups", dict, {}, where).items():
+        check_name(name, f"{where}a group's name")
+        what = f"{where}group {quoted(name)}"
+        groups[name] = yield from _reading_group(name, read_object(entry, what), f"{what}: ")
+    return Graph(nodes, links, groups, read_values(data, where))
 
 
 def _read_node(data: dict[str, Any], where: str) -> Node:
@@ -214,41 +227,43 @@ def _read_node(data: dict[str, Any], where: str) -> Node:
     if seed_mode not in get_args(SeedMode):
         raise ValueError(f"{where}'seed_mode' must be one of {', '.join(get_args(SeedMode))}; got {quoted(seed_mode)}")
     return Node(
-        type=check_name(_pop(data, "type", str, None, where), f"{where}'type'"),
-        params=_values(_pop(data, "params", dict, {}, where), f"{where}parameter "),
-        pos=_pair(data.pop("pos", [0, 0]), "pos", where),
+        type=check_name(pop_field(data, "type", str, None, where), f"{where}'type'"),
+        params=read_values(pop_field(data, "params", dict, {}, where), f"{where}parameter "),
+        pos=read_pair(data.pop("pos", [0, 0]), "pos", where),
         title=title,
         mode=mode,
-        size=_pair(data.pop("size"), "size", where) if "size" in data else None,
+        size=read_pair(data.pop("size"), "size", where) if "size" in data else None,
         collapsed=collapsed,
         seed_mode=seed_mode,
-        extra=_values(data, where),
+        extra=read_values(data, where),
     )
 
 
-def _read_links(entries: list[Any], nodes: Mapping[str, Node], where: str) -> dict[Port, Port]:
+def _reading_links(entries: list[Any], nodes: Mapping[str, Node], where: str) -> Pieces[dict[Port, Port]]:
     links: dict[Port, Port] = {}
-    for entry in entries:
-        match entry:
-            case [[str() as src, str() as output], [str() as dst, str() as input]]:
-                pass
-            case _:
-                raise ValueError(f"{where}a link must be [[node, output], [node, input]]; got {quoted(entry)}")
-        for id in (src, dst):
-            if id not in nodes:
-                raise ValueError(f"{where}a link names node {quoted(id)}, which is not there")
-        if Port(dst, input) in links:
-            raise ValueError(f"{where}node {quoted(dst)}: input {quoted(input)} has two links; it can have one")
-        links[Port(dst, check_name(input, f"{where}an input"))] = Port(src, check_name(output, f"{where}an output"))
+    for part in in_parts(entries):
+        for entry in part:
+            match entry:
+                case [[str() as src, str() as output], [str() as dst, str() as input]]:
+                    pass
+                case _:
+                    raise ValueError(f"{where}a link must be [[node, output], [node, input]]; got {quoted(entry)}")
+            for id in (src, dst):
+                if id not in nodes:
+                    raise ValueError(f"{where}a link names node {quoted(id)}, which is not there")
+            if Port(dst, input) in links:
+                raise ValueError(f"{where}node {quoted(dst)}: input {quoted(input)} has two links; it can have one")
+            links[Port(dst, check_name(input, f"{where}an input"))] = Port(src, check_name(output, f"{where}an output"))
+        yield
     return links
 
 
-def _read_group(name: str, data: dict[str, Any], where: str) -> Group:
-    doc = _pop(data, "doc", str, "", where)
-    outputs = _pop(data, "outputs", list, [], where)
+def _reading_group(name: str, data: dict[str, Any], where: str) -> Pieces[Group]:
+    doc = pop_field(data, "doc", str, "", where)
+    outputs = pop_field(data, "outputs", list, [], where)
     if not all(isinstance(output, str) for output in outputs):
         raise ValueError(f"{where}'outputs' must be a list of names")
-    entries = _pop(data, "inputs", dict, {}, where)
+    entries = pop_field(data, "inputs", dict, {}, where)
     for names, what in ((entries, "inputs"), (outputs, "outputs")):
         if len(names) > MAX_SOCKETS:
             raise ValueError(f"{where}it has {len(names):,} {what}; the limit is {MAX_SOCKETS:,}")
@@ -256,64 +271,10 @@ def _read_group(name: str, data: dict[str, Any], where: str) -> Group:
             check_name(socket, f"{where}one of its {what}")
     inputs: dict[str, Any] = {}
     for input, entry in entries.items():
-        values = _values(_object(entry, f"{where}input {quoted(input)}"), f"{where}input {quoted(input)}: ")
+        values = read_values(read_object(entry, f"{where}input {quoted(input)}"), f"{where}input {quoted(input)}: ")
         inputs[input] = values.get("default", REQUIRED)
-    return Group(name, _read_graph(data, where), inputs, tuple(outputs), doc)
-
-
-def _pair(value: Any, field: str, where: str) -> tuple[float, float]:
-    match _placed(value, f"{where}{quoted(field)}"):
-        case (int() | float() as x, int() | float() as y) if max(abs(x), abs(y)) <= FARTHEST:
-            return x, y
-        case _:
-            raise ValueError(f"{where}{quoted(field)} must be two numbers between -{FARTHEST:,} and {FARTHEST:,}")
-
-
-def _pop(data: dict[str, Any], field: str, kind: type, default: Any, where: str) -> Any:
-    value = data.pop(field, default)
-    if not isinstance(value, kind):
-        kinds: dict[type, str] = {dict: "an object", list: "a list", str: "text"}
-        raise ValueError(f"{where}{quoted(field)} must be {kinds[kind]}")
-    return value
-
-
-def _object(value: Any, what: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{what} must be an object")
-    return cast("dict[str, Any]", value)
-
-
-def _values(data: dict[str, Any], where: str) -> dict[str, Any]:
-    return {name: _placed(value, f"{where}{quoted(name)}") for name, value in data.items()}
-
-
-def _placed(value: Any, where: str) -> Any:
-    try:
-        return _value(value)
-    except ValueError as error:
-        raise ValueError(f"{where}{error}") from error
-
-
-def _value(value: Any, depth: int = 0) -> Any:
-    """Lists become tuples: what is in a graph does not change. Raises ValueError with the end of a sentence."""
-    if depth > MAX_DEPTH:
-        raise ValueError(f" is nested more than {MAX_DEPTH} deep")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f" must be a finite number, got {value}")
-    if isinstance(value, list):
-        return tuple(_value(v, depth + 1) for v in cast("list[Any]", value))
-    if isinstance(value, dict):
-        return {name: _entry(name, v, depth + 1) for name, v in cast("dict[str, Any]", value).items()}
-    return value
-
-
-def _entry(name: str, value: Any, depth: int) -> Any:
-    # Where it stands is put together only when that is to be said: names may be long, and their entries many.
-    try:
-        return _value(value, depth)
-    except ValueError as error:
-        inner = str(error)
-        raise ValueError(inner if len(inner) > MAX_QUOTED else f", {quoted(name)}{inner}") from error
+    graph = yield from _reading_graph(data, where)
+    return Group(name, graph, inputs, tuple(outputs), doc)
 
 
 def dumps(graph: Graph) -> str:

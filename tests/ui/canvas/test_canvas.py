@@ -9,7 +9,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from nodegraph import graph as edits
-from nodegraph.formats.workflow import FARTHEST
+from nodegraph.formats.fields import FARTHEST
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.running.messages import Failed, Finished
 from nodegraph.types import Picture
