@@ -28,11 +28,12 @@ from ui.canvas.gestures.edge_scroll import EdgeScroll
 from ui.canvas.gestures.gestures import Gesture, Move
 from ui.canvas.gestures.tips import tip_at
 from ui.canvas.overlays.minimap import Minimap
-from ui.canvas.paint.hint import paint_hint
+from ui.canvas.paint.hint import paint_hint, paint_wait
 from ui.canvas.paint.layers import paint_carried, paint_still
 from ui.canvas.paint.nodes import paint_grid, paint_nodes
 from ui.canvas.paint.sharp import Sharpener
 from ui.canvas.paint.tiles import Tiles
+from ui.canvas.scene.scene import MANY
 from ui.canvas.scene.state import CanvasState
 from ui.canvas.scene.view import View, fitted, opened, pinched, wheeled
 from ui.documents.document import Document
@@ -75,11 +76,15 @@ class Canvas(QWidget):
     # Painting -----------------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        if self._wanted is not None:
+        if self._wanted is not None and self.scene.complete:
             self.state.show_view(self._wanted())
         painter = QPainter(self)
-        complete = self._tiles.draw(painter, self.state.view, self.size(), self.devicePixelRatioF())
-        if not self.scene.nodes:
+        if self._wanted is not None:
+            paint_wait(painter, self, len(self.scope.graph.nodes))
+            return
+        few = len(self.scope.graph.nodes) <= MANY
+        complete = self._tiles.draw(painter, self.state.view, self.size(), self.devicePixelRatioF(), at_once=few)
+        if not self.scope.graph.nodes:
             paint_hint(painter, self)
         painter.translate(self.state.view.x, self.state.view.y)
         painter.scale(self.state.view.scale, self.state.view.scale)

@@ -23,6 +23,7 @@ class Scope(QObject):
     path: the instances of groups that were entered, outermost first; empty at the top.
     """
 
+    changing = Signal()  # another graph, or another version of it, is about to be shown
     changed = Signal(object)  # Diff of the graph that is shown; everything goes and comes when another is
     moved = Signal()  # into a group or out of it; `changed` came before
 
@@ -79,6 +80,7 @@ class Scope(QObject):
             self._go(path)
 
     def _go(self, path: tuple[str, ...]) -> None:
+        self.changing.emit()
         before = self.graph
         self.path, self._groups, self.graph = self._walk(path)
         self.changed.emit(replace(diff(before, Graph()), **_arrivals(self.graph)))
@@ -101,6 +103,7 @@ class Scope(QObject):
         if path != self.path:
             self._go(path)
             return
+        self.changing.emit()
         before, self.graph, self._groups = self.graph, graph, groups
         change = diff(before, graph) if path else change
         if self._shared is not self.document.graph.groups:

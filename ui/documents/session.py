@@ -15,6 +15,7 @@ from PySide6.QtGui import QImage
 from nodegraph.formats import png, workflow
 from nodegraph.formats.files import Damaged, read_limited, reason, remove_leftovers
 from nodegraph.graph import Graph
+from nodegraph.pieces import Pieces, finish
 from nodegraph.registry import Registry
 from ui.base.lock import lock
 from ui.base.state_folder import MAX_RECENT, make_folders, read_recent, unusable, write_recent
@@ -116,11 +117,15 @@ class Session(QObject):
 
         Raises ValueError when there is none that can be read.
         """
+        return finish(self.opening(path))
+
+    def opening(self, path: Path) -> Pieces[Document]:
+        """The same in pieces."""
         path = path.absolute()
         if found := self.find(path):
             return found
         try:
-            graph = workflow.load(path)
+            graph = yield from workflow.loading(path)
         except ValueError:
             if not path.exists():
                 self._set_recent(tuple(known for known in self.recent if known != path))

@@ -18,6 +18,7 @@ from ui.documents.journal import UNTITLED
 from ui.documents.session import Session
 from ui.widgets.editors import finish_typing
 from ui.widgets.file_fields import ask_target
+from ui.widgets.piecework import Piecework
 from ui.window.templates import FOLDERS, TemplatePicker, templates
 from ui.window.workspace import Workspace
 
@@ -25,6 +26,9 @@ SUFFIXES = (".json", ".denoodle")
 OPENED = "Workflows (*.json *.denoodle *.png)"
 SAVED = "Workflows (*.json *.denoodle)"
 UNSAVED = "●"
+
+AT_ONCE = 1 << 18
+"""Bytes of a file that is read before anybody notices: some thousand nodes."""
 
 
 class TabBar(QTabBar):
@@ -182,17 +186,27 @@ class Tabs(QTabWidget):
             self.open(Path(chosen))
 
     def open(self, path: Path) -> None:
-        """Show the workflow in a file; say what is wrong when it cannot be read."""
+        """Show the workflow in a file; say what is wrong when it cannot be read. A large one is read in pieces."""
+        if _size(path) > AT_ONCE:
+            work = Piecework[Document](self, "Open", f"Opening {path.name}")
+            work.start(self.session.opening(path), self._show_opened, self._complain_of_opening)
+            return
         try:
             document = self.session.open(path)
         except ValueError as error:
-            self._complain("The file was not opened", str(error))
-            return
+            self._complain_of_opening(error)
+        else:
+            self._show_opened(document)
+
+    def _show_opened(self, document: Document) -> None:
         shown = next((w for w in self.workspaces if w.document is document), None)
         if shown:
             self.setCurrentWidget(shown.page)
         else:
             self.show_document(document)
+
+    def _complain_of_opening(self, error: ValueError) -> None:
+        self._complain("The file was not opened", str(error))
 
     def insert(self, path: Path, at: QPointF) -> None:
         """Add the nodes of a file to the graph that is shown. at: in world units."""
@@ -267,3 +281,11 @@ class Tabs(QTabWidget):
 
     def _complain(self, title: str, sentence: str) -> None:
         QMessageBox.warning(self, title, sentence)
+
+
+def _size(path: Path) -> int:
+    """Of a workflow, in bytes; a picture has a small one in it, and reading says what else is wrong."""
+    try:
+        return 0 if path.suffix.lower() == ".png" else path.stat().st_size
+    except OSError:
+        return 0

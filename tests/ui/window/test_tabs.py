@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QTabBar
+from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QProgressDialog, QPushButton, QTabBar
 
 from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node
@@ -326,3 +326,38 @@ def test_switches_of_the_canvas_hold_in_every_tab(window, files):
 def test_the_bar_of_tabs_has_a_name_for_screen_readers(window):
     assert isinstance(window.tabs.tabBar(), QTabBar)
     assert window.tabs.tabBar().accessibleName() == "Open documents"
+
+
+@pytest.fixture
+def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with large files: nothing is read at once."""
+    monkeypatch.setattr("ui.window.tabs.AT_ONCE", 0)
+    monkeypatch.setattr("ui.widgets.piecework.SLICE", 0.0)
+
+
+def test_a_large_file_is_opened_in_pieces_while_the_window_answers(window, files, qtbot, slowly):
+    window.open(files["one"])
+    (dialog,) = window.findChildren(QProgressDialog)
+    assert dialog.labelText() == "Opening one.json"
+    assert window.document.path is None
+    qtbot.waitUntil(lambda: window.document.path == files["one"])
+    qtbot.waitUntil(lambda: not window.findChildren(QProgressDialog))
+
+
+def test_a_large_file_whose_opening_is_stopped_is_not_shown(window, files, qtbot, slowly):
+    window.open(files["one"])
+    (dialog,) = window.findChildren(QProgressDialog)
+    QTest.mouseClick(dialog.findChild(QPushButton), Qt.MouseButton.LeftButton)
+    qtbot.wait(200)
+    assert window.document.path is None
+    assert window.tabs.count() == 1
+
+
+def test_what_is_wrong_with_a_large_file_is_said(window, files, qtbot, slowly, monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr(QMessageBox, "warning", lambda _parent, title, text: said.append(text))
+    files["one"].write_text('{"version": 1, "nodes": {"a": {}}}')
+    window.open(files["one"])
+    qtbot.waitUntil(lambda: bool(said))
+    assert "'type' must be text" in said[0]
+    qtbot.waitUntil(lambda: not window.findChildren(QProgressDialog))

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Literal
 
 from PySide6.QtCore import QPointF, QRectF
 
 from nodegraph.builtin import FRAME
-from nodegraph.editing.layout import NODE_GAP, Box, Layout, layering
+from nodegraph.editing.layout import NODE_GAP, Box, layering
 from nodegraph.graph import Graph, Node, move_nodes
-from nodegraph.pieces import Work
-from ui.canvas.gestures.arranging import AT_ONCE, Arranging
+from nodegraph.pieces import Pieces, finish, in_parts
 from ui.canvas.gestures.gestures import SNAP
 from ui.canvas.scene.items import NodeItem
+from ui.canvas.scene.scene import Scene
 from ui.canvas.scene.shape import HEADER
 from ui.canvas.scene.state import CanvasState
 from ui.canvas.scene.zones import ZoneItem
+from ui.widgets.piecework import Piecework
 
 Edge = Literal["left", "right", "top", "bottom", "center", "middle"]
+AT_ONCE = 300
+"""Nodes that are laid out before anybody notices, and that are seen to move."""
 FRAME_ROOM = (28.0, 28.0 + HEADER)
 
 _ALIGNED: Mapping[Edge, Callable[[QRectF, QRectF], QPointF]] = {
@@ -69,35 +72,49 @@ def nudge(state: CanvasState, dx: int, dy: int, step: float = SNAP) -> None:
 
 def arrange(state: CanvasState) -> None:
     """Lay out the selected nodes, or all, in columns along the wires; what is in a frame or zone stays together."""
-    scene = state.scene
+    scene, graph = state.scene, state.scope.graph
     ids = scene.with_members(state.selection) if len(state.selection) > 1 else frozenset(scene.nodes)
+
+    def apply(moved: Mapping[str, Node]) -> None:
+        state.scope.edit("Arrange nodes", lambda graph: replace(graph, nodes={**graph.nodes, **moved}))
+        _glide(state, {id: QPointF(*graph.nodes[id].pos) for id in moved} if len(moved) <= AT_ONCE else {})
+
+    if len(ids) <= AT_ONCE:
+        apply(finish(_arranged(scene, graph, ids, lambda _: None)))
+    else:
+        work = Piecework[Mapping[str, Node]](state.widget, "Arrange", "Arranging the nodes")
+        # What is edited meanwhile would be laid out by where it was before.
+        work.start(_arranged(scene, graph, ids, work.report), apply, wanted=lambda: state.scope.graph is graph)
+
+
+def _arranged(
+    scene: Scene, graph: Graph, ids: Collection[str], report: Callable[[float], None]
+) -> Pieces[Mapping[str, Node]]:
+    """These nodes in their new places, the frames among them in their new sizes. report: see `layering`."""
     frames = {id: scene.with_members([id]) - {id} for id in ids if scene.nodes[id].figure == "frame"}
     framed = {id for members in frames.values() for id in members}
     # A note outside a frame has its place for a reason that no wire tells.
     placed = [scene.nodes[id] for id in ids if scene.nodes[id].figure in ("node", "reroute") or id in framed]
-    sizes = {item.id: _box(item) for item in placed if item.figure != "frame"}
+    sizes: dict[str, Box] = {}
+    for part in in_parts(placed):
+        sizes |= {item.id: _box(item) for item in part if item.figure != "frame"}
+        yield
     zones = {f"{zone.begin}/zone": zone for zone in scene.zones if zone.nodes <= sizes.keys()}  # no id has a slash
     stand_ins = {id: Node(FRAME, pos=zone.rect.topLeft().toTuple()) for id, zone in zones.items()}
-    graph = replace(state.scope.graph, nodes={**state.scope.graph.nodes, **stand_ins})
-    arranging = Arranging(state)
+    nodes = {**graph.nodes, **stand_ins}
     kept = _kept_together(frames, zones)
-    arranging.work = Work(layering(graph, sizes, kept, FRAME_ROOM, arranging.report))
-
-    def apply(layout: Layout) -> None:
-        places, frame_sizes = layout
-        notes = [item.rect for item in scene.nodes.values() if item.figure == "note" and item.id not in places]
-        down = _clearance([QRectF(*places[id], *size[:2]) for id, size in sizes.items()], notes)
-        before = {id: scene.nodes[id].pos for id in places.keys() - zones.keys()}
-
-        def change(graph: Graph) -> Graph:
-            graph = move_nodes(graph, {id: (round(places[id][0]), round(places[id][1] + down)) for id in before})
-            grown = {id: replace(graph.nodes[id], size=frame_sizes[id]) for id in frame_sizes.keys() & frames.keys()}
-            return replace(graph, nodes={**graph.nodes, **grown})
-
-        state.scope.edit("Arrange nodes", change)
-        _glide(state, before)
-
-    arranging.start(len(sizes), apply)
+    places, frame_sizes = yield from layering(replace(graph, nodes=nodes), sizes, kept, FRAME_ROOM, report)
+    notes = [item.rect for item in scene.nodes.values() if item.figure == "note" and item.id not in places]
+    down = _clearance([QRectF(*places[id], *size[:2]) for id, size in sizes.items()], notes) if notes else 0.0
+    yield
+    moved: dict[str, Node] = {}
+    for part in in_parts(places.keys() - zones.keys()):
+        for id in part:
+            at = (round(places[id][0]), round(places[id][1] + down))
+            size = frame_sizes[id] if id in frames and id in frame_sizes else nodes[id].size
+            moved[id] = replace(nodes[id], pos=at, size=size)
+        yield
+    return moved
 
 
 def _kept_together(frames: Mapping[str, frozenset[str]], zones: Mapping[str, ZoneItem]) -> dict[str, frozenset[str]]:

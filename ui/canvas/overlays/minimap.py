@@ -57,6 +57,9 @@ class Minimap(QWidget):
 
     def _redraw(self) -> None:
         scene = self.state.scene
+        if not scene.complete:
+            self._timer.start()
+            return
         self._map = fitted(scene.extent(), QSizeF(SIZE), 8.0)
         self._picture = QPixmap(SIZE * self.devicePixelRatioF())
         self._picture.setDevicePixelRatio(self.devicePixelRatioF())

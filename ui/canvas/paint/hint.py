@@ -35,3 +35,11 @@ def paint_hint(painter: QPainter, widget: QWidget) -> None:
         painter.setPen(color(colors().dim if number == 0 else colors().faint))
         place = QRectF(0, top + number * step, widget.width(), step)
         painter.drawText(place, Qt.AlignmentFlag.AlignCenter, line)
+
+
+def paint_wait(painter: QPainter, widget: QWidget, count: int) -> None:
+    """In place of a graph of so many nodes that it takes a moment to place them."""
+    painter.fillRect(widget.rect(), color(colors().canvas))
+    painter.setFont(panel_font(14))
+    painter.setPen(color(colors().faint))
+    painter.drawText(widget.rect(), Qt.AlignmentFlag.AlignCenter, f"{count:,} nodes …")

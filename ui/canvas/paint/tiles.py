@@ -71,8 +71,11 @@ class Tiles:
         self._backdrop = None
         self._last = (View(), False)
 
-    def draw(self, painter: QPainter, view: View, size: QSize, ratio: float) -> bool:
-        """Paint the layer; False when some of it is not up to date yet, so that another frame is needed."""
+    def draw(self, painter: QPainter, view: View, size: QSize, ratio: float, *, at_once: bool = True) -> bool:
+        """Paint the layer; False when some of it is not up to date yet, so that another frame is needed.
+
+        at_once: whether the first frame ever takes what it takes, when there is nothing else to show.
+        """
         end = time.perf_counter() + BUDGET
         if ratio != self._ratio:
             self.clear()
@@ -82,6 +85,8 @@ class Tiles:
             self._tiles.clear()
             self._scale = view.scale
         wanted = _visible(view, size)
+        if at_once and not self._tiles and self._backdrop is None:
+            end = inf
         complete = self._refresh(wanted, end)
         if not all(tile in self._tiles for tile in wanted):
             self._draw_backdrop(painter, view, size)
@@ -101,12 +106,7 @@ class Tiles:
         return len(todo) > 1
 
     def _refresh(self, wanted: Places, end: float) -> bool:
-        """Paint missing tiles, the ones in the middle first, as long as one more is likely to be done by `end`.
-
-        The first frame ever takes what it takes: there is nothing else to show.
-        """
-        if not self._tiles and self._backdrop is None:
-            end = inf
+        """Paint missing tiles, the ones in the middle first, as long as one more is likely to be done by `end`."""
         slowest = 0.0
         for at in self._outdated(wanted):
             begin = time.perf_counter()

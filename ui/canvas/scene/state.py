@@ -129,7 +129,8 @@ class CanvasState(QObject):
 
     def end_glide(self) -> None:
         gliding, self.gliding = self.gliding, None
-        self.touch_nodes(gliding.ids if gliding else (), links=True)
+        if gliding is not None:
+            self.touch_nodes(gliding.ids, links=True)
 
     def show_editor(self, editor: Editor | None) -> None:
         """There is at most one: another takes its place."""

@@ -110,8 +110,8 @@ def test_a_frame_around_a_part_of_what_makes_room_grows(canvas, hand):
 @pytest.fixture
 def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     """As with many nodes: nothing is done at once."""
-    monkeypatch.setattr("ui.canvas.gestures.arranging.AT_ONCE", 0)
-    monkeypatch.setattr("ui.canvas.gestures.arranging.SLICE", 0.0)
+    monkeypatch.setattr("ui.canvas.gestures.arrange.AT_ONCE", 0)
+    monkeypatch.setattr("ui.widgets.piecework.SLICE", 0.0)
 
 
 def test_a_layout_that_takes_long_is_made_in_pieces_with_its_progress_to_see(canvas, qtbot, slowly):
@@ -139,12 +139,14 @@ def test_a_layout_that_is_stopped_moves_nothing(canvas, qtbot, slowly):
 def test_very_many_nodes_are_moved_at_once_and_do_not_glide(canvas, qtbot, monkeypatch):
     nodes = {f"n{i}": Node("toy.box", pos=(0.0, 10.0 * i)) for i in range(400)}
     canvas.document.edit("Many", lambda _: Graph(nodes))
+    canvas.scene.finish()
     touched: list[object] = []
     shaped: list[object] = []
     canvas.scene.touched.connect(touched.append)
     monkeypatch.setattr(canvas.scene, "_place", shaped.append)
     arrange.arrange(canvas.state)
-    qtbot.waitUntil(lambda: canvas.document.undo_stack.count() == 2, timeout=30_000)  # a second, when nothing else runs
+    moved = lambda: canvas.document.undo_stack.count() == 2 and canvas.scene.complete  # noqa: E731
+    qtbot.waitUntil(moved, timeout=30_000)  # a second, when nothing else runs
     assert (len(touched), len(shaped)) == (1, 0)
     assert not canvas.carried()
     assert all(canvas.scene.nodes[id].node.pos == node.pos for id, node in canvas.document.graph.nodes.items())

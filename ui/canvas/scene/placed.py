@@ -1,0 +1,156 @@
+"""Where the things on the canvas lie, and what is where. No widget and no painting here."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from math import inf
+
+from PySide6.QtCore import QObject, QPointF, QRectF, QTimer, Signal
+
+from nodegraph.graph import Port
+from nodegraph.pieces import Pieces, Work
+from ui.canvas.scene.grid import Grid
+from ui.canvas.scene.items import LinkItem, NodeItem
+from ui.canvas.scene.shape import HEADER, touches
+from ui.canvas.scene.zones import ZoneItem
+
+SLICE = 0.012
+"""Seconds of following a change to very many things after which the window answers."""
+
+
+class Placed(QObject):
+    """Items for nodes, links and zones.
+
+    A change to very many things is followed in pieces. Whoever asks for what is there meanwhile, such as a press, has
+    the rest done first; painting does not ask, and shows what there is.
+    """
+
+    touched = Signal(QRectF)  # this rectangle, in world units, looks different now
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._nodes: dict[str, NodeItem] = {}
+        self._links: dict[Port, LinkItem] = {}
+        self.zones: list[ZoneItem] = []
+        self._links_of: defaultdict[str, set[Port]] = defaultdict(set)
+        self._node_grid: Grid[str] = Grid()
+        self._link_grid: Grid[Port] = Grid()
+        self._work: Work[None] | None = None  # what is to be done of a change
+        self._timer = QTimer(self, interval=0, singleShot=True)
+        self._timer.timeout.connect(self._go_on)
+
+    @property
+    def nodes(self) -> dict[str, NodeItem]:
+        """By id."""
+        self.finish()
+        return self._nodes
+
+    @property
+    def links(self) -> dict[Port, LinkItem]:
+        """By the input that they feed."""
+        self.finish()
+        return self._links
+
+    # A large change -----------------------------------------------------------------------------------
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to be done of a change."""
+        return self._work is None
+
+    def finish(self) -> None:
+        """Do at once what is left to be done."""
+        if self._work is not None:
+            self._go_on(inf)
+
+    def _begin(self, pieces: Pieces[None]) -> None:
+        self._work = Work(pieces)
+        self._go_on()
+
+    def _go_on(self, seconds: float = SLICE) -> None:
+        if self._work is not None and self._work.go_on(seconds):
+            self._work = None
+            self._followed()
+        elif self._work is not None:
+            self._timer.start()
+
+    def _followed(self) -> None:
+        """The items show the change."""
+
+    # Places -------------------------------------------------------------------------------------------
+
+    def socket_pos(self, port: Port, *, output: bool) -> QPointF:
+        """World position. A socket that the type no longer has is shown on the header."""
+        item = self._nodes[port.node]
+        sockets = item.shape.outputs if output else item.shape.inputs
+        place = sockets.get(port.socket) or QPointF(item.shape.width if output else 0.0, HEADER / 2)
+        return item.pos + place
+
+    def nodes_in(self, rect: QRectF) -> list[NodeItem]:
+        """Items whose paint touches the rectangle, lowest first."""
+        near = self._node_grid.near(rect)
+        if len(near) == len(self._nodes):
+            return list(self._nodes.values())
+        found = (item for item in map(self._nodes.__getitem__, near) if item.bounds.intersects(rect))
+        return sorted(found, key=lambda item: item.order)
+
+    def links_in(self, rect: QRectF) -> list[LinkItem]:
+        near = self._link_grid.near(rect)
+        if len(near) == len(self._links):
+            return list(self._links.values())
+        return [link for link in (self._links[dst] for dst in near) if link.rect.intersects(rect)]
+
+    def links_of(self, ids: Iterable[str]) -> list[LinkItem]:
+        self.finish()
+        return [self._links[dst] for dst in {dst for id in ids for dst in self._links_of[id]}]
+
+    def node_at(self, point: QPointF) -> NodeItem | None:
+        """The topmost node under the point; frames are below all others."""
+        self.finish()
+        found = [item for item in self.nodes_in(QRectF(point.x(), point.y(), 1, 1)) if item.hit(point)]
+        return max(found, key=lambda item: (item.figure != "frame", item.order), default=None)
+
+    def link_at(self, point: QPointF, radius: float) -> LinkItem | None:
+        """A wire within `radius` world units."""
+        self.finish()
+        area = QRectF(point.x() - radius, point.y() - radius, 2 * radius, 2 * radius)
+        return next((link for link in self.links_in(area) if touches(link.points, area)), None)
+
+    def zones_in(self, rect: QRectF) -> list[ZoneItem]:
+        """The outer ones first."""
+        return [zone for zone in self.zones if zone.bounds.intersects(rect)]
+
+    def zone_at(self, point: QPointF) -> ZoneItem | None:
+        """The zone whose choice of a round is there."""
+        return next((zone for zone in reversed(self.zones) if zone.step_at(point)), None)
+
+    def socket_at(self, point: QPointF, radius: float) -> tuple[Port, bool] | None:
+        """The nearest socket within `radius` world units, and whether it is an output."""
+        self.finish()
+        best: tuple[Port, bool] | None = None
+        area = QRectF(point.x() - radius, point.y() - radius, 2 * radius, 2 * radius)
+        for item in self.nodes_in(area):
+            if item.figure == "reroute" and item.rect.adjusted(9, -4, -9, 4).contains(point):
+                continue  # its middle is there to be moved by
+            for output, sockets in ((False, item.shape.inputs), (True, item.shape.outputs)):
+                for name, place in sockets.items():
+                    away = (item.pos + place - point).manhattanLength()
+                    if away <= radius:
+                        best, radius = (Port(item.id, name), output), away
+        return best
+
+    def with_members(self, ids: Collection[str]) -> frozenset[str]:
+        """These nodes, and all that lies inside the frames among them."""
+        self.finish()
+        frames = [self._nodes[id].rect for id in ids if self._nodes[id].figure == "frame"]
+        near = {item for rect in frames for item in self.nodes_in(rect)}
+        return frozenset(ids).union(item.id for item in near if any(rect.contains(item.head) for rect in frames))
+
+    def extent(self, ids: Collection[str] | None = None) -> QRectF:
+        """Encloses these nodes, or all."""
+        found = QRectF()
+        nodes = self.nodes
+        for id in nodes if ids is None else ids:
+            found = found.united(nodes[id].rect)
+        return found
