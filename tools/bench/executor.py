@@ -7,19 +7,15 @@ are CPU time of the thread, the best of several runs, so other work on the machi
 from __future__ import annotations
 
 import gc
-import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from nodegraph.graph import Graph, Node, Port, set_param
-from nodegraph.node import node
 from nodegraph.planning.plan import Planner
-from nodegraph.registry import node_types
 from nodegraph.running.cache import Cache
 from nodegraph.running.executor import execute
-from nodegraph.types import socket_type
+from tools.bench.trivial.add import add
 
 SIZES = (100, 1_000, 5_000, 10_000)
 
@@ -36,21 +32,7 @@ RIVALS: dict[tuple[str, int], dict[str, float | None]] = {
 }
 
 
-@socket_type(color="#888888")
-@dataclass(frozen=True, slots=True)
-class Number:
-    """No plain value, so that adding is a call and is not folded while planning."""
-
-    value: int
-
-
-@node("bench.add")
-def add(a: Number | None = None, b: Number | None = None, amount: int = 1) -> Number:
-    """a + b + amount."""
-    return Number((a.value if a else 0) + (b.value if b else 0) + amount)
-
-
-REGISTRY = {declared.id: declared for declared in node_types(sys.modules[__name__])}
+REGISTRY = {add.node_type.id: add.node_type}
 
 
 def tree(size: int) -> Graph:

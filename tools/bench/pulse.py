@@ -55,17 +55,18 @@ def gaps() -> Iterator[tuple[str, str]]:
         window.resize(1600, 1000)
         window.show()
         window.start()
-        _wait(app, lambda: window.engine.ready and window.plan.ready)
-        yield "a run", _during(app, lambda: _run(app, window))
+        wait(app, lambda: window.engine.ready and window.plan.ready)
+        yield "a run", during(app, lambda: _run(app, window))
         window.runner.set_live(True)
-        _wait(app, lambda: not window.runs.running)
+        wait(app, lambda: not window.runs.running)
         start = _guidance(window)
-        yield "a number dragged live", _during(app, lambda: _slide(app, window, start))
+        yield "a number dragged live", during(app, lambda: _slide(app, window, start))
         window.document.undo_stack.setClean()
         window.close()
 
 
-def _during(app: QApplication, act: Callable[[], None]) -> str:
+def during(app: QApplication, act: Callable[[], None]) -> str:
+    """The longest gap while an act goes on."""
     app.processEvents()
     pulse = Pulse()
     act()
@@ -75,7 +76,7 @@ def _during(app: QApplication, act: Callable[[], None]) -> str:
 
 def _run(app: QApplication, window: MainWindow) -> None:
     window.runner.run()
-    _wait(app, lambda: not window.runs.running)
+    wait(app, lambda: not window.runs.running)
 
 
 def _guidance(window: MainWindow) -> QPoint:
@@ -96,12 +97,12 @@ def _slide(app: QApplication, window: MainWindow, start: QPoint) -> None:
     for step in range(100):
         QTest.mouseMove(canvas, start + QPoint(abs(step % 40 - 20), 0))
         end = time.monotonic() + 0.02
-        _wait(app, lambda end=end: time.monotonic() > end)
+        wait(app, lambda end=end: time.monotonic() > end)
     QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=start)
-    _wait(app, lambda: not window.runs.running)
+    wait(app, lambda: not window.runs.running)
 
 
-def _wait(app: QApplication, ready: Callable[[], bool]) -> None:
+def wait(app: QApplication, ready: Callable[[], bool]) -> None:
     """Raises TimeoutError."""
     end = time.monotonic() + PATIENCE
     while not ready():

@@ -1,0 +1,1 @@
+"""Nodes that do next to nothing, for engines that are measured."""
