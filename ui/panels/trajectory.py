@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from PySide6.QtCore import QRectF, QSignalBlocker, QSize, Qt, QTimer, Signal
@@ -56,8 +56,9 @@ class TrajectoryPanel(QWidget):
         super().__init__(parent)
         self.document, self.runs, self.runner = document, runs, runner
         self._domain = document.registry.domain
-        self.steps: tuple[StepRecord, ...] = ()
+        self.steps: Sequence[StepRecord] = ()
         self._following = True  # the newest step, until a person looks at another
+        self._found: tuple[Graph, str, tuple[Loop | None, str]] | None = None  # where it was looked for last, and what
         self.editors: dict[Port, Editor] = {}
         self.settings: dict[Port, object] = {}
         self.loops = ComboBox()
@@ -210,7 +211,10 @@ class TrajectoryPanel(QWidget):
 
     def _newest(self) -> int:
         """The last step that there is something to see of; the number of it, from 1. The first before there is any."""
-        return max((number for number, step in enumerate(self.steps, 1) if step.picture), default=1)
+        last = self.runs.last_rounds(self.node)
+        if len(last) == 1:  # in a zone that is in no other, a round is a step
+            return min(last[0] + 1, max(len(self.steps), 1))
+        return next((number for number in range(len(self.steps), 0, -1) if self.steps[number - 1].picture), 1)
 
     def _run_changed(self, node: str) -> None:
         if node == self.node:
@@ -249,11 +253,17 @@ class TrajectoryPanel(QWidget):
         step = self.step
         if step is None or len(step.iteration) != 1:
             return None, "Only a loop that is in no other loop can be branched off."
+        graph = self.document.graph
+        if self._found is None or self._found[0] is not graph or self._found[1] != self.node:
+            self._found = graph, self.node, self._find_loop(graph)
+        return self._found[2]
+
+    def _find_loop(self, graph: Graph) -> tuple[Loop | None, str]:
         way = self._domain.branching
         if way is None:
             return None, "These nodes do not say how a loop of theirs is cut."
         try:
-            return find_loop(self.document.graph, self.document.declared, way, self.node), ""
+            return find_loop(graph, self.document.declared, way, self.node), ""
         except ValueError as error:
             return None, str(error)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast, overload
 
 from nodegraph.pieces import Pieces, finish, in_parts
 from nodegraph.planning.calls import Call
@@ -133,9 +133,32 @@ class Records:
         while self._used > PICTURE_BYTES or len(self._known) > MAX_KNOWN:
             self._used -= _nbytes(self._known.popitem(last=False)[1])
 
-    def steps(self, node: str) -> tuple[StepRecord, ...]:
-        """The calls of a node, first round first. node: as the engine calls it, such as "denoise/step"."""
-        return tuple(StepRecord(call, *self.known(call.key)) for call in self._calls.get(node, ()))
+    def steps(self, node: str) -> Sequence[StepRecord]:
+        """The calls of a node, first round first, as they are known when one is looked at.
+
+        node: as the engine calls it, such as "denoise/step".
+        """
+        return _Steps(self._calls.get(node, ()), self.known)
+
+
+class _Steps(Sequence[StepRecord]):
+    """A run tells of thousands of steps thirty times a second; one of them is looked at."""
+
+    def __init__(self, calls: Sequence[Call], known: Callable[[str], Known]) -> None:
+        self._calls, self._known = calls, known
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    @overload
+    def __getitem__(self, index: int) -> StepRecord: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[StepRecord]: ...
+    def __getitem__(self, index: int | slice) -> StepRecord | Sequence[StepRecord]:
+        if isinstance(index, slice):
+            return _Steps(self._calls[index], self._known)
+        call = self._calls[index]
+        return StepRecord(call, *self._known(call.key))
 
 
 def _in_rounds(iteration: tuple[int, ...], rounds: Sequence[int | None]) -> bool:

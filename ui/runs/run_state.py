@@ -143,7 +143,7 @@ class RunState(Telling):
         """The nodes inside zones that were run, as the engine calls them; the document may have lost some since."""
         return self._records.loops
 
-    def steps(self, node: str) -> tuple[StepRecord, ...]:
+    def steps(self, node: str) -> Sequence[StepRecord]:
         """The calls of a node in the latest run it was in, first round first. node: such as "denoise/step"."""
         return self._records.steps(node)
 

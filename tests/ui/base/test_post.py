@@ -119,6 +119,16 @@ def test_a_round_is_found_without_looking_at_the_others():
     assert records.at("step", [1000]) is None
 
 
+def test_of_many_steps_those_are_read_that_are_looked_at(monkeypatch):
+    records, read = Records(), []
+    records.expect(calls(4000).values())
+    known = records.known
+    monkeypatch.setattr(records, "known", lambda key: read.append(key) or known(key))
+    steps = records.steps("step")
+    assert (len(steps), steps[700].iteration, steps[-1].iteration) == (4000, (700,), (3999,))
+    assert read == ["step 700", "step 3999"]
+
+
 def test_what_changes_while_a_batch_is_told_is_told_once_at_its_end():
     runs = RunState()
     told: list[str] = []

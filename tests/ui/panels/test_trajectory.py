@@ -55,6 +55,16 @@ def toys(qtbot, desk: Desk) -> TrajectoryPanel:
     return made
 
 
+def test_scrubbing_looks_for_the_loop_in_the_graph_once(toys: TrajectoryPanel, monkeypatch):
+    looked, look = [], toys._find_loop  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(toys, "_find_loop", lambda graph: looked.append(graph) or look(graph))
+    toys.document.set_param("box", "value", 9.0)
+    for key in (Qt.Key.Key_Home, Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Right):
+        QTest.keyClick(toys.slider, key)
+    assert toys.slider.value() == 4
+    assert len(looked) == 1
+
+
 def test_steps_are_played_one_after_the_other(toys: TrajectoryPanel, qtbot):
     toys.player.setInterval(1)
     seen: list[int] = []
