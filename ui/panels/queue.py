@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtCore import QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QLabel, QListView, QMenu, QVBoxLayout, QWidget
 
 from ui.panels.job_rows import JobRows
+from ui.runs.engine import FRAME_MS
 from ui.runs.queue import Queue
 from ui.widgets.buttons import small_button
 from ui.widgets.flow import FlowLayout
@@ -46,6 +47,9 @@ class QueuePanel(QWidget):
         follow = WhenSeen(self, self._follow)
         queue.listed.connect(follow.ask)
         queue.turned.connect(follow.ask)
+        self._touched: dict[int, None] = {}  # jobs whose rows look different
+        self._soon = QTimer(self, interval=FRAME_MS, singleShot=True)
+        self._soon.timeout.connect(self._show_touched)
         queue.changed.connect(self._touch)
         self._follow()
 
@@ -82,8 +86,15 @@ class QueuePanel(QWidget):
         self._show()
 
     def _touch(self, id: int) -> None:
+        """Every result of a run changes its job; nobody sees more of them than are painted."""
+        self._touched[id] = None
+        if not self._soon.isActive():
+            self._soon.start()
+
+    def _show_touched(self) -> None:
         """Not behind another panel: a row is looked up when it is painted."""
-        if seen(self):
+        touched, self._touched = self._touched, {}
+        for id in touched if seen(self) else ():
             self.list.rows.touch(id)
 
     def _show(self) -> None:

@@ -208,3 +208,13 @@ def test_a_list_that_was_behind_another_tab_is_painted_though_jobs_are_gone(pane
     tabs.setCurrentIndex(0)
     qtbot.waitUntil(lambda: rows.rowCount() == 2)
     panel.setParent(None)
+
+
+def test_the_row_of_a_job_is_painted_once_for_all_that_it_says_in_a_moment(panel: QueuePanel, qtbot):
+    told: list[int] = []
+    panel.list.rows.dataChanged.connect(lambda first, _: told.append(first.row()))
+    (id, *_) = (job.id for job in panel.queue.jobs)
+    for _ in range(200):
+        panel.queue.changed.emit(id)
+    assert not told
+    qtbot.waitUntil(lambda: told == [0])
