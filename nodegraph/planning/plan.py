@@ -172,7 +172,7 @@ class Planner:
         return tuple(found)
 
     def _collect(self, targets: Targets, goals: tuple[str, ...]) -> Pieces[Plan]:
-        self._follow_evaluator()
+        yield from self._following_evaluator()
         tables = self._tables.get(targets)
         if tables is None:
             records = self._evaluator.records
@@ -187,17 +187,21 @@ class Planner:
         problems = dict.fromkeys(problem for found in tables.problems.values() for problem in found)
         return Plan(dict(tables.calls), dict(tables.keys), tuple(problems), self._outputs())
 
-    def _follow_evaluator(self) -> None:
-        """Let all tables follow what was evaluated since."""
+    def _following_evaluator(self) -> Pieces[None]:
+        """Let all tables follow what was evaluated since. Those of a plan that is given up half-way are forgotten."""
         evaluator = self._evaluator
-        if evaluator.switched:
-            self._tables = {}
-        self._tables = {targets: tables for targets, tables in self._tables.items() if tables.update(evaluator)}
-        if evaluator.switched or evaluator.dropped:
+        tables, self._tables = {} if evaluator.switched else self._tables, {}
+        dropped, made = dict(evaluator.dropped), list(evaluator.made)
+        if evaluator.switched or dropped:
             self._plans = {}
         evaluator.dropped.clear()
         evaluator.made.clear()
         evaluator.switched = False
+        kept: dict[Targets, _Tables] = {}
+        for targets, known in tables.items():
+            if (yield from known.updating(dropped, made, evaluator.records)):
+                kept[targets] = known
+        self._tables = kept
 
     def _outputs(self) -> dict[str, tuple[Any, ...]]:
         values = self._evaluator.values
@@ -224,14 +228,23 @@ class _Tables:
                 self._ids.add(id)
                 self._add(id, records[id])
 
-    def update(self, evaluator: Evaluator) -> bool:
-        """Take what the evaluator did since. False when that cannot be told from the changes alone."""
-        for id, record in evaluator.dropped.items():
-            if id in self._ids and not self._remove(id, record):
-                return False
-        for id in evaluator.made:
-            if id in self._ids:
-                self._add(id, evaluator.records[id])
+    def updating(
+        self, dropped: Mapping[str, Record], made: Iterable[str], records: Mapping[str, Record]
+    ) -> Pieces[bool]:
+        """Take what was evaluated since, in pieces. False when it cannot be told what that comes to.
+
+        dropped: by owner, the records that are forgotten. made: the owners of new ones.
+        """
+        for part in in_parts(dropped.items(), LARGE):
+            for id, record in part:
+                if id in self._ids and not self._remove(id, record):
+                    return False
+            yield
+        for ids in in_parts(made, LARGE):
+            for id in ids:
+                if id in self._ids:
+                    self._add(id, records[id])
+            yield
         return True
 
     def _add(self, id: str, record: Record) -> None:

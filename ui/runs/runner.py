@@ -63,6 +63,9 @@ class Runner(QObject):
         self._queued: Graph | None = None  # the graph that was queued last
         self._work: Work[None] | None = None  # what is to be done before anything is heard of a run
         self._follow_later = False  # after that
+        self._comparing: Work[None] | None = None  # what was computed with the document as it is now
+        self._next_comparison = QTimer(self, interval=0, singleShot=True)
+        self._next_comparison.timeout.connect(self._compare)
         self._next = QTimer(self, interval=0, singleShot=True)
         self._next.timeout.connect(self._prepare)
         self._known_targets: tuple[Graph, tuple[str, ...]] = Graph(), ()
@@ -179,11 +182,16 @@ class Runner(QObject):
             return
         graph = self._live_graph() if self.live else self.document.graph
         plan = self.plan.of(graph)
-        self.runs.compare(plan.keys)
+        self._comparing = Work(self.runs.comparing(plan.keys))
+        self._compare()
         queued = graph is self._queued  # its turn comes: run now as well, it would take the engine from the queue
         # Not for what ran before: a node that crashes the engine would do so for ever.
         if self.live and not queued and not plan.problems and self._differs(plan) and not self._soon_over():
             self._start(graph, self.targets(), effects=False)
+
+    def _compare(self) -> None:
+        if self._comparing and not self._comparing.go_on(SLICE):
+            self._next_comparison.start()
 
     def _soon_over(self) -> bool:
         """Whether the draft that runs may finish first: dropped each time, none would while a slider moves."""
