@@ -92,11 +92,13 @@ class Scene(Placed):
         for id in change.removed:
             self._drop_node(id)
         yield
-        for dst in change.linked:
-            self._links_of[dst.node].add(dst)
-            self._links_of[graph.links[dst].node].add(dst)
-        ends = {port.node for dst in change.linked for port in (dst, graph.links[dst])}
-        yield
+        ends: set[str] = set()
+        for ports in in_parts(change.linked):
+            for dst in ports:
+                for id in (dst.node, graph.links[dst].node):
+                    self._links_of[id].add(dst)
+                    ends.add(id)
+            yield
         # A dict keeps the order of the document, which is the order in which nodes lie on each other.
         touched = dict.fromkeys((*change.added, *change.changed, *ends, *(loose & graph.nodes.keys())))
         for part in in_parts(touched, SOME):
