@@ -135,7 +135,7 @@ def canvas(count: int) -> Iterator[tuple[str, str]]:
     if not isinstance(app, QApplication):
         app = QApplication([])
         theme.install(app)
-    document = Document({blend.node_type.id: blend.node_type}, sheet(count))
+    document = Document(Registry({blend.node_type.id: blend.node_type}), sheet(count))
     before = resident()
     begin = time.thread_time()
     view = Canvas(document, RunState())
@@ -178,7 +178,9 @@ def sheet(count: int) -> Graph:
 
 def large() -> tuple[Registry, Graph]:
     """The largest sheet, and the types it takes."""
-    return {**discover("nodes"), blend.node_type.id: blend.node_type}, sheet(SIZES[-1])
+    registry = discover("nodes")
+    registry[blend.node_type.id] = blend.node_type
+    return registry, sheet(SIZES[-1])
 
 
 def settle(app: QApplication) -> None:

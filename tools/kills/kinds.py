@@ -10,6 +10,7 @@ from PySide6.QtCore import QCoreApplication
 
 from nodegraph.formats import png, workflow
 from nodegraph.graph import Graph, Node
+from nodegraph.registry import Registry
 from nodegraph.running.disk_cache import SUFFIX, DiskCache
 from nodegraph.running.engine import Settings as EngineSettings
 from tests.nodegraph.formats.test_png import PICTURE
@@ -120,7 +121,7 @@ class Document:
         if not self.file.exists():
             self.file.parent.mkdir(parents=True, exist_ok=True)
             workflow.save(grown(0), self.file)
-        self.session = Session({}, self.folder)
+        self.session = Session(Registry(), self.folder)
         self.trouble = Trouble(self.session.troubled, self.session.file_touched)
         complaints = [*self.session.complaints, *self.session.begin_recovery()]
         restored = self.session.restore()
@@ -183,7 +184,7 @@ class Jobs:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "state"
         self.app = QCoreApplication([])
-        self.session = Session({}, self.folder)  # which clears up, as in the window
+        self.session = Session(Registry(), self.folder)  # which clears up, as in the window
         self.queue = Queue(Engine(EngineSettings("tests.toy_nodes", cache=None)), self.folder)
         self.trouble = Trouble(self.queue.troubled)
         self.queue.restore()
@@ -230,7 +231,7 @@ class Listed:
         self.made, self.folder = folder / "made", folder / "state"
         self.made.mkdir(exist_ok=True)
         self.app = QCoreApplication([])
-        self.session = Session({}, self.folder)  # which clears up, as in the window
+        self.session = Session(Registry(), self.folder)  # which clears up, as in the window
         self.gallery = Gallery(self.folder / "gallery.jsonl")
         self.trouble = Trouble(self.gallery.troubled)
         self.trouble.check(*self.gallery.complaints)
