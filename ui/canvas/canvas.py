@@ -29,8 +29,8 @@ from ui.canvas.gestures.gestures import Gesture, Move
 from ui.canvas.gestures.tips import tip_at
 from ui.canvas.overlays.minimap import Minimap
 from ui.canvas.paint.hint import paint_hint, paint_wait
-from ui.canvas.paint.layers import paint_carried, paint_still
-from ui.canvas.paint.nodes import paint_grid, paint_nodes
+from ui.canvas.paint.layers import paint_carried, paint_grid, paint_still
+from ui.canvas.paint.nodes import paint_nodes
 from ui.canvas.paint.sharp import Sharpener
 from ui.canvas.paint.tiles import Tiles
 from ui.canvas.scene.scene import MANY

@@ -15,7 +15,8 @@ from nodegraph.types import accepts, style
 from ui.base.theme import color, colors
 from ui.canvas.commands.adding import open_palette
 from ui.canvas.gestures.gestures import REACH, Gesture
-from ui.canvas.paint.nodes import READABLE, wire_pen
+from ui.canvas.paint.nodes import READABLE
+from ui.canvas.paint.wires import wire_pen
 from ui.canvas.scene.items import LinkItem, NodeItem
 from ui.canvas.scene.shape import SOCKET, crosses, wire
 from ui.canvas.scene.state import CanvasState

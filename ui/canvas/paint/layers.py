@@ -1,19 +1,32 @@
-"""Everything on the canvas in its order: frames, zones, wires, nodes, reroutes, notes."""
+"""Everything on the canvas in its order: the grid, frames, zones, wires, nodes, reroutes, notes."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
 from PySide6.QtCore import QPointF, QRectF
-from PySide6.QtGui import QPainter
+from PySide6.QtGui import QPainter, QPen
 
+from ui.base.theme import color, colors
 from ui.canvas.paint.frames import paint_frames, paint_notes, paint_reroutes, paint_zones
-from ui.canvas.paint.nodes import paint_links, paint_nodes
+from ui.canvas.paint.nodes import paint_nodes
+from ui.canvas.paint.wires import paint_wires
 from ui.canvas.scene.items import LinkItem, NodeItem
 from ui.canvas.scene.scene import Scene
 from ui.canvas.scene.zones import ZoneItem
 
 Offsets = Mapping[str, QPointF]
+
+
+def paint_grid(painter: QPainter, area: QRectF, scale: float) -> None:
+    """Dots, at a distance that stays between 16 and 64 pixels."""
+    step = 32.0
+    while step * scale < 16:
+        step *= 4
+    painter.setPen(QPen(color(colors().grid), 2 / scale))
+    left, top = area.left() // step * step, area.top() // step * step
+    columns, rows = int(area.width() / step) + 2, int(area.height() / step) + 2
+    painter.drawPoints([QPointF(left + i * step, top + j * step) for i in range(columns) for j in range(rows)])
 
 
 def paint_still(
@@ -27,7 +40,7 @@ def paint_still(
         zones = [zone for zone in zones if zone.nodes.isdisjoint(without)]
     paint_frames(painter, _figures(items, "frame"), selected, scale)
     paint_zones(painter, zones, scale)
-    paint_links(painter, links, scale)
+    paint_wires(painter, links, scale)
     _paint_items(painter, items, selected, scale)
 
 
@@ -41,7 +54,7 @@ def paint_carried(painter: QPainter, scene: Scene, by: Offsets, selected: Collec
         paint_frames(painter, _figures(items, "frame"), selected, scale)
         painter.translate(-offset[0], -offset[1])
     paint_zones(painter, _moved_zones(scene, by), scale)
-    paint_links(painter, _moved_links(scene, by), scale)
+    paint_wires(painter, _moved_links(scene, by), scale)
     for offset, items in groups.items():
         painter.translate(*offset)
         _paint_items(painter, items, selected, scale)

@@ -1,22 +1,22 @@
-"""Paint nodes and wires. The painter is in world units; what is too small to read is left out."""
+"""Paint nodes. The painter is in world units; what is too small to read is left out."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 
-from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from ui.actions.icons import ICONS
 from ui.base.icons import paint_icon
 from ui.base.text import byte_size, duration
-from ui.base.theme import color, colors, font, inked, mixed, tinted
+from ui.base.theme import color, colors, font, mixed, tinted
 from ui.canvas.paint.rows import NO_BRUSH, NO_PEN, paint_rows
 from ui.canvas.paint.sockets import paint_sockets, tint_of
 from ui.canvas.paint.titles import LEAST, paint_titles
-from ui.canvas.scene.items import LinkItem, NodeItem
-from ui.canvas.scene.shape import CHEVRON, HEADER, PAD, RADIUS, TURN
+from ui.canvas.scene.items import NodeItem
+from ui.canvas.scene.shape import CHEVRON, HEADER, PAD, RADIUS
 from ui.widgets.lettering import LINE, advance, draw_right, elided, wrapped
 
 SMALL, READABLE = 0.22, 0.36
@@ -26,42 +26,6 @@ TITLE = 26.0  # where titles begin
 BADGE = 13.0  # side of a drawing
 MODES = {"muted": ICONS["canvas.mute"], "bypassed": ICONS["canvas.bypass"]}
 BAR = 3.0  # height of a progress bar
-
-
-def paint_grid(painter: QPainter, area: QRectF, scale: float) -> None:
-    """Dots, at a distance that stays between 16 and 64 pixels."""
-    step = 32.0
-    while step * scale < 16:
-        step *= 4
-    painter.setPen(QPen(color(colors().grid), 2 / scale))
-    left, top = area.left() // step * step, area.top() // step * step
-    columns, rows = int(area.width() / step) + 2, int(area.height() / step) + 2
-    painter.drawPoints([QPointF(left + i * step, top + j * step) for i in range(columns) for j in range(rows)])
-
-
-def paint_links(painter: QPainter, links: Iterable[LinkItem], scale: float) -> None:
-    """Far out, wires are hairlines with corners: curves would cost ten times as much and look the same."""
-    by_color: defaultdict[str, list[LinkItem]] = defaultdict(list)
-    for link in links:
-        by_color[link.color].append(link)
-    far = scale < SMALL
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing, not far)
-    for name, group in by_color.items():
-        if far:
-            painter.setPen(QPen(mixed(colors().canvas, name, 0.55), 0))
-            corners = [QPointF(max(link.b.x() - TURN, link.a.x()), link.a.y()) for link in group]
-            painter.drawLines([QLineF(link.a, corner) for link, corner in zip(group, corners, strict=True)])
-            painter.drawLines([QLineF(corner, link.b) for link, corner in zip(group, corners, strict=True)])
-            continue
-        painter.setPen(wire_pen(name, scale))
-        for link in group:
-            painter.drawPolyline(link.points)
-
-
-def wire_pen(name: str, scale: float) -> QPen:
-    pen = QPen(mixed(colors().canvas, inked(name), 0.85), max(2.0, 1.2 / scale))
-    pen.setCapStyle(Qt.PenCapStyle.FlatCap)
-    return pen
 
 
 def paint_nodes(painter: QPainter, items: Iterable[NodeItem], selected: Collection[str], scale: float) -> None:
