@@ -265,6 +265,8 @@ def node(
         returns = hints.pop("return", None)
         parameters = inspect.signature(fn).parameters
         takes_context = next(iter(hints.values()), None) is Context
+        if Context in hints.values() and not takes_context:
+            raise TypeError(f"{id}: the Context comes first among the parameters")
         inputs = tuple(
             Input(name, *_split(hints[name], p.default)) for name, p in parameters.items() if hints[name] is not Context
         )

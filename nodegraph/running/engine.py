@@ -314,7 +314,7 @@ class _Server:
 
         try:
             idle = self._engine.execute(task.plan, task.run, self.emit, wanted, stop)
-        except Exception as error:  # as in `_take`
+        except Exception as error:  # as in `_plan`
             self.emit(Failed("", f"The graph cannot be run: {error}", traceback=traceback.format_exc()))
             idle = Idle(0, 0, 0.0)
         if task is self._latest:

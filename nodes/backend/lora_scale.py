@@ -47,14 +47,7 @@ def settings(place: Path, network: Network) -> Mapping[str, Any]:
         return {}
     if found.get("peft_type", "LORA") != "LORA":
         raise ValueError(f"{place} holds {quoted(found['peft_type'])}, which this program cannot apply; it can LoRA")
-    for name in (
-        "use_dora",
-        "lora_bias",
-        "fan_in_fan_out",
-        "layer_replication",
-        "use_qalora",
-        "alora_invocation_tokens",
-    ):
+    for name in REFUSED:
         if found.get(name):
             raise ValueError(f"{place} was made with {name}, which this program cannot apply")
     return found

@@ -122,6 +122,14 @@ def test_a_complaint_names_the_input_the_limit_and_the_value(input, value, compl
     assert input.complaint(value) == complaint
 
 
+def test_a_context_that_is_not_the_first_parameter_is_refused():
+    def late(value: int, ctx: Context) -> int:
+        return value
+
+    with pytest.raises(TypeError, match="comes first"):
+        node("toy.late")(late)
+
+
 @pytest.mark.parametrize(
     ("dst", "src", "fits"),
     [
