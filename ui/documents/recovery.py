@@ -1,4 +1,7 @@
-"""The folder of journals at the start of the program: what may be recovered, and what killed processes left there."""
+"""The folder of journals at the start of the program: what may be recovered, and what killed processes left there.
+
+What comes back of a journal that may be read is for the session to say.
+"""
 
 from __future__ import annotations
 
