@@ -22,6 +22,8 @@ COLUMN_GAP, PART_GAP = 80.0, 60.0
 NODE_GAP, LANE_GAP, WIRE_GAP = 36.0, 24.0, 12.0
 """World units between two nodes of a column, a node and a wire that passes it, and two such wires."""
 SWEEPS = 24
+SOME = 20
+"""Outputs whose lanes are noted in one piece."""
 HEIGHT_COSTS = 2.0
 """A layout that is one unit higher is worth it when its wires turn this much less, all together."""
 
@@ -225,7 +227,7 @@ class _Part:
             self.pulls[wire.src].append((wire.dst, wire.end - wire.start))
             self.pulls[wire.dst].append((wire.src, wire.start - wire.end))
         self.frames = {frame: ids for frame, ids in nest.members.items() if ids[0] in columns}
-        self.spans = {**self._node_spans(), **self._border_spans()}
+        self.spans: dict[Item, list[Span]] = {}
         self.y: dict[Item, float] = {id: graph.nodes[id].pos[1] for id in columns}
 
     def _find_wires(self, incoming: Incoming) -> Iterator[Wire]:
@@ -237,7 +239,7 @@ class _Part:
     def _socket(self, port: Port, *, output: bool) -> float:
         return self.boxes[port.node].socket(port.socket, output=output)
 
-    def _node_spans(self) -> dict[Item, list[Span]]:
+    def _node_spans(self) -> Pieces[dict[Item, list[Span]]]:
         """A node takes its place, and the lanes of its outputs as far as their last readers."""
         ends: defaultdict[tuple[str, float], int] = defaultdict(int)
         for wire in self.wires:
@@ -245,8 +247,10 @@ class _Part:
         spans: dict[Item, list[Span]] = {
             id: [Span(column, 0.0, self.boxes[id].height)] for id, column in self.columns.items()
         }
-        for (id, start), end in ends.items():
-            spans[id] += [Span(column, start, start, lane=True) for column in range(self.columns[id] + 1, end)]
+        for part in in_parts(ends.items(), SOME):  # each may pass hundreds of columns
+            for (id, start), end in part:
+                spans[id] += [Span(column, start, start, lane=True) for column in range(self.columns[id] + 1, end)]
+            yield
         return spans
 
     def _border_spans(self) -> dict[Item, list[Span]]:
@@ -259,6 +263,7 @@ class _Part:
 
     def places(self, report: Callable[[float], None]) -> Pieces[dict[str, Point]]:
         """The upper left corner of each node, in whole units."""
+        self.spans = {**(yield from self._node_spans()), **self._border_spans()}
         least, best = inf, dict[Item, float]()
         for sweep in range(SWEEPS):
             report(sweep / SWEEPS)

@@ -77,7 +77,8 @@ def arrange(state: CanvasState) -> None:
 
     def apply(moved: Mapping[str, Node]) -> None:
         state.scope.edit("Arrange nodes", lambda graph: replace(graph, nodes={**graph.nodes, **moved}))
-        _glide(state, {id: QPointF(*graph.nodes[id].pos) for id in moved} if len(moved) <= AT_ONCE else {})
+        if len(moved) <= AT_ONCE:
+            _glide(state, {id: QPointF(*graph.nodes[id].pos) for id in moved})
 
     if len(ids) <= AT_ONCE:
         apply(finish(_arranged(scene, graph, ids, lambda _: None)))

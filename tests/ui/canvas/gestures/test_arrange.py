@@ -11,6 +11,7 @@ from nodegraph.running.messages import Finished
 from nodegraph.types import Picture
 from ui.canvas.commands import selection
 from ui.canvas.gestures import arrange
+from ui.canvas.scene.placed import Placed
 from ui.canvas.scene.shape import touches
 
 STRIPES = Picture(2, 2, bytes([90, 0, 0, 0, 90, 0] * 2))
@@ -150,3 +151,18 @@ def test_very_many_nodes_are_moved_at_once_and_do_not_glide(canvas, qtbot, monke
     assert (len(touched), len(shaped)) == (1, 0)
     assert not canvas.carried()
     assert all(canvas.scene.nodes[id].node.pos == node.pos for id, node in canvas.document.graph.nodes.items())
+
+
+def test_what_was_laid_out_of_very_many_nodes_is_followed_in_pieces(canvas, qtbot, monkeypatch):
+    monkeypatch.setattr("ui.canvas.scene.placed.SLICE", 0.0)
+    nodes = {f"n{i}": Node("toy.box", pos=(0.0, 10.0 * i)) for i in range(600)}
+    canvas.document.edit("Many", lambda _: Graph(nodes))
+    canvas.scene.finish()
+    at_once: list[bool] = []
+    monkeypatch.setattr(
+        canvas.scene, "finish", lambda: at_once.append(not canvas.scene.complete) or Placed.finish(canvas.scene)
+    )
+    arrange.arrange(canvas.state)
+    moved = lambda: canvas.document.undo_stack.count() == 2 and canvas.scene.complete  # noqa: E731
+    qtbot.waitUntil(moved, timeout=30_000)
+    assert not any(at_once)
