@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-from glob import escape
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -178,9 +177,19 @@ def remove_leftovers(folder: Path, name: str = "", *, deep: bool = False) -> Non
     else:
         places = [Path(place) for place, _, _ in islice(os.walk(folder), MAX_FOLDERS)]
     for place in places:
-        for hidden in place.glob(f".{escape(_short(name))}*{HIDDEN}"):
+        for hidden in _hidden_files(place, f".{_short(name)}"):
             with suppress(OSError):  # another process cleans up as well, or it may not be deleted
                 _remove_abandoned(hidden)
+
+
+def _hidden_files(folder: Path, start: str) -> list[Path]:
+    """Those whose name begins so; none in a folder that cannot be read."""
+    try:
+        # Not Path.glob: Python keeps what it makes of each pattern, and here there is a new one for each file written.
+        found = [name for name in os.listdir(folder) if name.startswith(start) and name.endswith(HIDDEN)]
+    except OSError:
+        return []
+    return [folder / name for name in found]
 
 
 def _short(name: str) -> str:

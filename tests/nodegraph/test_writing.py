@@ -1,6 +1,7 @@
 """A file is whole at any moment, its name is nobody else's, and what killed processes leave is cleared away."""
 
 import errno
+import gc
 import os
 import subprocess
 import sys
@@ -111,6 +112,16 @@ def test_writing_a_file_again_removes_what_a_killed_process_left_of_it(tmp_path:
     left, written = names(tmp_path)
     assert left.startswith(".b.png")
     assert written == "a.png"
+
+
+def test_nothing_stays_in_memory_of_the_names_that_were_written(tmp_path: Path):
+    write_atomic(tmp_path / "first", b"")
+    gc.collect()
+    before = len(gc.get_objects())
+    for number in range(50):
+        write_atomic(tmp_path / f"{number}.journal", b"")
+    gc.collect()
+    assert len(gc.get_objects()) - before < 20
 
 
 def test_what_a_living_process_writes_is_left_alone(tmp_path: Path):
