@@ -14,7 +14,7 @@ from nodegraph import program
 from nodegraph.formats import workflow
 from nodegraph.registry import Registry
 from nodegraph.running.engine import Settings as EngineSettings
-from ui.base import theme
+from ui.base import heap, theme
 from ui.base.garbage import GarbageCollector
 from ui.base.settings import Settings, settings_folder
 from ui.base.state_folder import state_folder
@@ -35,6 +35,7 @@ def run_editor(registry: Registry, path: str | None = None, package: str = "node
     autorun: run the workflow at once.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Qt's loop would not let Python answer Ctrl-C in a terminal
+    heap.return_large_blocks()
     app = QApplication(sys.argv[:1])
     app.setApplicationName("denoodle")
     app.setApplicationDisplayName("Denoodle")

@@ -1,0 +1,45 @@
+"""What a picture took up goes back to the system with it."""
+
+import ctypes
+import subprocess
+import sys
+
+import pytest
+
+from ui.base import heap
+
+SIZES = ["arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"]
+
+
+class Info(ctypes.Structure):
+    """What glibc says of its memory; hblkhd: the bytes that were taken from the system for one block each."""
+
+    _fields_ = [(name, ctypes.c_size_t) for name in SIZES]
+
+
+def taken_for_a_picture() -> int:
+    """Bytes that a picture of 4 MB takes from the system for itself alone, after a larger one. glibc 2.33 or later."""
+    from PySide6.QtGui import QImage
+
+    libc = ctypes.CDLL(None)
+    libc.mallinfo2.restype = Info
+    QImage(2000, 2000, QImage.Format.Format_RGB32)  # 16 MB, free again at once
+    before = libc.mallinfo2().hblkhd
+    picture = QImage(1000, 1000, QImage.Format.Format_RGB32)
+    return libc.mallinfo2().hblkhd - before if not picture.isNull() else 0
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None) if sys.platform == "linux" else None, "mallinfo2"), reason="glibc")
+def test_a_picture_is_never_among_small_blocks_which_would_keep_its_room():
+    code = "from tests.ui.base import test_heap as t; t.heap.return_large_blocks(); print(t.taken_for_a_picture())"
+    # In a process of its own: the setting is for good.
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert int(done.stdout) >= 4_000_000
+
+
+def test_where_memory_is_managed_otherwise_nothing_is_done(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    heap.return_large_blocks()
+    monkeypatch.undo()
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())  # such as musl's, which cannot be told
+    heap.return_large_blocks()
