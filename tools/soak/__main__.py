@@ -19,19 +19,11 @@ from random import Random
 from typing import Any
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication
 
-from nodegraph.formats.package import discover
-from nodegraph.running.engine import Settings as EngineSettings
-from tools import page
+from tools import page, real_window
 from tools.soak import report
 from tools.soak.day import Day
 from tools.soak.watch import Probe, Sample, sample, settle
-from ui.base import theme
-from ui.base.garbage import GarbageCollector
-from ui.base.settings import Settings
-from ui.documents.session import Session
-from ui.window.main_window import MainWindow
 
 PAGE = page.RELIABILITY
 CHART = PAGE.with_name("soak.png")
@@ -40,18 +32,9 @@ DAY = 40.0  # seconds
 
 def soak(minutes: float, seed: int, folder: Path) -> tuple[report.Outcome, Day]:
     """folder: for everything that the program writes."""
-    app = QApplication([])
-    theme.install(app)
-    GarbageCollector(app)
+    app = real_window.application()
     faults = _caught()
-    registry = discover("nodes")
-    session = Session(registry, folder / "state")
-    engine = EngineSettings("nodes", cache=str(folder / "cache"), out_dir=str(folder / "out"))
-    window = MainWindow(registry, engine, Settings(folder / "settings.json"), session)
-    window.resize(1440, 900)
-    window.restore()
-    window.show()
-    window.start()
+    window = real_window.show_window(folder)
     (folder / "work").mkdir()
     day = Day(window, folder / "work", Random(seed), min(DAY, minutes * 60 / 4))
     evenings: list[Sample] = []
@@ -73,9 +56,7 @@ def soak(minutes: float, seed: int, folder: Path) -> tuple[report.Outcome, Day]:
     app.exec()
     day.stop()
     probe.stop()
-    for document in session.documents:
-        document.undo_stack.setClean()
-    window.close()
+    real_window.close(window)
     return report.Outcome(minutes, evenings, probe.waits, faults), day
 
 

@@ -23,6 +23,7 @@ WORKFLOWS = Path(__file__).parents[2] / "workflows"
 OPENED = ("text_to_image.json", "learn/01_*.json", "learn/02_*.json", "learn/05_*.json", "learn/09_*.json")
 PAUSE = (220, 600)  # ms between two acts: longer than a drag
 MOVES, FRAME = 12, 16  # of the mouse in one drag, and ms between them
+NIGHTFALL = 1500  # ms until what was told to stop has stopped, and what is to be seen is painted
 MAX_TABS = 6
 WORDS = ("a red apple", "a cat", "two green leaves on a white background", "a rocket on a purple background", "")
 
@@ -50,6 +51,7 @@ class Day(QObject):
         self._graphs = [workflow.load(path) for name in OPENED for path in sorted(WORKFLOWS.glob(name))]
 
     def start(self) -> None:
+        self._look, self._panels = self.window.settings.now, self.window.saveState()
         self.window.tabs.new(self._graphs[0], "Text to image")
         self._dusk.start()
         self._next.start(0)
@@ -75,10 +77,16 @@ class Day(QObject):
             popup.close()
 
     def _clear_the_desk(self) -> None:
-        """Everything that a person would put away: what is in memory afterwards is what the program keeps."""
+        """Everything that a person would put away: what is in memory afterwards is what the program keeps.
+
+        And the same things are seen each evening: an engine has two threads, and a wide canvas megabytes of picture.
+        """
         window = self.window
         window.runner.stop()
-        window.settings.change(live=False)
+        window.settings.change(live=False, theme=self._look.theme, text_scale=self._look.text_scale)
+        if window.actions_by_id["view.app"].isChecked():
+            self._press("view.app")
+        window.restoreState(self._panels)
         for job in tuple(window.queue.jobs):
             window.queue.remove(job.id)
         for workspace in window.tabs.workspaces:
@@ -86,9 +94,10 @@ class Day(QObject):
             window.tabs.close_tab(workspace)
         window.gallery.remove(*window.gallery.pictures)
         window.log.clear.click()
-        QTimer.singleShot(500, self._night)  # what was told to stop has stopped
+        QTimer.singleShot(NIGHTFALL, self._night)
 
     def _night(self) -> None:
+        self.window.engine.start()  # if it was killed today
         self.evening.emit()
         self.window.tabs.new(self._graphs[0], "Text to image")
 
