@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STARTER := workflows/text_to_image.json
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
-.PHONY: run test test-all lint format fuzz kills soak bench screenshots clean system
+.PHONY: run test test-all lint format fuzz kills soak sharing bench screenshots clean system
 
 run: $(VENV)/.installed system
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then \
@@ -46,6 +46,10 @@ kills: $(VENV)/.installed-dev system
 # MINUTES=20: below eight, slopes are shown and not judged. ARGS=--write puts the table into docs/reliability.md.
 soak: $(VENV)/.installed-dev system
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tools.soak --minutes $(or $(MINUTES),20) $(ARGS)
+
+# MINUTES=10, RUNS=64: of both at least. ARGS="--at-once 8 --write": each command takes half a gigabyte.
+sharing: $(VENV)/.installed-dev system
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tools.sharing --minutes $(or $(MINUTES),10) --runs $(or $(RUNS),64) $(ARGS)
 
 bench: $(VENV)/.installed-dev system
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tools.bench
