@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from nodegraph.node import NodeType
 from tools.fuzz import bombs, mutations
 from tools.fuzz.mutations import Mutate
 
@@ -39,7 +40,7 @@ class Reader:
 
 
 @cache
-def registry() -> dict:
+def registry() -> dict[str, NodeType]:
     """The node types, as the engine knows them."""
     from nodegraph.formats.package import discover
 
@@ -332,9 +333,9 @@ def queues() -> list[bytes]:
 def read_queue(folder: Path) -> object:
     """The queue of the last time, read at start."""
     from nodegraph.formats.files import read_own
-    from ui.runs.queue import _read
+    from ui.runs.queue import read_jobs
 
-    return read_own(folder / "case.json", "The queue of the last time", 64 << 20, _read)
+    return read_own(folder / "case.json", "The queue of the last time", 64 << 20, read_jobs)
 
 
 def galleries() -> list[bytes]:

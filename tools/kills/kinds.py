@@ -2,10 +2,10 @@
 
 import random
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import networkx  # noqa: F401  grouping needs it, and a short life would end while importing it
 from PySide6.QtCore import QCoreApplication
 
 from nodegraph.formats import png, workflow
@@ -22,6 +22,8 @@ from ui.documents.session import Session
 from ui.runs.engine import Engine
 from ui.runs.picture_index import Gallery
 from ui.runs.queue import Queue
+
+import_module("networkx")  # grouping needs it, and a short life would end while importing it
 
 
 def body(number: int, most: int) -> str:
@@ -201,7 +203,7 @@ class Jobs:
                 self.queue.cancel(ids[f"job {number - 1}"])
             case _:
                 self.queue.remove(*(id for title, id in ids.items() if title not in after))
-        self.queue._writer.submit(lambda: None).result()  # the list is handed to this thread
+        self.queue.flush()
         self.trouble.check()
 
     def read(self) -> list[tuple[str, str, Graph]]:

@@ -272,12 +272,18 @@ class Queue(QObject):
         if self._file is None:
             return
         try:
-            self._jobs = {job.id: job for job in read_own(self._file, "The queue of the last time", MAX_BYTES, _read)}
+            self._jobs = {
+                job.id: job for job in read_own(self._file, "The queue of the last time", MAX_BYTES, read_jobs)
+            }
         except FileNotFoundError:
             return
         self.next_id = len(self._jobs) + 1
         self.paused = self.waiting > 0
         self.listed.emit()
+
+    def flush(self) -> None:
+        """Return when the list as it is now is on the disk."""
+        self._writer.submit(lambda: None).result()
 
     def close(self) -> None:
         """Wait until everything is on the disk. A job that still runs runs again next time."""
@@ -318,8 +324,8 @@ def _write(file: Path, jobs: Sequence[Job], texts: dict[int, str]) -> None:
     write_atomic(file, f'{{"version": 1, "jobs": [{", ".join(entries)}]}}'.encode())
 
 
-def _read(data: bytes) -> list[Job]:
-    """Raises what is in UNREADABLE when it is not a queue."""
+def read_jobs(data: bytes) -> list[Job]:
+    """The jobs in a file of the queue's. Raises what is in UNREADABLE when it is not a queue."""
     entries = cast("list[dict[str, Any]]", json.loads(data)["jobs"])
     return [_job(number, entry) for number, entry in enumerate(entries, 1)]
 
