@@ -95,7 +95,7 @@ WORDS = (  # noqa: SIM905
     "flower tree best quality masterpiece detailed sharp blurry low worst style oil ink watercolor"
 ).split()
 
-SD_NOISE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+SD_NOISE: dict[str, Any] = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 
 
 # ---------------------------------------------------------------------------------------------

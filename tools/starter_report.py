@@ -57,7 +57,7 @@ def main() -> None:
     stages.render_artwork(run)
     subject = report.Subject(arguments.model, run)
     path = arguments.model / "figures.json"
-    figures = load_json(path) if path.is_file() else {}
+    figures: dict[str, dict[str, float]] = load_json(path) if path.is_file() else {}
     if SHEET in arguments.parts:
         report.sample_sheet(subject, arguments.model / f"{SHEET}.webp")
     for part in (part for part in arguments.parts if part in MEASURES):

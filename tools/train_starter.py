@@ -18,7 +18,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 from tools.starter import (
     control_stage,
@@ -99,7 +99,8 @@ def train(run: stages.Run, model: Path) -> list[str]:
     todo = {stage: share for stage, share in SHARES.items() if not run.file(f"{stage}.done").is_file()}
     drawn = stock.open_stock(run, todo)  # forks: nothing before this may use CUDA
     gpu.hurry(run.device)
-    work, failed, end = stages_of(run, drawn, model), [], time.monotonic() + 60 * run.sizes.minutes
+    work, end = stages_of(run, drawn, model), time.monotonic() + 60 * run.sizes.minutes
+    failed: list[str] = []
     for number, stage in enumerate(todo):
         try:
             work[stage](Budget(ends_at=end_of_first(list(todo.values())[number:], time.monotonic(), end)))

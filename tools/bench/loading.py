@@ -26,17 +26,16 @@ BLOCK = 1 << 26  # bytes written at a time
 def shapes() -> dict[str, tuple[int, ...]]:
     """The tensors of a Stable Diffusion 1.5 file by their original names."""
     import torch
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
     from nodes.backend.checkpoints import PREFIXES, config
+    from nodes.backend.loading import CLASSES
     from tests.tiny_checkpoints import unet_to_ldm, vae_to_ldm
 
     settings = {part: config(Path("shipped"), part) for part in ("unet", "vae", "text_encoder")}
     with torch.device("meta"):
-        unet = UNet2DConditionModel.from_config(settings["unet"]).state_dict()
-        vae = AutoencoderKL.from_config(settings["vae"]).state_dict()
+        unet = CLASSES["unet"].from_config(settings["unet"]).state_dict()
+        vae = CLASSES["vae"].from_config(settings["vae"]).state_dict()
         text = CLIPTextModel(CLIPTextConfig(**settings["text_encoder"])).state_dict()
     tensors = {PREFIXES["unet"] + name: tensor for name, tensor in unet_to_ldm(unet, settings["unet"]).items()}
     tensors |= {PREFIXES["vae"] + name: tensor for name, tensor in vae_to_ldm(vae, settings["vae"]).items()}

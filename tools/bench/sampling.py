@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import EulerDiscreteScheduler, UNet2DConditionModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 
 import nodes
 from nodegraph.formats.package import discover
@@ -54,10 +55,10 @@ def stock_loop(folder: Path) -> Callable[[int], torch.Tensor]:
 
     @torch.no_grad()
     def run(steps: int) -> torch.Tensor:
-        scheduler = EulerDiscreteScheduler(**tiny_models.SD_NOISE, timestep_spacing="linspace")
+        scheduler: Any = EulerDiscreteScheduler(**tiny_models.SD_NOISE, timestep_spacing="linspace")
         scheduler.set_timesteps(steps)
         start = torch.randn(1, 4, SIZE // 8, SIZE // 8, generator=torch.Generator().manual_seed(0))
-        x = start * scheduler.init_noise_sigma
+        x: torch.Tensor = start * scheduler.init_noise_sigma
         for timestep in scheduler.timesteps:
             model_input = scheduler.scale_model_input(torch.cat([x, x]), timestep)
             uncond, cond = unet(model_input, timestep, encoder_hidden_states=embeds, return_dict=False)[0].chunk(2)

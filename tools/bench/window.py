@@ -21,7 +21,7 @@ from PySide6.QtWidgets import QApplication
 from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.node import Range, node
-from nodegraph.registry import Registry
+from nodegraph.registry import Registry, node_types
 from tools.bench.acts import acts
 from tools.bench.many import COUNT, many
 from tools.bench.pulse import gaps
@@ -135,7 +135,7 @@ def canvas(count: int) -> Iterator[tuple[str, str]]:
     if not isinstance(app, QApplication):
         app = QApplication([])
         theme.install(app)
-    document = Document(Registry({blend.node_type.id: blend.node_type}), sheet(count))
+    document = Document(Registry(TYPES), sheet(count))
     before = resident()
     begin = time.thread_time()
     view = Canvas(document, RunState())
@@ -167,6 +167,9 @@ def blend(a: Any, b: Any, strength: Annotated[float, Range(0.0, 1.0)] = 0.5) -> 
     return a, b, strength
 
 
+TYPES = {declared.id: declared for declared in node_types(sys.modules[__name__])}
+
+
 def sheet(count: int) -> Graph:
     """Nodes in a square, each fed by its left neighbour, and every other one by one of the row above."""
     side = round(count**0.5)
@@ -179,7 +182,7 @@ def sheet(count: int) -> Graph:
 def large() -> tuple[Registry, Graph]:
     """The largest sheet, and the types it takes."""
     registry = discover("nodes")
-    registry[blend.node_type.id] = blend.node_type
+    registry.update(TYPES)
     return registry, sheet(SIZES[-1])
 
 

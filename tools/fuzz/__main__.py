@@ -30,8 +30,8 @@ class Tally:
     """How the cases of one reader ended; faults by kind, with (number, detail) of each."""
 
     reader: str
-    ends: Counter[str] = field(default_factory=Counter)
-    faults: list[tuple[str, int, str]] = field(default_factory=list)
+    ends: Counter[str] = field(default_factory=Counter[str])
+    faults: list[tuple[str, int, str]] = field(default_factory=list[tuple[str, int, str]])
     seconds: float = 0.0
 
     @property
@@ -138,7 +138,7 @@ def main() -> None:
         flush=True,
     )
     with ThreadPoolExecutor(at_once) as pool:
-        tallies = []
+        tallies: list[Tally] = []
         for tally in pool.map(lambda name: try_reader(name, arguments, seconds), names):
             report(tally)
             if arguments.keep and tally.faults:

@@ -14,7 +14,7 @@ def flow(nodes: Flow, links: list[Any], groups: Flow | None = None) -> Flow:
 
 def doubling_groups(levels: int) -> Flow:
     """Groups, each holding the one before twice."""
-    groups = {"g0": {"nodes": {"a": GREY}, "links": []}}
+    groups: Flow = {"g0": {"nodes": {"a": GREY}, "links": []}}
     for level in range(1, levels):
         inner = {"type": f"group:g{level - 1}", "pos": [0, 0]}
         groups[f"g{level}"] = {"nodes": {"a": inner, "b": inner}, "links": []}
@@ -23,7 +23,7 @@ def doubling_groups(levels: int) -> Flow:
 
 def chained_groups(levels: int) -> Flow:
     """Groups, each holding the one before."""
-    groups = {"g0": {"nodes": {"a": GREY}, "links": []}}
+    groups: Flow = {"g0": {"nodes": {"a": GREY}, "links": []}}
     for level in range(1, levels):
         groups[f"g{level}"] = {"nodes": {"a": {"type": f"group:g{level - 1}", "pos": [0, 0]}}, "links": []}
     return flow({"n": {"type": f"group:g{levels - 1}", "pos": [0, 0]}}, [], groups)
@@ -32,7 +32,7 @@ def chained_groups(levels: int) -> Flow:
 def growing_text(levels: int) -> Flow:
     """Texts, each the one before twice."""
     nodes: Flow = {"t0": {"type": "text.join", "params": {"first": "x" * 100}, "pos": [0, 0]}}
-    links = []
+    links: list[Any] = []
     for level in range(1, levels):
         nodes[f"t{level}"] = {"type": "text.join", "pos": [0, 0]}
         links += [[[f"t{level - 1}", "value"], [f"t{level}", socket]] for socket in ("first", "second")]

@@ -4,7 +4,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,7 +40,7 @@ class Guard:
         sys.addaudithook(self._see)
 
     @contextmanager
-    def case(self, file_bytes: int) -> Iterator[None]:
+    def case(self, file_bytes: int) -> Generator[None]:
         """One case: killed by SIGPROF after CPU_SECONDS; MemoryError beyond the limit; Forbidden for what none may."""
         before = resource.getrlimit(resource.RLIMIT_DATA)
         limit = _data_bytes() + file_bytes + EXTRA_BYTES

@@ -5,7 +5,7 @@ import random
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 Mutate = Callable[[bytes, random.Random], bytes]
@@ -109,7 +109,7 @@ def of_json(data: bytes, rng: random.Random) -> bytes:
     if rng.random() < 0.15:
         return of_text(data, rng)
     tree = json.loads(data)
-    raw = []
+    raw: list[str] = []
     for _ in range(rng.randint(1, MOST_DAMAGES)):
         places = list(_places(tree))
         if not places:
@@ -146,7 +146,9 @@ def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
     waiting = [tree]
     while waiting:
         holder = waiting.pop()
-        keys = list(holder) if isinstance(holder, dict) else range(len(holder)) if isinstance(holder, list) else ()
+        keys: Iterable[Any] = (
+            list(holder) if isinstance(holder, dict) else range(len(holder)) if isinstance(holder, list) else ()
+        )
         for key in list(keys):
             yield holder, key
             waiting.append(holder[key])

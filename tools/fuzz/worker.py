@@ -56,7 +56,8 @@ def main() -> None:
     place, seed, first, count, *names = sys.argv[1:]
     readers = [reader for reader in READERS if reader.name in names]
     with tempfile.TemporaryDirectory(dir=place) as top:
-        guard, ready = Guard(Path(top)), []
+        guard = Guard(Path(top))
+        ready: list[tuple[Reader, list[bytes], Path]] = []
         os.environ["TMPDIR"] = top  # what writes a temporary file writes it there
         tempfile.tempdir = top
         for index, reader in enumerate(readers):

@@ -62,7 +62,7 @@ class Outcome:
     lost: int = 0
     damaged: int = 0
     left: int = 0
-    faults: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list[str])
 
     @property
     def good(self) -> bool:

@@ -17,6 +17,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from nodegraph.formats import workflow
+from ui.panels.gallery import GalleryPanel
+from ui.panels.trajectory import TrajectoryPanel
 from ui.window.main_window import MainWindow
 
 WORKFLOWS = Path(__file__).parents[2] / "workflows"
@@ -62,12 +64,13 @@ class Day(QObject):
 
     def _act(self) -> None:
         self._dismiss()
-        act = self.chance.choices([act for act, _ in ACTS], [weight for _, weight in ACTS])[0]
+        acts, weights = zip(*self._all_acts(), strict=True)
+        act = self.chance.choices(acts, weights)[0]
         name = act.__name__.removeprefix("_").replace("_", " ")
         self.acts[name] += 1
         self._next.start(self.chance.randint(*PAUSE))  # first: the day goes on though an act raises
         before = time.thread_time()
-        act(self)
+        act()
         self.costs[name] = max(self.costs.get(name, 0.0), time.thread_time() - before)
 
     def _dismiss(self) -> None:
@@ -258,6 +261,7 @@ class Day(QObject):
     def _look_through_the_gallery(self) -> None:
         self.window.docks.show("Gallery")
         gallery, panel = self.window.gallery, self.window.docks.panel("Gallery")
+        assert isinstance(panel, GalleryPanel)
         if gallery.pictures:
             path = self.chance.choice(list(gallery.pictures))
             gallery.star(path, on=self.chance.random() < 0.5)
@@ -267,6 +271,7 @@ class Day(QObject):
     def _scrub(self) -> None:
         self.window.docks.show("Trajectory")
         trajectory = self.window.docks.panel("Trajectory")
+        assert isinstance(trajectory, TrajectoryPanel)
         for _ in range(5):
             QTest.keyClick(trajectory.slider, self.chance.choice((Qt.Key.Key_Left, Qt.Key.Key_Right)))
 
@@ -282,13 +287,13 @@ class Day(QObject):
             with suppress(ProcessLookupError):  # it is dead already, and the next one starts
                 os.kill(pid, signal.SIGKILL)
 
-
-ACTS: tuple[tuple[Callable[[Day], None], float], ...] = (
-    (Day._move_a_node, 8), (Day._drag_a_wire, 3), (Day._drag_a_number, 8), (Day._pan, 6), (Day._zoom, 6), (Day._fit, 4),
-    (Day._type_a_prompt, 4), (Day._edit, 6), (Day._undo, 4), (Day._redo, 2), (Day._run, 6), (Day._stop, 2),
-    (Day._queue, 3), (Day._cancel, 2), (Day._live, 1), (Day._open_a_tab, 3), (Day._close_a_tab, 2),
-    (Day._switch_tabs, 4), (Day._save, 2), (Day._open_a_file, 2), (Day._look_at_a_panel, 5),
-    (Day._look_through_the_gallery, 4), (Day._scrub, 3), (Day._change_the_look, 1), (Day._app_view, 1),
-    (Day._kill_the_engine, 0.3),
-)  # fmt: skip
-"""What is done, and how often in relation to the rest."""
+    def _all_acts(self) -> tuple[tuple[Callable[[], None], float], ...]:
+        """What is done, and how often in relation to the rest."""
+        return (
+            (self._move_a_node, 8), (self._drag_a_wire, 3), (self._drag_a_number, 8), (self._pan, 6), (self._zoom, 6),
+            (self._fit, 4), (self._type_a_prompt, 4), (self._edit, 6), (self._undo, 4), (self._redo, 2), (self._run, 6),
+            (self._stop, 2), (self._queue, 3), (self._cancel, 2), (self._live, 1), (self._open_a_tab, 3),
+            (self._close_a_tab, 2), (self._switch_tabs, 4), (self._save, 2), (self._open_a_file, 2),
+            (self._look_at_a_panel, 5), (self._look_through_the_gallery, 4), (self._scrub, 3),
+            (self._change_the_look, 1), (self._app_view, 1), (self._kill_the_engine, 0.3),
+        )  # fmt: skip
