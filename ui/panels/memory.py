@@ -20,7 +20,7 @@ from ui.runs.live_plan import LivePlan
 from ui.runs.run_state import owner
 from ui.widgets.buttons import small_button
 from ui.widgets.flow import FlowLayout
-from ui.widgets.seen import WhenSeen, seen
+from ui.widgets.seen import seen
 
 MODEL = Qt.ItemDataRole.UserRole
 EVERY_MS = 2000
@@ -58,9 +58,8 @@ class MemoryPanel(QWidget):
         self.setFocusProxy(self.tree)
         self.tree.itemSelectionChanged.connect(self._show_buttons)
         self._clock = QTimer(self, interval=EVERY_MS)
-        self._clock.timeout.connect(lambda: self._to_ask.ask() if engine.running else None)
+        self._clock.timeout.connect(lambda: self._ask_again() if engine.running else None)
         self._clock.start()
-        self._to_ask = WhenSeen(self, self._ask)
         engine.happened.connect(self._take)
         self._show_buttons()
 
@@ -76,6 +75,11 @@ class MemoryPanel(QWidget):
         super().showEvent(event)
         self._ask()
 
+    def _ask_again(self) -> None:
+        """Not while nobody looks: whoever does again, asks anew."""
+        if seen(self):
+            self._ask()
+
     def _ask(self) -> None:
         self.engine.ask(Report())
 
@@ -84,7 +88,7 @@ class MemoryPanel(QWidget):
             case Memory():
                 self._show(event)
             case Idle():
-                self._to_ask.ask()
+                self._ask_again()
             case Gone():
                 self._show(Memory((), {}, 0, 0, 0))
             case _:

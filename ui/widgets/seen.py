@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QObject, QTimer
-from PySide6.QtWidgets import QAbstractScrollArea, QWidget
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtWidgets import QWidget
 
 
 def seen(widget: QWidget) -> bool:
     """Whether some of it is on the screen. Qt calls visible what lies behind another tab of the same dock area.
 
-    Of a scroll area nothing is seen but what is in it; those that are panels are hidden when they go behind.
+    To Qt, what widgets in it cover is no part of its own region any more; to people it is.
     """
-    covered = isinstance(widget, QAbstractScrollArea)
-    return widget.isVisible() and (covered or not widget.visibleRegion().isEmpty())
+    if not widget.isVisible():
+        return False
+    inside = widget.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)
+    return not widget.visibleRegion().isEmpty() or any(map(seen, inside))
 
 
 class WhenSeen(QObject):
