@@ -117,6 +117,46 @@ def empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
+def test_a_result_that_is_forgotten_is_gone_from_memory_and_disk_and_counts_no_more(tmp_path):
+    cache = Cache(1 << 20, disk(tmp_path))
+    for key in "ab":
+        cache.put(key, (Box(1.0),), seconds=1.0)
+    cache.disk.flush()
+    before = cache.used
+    cache.forget("a")
+    assert ("a" in cache, "b" in cache) == (False, True)
+    assert cache.used == before - cache.size("b")
+    assert [name for name in "ab" if name in disk(tmp_path)] == ["b"]
+    cache.forget("a")
+    assert cache.used == cache.size("b")
+
+
+def test_what_is_written_counts_with_what_was_there_and_once(tmp_path):
+    cache = disk(tmp_path)
+    for key in ("a", "b", "a"):
+        store(cache, key, 1.0)
+    cache.close()
+    assert cache.used == sum(path.stat().st_size for path in tmp_path.iterdir()) == 2 * len("[1.0]")
+
+
+@pytest.mark.parametrize("place", [0, 1 << 20, (3 << 20) - 1])
+def test_damage_anywhere_in_a_large_entry_is_a_miss(tmp_path, place):
+    class Long(JsonCodec):
+        def save(self, values: tuple[Any, ...], path: Path) -> None:
+            path.write_bytes(b"x" * (3 << 20))
+
+        def load(self, path: Path) -> tuple[Any, ...]:
+            return (path.stat().st_size,)
+
+    cache = disk(tmp_path, 8 << 20, Long())
+    store(cache, "a", 1.0)
+    assert cache.load("a") == (3 << 20,)
+    with next(tmp_path.iterdir()).open("r+b") as file:
+        file.seek(place)
+        file.write(b"y")
+    assert disk(tmp_path, 8 << 20, Long()).load("a") is None
+
+
 def replace_by_folder(path: Path) -> None:
     path.unlink()
     path.mkdir()

@@ -1,0 +1,17 @@
+"""What planning knows from the links alone."""
+
+import pytest
+
+from nodegraph.planning.structure import SHOWN, Cycle
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (3, "n0 → n1 → n2 → n0"),
+        (SHOWN, " → ".join([*(f"n{i}" for i in range(SHOWN)), "n0"])),
+        (SHOWN + 5, " → ".join([*(f"n{i}" for i in range(SHOWN - 1)), "5 more", f"n{SHOWN + 4}", "n0"])),
+    ],
+)
+def test_a_cycle_is_told_by_its_nodes_in_order_and_a_long_one_by_how_many_more_there_are(count: int, said: str):
+    assert str(Cycle(tuple(f"n{i}" for i in range(count)))) == f"the links form a cycle: {said}"
