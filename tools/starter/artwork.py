@@ -6,6 +6,7 @@ import subprocess
 import tarfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,7 +42,7 @@ def read_pack(pack: Pack, cache: Path) -> Icons:
     return read_pictures(archive, _member(fetch(NAMING_PACK, cache), "chars.json"))
 
 
-def _member(archive: Path, name: str) -> dict:
+def _member(archive: Path, name: str) -> dict[str, Any]:
     with tarfile.open(archive) as package:
         try:
             member = package.extractfile(f"package/{name}")
@@ -56,7 +57,7 @@ def read_icons(archive: Path) -> Icons:
     """SVG documents of an Iconify JSON package, aliases included."""
     collection = _member(archive, "icons.json")
     default_size = (collection.get("width", 16), collection.get("height", 16))
-    icons = {name: svg_document(icon, default_size) for name, icon in collection["icons"].items()}
+    icons: Icons = {name: svg_document(icon, default_size) for name, icon in collection["icons"].items()}
     plain_aliases = {name: alias["parent"] for name, alias in collection.get("aliases", {}).items() if len(alias) == 1}
     return icons | {name: icons[parent] for name, parent in plain_aliases.items() if parent in icons}
 
@@ -74,7 +75,7 @@ def read_pictures(archive: Path, names: dict[str, str]) -> Icons:
     return pictures
 
 
-def svg_document(icon: dict, default_size: tuple[int, int]) -> str:
+def svg_document(icon: dict[str, Any], default_size: tuple[int, int]) -> str:
     """An Iconify icon (body and view box) as a whole SVG document."""
     width, height = icon.get("width", default_size[0]), icon.get("height", default_size[1])
     return (
@@ -107,7 +108,7 @@ def render_pack(
     pack: Pack, icons: Icons, names: Iterable[str], advance: Callable[[], None] = lambda: None
 ) -> dict[str, Tensor]:
     """Sprites of the named icons that the pack has, as uint8 [height, width, 4] under "package/icon"."""
-    sprites = {}
+    sprites: dict[str, Tensor] = {}
     for name in names:
         if name in icons:
             sprites[f"{pack.name}/{name}"] = torch.from_numpy(np.array(render(icons[name])))
@@ -117,6 +118,7 @@ def render_pack(
 
 def other_icons(packs_icons: list[Icons], excluded: set[str], count: int) -> list[str]:
     """`count` icon names shared by all packs, evenly spread over the alphabet: more shapes for the autoencoder."""
-    shared = sorted(set.intersection(*(set(icons) for icons in packs_icons)) - excluded)
+    first, *others = packs_icons
+    shared = sorted(set(first).intersection(*others) - excluded)
     pictures = [name for name in shared if "flag" not in name and "skin-tone" not in name]
     return pictures[:: max(1, len(pictures) // count)][:count]

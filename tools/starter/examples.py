@@ -38,7 +38,7 @@ class Embedder:
     @torch.no_grad()
     def embed(self, tokens: Tensor) -> Tensor:
         """Embeddings [texts, 32, 192] of tokens [texts, 32]."""
-        batches = tokens.long().split(EMBED_BATCH)
+        batches = torch.split(tokens.long(), EMBED_BATCH)
         return torch.cat([self.text_encoder(batch).last_hidden_state for batch in batches])
 
 
@@ -107,25 +107,24 @@ class Batches:
 
     def __call__(self, step: int) -> tuple[Tensor, ...]:
         """The step's batch."""
-        if step // self.ahead != self.block:
-            self.block = step // self.ahead
+        block = step // self.ahead
+        if block != self.block:
             self.examples.extend(FRESH * self.ahead * self.batch_size)
-            self.drawn = self._draw(self.ahead * self.batch_size)
+            self.block, self.drawn = block, self._draw(block, self.ahead * self.batch_size)
         first = step % self.ahead * self.batch_size
         return tuple(tensor[first : first + self.batch_size] for tensor in self.drawn)
 
     @torch.no_grad()
-    def _draw(self, count: int) -> tuple[Tensor, ...]:
+    def _draw(self, block: int, count: int) -> tuple[Tensor, ...]:
         clean, *others, tokens = self.examples.rows
         device = self.examples.device
-        generator = torch.Generator(device).manual_seed(self.seed * 1_000_003 + self.block)
-        choose = {"generator": generator, "device": device}
-        pictures = torch.randint(0, self.examples.count, (count,), **choose)
-        wordings = torch.randint(0, tokens.shape[1], (count,), **choose)
-        silent = torch.rand(count, **choose) < denoiser.UNCONDITIONAL_PROBABILITY
+        generator = torch.Generator(device).manual_seed(self.seed * 1_000_003 + block)
+        pictures = torch.randint(0, self.examples.count, (count,), generator=generator, device=device)
+        wordings = torch.randint(0, tokens.shape[1], (count,), generator=generator, device=device)
+        silent = torch.rand(count, generator=generator, device=device) < denoiser.UNCONDITIONAL_PROBABILITY
         embeds = self.embedder.embed(torch.where(silent[:, None], self.embedder.empty, tokens[pictures, wordings]))
         latents = clean[pictures].float()
-        noise = torch.randn(latents.shape, **choose)
+        noise = torch.randn(latents.shape, generator=generator, device=device)
         timesteps = denoiser.draw_timesteps(self.alphas_cumprod, count, generator)
         noised = denoiser.add_noise(latents, noise, timesteps, self.scheduler)
         return noised.noisy, noised.timesteps, noised.velocity, embeds, *(each[pictures].float() for each in others)

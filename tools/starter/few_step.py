@@ -61,10 +61,10 @@ class PairBatches:
     def __call__(self, step: int) -> tuple[Tensor, ...]:
         device = self.latents.device
         generator = torch.Generator(device).manual_seed(FEW_STEP_SEED * 1_000_003 + step)
-        choose = {"generator": generator, "device": device}
-        pairs = torch.randint(0, len(self.latents), (self.batch_size,), **choose)
-        anywhere = torch.randint(0, denoiser.TRAIN_TIMESTEPS, (self.batch_size,), **choose)
-        at_start = torch.rand(self.batch_size, **choose) < START_SHARE
+        size = (self.batch_size,)
+        pairs = torch.randint(0, len(self.latents), size, generator=generator, device=device)
+        anywhere = torch.randint(0, denoiser.TRAIN_TIMESTEPS, size, generator=generator, device=device)
+        at_start = torch.rand(size, generator=generator, device=device) < START_SHARE
         timesteps = torch.where(at_start, denoiser.TRAIN_TIMESTEPS - 1, anywhere)
         noised = denoiser.add_noise(self.latents[pairs], self.noises[pairs], timesteps, self.scheduler)
         return noised.noisy, noised.timesteps, noised.velocity, self.embedder.embed(self.tokens[pairs])
