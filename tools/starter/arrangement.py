@@ -64,7 +64,7 @@ def drawings_of(sprites: compose.Sprites, thing: Thing) -> list[Image.Image]:
 
 def recognise(images: Tensor, scenes: list[Scene], sprites: compose.Sprites) -> list[Arrangement]:
     """The best arrangement of each scene's noun in its picture; images: [pictures, 3, 128, 128] in [0, 1]."""
-    found = []
+    found: list[Arrangement] = []
     for image, scene in zip(torch.nn.functional.avg_pool2d(images, SCALE), scenes, strict=True):
         drawn = drawings_of(sprites, scene.things[0])
         background = torch.tensor(BACKGROUNDS[scene.background]).float() / 255

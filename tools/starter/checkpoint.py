@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from nodes.backend.untyped import load_file
+from tools.starter.untyped import save_file
 
 
 def _replace(path: Path, temporary: Path) -> None:
@@ -35,7 +37,7 @@ def load_state(path: Path) -> dict[str, Any]:
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """A safetensors file."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(contiguous, _temporary(path), metadata=metadata)
+    save_file(contiguous, _temporary(path), metadata)
     _replace(path, _temporary(path))
 
 

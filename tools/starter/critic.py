@@ -10,11 +10,11 @@ latents are never exact, and what is off by a little should still decode to clea
 from itertools import pairwise
 
 import torch
-from diffusers import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tools.starter.autoencoder import picture_loss
+from tools.starter.autoencoder import picture_loss, pictures_of
 
 CHANNELS = (48, 96, 192)
 MATCHING = 4.0  # weight of the critic's features beside its verdict
@@ -38,7 +38,7 @@ class Critic(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
         """Each layer's features, and the verdicts [pictures, 1, 16, 16]."""
-        features = []
+        features: list[Tensor] = []
         for layer in self.layers:
             images = layer(images)
             features.append(images)
@@ -54,15 +54,15 @@ def critic_loss(critic: Critic, drawn: Tensor, decoded: Tensor) -> Tensor:
 
 def decoder_loss(vae: AutoencoderKL, critic: Critic, latents: Tensor, images: Tensor, warmth: float) -> Tensor:
     """The plain loss and the critic's part; warmth: how much of the latter counts, 0 to 1."""
-    decoded = vae.decode(latents).sample
+    decoded = pictures_of(vae, latents)
     plain = picture_loss(decoded.float(), images)
     wanted, _ = critic(images)
     features, verdict = critic(decoded)
     matching = sum((a - b.detach()).abs().float().mean() for a, b in zip(features, wanted, strict=True))
     pleasing = MATCHING * matching - verdict.float().mean()
     last = vae.decoder.conv_out.weight
-    plain_slope, pleasing_slope = (
+    slopes: list[Tensor] = [
         torch.autograd.grad(loss, last, retain_graph=True)[0].float().norm() for loss in (plain, pleasing)
-    )
-    weight = (plain_slope / (pleasing_slope + 1e-6)).clamp(max=1e3).detach()
+    ]
+    weight = (slopes[0] / (slopes[1] + 1e-6)).clamp(max=1e3).detach()
     return plain + warmth * PLEASING * weight * pleasing

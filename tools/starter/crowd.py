@@ -30,7 +30,7 @@ class Shelf:
     name: str
     count: int
     draw: Callable[[int], Rows]
-    arrays: Rows = field(default_factory=dict)
+    arrays: Rows = field(default_factory=dict[str, np.ndarray])
     ready: int = 0
 
     def allocate(self) -> None:

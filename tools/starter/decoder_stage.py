@@ -3,7 +3,7 @@
 import time
 
 import torch
-from diffusers import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor
 
 from tools.starter import autoencoder, critic, gpu
@@ -42,7 +42,7 @@ def train_decoder(run: Run, pictures: Shelf, others: Shelf, budget: Budget) -> N
                 return critic.critic_loss(judge, images, decoded)
 
         with torch.no_grad(), run.autocast():
-            decoded = vae.decode(latents).sample
+            decoded = autoencoder.pictures_of(vae, latents)
         examiner.advance((images, decoded.float()), examine, progress)
         decoder.advance((images, latents), loss_of, progress)
         line.update(progress, f"step {decoder.step}, {decoder.recent():.4f}, critic {examiner.recent():.3f}")

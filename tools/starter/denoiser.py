@@ -3,9 +3,11 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
-from diffusers import DDIMScheduler, UNet2DConditionModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
 from torch.nn import functional
 
@@ -73,13 +75,18 @@ class Noised:
 
 def add_noise(latents: Tensor, noise: Tensor, timesteps: Tensor, scheduler: DDIMScheduler) -> Noised:
     """v = sqrt(a) noise - sqrt(1 - a) x0 (Salimans & Ho 2022, arXiv:2202.00512, app. D)."""
-    noisy = scheduler.add_noise(latents, noise, timesteps)
-    return Noised(noisy, timesteps, scheduler.get_velocity(latents, noise, timesteps))
+    ddim: Any = scheduler  # it takes integers of all types; its own types ask for an IntTensor
+    noisy = ddim.add_noise(latents, noise, timesteps)
+    return Noised(noisy, timesteps, ddim.get_velocity(latents, noise, timesteps))
 
 
-def velocity_loss(
-    unet: UNet2DConditionModel, noisy: Tensor, timesteps: Tensor, velocity: Tensor, embeds: Tensor
-) -> Tensor:
+class Denoises(Protocol):
+    """The denoiser, or what is called as it is; `sample` of the result is v."""
+
+    def __call__(self, noisy: Tensor, timesteps: Tensor, encoder_hidden_states: Tensor) -> Any: ...
+
+
+def velocity_loss(unet: Denoises, noisy: Tensor, timesteps: Tensor, velocity: Tensor, embeds: Tensor) -> Tensor:
     """Mean squared error of v."""
     predicted = unet(noisy, timesteps, encoder_hidden_states=embeds).sample
     return functional.mse_loss(predicted.float(), velocity)
@@ -96,7 +103,7 @@ def averaged(unet: UNet2DConditionModel, ema: dict[str, Tensor]) -> UNet2DCondit
 
 def noise_of(seed: int, unet: UNet2DConditionModel) -> Tensor:
     """What denoising starts from, [channels, size, size], drawn on the CPU so that it is the same everywhere."""
-    shape = (unet.config.in_channels, unet.config.sample_size, unet.config.sample_size)
+    shape = (unet.config["in_channels"], unet.config["sample_size"], unet.config["sample_size"])
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
@@ -115,10 +122,11 @@ def sample(
     """
     scheduler = build_scheduler()
     scheduler.set_timesteps(num_steps, device=embeds.device)
+    ddim: Any = scheduler  # its steps take timesteps as they are listed; its own types ask for an int
     latents = torch.stack([noise_of(seed, unet) for seed in seeds]).to(embeds.device)
     both = torch.cat([embeds, empty.expand_as(embeds)])
     for timestep in scheduler.timesteps:
         positive, negative = unet(torch.cat([latents, latents]), timestep, encoder_hidden_states=both).sample.chunk(2)
         velocity = negative + guidance_scale * (positive - negative)
-        latents = scheduler.step(velocity, timestep, latents).prev_sample
+        latents = ddim.step(velocity, timestep, latents).prev_sample
     return latents

@@ -3,9 +3,13 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, ControlNetModel, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -34,7 +38,8 @@ def export(
     """Replaces the model's parts in `folder`; other files there (NOTICE, README.md) stay."""
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
-    pipeline = StableDiffusionPipeline(
+    assemble: Any = StableDiffusionPipeline  # it takes DDIM and no checker; its own types do not
+    pipeline = assemble(
         vae=vae,
         text_encoder=text_encoder,
         tokenizer=tokenizer,

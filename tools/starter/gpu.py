@@ -15,13 +15,13 @@ class HalfNorm(nn.GroupNorm):
     Autocast makes float32 of them, which doubles the memory traffic of what is mostly memory traffic.
     """
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """The inputs, normalised, in their own type."""
-        if inputs.dtype != torch.bfloat16:
-            return super().forward(inputs)
-        with torch.autocast(inputs.device.type, enabled=False):
-            weight, bias = self.weight.to(inputs.dtype), self.bias.to(inputs.dtype)
-            return functional.group_norm(inputs, self.num_groups, weight, bias, self.eps)
+    def forward(self, input: Tensor) -> Tensor:
+        """The input, normalised, in its own type."""
+        if input.dtype != torch.bfloat16:
+            return super().forward(input)
+        with torch.autocast(input.device.type, enabled=False):
+            weight, bias = self.weight.to(input.dtype), self.bias.to(input.dtype)
+            return functional.group_norm(input, self.num_groups, weight, bias, self.eps)
 
 
 def place(network: Network, device: torch.device) -> Network:

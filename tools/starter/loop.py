@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from tools.starter.checkpoint import load_state, save_state
 from tools.starter.progress import Budget, ProgressLine, plot_losses
+from tools.starter.untyped import foreach_lerp_
 
 WARM_UP_STEPS = 100
 CHECKPOINT_SECONDS = 60
@@ -146,7 +147,7 @@ class Training:
         loss = self._replay(batch) if self._replay else self._optimise(batch, loss_of)
         # A young average must forget its random start quickly.
         decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
-        torch._foreach_lerp_(list(self.ema.values()), [p.detach() for p in self.parameters.values()], 1 - decay)
+        foreach_lerp_(list(self.ema.values()), [p.detach() for p in self.parameters.values()], 1 - decay)
         self.step += 1
         return loss
 

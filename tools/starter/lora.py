@@ -6,12 +6,12 @@ Hu et al. 2021 (arXiv:2106.09685); here alpha equals the rank, so strength 1 add
 from pathlib import Path
 
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from peft import LoraConfig
-from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor
 
 from tools.starter.checkpoint import load_tensors, save_tensors
+from tools.starter.untyped import get_adapter, set_adapter
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 CONVOLUTIONS = ("conv1", "conv2")
@@ -32,12 +32,12 @@ def begin(unet: UNet2DConditionModel, start: Path) -> None:
     """Gives the adapter the weights of a file in this module's diffusers layout, if there is one."""
     if start.is_file():
         layers = {name.removeprefix("unet."): tensor.float() for name, tensor in load_tensors(start).items()}
-        set_peft_model_state_dict(unet, layers)
+        set_adapter(unet, layers)
 
 
 def adapter_layers(unet: UNet2DConditionModel) -> Layers:
     """The pairs as float16, by the names of the layers beside which they stand."""
-    return {name: tensor.half() for name, tensor in get_peft_model_state_dict(unet).items()}
+    return {name: tensor.half() for name, tensor in get_adapter(unet).items()}
 
 
 def save_diffusers(path: Path, layers: Layers) -> None:

@@ -67,8 +67,9 @@ class Drawings:
 
     def to(self, device: torch.device) -> "Drawings":
         """The same on a device."""
-        tensors = (each.to(device) for each in (self.rgba, self.concept, self.colour, self.pack))
-        return Drawings(*tensors, self.packs)
+        return Drawings(
+            self.rgba.to(device), self.concept.to(device), self.colour.to(device), self.pack.to(device), self.packs
+        )
 
     def where(self, mask: Tensor) -> "Drawings":
         """Those of a mask [drawings]."""
@@ -108,7 +109,7 @@ def place_drawings(
     with ThreadPoolExecutor() as pool:  # Pillow and numpy do most of it without the interpreter's lock
         placed = torch.from_numpy(np.concatenate(list(pool.map(place, kinds))))
     repeated = torch.tensor(labels).repeat_interleave(len(placed) // len(labels), 0)
-    return Drawings(placed, *repeated.unbind(1), packs)
+    return Drawings(placed, repeated[:, 0], repeated[:, 1], repeated[:, 2], packs)
 
 
 def named_colours() -> Tensor:
@@ -156,7 +157,8 @@ def colour_distances(images: Tensor, backgrounds: Tensor, drawings: Drawings) ->
 def outline_distances(images: Tensor, backgrounds: Tensor, drawings: Drawings) -> Tensor:
     """1 - cosine [pictures, drawings] between the magnitudes of the lightness gradient."""
     distances = images.new_empty(len(images), len(drawings.rgba))
-    for background in backgrounds.unique(dim=0):
+    colours: Tensor = backgrounds.unique(dim=0)
+    for background in colours:
         rows = (backgrounds == background).all(1)
         distances[rows] = 1 - outlines(images[rows]) @ outlines(drawings.on(background)).T
     return distances
@@ -168,7 +170,8 @@ def outlines(images: Tensor) -> Tensor:
     across = lightness.diff(dim=2)[:, :-1]
     down = lightness.diff(dim=1)[:, :, :-1]
     magnitude = (across.square() + down.square()).sqrt().flatten(1)
-    return magnitude / magnitude.norm(dim=1, keepdim=True).clamp(min=1e-6)
+    length: Tensor = magnitude.norm(dim=1, keepdim=True)
+    return magnitude / length.clamp(min=1e-6)
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,8 @@ class Retrieval:
 
     def packs(self) -> list[str]:
         """Which pack's drawing of the wanted noun is nearest."""
-        return [self.pack_names[number] for number in self._of_wanted().amin(1).argmin(1).tolist()]
+        numbers: list[int] = self._of_wanted().amin(1).argmin(1).tolist()
+        return [self.pack_names[number] for number in numbers]
 
     def _of_wanted(self) -> Tensor:
         return self.by_colour[torch.arange(len(self.wanted)), self.wanted]
@@ -242,4 +246,4 @@ def _nearest(distances: Tensor, drawings: Drawings, shape: tuple[int, int]) -> T
     """The least of the distances [pictures, drawings] in each group, [pictures, colours, packs]."""
     groups = (drawings.colour * shape[1] + drawings.pack).expand_as(distances)
     nearest = distances.new_full((len(distances), shape[0] * shape[1]), torch.inf)
-    return nearest.scatter_reduce(1, groups, distances, "amin").unflatten(1, shape)
+    return nearest.scatter_reduce(1, groups, distances, "amin").reshape(len(distances), *shape)

@@ -3,18 +3,22 @@
 Latent pictures come from diffusers' own pipelines, as any user would make them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.pipelines.controlnet.pipeline_controlnet import StableDiffusionControlNetPipeline
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from torch import Tensor
 from torch.nn import functional
 
 from tools.starter import compose, control, denoiser, few_step, measure, pixel, poses, text
 from tools.starter.checkpoint import load_tensors
+from tools.starter.denoiser_stage import load_denoiser
 from tools.starter.prompts import prompt
 from tools.starter.report import BATCH, GUIDANCE_SCALE, NUM_STEPS, Figures, Subject, backgrounds_of, generate, share
 from tools.starter.scene import Scene, Thing
@@ -61,7 +65,7 @@ def draw_controlled(subject: Subject, scenes: list[Scene], edges: Tensor) -> Ten
     batches = []
     for first in range(0, len(scenes), BATCH):
         batch = [prompt(scene) for scene in scenes[first : first + BATCH]]
-        output = pipeline(
+        output: Any = pipeline(
             batch,
             image=edges[first : first + BATCH].expand(-1, 3, -1, -1),
             guidance_scale=GUIDANCE_SCALE,
@@ -74,7 +78,7 @@ def draw_controlled(subject: Subject, scenes: list[Scene], edges: Tensor) -> Ten
 
 
 @contextmanager
-def adapted(subject: Subject, name: str) -> Iterator[StableDiffusionPipeline]:
+def adapted(subject: Subject, name: str) -> Generator[StableDiffusionPipeline]:
     """The model's pipeline with one of its LoRAs, called "part", while in the block."""
     pipeline = subject.pipeline
     folder = str(subject.folder / "lora")
@@ -156,9 +160,7 @@ def ink_share(images: Tensor) -> float:
 def pixel_model(subject: Subject) -> Figures:
     """Nouns and backgrounds of the pixel model, and of the latent one shrunk to its size."""
     scenes = subject.scenes("one", PICTURES)
-    folder = str(subject.folder / "pixel" / "unet")
-    unet = UNet2DConditionModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
-    unet.to(subject.run.device)
+    unet = load_denoiser(subject.run, subject.folder / "pixel")
     texts = ["", *(prompt(scene) for scene in scenes)]
     embeds = text.embed(subject.pipeline.tokenizer, subject.pipeline.text_encoder, texts)
     drawn = denoiser.sample(unet, embeds[1:], embeds[0], PIXEL_GUIDANCE, range(PICTURES), NUM_STEPS)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from torch import Tensor
 
 from tools.starter import arrangement, autoencoder, backdrops, compose, measure, prompts
@@ -53,7 +54,7 @@ def generate(
     for first in range(0, len(texts), BATCH):
         batch = list(texts[first : first + BATCH])
         seeds = [torch.Generator().manual_seed(first + i) for i in range(len(batch))]
-        output = pipeline(
+        output: Any = pipeline(
             batch, guidance_scale=guidance_scale, num_inference_steps=num_steps, generator=seeds, output_type="pt"
         )
         batches.append(output.images.float().cpu())
@@ -102,7 +103,7 @@ class Subject:
     def halves(self, images: Tensor, scenes: list[Scene]) -> tuple[Tensor, Tensor]:
         """Nouns nearest to what stands on the left and on the right of pictures of two things, [pictures] each."""
         side = compose.IMAGE_SIZE // 2
-        found = []
+        found: list[Tensor] = []
         for number, (x, y) in enumerate(compose.SEVERAL[2].centres):
             left, top = x - side // 2, y - side // 2
             view = images[:, :, top : top + side, left : left + side]
@@ -255,7 +256,7 @@ def reconstruction(subject: Subject) -> Figures:
         compose.compose(subject.sprites, WHITENING_SEED, 10_000 + i, subject.run.concepts).pixels for i in range(128)
     ]
     foreign = [compose.compose_any(held_out, WHITENING_SEED, i) for i in range(128)]
-    result = {}
+    result: Figures = {}
     for name, pixels in (("psnr_trained_drawings", trained), (f"psnr_{HELD_OUT_PACK.title.lower()}", foreign)):
         images, vae = compose.to_tensor(pixels).to(subject.run.device), subject.pipeline.vae
         result[name] = autoencoder.psnr(images, autoencoder.decode(vae, autoencoder.encode(vae, images)))

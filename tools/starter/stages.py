@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from PIL import Image
 from torch import Tensor
 
@@ -139,14 +139,15 @@ class Images:
         self.sources[Uploaded(pictures, "pixels", run.device)] = run.sizes.vae_batch - other_count
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
-        generator = torch.Generator(self.run.device).manual_seed(VAE_SEED * 1_000_003 + step)
-        choose = {"generator": generator, "device": self.run.device}
-        chosen = []
+        device = self.run.device
+        generator = torch.Generator(device).manual_seed(VAE_SEED * 1_000_003 + step)
+        chosen: list[Tensor] = []
         for source, count in self.sources.items():
             ready = source.refresh() if step % REFRESHED == 0 else source.count or source.refresh()
-            chosen.append(source.rows[torch.randint(0, ready, (count,), **choose)])
+            chosen.append(source.rows[torch.randint(0, ready, (count,), generator=generator, device=device)])
         side = compose.IMAGE_SIZE // autoencoder.FACTOR
-        noise = torch.randn(self.run.sizes.vae_batch, autoencoder.LATENT_CHANNELS, side, side, **choose)
+        shape = (self.run.sizes.vae_batch, autoencoder.LATENT_CHANNELS, side, side)
+        noise = torch.randn(shape, generator=generator, device=device)
         return to_images(torch.cat(chosen)), noise
 
     def first(self, count: int) -> Tensor:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -91,9 +92,8 @@ def word_weights(icon_names: Iterable[str]) -> dict[str, int]:
 
 def build_tokenizer(vocabulary: Vocabulary) -> CLIPTokenizer:
     """The stock tokenizer over a vocabulary."""
-    return CLIPTokenizer(
-        vocab=dict(vocabulary.numbers), merges=list(vocabulary.merges), pad_token=END, model_max_length=CONTEXT
-    )
+    merges: Any = list(vocabulary.merges)  # pairs, as the tokenizer takes them; its own types ask for words
+    return CLIPTokenizer(vocab=dict(vocabulary.numbers), merges=merges, pad_token=END, model_max_length=CONTEXT)
 
 
 def build_text_encoder(vocabulary: Vocabulary) -> CLIPTextModel:
@@ -132,7 +132,7 @@ def carry_over(
 
 def tokenise(tokenizer: CLIPTokenizer, texts: Sequence[str]) -> Tensor:
     """Token numbers [texts, 32], padded with the end token."""
-    rows = tokenizer(list(texts), padding="max_length", truncation=True, max_length=CONTEXT, return_tensors="pt")
+    rows: Any = tokenizer(list(texts), padding="max_length", truncation=True, max_length=CONTEXT, return_tensors="pt")
     return rows.input_ids
 
 
@@ -232,5 +232,5 @@ class WordTokens:
 @torch.inference_mode()
 def embed(tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel, texts: Sequence[str], batch_size: int = 256) -> Tensor:
     """Embeddings [texts, 32, 192] as the pipeline computes them."""
-    batches = tokenise(tokenizer, texts).to(text_encoder.device).split(batch_size)
+    batches = torch.split(tokenise(tokenizer, texts).to(text_encoder.device), batch_size)
     return torch.cat([text_encoder(batch).last_hidden_state for batch in batches])
