@@ -2,6 +2,7 @@
 
 from functools import cache
 from itertools import permutations
+from typing import cast
 
 import numpy as np
 import torch
@@ -34,5 +35,5 @@ def guesses(images: Tensor) -> list[str]:
     """The backdrop of each picture, of images [pictures, 3, 128, 128] in [0, 1]."""
     # Absolute differences: a thing that reaches into the border covers little of it, but differs much.
     nearest = torch.cdist(border(images).flatten(1), mean_borders(), p=1).argmin(1)
-    numbers: list[int] = nearest.tolist()
+    numbers = cast("list[int]", nearest.tolist())
     return [all_backdrops()[number] for number in numbers]

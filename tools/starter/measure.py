@@ -9,6 +9,7 @@ colour.
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -157,7 +158,7 @@ def colour_distances(images: Tensor, backgrounds: Tensor, drawings: Drawings) ->
 def outline_distances(images: Tensor, backgrounds: Tensor, drawings: Drawings) -> Tensor:
     """1 - cosine [pictures, drawings] between the magnitudes of the lightness gradient."""
     distances = images.new_empty(len(images), len(drawings.rgba))
-    colours: Tensor = backgrounds.unique(dim=0)
+    colours = cast(Tensor, backgrounds.unique(dim=0))
     for background in colours:
         rows = (backgrounds == background).all(1)
         distances[rows] = 1 - outlines(images[rows]) @ outlines(drawings.on(background)).T
@@ -170,7 +171,7 @@ def outlines(images: Tensor) -> Tensor:
     across = lightness.diff(dim=2)[:, :-1]
     down = lightness.diff(dim=1)[:, :, :-1]
     magnitude = (across.square() + down.square()).sqrt().flatten(1)
-    length: Tensor = magnitude.norm(dim=1, keepdim=True)
+    length = cast(Tensor, magnitude.norm(dim=1, keepdim=True))
     return magnitude / length.clamp(min=1e-6)
 
 
@@ -197,7 +198,7 @@ class Retrieval:
 
     def packs(self) -> list[str]:
         """Which pack's drawing of the wanted noun is nearest."""
-        numbers: list[int] = self._of_wanted().amin(1).argmin(1).tolist()
+        numbers = cast("list[int]", self._of_wanted().amin(1).argmin(1).tolist())
         return [self.pack_names[number] for number in numbers]
 
     def _of_wanted(self) -> Tensor:

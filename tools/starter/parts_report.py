@@ -6,7 +6,7 @@ Latent pictures come from diffusers' own pipelines, as any user would make them.
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -65,7 +65,7 @@ def draw_controlled(subject: Subject, scenes: list[Scene], edges: Tensor) -> Ten
     batches = []
     for first in range(0, len(scenes), BATCH):
         batch = [prompt(scene) for scene in scenes[first : first + BATCH]]
-        output: Any = pipeline(
+        output = cast(Any, pipeline)(
             batch,
             image=edges[first : first + BATCH].expand(-1, 3, -1, -1),
             guidance_scale=GUIDANCE_SCALE,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
@@ -54,7 +54,7 @@ def generate(
     for first in range(0, len(texts), BATCH):
         batch = list(texts[first : first + BATCH])
         seeds = [torch.Generator().manual_seed(first + i) for i in range(len(batch))]
-        output: Any = pipeline(
+        output = cast(Any, pipeline)(
             batch, guidance_scale=guidance_scale, num_inference_steps=num_steps, generator=seeds, output_type="pt"
         )
         batches.append(output.images.float().cpu())
