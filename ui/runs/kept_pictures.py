@@ -7,22 +7,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, Qt, QThreadPool, QTimer, Signal
+from PySide6.QtCore import QObject, Qt, QThreadPool, Signal
 
-from nodegraph.pieces import Pieces, Work, in_parts
+from nodegraph.pieces import Pieces, in_parts
 from nodegraph.planning.calls import Call
 from nodegraph.planning.keys import refs
 from nodegraph.planning.plan import Plan
 from nodegraph.running.messages import Look, Seen, Source
 from nodegraph.types import FULL_SIDE, is_pictured
+from ui.base.slices import Slices
 from ui.runs.engine import Engine
 from ui.runs.live_plan import LivePlan
 from ui.runs.run_state import RunState
 from ui.runs.runner import Runner
 from ui.widgets.pixmaps import picture_of, read_image
-
-SLICE = 0.012
-"""Seconds of finding out what to ask for after which the window answers."""
 
 
 class Pictures(QObject):
@@ -42,9 +40,7 @@ class Pictures(QObject):
         self._pool.setMaxThreadCount(1)  # one large picture in memory at a time
         self._asked: dict[str, str] = {}  # key -> node as the engine calls it
         self._read.connect(self.enlarged, Qt.ConnectionType.QueuedConnection)
-        self._work: Work[None] | None = None  # finding out what to ask for
-        self._next = QTimer(self, interval=0, singleShot=True)
-        self._next.timeout.connect(self._go_on_unless_running)
+        self._search = Slices(self)  # for what to ask for
         plan.planned.connect(self._look)
         engine.seen.connect(self._take)
         engine.freed.connect(self._again)
@@ -96,28 +92,17 @@ class Pictures(QObject):
                 self._read.emit(key, picture_of(image))
 
     def _look(self, plan: Plan) -> None:
-        self._do(self._looking(plan))
+        self._seek(self._looking(plan))
 
     def _again(self) -> None:
         """A run may have made what was not there, or not have had the time to show it."""
         self._asked.clear()
         if self.plan.ready:
-            self._do(self._looking_again())
+            self._seek(self._looking_again())
 
-    def _do(self, pieces: Pieces[None]) -> None:
-        """In place of what was being done."""
-        self._work = Work(pieces)
-        self._go_on()
-
-    def _go_on(self) -> None:
-        if self._work and not self._work.go_on(SLICE):
-            self._next.start()
-
-    def _go_on_unless_running(self) -> None:
-        """Nothing would be asked for, and a plan for the run would have to wait."""
-        if self.engine.running:
-            self._work = None
-        self._go_on()
+    def _seek(self, pieces: Pieces[None]) -> None:
+        # While something runs nothing would be asked for, and a plan for the run would have to wait.
+        self._search.begin(pieces, wanted=lambda: not self.engine.running)
 
     def _looking_again(self) -> Pieces[None]:
         plan = yield from self.plan.planning(self.plan.document.graph)

@@ -6,14 +6,15 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from nodegraph.editing.draft import draft
 from nodegraph.editing.seeds import with_new_seeds, with_seeds_of
 from nodegraph.graph import Graph
-from nodegraph.pieces import Pieces, Work
+from nodegraph.pieces import Pieces
 from nodegraph.planning.plan import Plan
 from nodegraph.running.messages import Event, Gone, Idle, Planned, Ready
+from ui.base.slices import Slices
 from ui.documents.document import Document
 from ui.runs.describe import summary
 from ui.runs.engine import Engine
@@ -23,9 +24,6 @@ from ui.runs.run_state import RunState
 
 DRAFT_SECONDS = 0.5
 """While a slider is held, a run that takes no longer is not dropped for the next."""
-
-SLICE = 0.02
-"""Seconds of getting ready for a run after which the window answers."""
 
 _draw = random.SystemRandom().randrange
 
@@ -61,13 +59,9 @@ class Runner(QObject):
         self._finished: Graph | None = None  # that of the latest run that came to its end
         self._jobs: set[int] = set()  # of this document, in the queue
         self._queued: Graph | None = None  # the graph that was queued last
-        self._work: Work[None] | None = None  # what is to be done before anything is heard of a run
+        self._preparation = Slices(self)  # what is to be done before anything is heard of a run
         self._follow_later = False  # after that
-        self._comparing: Work[None] | None = None  # what was computed with the document as it is now
-        self._next_comparison = QTimer(self, interval=0, singleShot=True)
-        self._next_comparison.timeout.connect(self._compare)
-        self._next = QTimer(self, interval=0, singleShot=True)
-        self._next.timeout.connect(self._prepare)
+        self._comparison = Slices(self)  # of what was computed with the document as it is now
         self._known_targets: tuple[Graph, tuple[str, ...]] = Graph(), ()
         engine.unclaimed.connect(self._take)
         engine.telling.connect(runs.hold)
@@ -144,7 +138,8 @@ class Runner(QObject):
         """Run nothing any more and hear nothing; jobs that are queued run all the same."""
         self.live = False
         self._follow_later = False
-        self._get_ready(None)
+        self._preparation.drop()
+        self._prepared()
         self.engine.forget(self._receive)
 
     def use_last_seeds(self) -> None:
@@ -170,28 +165,23 @@ class Runner(QObject):
         self.state_changed.emit()
 
     def _planned(self) -> None:
-        if self.runs.running and self._running is not None and self._work is None:
+        if self.runs.running and self._running is not None and not self._preparation.busy:
             # It may have begun before anything could be planned, or before the engine said what is in its keys.
             self._get_ready(self._expecting(self._running, self._targets))
         self._follow()
 
     def _follow(self) -> None:
         """Compare what was computed with the document as it is now; in live mode, run what is different."""
-        if self._work:
+        if self._preparation.busy:
             self._follow_later = True
             return
         graph = self._live_graph() if self.live else self.document.graph
         plan = self.plan.of(graph)
-        self._comparing = Work(self.runs.comparing(plan.keys))
-        self._compare()
+        self._comparison.begin(self.runs.comparing(plan.keys))
         queued = graph is self._queued  # its turn comes: run now as well, it would take the engine from the queue
         # Not for what ran before: a node that crashes the engine would do so for ever.
         if self.live and not queued and not plan.problems and self._differs(plan) and not self._soon_over():
             self._start(graph, self.targets(), effects=False)
-
-    def _compare(self) -> None:
-        if self._comparing and not self._comparing.go_on(SLICE):
-            self._next_comparison.start()
 
     def _soon_over(self) -> bool:
         """Whether the draft that runs may finish first: dropped each time, none would while a slider moves."""
@@ -234,18 +224,15 @@ class Runner(QObject):
         self._keys = plan.keys
         yield from self.runs.expecting(plan.calls)
 
-    def _get_ready(self, pieces: Pieces[None] | None) -> None:
+    def _get_ready(self, pieces: Pieces[None]) -> None:
         """Do this for a run, in pieces, before anything is heard of it; in place of what was to be done for another."""
-        self._work = Work(pieces) if pieces else None
-        self._prepare()
+        self._preparation.begin(pieces, lambda _: self._prepared())
+        if self._preparation.busy:
+            self.engine.keep_events(self, True)
 
-    def _prepare(self) -> None:
-        if self._work and self._work.go_on(SLICE):
-            self._work = None
-        self.engine.keep_events(self, self._work is not None)
-        if self._work:
-            self._next.start()
-        elif self._follow_later:
+    def _prepared(self) -> None:
+        self.engine.keep_events(self, False)
+        if self._follow_later:
             self._follow_later = False
             self._follow()
 

@@ -107,7 +107,7 @@ def test_the_view_shows_exactly_the_document_whatever_is_edited(registry, moves:
 @given(moves=st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 9), st.integers(0, 9)), max_size=20))
 def test_it_does_when_the_next_edit_comes_before_the_last_one_is_followed(registry, monkeypatch, moves: list[Move]):
     monkeypatch.setattr("ui.canvas.scene.scene.MANY", -1)
-    monkeypatch.setattr("ui.canvas.scene.placed.SLICE", 0.0)
+    monkeypatch.setattr("ui.base.slices.SLICE", 0.0)
     scope = Scope(Document(registry))
     scene = Scene(scope, RunState())
     for number, move in enumerate((("add", 0, 0), ("add", 1, 5), ("add", 2, 9), *moves)):

@@ -7,7 +7,6 @@ from PySide6.QtCore import QTimer
 from nodegraph.graph import Graph, Node, change_node, set_param
 from nodegraph.running.messages import Began, Event, Heard, Idle, Planned, Run, Started
 from tests.ui.engines import LONG, Desk, loop, slow
-from ui.runs import runner as runner_module
 from ui.runs.runner import Runner
 
 
@@ -224,7 +223,7 @@ def boxes(count: int) -> Graph:
 def test_getting_ready_for_a_run_of_many_nodes_is_done_in_pieces_before_anything_is_heard_of_it(
     desk: Desk, qtbot, monkeypatch
 ):
-    monkeypatch.setattr(runner_module, "SLICE", 0.0)
+    monkeypatch.setattr("ui.base.slices.SLICE", 0.0)
     runner, count = desk.open(boxes(1200)), 1200
     qtbot.waitUntil(lambda: runner.plan.ready and bool(runner.plan.now().calls), timeout=LONG)
     answered: list[bool] = []
@@ -244,7 +243,7 @@ def test_getting_ready_for_a_run_of_many_nodes_is_done_in_pieces_before_anything
 
 
 def test_the_next_run_is_prepared_in_place_of_one_that_was_still_being_prepared(desk: Desk, qtbot, monkeypatch):
-    monkeypatch.setattr(runner_module, "SLICE", 0.0)
+    monkeypatch.setattr("ui.base.slices.SLICE", 0.0)
     runner = desk.open(boxes(1200))
     desk.engine.start()
     qtbot.waitUntil(lambda: desk.engine.ready and runner.plan.ready, timeout=LONG)
@@ -255,7 +254,7 @@ def test_the_next_run_is_prepared_in_place_of_one_that_was_still_being_prepared(
 
 
 def test_many_nodes_can_be_stopped_before_their_run_is_prepared(desk: Desk, qtbot, monkeypatch):
-    monkeypatch.setattr(runner_module, "SLICE", 0.0)
+    monkeypatch.setattr("ui.base.slices.SLICE", 0.0)
     runner = desk.open(boxes(1200))
     desk.engine.start()
     qtbot.waitUntil(lambda: desk.engine.ready and runner.plan.ready, timeout=LONG)

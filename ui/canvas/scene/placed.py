@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from math import inf
 
-from PySide6.QtCore import QObject, QPointF, QRectF, QTimer, Signal
+from PySide6.QtCore import QObject, QPointF, QRectF, Signal
 
 from nodegraph.graph import Port
-from nodegraph.pieces import Pieces, Work
+from nodegraph.pieces import Pieces
+from ui.base.slices import Slices
 from ui.canvas.scene.grid import Grid
 from ui.canvas.scene.items import LinkItem, NodeItem
 from ui.canvas.scene.shape import HEADER, touches
 from ui.canvas.scene.zones import ZoneItem
-
-SLICE = 0.012
-"""Seconds of following a change to very many things after which the window answers."""
 
 
 class Placed(QObject):
@@ -36,9 +33,7 @@ class Placed(QObject):
         self._links_of: defaultdict[str, set[Port]] = defaultdict(set)
         self._node_grid: Grid[str] = Grid()
         self._link_grid: Grid[Port] = Grid()
-        self._work: Work[None] | None = None  # what is to be done of a change
-        self._timer = QTimer(self, interval=0, singleShot=True)
-        self._timer.timeout.connect(self._go_on)
+        self._change = Slices(self)  # what is to be done of one
 
     @property
     def nodes(self) -> dict[str, NodeItem]:
@@ -57,23 +52,14 @@ class Placed(QObject):
     @property
     def complete(self) -> bool:
         """Whether nothing is left to be done of a change."""
-        return self._work is None
+        return not self._change.busy
 
     def finish(self) -> None:
         """Do at once what is left to be done."""
-        if self._work is not None:
-            self._go_on(inf)
+        self._change.finish()
 
     def _begin(self, pieces: Pieces[None]) -> None:
-        self._work = Work(pieces)
-        self._go_on()
-
-    def _go_on(self, seconds: float = SLICE) -> None:
-        if self._work is not None and self._work.go_on(seconds):
-            self._work = None
-            self._followed()
-        elif self._work is not None:
-            self._timer.start()
+        self._change.begin(pieces, lambda _: self._followed())
 
     def _followed(self) -> None:
         """The items show the change."""

@@ -154,7 +154,7 @@ def test_very_many_nodes_are_moved_at_once_and_do_not_glide(canvas, qtbot, monke
 
 
 def test_what_was_laid_out_of_very_many_nodes_is_followed_in_pieces(canvas, qtbot, monkeypatch):
-    monkeypatch.setattr("ui.canvas.scene.placed.SLICE", 0.0)
+    monkeypatch.setattr("ui.base.slices.SLICE", 0.0)
     nodes = {f"n{i}": Node("toy.box", pos=(0.0, 10.0 * i)) for i in range(600)}
     canvas.document.edit("Many", lambda _: Graph(nodes))
     canvas.scene.finish()

@@ -21,7 +21,7 @@ def boxes(count: int = COUNT) -> Graph:
 @pytest.fixture
 def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     """As with very many more nodes: a piece at a time."""
-    monkeypatch.setattr("ui.canvas.scene.placed.SLICE", 0.0)
+    monkeypatch.setattr("ui.base.slices.SLICE", 0.0)
 
 
 @pytest.fixture
