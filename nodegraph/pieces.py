@@ -5,7 +5,7 @@ Such work is a generator that yields after each piece, of a millisecond or two, 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import islice
 from time import perf_counter
 from typing import Generic, TypeVar, cast
@@ -31,6 +31,20 @@ def finish(pieces: Pieces[T]) -> T:
             next(pieces)
         except StopIteration as end:
             return cast(T, end.value)
+
+
+def reaching(ids: Iterable[str], onward: Callable[[str], Iterable[str]], count: int = PIECE) -> Pieces[set[str]]:
+    """These, and all that is reached from them, so many in a piece. onward: where one leads."""
+    found: set[str] = set()
+    todo = list(ids)
+    while todo:
+        id = todo.pop()
+        if id not in found:
+            found.add(id)
+            todo += onward(id)
+            if not len(found) % count:
+                yield
+    return found
 
 
 class Work(Generic[T]):

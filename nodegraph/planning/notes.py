@@ -9,7 +9,7 @@ from typing import Any
 from nodegraph.graph import Node, Port
 from nodegraph.limits import MAX_STEPS
 from nodegraph.node import NodeType, TypeOf
-from nodegraph.pieces import Pieces, finish
+from nodegraph.pieces import Pieces, finish, reaching
 from nodegraph.planning.calls import Folded, Problem, Record, Value
 from nodegraph.planning.compiled_node import Site, Sites
 from nodegraph.planning.expand import Flat
@@ -194,13 +194,4 @@ def _with_takers(ids: Iterable[str], takers: Mapping[str, set[str]]) -> set[str]
 def _reaching(structure: Structure, ids: Iterable[str]) -> Pieces[set[str]]:
     """These nodes, what they are planned with, and all that takes something from them."""
     owners, consumers = structure.owners, structure.consumers
-    found: set[str] = set()
-    todo = list(ids)
-    while todo:
-        id = todo.pop()
-        if id not in found:
-            found.add(id)
-            todo += (owners.get(id, id), *consumers.get(id, ()))
-            if not len(found) % SOME:
-                yield
-    return found
+    return reaching(ids, lambda id: (owners.get(id, id), *consumers.get(id, ())), SOME)

@@ -19,7 +19,7 @@ from nodegraph.graph import Graph, Node
 from nodegraph.group_type import document_types
 from nodegraph.limits import TooMuch
 from nodegraph.node import NodeType
-from nodegraph.pieces import Pieces, Work, in_parts
+from nodegraph.pieces import Pieces, Work, in_parts, reaching
 from nodegraph.planning.calls import Call, Problem, Record
 from nodegraph.planning.evaluate import Evaluator
 from nodegraph.planning.expand import PASSED, Flat, expanding
@@ -176,7 +176,7 @@ class Planner:
         tables = self._tables.get(targets)
         if tables is None:
             records = self._evaluator.records
-            reached = yield from _reaching(goals, records)
+            reached = yield from reaching(goals, lambda id: records[id].used if id in records else (), LARGE)
             tables = _Tables()
             for ids in in_parts((id for id in self._structure.order if id in reached), LARGE):
                 tables.add(ids, records)
@@ -287,17 +287,3 @@ def _other_params(before: Graph, after: Graph) -> dict[str, Node] | None:
         if node.type not in PASSED:
             changed[id] = node
     return changed
-
-
-def _reaching(goals: Iterable[str], records: Mapping[str, Record]) -> Pieces[set[str]]:
-    found: set[str] = set()
-    todo = list(goals)
-    while todo:
-        id = todo.pop()
-        if id not in found:
-            found.add(id)
-            if id in records:
-                todo += records[id].used
-            if not len(found) % LARGE:
-                yield
-    return found

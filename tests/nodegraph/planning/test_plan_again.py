@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 
 import nodegraph.planning.plan as planning
 from nodegraph.graph import Port, change_node, disconnect, move_nodes, remove_nodes, set_param
+from nodegraph.pieces import reaching
 from nodegraph.planning.keys import refs
 from nodegraph.planning.plan import Planner, plan
 from tests.nodegraph.planning.test_expand import TWICE
 from tests.nodegraph.toys import REGISTRY, build, extend, for_each, nested, run, schedule, several_states, zone
-
-REACHING = planning._reaching  # pyright: ignore[reportPrivateUsage]
 
 
 def planned_nodes(planner, graph, targets):
@@ -30,7 +29,7 @@ def test_an_unchanged_graph_gives_the_same_plan():
 
 def test_a_run_and_the_document_around_it_are_planned_side_by_side(monkeypatch):
     put_together = []
-    monkeypatch.setattr(planning, "_reaching", lambda *args: put_together.append(1) or REACHING(*args))
+    monkeypatch.setattr(planning, "reaching", lambda *args: put_together.append(1) or reaching(*args))
     planner, graph = Planner(REGISTRY), zone()
     whole, run = planner.plan(graph), planner.plan(graph, ["show"])
     assert planner.plan(graph) is whole
