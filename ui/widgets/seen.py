@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, QTimer
 from PySide6.QtWidgets import QWidget
 
 
 def seen(widget: QWidget) -> bool:
     """Whether some of it is on the screen. Qt calls visible what lies behind another tab of the same dock area.
 
-    To Qt, what widgets in it cover is no part of its own region any more; to people it is.
+    What is told of a widget by Qt itself leaves out what widgets in it cover; people see those too.
     """
     if not widget.isVisible():
         return False
-    inside = widget.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)
-    return not widget.visibleRegion().isEmpty() or any(map(seen, inside))
+    area = widget.rect()
+    while not widget.isWindow() and (around := widget.parentWidget()):
+        area = area.translated(widget.pos()) & around.rect()
+        widget = around
+    return not area.isEmpty()
 
 
 class WhenSeen(QObject):
