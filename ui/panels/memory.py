@@ -17,7 +17,7 @@ from ui.base.text import byte_size
 from ui.documents.document import Document
 from ui.runs.engine import Engine
 from ui.runs.live_plan import LivePlan
-from ui.runs.run_state import owner
+from ui.runs.node_run import owner
 from ui.widgets.buttons import small_button
 from ui.widgets.flow import FlowLayout
 from ui.widgets.seen import seen

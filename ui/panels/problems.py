@@ -13,7 +13,8 @@ from nodegraph.planning.plan import Problem
 from ui.base.text import label
 from ui.base.theme import color, colors
 from ui.documents.document import Document
-from ui.runs.run_state import RunState, owner
+from ui.runs.node_run import owner
+from ui.runs.run_state import RunState
 from ui.widgets.seen import WhenSeen
 
 Index = QModelIndex | QPersistentModelIndex

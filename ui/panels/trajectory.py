@@ -28,7 +28,8 @@ from ui.canvas.scene.shape import WIDTH, Look, make_shape
 from ui.documents.document import Document
 from ui.runs.branches import Loop, continue_from, decode_here, find_loop
 from ui.runs.call_records import StepRecord
-from ui.runs.run_state import RunState, owner
+from ui.runs.node_run import owner
+from ui.runs.run_state import RunState
 from ui.runs.runner import Runner
 from ui.widgets.buttons import small_button
 from ui.widgets.editors import Editor, make_editor

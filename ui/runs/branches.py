@@ -18,7 +18,7 @@ from nodegraph.planning.expand import expand
 from nodegraph.planning.structure import Cycle, structure
 from nodegraph.reach import downstream
 from ui.base.text import label
-from ui.runs.run_state import owner
+from ui.runs.node_run import owner
 
 WIDTH, GAP = 220.0, 80.0
 """Of new nodes without a size of their own, and between them; in world units."""

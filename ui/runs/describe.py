@@ -8,7 +8,7 @@ from nodegraph.node import REQUIRED, Input, Multiline, Output, TypeOf
 from nodegraph.types import type_name
 from ui.base.text import duration, label, value_text
 from ui.documents.scope import Scope
-from ui.runs.run_state import NodeRun
+from ui.runs.node_run import NodeRun
 
 
 def state(run: NodeRun, mode: str) -> str:

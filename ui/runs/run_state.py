@@ -29,8 +29,6 @@ PICTURE_BYTES = 256 << 20
 SMALL_SIDE = 32
 """Pixels: of 50,000 nodes, 150 MB."""
 
-__all__ = ["IDLE", "NodeRun", "RunState", "owner", "places"]
-
 
 class RunState(Telling):
     """Engine events, added up by node. Nodes inside a group count for the group's node, and have ids of their own."""

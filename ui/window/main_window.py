@@ -87,8 +87,6 @@ class MainWindow(Shell):
                 self.docks.add_for_documents(panel.title, panel.area, make)
             case WindowPanel(make=make):
                 self.docks.add(panel.title, panel.area, make(self))
-            case _:
-                raise TypeError(f"{panel.title} is a panel of no kind")
 
     def _add_panel_action(self, panel: Panel) -> None:
         dock, id, tip = self.docks[panel.title], f"view.panel_{panel.title.lower()}", f"Show or hide {panel.title}"

@@ -26,7 +26,7 @@ from ui.window.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class _Panel:
     """title: on its dock and in the View menu. area: at a first start; then only those at the right are shown.
 
     key: shows and hides it, as QKeySequence writes it. icon: Lucide's name of its drawing.
@@ -39,14 +39,14 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class DocumentPanel(Panel):
+class DocumentPanel(_Panel):
     """Every document has one of its own. make: when it is first looked at."""
 
     make: Callable[[Workspace], QWidget]
 
 
 @dataclass(frozen=True, slots=True)
-class WindowPanel(Panel):
+class WindowPanel(_Panel):
     """There is one for all documents. make: with the window."""
 
     make: Callable[[Shell], QWidget]
@@ -100,6 +100,8 @@ def _gallery(window: Shell) -> QWidget:
     made.compared.connect(lambda a, b: window.preview_in_view().compare_two(a, b))
     return made
 
+
+Panel = DocumentPanel | WindowPanel
 
 PANELS: tuple[Panel, ...] = (
     DocumentPanel("Preview", RIGHT, "Alt+1", "image", attrgetter("preview")),

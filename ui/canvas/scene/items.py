@@ -13,7 +13,7 @@ from nodegraph.node import NodeType
 from nodegraph.types import style
 from ui.canvas.scene.figures import Figure, figure_of, frame_is_hit
 from ui.canvas.scene.shape import HEADER, MARGIN, Shape, picture_place, wire, wire_rect
-from ui.runs.run_state import IDLE, NodeRun
+from ui.runs.node_run import IDLE, NodeRun
 from ui.widgets.pixmaps import Pixmaps
 
 MESSAGE = 64.0  # height of the strip below a failed node

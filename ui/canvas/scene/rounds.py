@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from nodegraph.reach import ZoneNodes
-from ui.runs.run_state import NodeRun, RunState
+from ui.runs.node_run import NodeRun
+from ui.runs.run_state import RunState
 from ui.widgets.pixmaps import aspect
 
 
