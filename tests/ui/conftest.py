@@ -11,12 +11,15 @@ from PySide6.QtWidgets import QApplication
 from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.registry import Registry
+from nodegraph.running.messages import Saved
 from tests.ui.engines import Desk
+from tests.ui.made_pictures import picture
 from ui.base import theme
 from ui.base.garbage import GarbageCollector
 from ui.canvas.canvas import Canvas
 from ui.canvas.scene.view import View
 from ui.documents.document import Document
+from ui.runs.picture_index import Gallery
 from ui.runs.run_state import RunState
 
 
@@ -173,3 +176,11 @@ def desk(qtbot, registry: Registry, tmp_path: Path) -> Iterator[Desk]:
     made = Desk(registry, tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def gallery(tmp_path: Path) -> Gallery:
+    made = Gallery(tmp_path / "state" / "gallery.jsonl")
+    for name, text in (("one", "text: a red fox"), ("two", "text: a blue fox"), ("three", "steps: 7")):
+        made.take(Saved("save", str(picture(tmp_path, f"{name}.png", text))))
+    return made
