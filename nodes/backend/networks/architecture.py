@@ -1,0 +1,92 @@
+"""What is known of a kind of network without building one: its settings, its tensors, and how files name them.
+
+Each module beside this one describes one kind, as plain data and functions: planning has no torch to ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from nodes.backend.fields import Schema
+from nodes.backend.headers import Shapes
+
+Shape = tuple[int, ...]
+Settings = dict[str, Any]
+
+
+class Ignored(NamedTuple):
+    """Tensors that a file may have and that are knowingly left out."""
+
+    names: str  # a regular expression for whole names
+    reason: str
+
+
+class Stored(NamedTuple):
+    """Where a tensor of a network is in a file, by the file's name for it.
+
+    rows: first and last + 1 of a larger tensor, when the file keeps several of the network's in one. change: what turns
+    the stored tensor into the network's: "transposed", or its two halves "swapped".
+    """
+
+    name: str
+    rows: tuple[int, int] | None = None
+    change: Literal["", "transposed", "swapped"] = ""
+
+
+Spellings = Callable[[str], tuple[Stored, ...]]
+"""A tensor's name in its network to what files may call it, what is looked for first in front."""
+
+
+class Tensors(dict[str, Shape]):
+    """Shapes by name, filled layer by layer."""
+
+    def linear(self, name: str, inputs: int, outputs: int, *, bias: bool = True) -> None:
+        self[f"{name}.weight"] = (outputs, inputs)
+        if bias:
+            self[f"{name}.bias"] = (outputs,)
+
+    def conv(self, name: str, inputs: int, outputs: int, kernel: int = 3) -> None:
+        self[f"{name}.weight"] = (outputs, inputs, kernel, kernel)
+        self[f"{name}.bias"] = (outputs,)
+
+    def norm(self, name: str, channels: int) -> None:
+        self[f"{name}.weight"] = self[f"{name}.bias"] = (channels,)
+
+    def scale(self, name: str, channels: int) -> None:
+        """A norm without an offset."""
+        self[f"{name}.weight"] = (channels,)
+
+
+def own_names(_settings: Mapping[str, Any]) -> Spellings:
+    """Of networks that every file names as their library does."""
+    return lambda name: (Stored(name),)
+
+
+def as_given(settings: Settings, _found: Shapes) -> Settings:
+    return settings
+
+
+def no_contradictions(_settings: Mapping[str, Any]) -> Iterator[str]:
+    return iter(())
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """library_class: "module:Class" of diffusers or transformers, imported when a network is built.
+
+    schema: the settings it may have. shapes: its tensors, told from the settings. spellings: how files name them.
+    contradictions: what cannot be meant in settings that fit the schema one by one, a sentence each. told: the settings
+    that the tensors of a file tell, by its own names, on top of those given; for files that bring none. ignored: what
+    its files may hold besides. stem: what its weights are called in a folder.
+    """
+
+    library_class: str
+    schema: Schema
+    shapes: Callable[[Settings], Mapping[str, Shape]]
+    spellings: Callable[[Settings], Spellings] = own_names
+    contradictions: Callable[[Settings], Iterator[str]] = no_contradictions
+    told: Callable[[Settings, Shapes], Settings] = as_given
+    ignored: tuple[Ignored, ...] = ()
+    stem: Literal["diffusion_pytorch_model", "model"] = "diffusion_pytorch_model"
