@@ -13,12 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from nodes.backend.fields import MAX_SETTINGS, Field, Flag, Schema, Text, Whole, check_fields
+from nodes.backend import added_tokens
+from nodes.backend.added_tokens import MAX_WORD
+from nodes.backend.fields import MAX_SETTINGS, Field, Schema, Whole, check_fields
 from nodes.backend.strict_json import quoted, read_object
 
 MAX_BYTES = 16_000_000
-MAX_WORD = 200  # characters of a token; CLIP's longest has 32
-MAX_ADDED = 10_000
 SPECIAL = {
     "bos_token": "<|startoftext|>",
     "eos_token": "<|endoftext|>",
@@ -26,10 +26,6 @@ SPECIAL = {
     "pad_token": "<|endoftext|>",
 }
 CONFIG: Schema = {"model_max_length": Field(Whole(3, 1 << 127), 77)}  # a very large number stands for no limit
-ADDED: Schema = {
-    "content": Field(Text(MAX_WORD), ""),
-    **{name: Field(Flag(), False) for name in ("single_word", "lstrip", "rstrip", "normalized", "special")},
-}
 
 
 class Vocabulary(NamedTuple):
@@ -79,12 +75,14 @@ def _read(folder: Path, _identity: tuple[object, ...]) -> Vocabulary:
     settings = read_object(config, MAX_SETTINGS) if config.is_file() else {}
     named = read_object(roles, MAX_SETTINGS) if roles.is_file() else {}
     if "added_tokens_decoder" in settings:
-        added = dict(_added(config, settings["added_tokens_decoder"]))
+        added = dict(added_tokens.by_number(config, settings["added_tokens_decoder"]))
         named = {}  # older files do not count beside the newer
     elif older.is_file():
         known = _numbers(older, read_object(older, MAX_SETTINGS))
         table_ = {str(number): {"content": token, "normalized": True} for token, number in known.items()}
-        added |= {number: entry for number, entry in _added(older, table_) if entry["content"] not in numbers}
+        added |= {
+            number: entry for number, entry in added_tokens.by_number(older, table_) if entry["content"] not in numbers
+        }
     numbers |= {entry["content"]: number for number, entry in added.items()}
     _check_numbers(place, numbers)
     _check_merges(list_ if place == table else place, numbers, merges)
@@ -159,24 +157,8 @@ def _from_tokenizer_json(
     if not isinstance(merges, list):
         raise ValueError(f"{path} has no list of merges")
     entries = [entry.split(" ") if isinstance(entry, str) else entry for entry in cast("list[Any]", merges)]
-    table: dict[str, Any] = {}
-    listed = data.get("added_tokens", [])
-    for entry in cast("list[Any]", listed if isinstance(listed, list) else [listed]):
-        if not isinstance(entry, dict) or "id" not in entry:
-            raise ValueError(f"{path}: an added token is {quoted(entry)}, without an id")
-        table[str(cast("dict[str, Any]", entry)["id"])] = entry
-    return _numbers(path, fields.get("vocab")), _pairs(path, entries), dict(_added(path, table))
-
-
-def _added(path: Path, table: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    if not isinstance(table, dict) or len(cast("dict[str, Any]", table)) > MAX_ADDED:
-        raise ValueError(f"{path}: its added tokens must be an object of at most {MAX_ADDED:,}")
-    for number, entry in cast("dict[str, Any]", table).items():
-        if not (number.isascii() and number.isdigit() and len(number) < 9):
-            raise ValueError(f"{path}: an added token has the number {quoted(number)}")
-        if not isinstance(entry, dict) or not cast("dict[str, Any]", entry).get("content"):
-            raise ValueError(f"{path}: the added token {number} has no content")
-        yield int(number), check_fields(path, cast("dict[str, Any]", entry), ADDED)
+    added = dict(added_tokens.listed(path, data.get("added_tokens", [])))
+    return _numbers(path, fields.get("vocab")), _pairs(path, entries), added
 
 
 def _role(folder: Path, role: str, named: Mapping[str, Any], numbers: Mapping[str, int]) -> str:
