@@ -1,7 +1,12 @@
-"""Where the files are that come with the program: workflows, models, the guide. They are read and never written."""
+"""Where the program's files are: those that come with it, which are never written, and those that it keeps for later.
+
+Workflows, models and the guide come with it.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 
@@ -15,3 +20,15 @@ FOLDER = find(Path(__file__).parents[1])
 """Paths that shipped workflows name, such as `models/starter`, lead from here."""
 INSTALLED = FOLDER.name == "share"
 """Whether the program was installed; if not, it runs from a checkout."""
+
+
+def data_folder() -> Path:
+    """What was fetched or chosen once and is used again: DENOODLE_DATA, or the platform's folder for it."""
+    if chosen := os.environ.get("DENOODLE_DATA"):
+        return Path(chosen)
+    home = Path.home()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "denoodle" / "data"
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "denoodle"
+    return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "denoodle"

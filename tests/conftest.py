@@ -23,7 +23,7 @@ settings.load_profile("denoodle")
 def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Results, settings and journals of what the tests start: in a folder of this process, never those of the user."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("CACHE", "CONFIG", "STATE"):
+        for name in ("CACHE", "CONFIG", "DATA", "STATE"):
             patch.setenv(f"DENOODLE_{name}", str(tmp_path_factory.mktemp(name.lower())))
         yield
 
