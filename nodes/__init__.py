@@ -17,6 +17,8 @@ LIBRARY_SETTINGS = {
     # Without this, each file a library looks for on its hub costs half a minute of retries when there is no network.
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_VERBOSITY": "error",
     "TRANSFORMERS_VERBOSITY": "error",
     "DIFFUSERS_VERBOSITY": "error",
     # Threads that spin while they wait for each other take the cores from whoever they wait for: beside one other busy

@@ -117,8 +117,9 @@ def test_what_planning_uses_is_free_of_torch(name: str):
 @pytest.mark.parametrize("path", files("nodes/backend"), ids=lambda p: p.name)
 def test_the_backend_knows_neither_graph_nor_window(path: Path):
     assert not {m for m in imports(path, module_level=False) if top(m) in {"ui", "PySide6"}}
-    # What they share: Picture, which a preview is; what makes a text fit to be handed on; where the program lies.
-    shared = {"nodegraph.types", "nodegraph.text", "nodegraph.program"}
+    # What they share: Picture, which a preview is; what makes a text fit to be handed on; where the program lies; how a
+    # file is written whole.
+    shared = {"nodegraph.types", "nodegraph.text", "nodegraph.program", "nodegraph.formats.files"}
     assert {m for m in imports(path, module_level=False) if top(m) == "nodegraph"} <= shared
 
 
