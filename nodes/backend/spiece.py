@@ -14,13 +14,16 @@ NORMAL, UNKNOWN, CONTROL, UNUSED = 1, 2, 3, 5
 UNIGRAM = 1
 Value = int | bytes
 
+MAX_BYTES = 3_000_000
+"""T5's has 791,656."""
 
-def read(path: Path, most: int, most_pieces: int) -> tuple[list[tuple[str, float]], bytes]:
+
+def read(path: Path, most_pieces: int) -> tuple[list[tuple[str, float]], bytes]:
     """Pieces with their scores, and the table of the normaliser. Raises ValueError with a sentence naming the file."""
     with path.open("rb") as file:
-        data = file.read(most + 1)
-    if len(data) > most:
-        raise ValueError(f"{path} is larger than {most:,} bytes, the most that is read of such a file")
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"{path} is larger than {MAX_BYTES:,} bytes, the most that is read of such a file")
     pieces: list[tuple[str, float]] = []
     charsmap = b""
     try:

@@ -20,7 +20,7 @@ from nodes.backend.fields import MAX_SETTINGS, Field, Only, Real, Schema, Whole,
 from nodes.backend.strict_json import quoted, read_object
 
 MAX_BYTES = 8_000_000
-"""T5's have 0.8 and up to 2.4 MB."""
+"""Of a tokenizer.json; T5's has up to 2.4 MB."""
 MAX_PIECES = 200_000
 MAX_SPARE = 256
 """Rows of a text encoder beyond its words: T5 rounds up to 128, and its 100 extra ids may be left out."""
@@ -95,13 +95,13 @@ def _read(found: tuple[Path, ...], _identity: tuple[object, ...]) -> Unigram:
     said = check_fields(beside[0] if beside else place, settings, CONFIG)
     listed: dict[int, Mapping[str, Any]] = {}
     if place.suffix == ".model":
-        entries, table = spiece.read(place, MAX_BYTES, MAX_PIECES)
+        entries, table = spiece.read(place, MAX_PIECES)
         pieces = [*_pieces(place, entries), *((f"<extra_id_{n}>", 0.0) for n in reversed(range(said["extra_ids"])))]
     else:
         pieces, table, listed = _from_tokenizer_json(place)
     if "added_tokens_decoder" in settings:
         listed = dict(added_tokens.by_number(beside[0], settings["added_tokens_decoder"]))
-    _check_pieces(place, pieces)
+    _check_unique(place, pieces)
     added = dict(_marks(pieces)) | listed
     _check_added(place, pieces, added)
     if table:
@@ -138,13 +138,14 @@ def _pieces(path: Path, entries: list[Any]) -> list[tuple[str, float]]:
                 raise ValueError(
                     f"{path}: a word is {quoted(entry)}; it must be a text of 1 to {MAX_WORD} characters and {SCORE}"
                 )
-    return [(piece, float(score)) for piece, score in entries]
-
-
-def _check_pieces(path: Path, pieces: list[tuple[str, float]]) -> None:
+    pieces = [(piece, float(score)) for piece, score in entries]
     first = tuple(piece for piece, _ in pieces[: len(ROLES)])
     if first != ROLES:
         raise ValueError(f"{path} begins with the words {quoted(list(first))}; every T5 begins with {list(ROLES)}")
+    return pieces
+
+
+def _check_unique(path: Path, pieces: list[tuple[str, float]]) -> None:
     numbers: dict[str, int] = {}
     for number, (piece, _) in enumerate(pieces):
         if numbers.setdefault(piece, number) != number:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, normalizers
 from transformers import T5TokenizerFast
 
-from nodes.backend import charsmap, t5_prompt, unigram
+from nodes.backend import charsmap, spiece, t5_prompt, unigram
 from nodes.backend.strict_json import MAX_QUOTED
 from tests import tiny_models
 from tests.nodes import t5_files
@@ -271,9 +271,9 @@ SPIECES: dict[str, tuple[bytes, str]] = {
     "a score that is none": (field(1, field(1, b"a") + b"\x15" + struct.pack("<f", math.nan)), "a word is ('a', nan)"),
     "a piece of bytes": (field(1, field(1, b"a") + b"\x18\x06"), "a piece is of kind 6"),
     "another model": (field(2, b"\x18\x02"), "its model is no Unigram"),
-    "no pieces": (b"", "every T5 begins with"),
+    "no pieces": (b"", "begins with the words []; every T5 begins with"),
     "many pieces": (field(1, field(1, b"a")) * (unigram.MAX_PIECES + 1), "it has more than 200,000 pieces"),
-    "large": (bytes(unigram.MAX_BYTES + 1), "is larger than 8,000,000 bytes"),
+    "large": (bytes(spiece.MAX_BYTES + 1), "is larger than 3,000,000 bytes"),
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nodegraph.node import NodeType
-from tools.fuzz import bombs, mutations
+from tools.fuzz import bombs, mutations, t5
 from tools.fuzz.mutations import Mutate
 
 ROOT = Path(__file__).parents[2]
@@ -384,6 +384,8 @@ READERS = (
             ("tokenizer/special_tokens_map.json", mutations.of_json),
         )
     ),
+    Reader("T5 tokenizer.json", "tokenizer.json", t5.json_files, mutations.of_json, t5.read),
+    Reader("T5 spiece.model", "spiece.model", t5.spiece_files, mutations.of_bytes, t5.read),
     Reader("stored result", "case.result", results, mutations.of_safetensors, read_result),
     Reader("prompt", "case.txt", prompts, mutations.of_text, read_prompt),
     Reader("number", "case.txt", numbers, mutations.of_text, read_number),
