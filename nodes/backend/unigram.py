@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from nodegraph.text import whole
 from nodes.backend import added_tokens, charsmap, spiece
 from nodes.backend.added_tokens import MAX_WORD
 from nodes.backend.fields import MAX_SETTINGS, Field, Only, Real, Schema, Whole, check_fields
@@ -150,11 +151,8 @@ def _check_unique(path: Path, pieces: list[tuple[str, float]]) -> None:
     for number, (piece, _) in enumerate(pieces):
         if numbers.setdefault(piece, number) != number:
             raise ValueError(f"{path} has the word {quoted(piece)} twice, as number {numbers[piece]} and {number}")
-        if not piece.isascii():
-            try:
-                piece.encode()
-            except UnicodeEncodeError:
-                raise ValueError(f"{path}: the word {quoted(piece)} holds half a character") from None
+        if whole(piece) != piece:
+            raise ValueError(f"{path}: the word {quoted(piece)} holds half a character")
 
 
 def _marks(pieces: list[tuple[str, float]]) -> Iterator[tuple[int, Mapping[str, Any]]]:

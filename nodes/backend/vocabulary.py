@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from nodegraph.text import whole
 from nodes.backend import added_tokens
 from nodes.backend.added_tokens import MAX_WORD
 from nodes.backend.fields import MAX_SETTINGS, Field, Schema, Whole, check_fields
@@ -100,6 +101,8 @@ def _numbers(path: Path, table: Any) -> dict[str, int]:
                 f"{path}: the number of {quoted(token)} is {quoted(number)}; it must be whole, and a token have 1 to "
                 f"{MAX_WORD} characters"
             )
+        if whole(token) != token:
+            raise ValueError(f"{path}: the token {quoted(token)} holds half a character")
     return cast("dict[str, int]", table)
 
 

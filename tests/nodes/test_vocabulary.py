@@ -101,6 +101,7 @@ TABLES: dict[str, tuple[Any, str]] = {
     "a gap": ({token: 2 * number for token, number in VOCAB.items()}, "each once"),
     "a long token": (VOCAB | {"a" * 5000: 1}, "and a token have 1 to 200 characters"),
     "an empty token": (VOCAB | {"": 1}, "and a token have 1 to 200 characters"),
+    "half a character": (VOCAB | {"\ud83d": SIZE}, "the token '\\ud83d' holds half a character"),
     "fewer": ({token: number for token, number in VOCAB.items() if number < SIZE - 2}, "which is none of its tokens"),
     "more": (VOCAB | {"zzzz": SIZE}, f"has {SIZE + 1} words, its text encoder {SIZE}"),
 }
