@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from accelerate import init_empty_weights
+from safetensors.torch import save_file
 from transformers import T5Config, T5EncoderModel
 
 from nodes.backend.fields import read_settings
@@ -77,6 +79,28 @@ def test_either_name_of_the_table_of_words_is_found_and_the_own_one_first():
     spelled = ARCHITECTURE.spellings(DEFAULTS)
     assert [[stored.name for stored in spelled(table)] for table in TABLES] == [list(TABLES), list(reversed(TABLES))]
     assert [stored.name for stored in spelled("encoder.final_layer_norm.weight")] == ["encoder.final_layer_norm.weight"]
+
+
+@pytest.mark.parametrize("holds", ["shared", "embed_tokens", "both", "both, unlike"])
+def test_a_file_with_either_name_or_both_is_the_network_that_the_library_loads(holds: str, tmp_path: Path):
+    settings = DEFAULTS | TINY | {"feed_forward_proj": "gated-gelu"}
+    torch.manual_seed(0)
+    encoder = T5EncoderModel(T5Config(**settings)).eval()
+    stored = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
+    if holds == "both, unlike":
+        stored[TABLES[1]] = stored[TABLES[1]].flip(0)
+    elif holds != "both":
+        del stored[TABLES[holds == "shared"]]
+    encoder.config.save_pretrained(tmp_path)
+    save_file(stored, tmp_path / "model.safetensors", {"format": "pt"})
+    theirs = T5EncoderModel.from_pretrained(tmp_path)
+
+    spelled = ARCHITECTURE.spellings(settings)
+    places = {name: next(s.name for s in spelled(name) if s.name in stored) for name in ARCHITECTURE.shapes(settings)}
+    assert set(places.values()) == set(stored)  # nothing in the file is without use
+    encoder.load_state_dict({name: stored[place] for name, place in places.items()}, assign=True)
+    ids = torch.tensor([[5, 7, 1, 0]])
+    assert encoder(ids).last_hidden_state.equal(theirs(ids).last_hidden_state)
 
 
 def test_settings_as_they_are_published_are_read(tmp_path: Path):
