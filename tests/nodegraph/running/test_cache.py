@@ -2,9 +2,12 @@
 
 import errno
 import os
+import re
+import shutil
 import subprocess
 import sys
 import threading
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ import pytest
 
 from nodegraph.formats.files import HIDDEN
 from nodegraph.running.cache import Cache, DiskCache, nbytes
+from nodegraph.running.disk_cache import PENDING
 from tests.nodegraph.toys import Box, JsonCodec
 
 
@@ -81,6 +85,15 @@ def test_a_result_put_twice_counts_once():
     assert cache.used == size(1000)
 
 
+def test_a_cache_that_is_cleared_counts_from_nothing(tmp_path):
+    cache = Cache(1 << 20, disk(tmp_path))
+    cache.put("a", (Box(1.0),), seconds=1.0)
+    cache.disk.flush()
+    cache.clear()
+    assert (cache.used, cache.sizes(), cache.get("a")) == (0, {}, (Box(1.0),))
+    assert cache.used == cache.size("a") > 0
+
+
 # --- disk ---
 
 
@@ -98,11 +111,60 @@ def test_what_is_read_from_disk_is_kept_in_memory(tmp_path):
     assert cache.get("a") is first
 
 
-def test_quick_results_are_not_written(tmp_path):
-    cache = disk(tmp_path)
-    cache.store("a", (Box(1.0),), seconds=0.001)
+@pytest.mark.parametrize(("seconds", "written"), [(0.0019, 0), (0.002, 1)])
+def test_a_result_is_written_when_it_took_two_thousandths_of_a_second(tmp_path, seconds, written):
+    cache = DiskCache(tmp_path / "in" / "folders" / "to be made", 1 << 20, JsonCodec())
+    cache.store("a", (Box(1.0),), seconds)
     cache.close()
-    assert list(tmp_path.iterdir()) == []
+    assert cache.count == written
+
+
+def test_a_file_is_named_by_its_key_and_the_crc_32_of_what_is_in_it(tmp_path):
+    """As every version before wrote it."""
+    (tmp_path / f"a-{zlib.crc32(b'[1.0]'):08x}.result").write_bytes(b"[1.0]")
+    assert disk(tmp_path).load("a") == (Box(1.0),)
+
+
+class Counting(JsonCodec):
+    def __init__(self) -> None:
+        self.saved: list[tuple[Any, ...]] = []
+
+    def save(self, values: tuple[Any, ...], path: Path) -> None:
+        self.saved.append(values)
+        super().save(values, path)
+
+
+def test_what_is_there_is_not_written_again(tmp_path):
+    codec = Counting()
+    cache = disk(tmp_path, codec=codec)
+    for _ in range(2):
+        store(cache, "a", 1.0)
+    assert codec.saved == [(Box(1.0),)]
+
+
+def test_writing_keeps_no_program_from_ending_and_has_a_name(tmp_path):
+    before = set(threading.enumerate())
+    cache = disk(tmp_path)
+    store(cache, "a", 1.0)
+    (writer,) = set(threading.enumerate()) - before
+    assert (writer.name, writer.daemon) == ("disk cache", True)
+    cache.close()
+
+
+def test_a_folder_that_is_cleared_loses_also_what_others_wrote(tmp_path):
+    cache = disk(tmp_path)
+    store(cache, "a", 1.0)
+    store(disk(tmp_path), "b", 1.0)
+    cache.clear()
+    assert (cache.count, cache.used, list(tmp_path.iterdir())) == (0, 0, [])
+
+
+def test_a_folder_that_is_gone_is_cleared_too(tmp_path):
+    cache = disk(tmp_path / "results")
+    store(cache, "a", 1.0)
+    shutil.rmtree(tmp_path / "results")
+    cache.clear()
+    assert (cache.count, cache.used) == (0, 0)
 
 
 def truncate(path: Path) -> None:
@@ -119,13 +181,12 @@ def empty(path: Path) -> None:
 
 def test_a_result_that_is_forgotten_is_gone_from_memory_and_disk_and_counts_no_more(tmp_path):
     cache = Cache(1 << 20, disk(tmp_path))
-    for key in "ab":
-        cache.put(key, (Box(1.0),), seconds=1.0)
+    cache.put("a", (Box(1.0),), seconds=1.0)
+    cache.put("b", (Box(1.0), Box(2.0)), seconds=1.0)
     cache.disk.flush()
-    before = cache.used
     cache.forget("a")
     assert ("a" in cache, "b" in cache) == (False, True)
-    assert cache.used == before - cache.size("b")
+    assert cache.used == cache.size("b")
     assert [name for name in "ab" if name in disk(tmp_path)] == ["b"]
     cache.forget("a")
     assert cache.used == cache.size("b")
@@ -231,20 +292,22 @@ def test_a_failure_to_write_costs_that_result_alone(tmp_path):
 
 
 def test_writing_holds_up_nothing_and_drops_the_oldest_when_it_cannot_keep_up(tmp_path):
-    go = threading.Event()
+    begun, go = threading.Event(), threading.Event()
 
     class Slow(JsonCodec):
         def save(self, values: tuple[Any, ...], path: Path) -> None:
+            begun.set()
             go.wait()
             super().save(values, path)
 
     cache = disk(tmp_path, codec=Slow())
-    for i in range(100):
+    cache.store("0", (Box(0),), seconds=1.0)
+    begun.wait()
+    for i in range(1, 100):
         cache.store(str(i), (Box(i),), seconds=1.0)
     go.set()
     cache.close()
-    assert "99" in cache
-    assert "1" not in cache
+    assert [i for i in range(100) if str(i) in cache] == [0, *range(100 - PENDING, 100)]
 
 
 def test_a_file_half_written_by_a_killed_process_is_cleared_away(tmp_path):
@@ -262,7 +325,7 @@ def test_foreign_files_in_the_folder_are_left_alone(tmp_path):
 
 def test_a_folder_that_cannot_be_used_is_refused_with_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="cannot keep results in"):
+    with pytest.raises(ValueError, match=rf"^cannot keep results in {re.escape(str(tmp_path / 'file'))}: [^\[]"):
         disk(tmp_path / "file")
 
 
@@ -272,6 +335,13 @@ def test_a_folder_that_cannot_be_used_is_refused_with_a_sentence(tmp_path):
 def test_a_link_that_leads_nowhere_is_passed_over(tmp_path):
     for name in ("a-00000000.result", f".b.7{HIDDEN}"):
         (tmp_path / name).symlink_to(tmp_path / "gone")
+    assert disk(tmp_path).count == 0
+
+
+def test_a_link_is_not_taken_for_a_result(tmp_path):
+    store(disk(tmp_path / "elsewhere"), "a", 1.0)
+    (kept,) = (tmp_path / "elsewhere").iterdir()
+    (tmp_path / kept.name).symlink_to(kept)
     assert disk(tmp_path).count == 0
 
 
@@ -329,6 +399,58 @@ def test_two_files_for_one_key_count_as_one_result_and_the_older_goes(tmp_path):
     cache = disk(tmp_path)
     assert cache.load("a") == (Box(2.0),)
     assert (cache.used, first.exists(), second.exists()) == (second.stat().st_size, False, True)
+
+
+def test_two_files_for_one_key_are_read_where_nothing_may_be_deleted(tmp_path, request):
+    for name in ("a-1.result", f"a-{zlib.crc32(b'[1.0]'):08x}.result"):
+        (tmp_path / name).write_bytes(b"[1.0]")
+    os.utime(tmp_path / "a-1.result", (1, 1))
+    assert disk(request.getfixturevalue("no_writing")).load("a") == (Box(1.0),)
+
+
+def test_a_result_that_another_process_wrote_meanwhile_counts_once(tmp_path):
+    class Beside(JsonCodec):
+        def save(self, values: tuple[Any, ...], path: Path) -> None:
+            if len(values) > 1:
+                store(disk(tmp_path), "b", 1.0)
+                cache.store("b", (Box(1.0),), seconds=1.0)
+            super().save(values, path)
+
+    cache = disk(tmp_path, limit=16 * len("[1.0]"), codec=Beside())
+    cache.store("a", (Box(1.0), Box(1.0)), seconds=1.0)  # so large that what others wrote is looked at after it
+    cache.flush()
+    cache.close()
+    assert cache.used == sum(path.stat().st_size for path in tmp_path.iterdir()) == len("[1.0, 1.0]") + len("[1.0]")
+
+
+@pytest.fixture
+def looks(monkeypatch) -> list[Any]:
+    """The folders that were looked at."""
+    listed, folders = os.scandir, []
+    monkeypatch.setattr(os, "scandir", lambda folder: folders.append(folder) or listed(folder))
+    return folders
+
+
+def test_what_others_wrote_is_looked_at_after_a_sixteenth_of_the_limit_and_not_before(tmp_path, looks):
+    cache = disk(tmp_path, limit=4 * 16 * len("[1.0]"))
+    looks.clear()
+    for number in range(11):
+        store(cache, str(number), 1.0)
+    cache.close()
+    assert len(looks) == 2  # after five, and after five more
+
+
+def test_a_folder_that_cannot_be_listed_any_more_costs_no_result(tmp_path, monkeypatch):
+    cache = disk(tmp_path, limit=16 * len("[1.0]") - 1)
+
+    def refuse(_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    for key in "abc":
+        cache.store(key, (Box(1.0),), seconds=1.0)
+    cache.close()
+    assert [key in cache for key in "abc"] == [True] * 3
 
 
 def test_what_other_processes_write_counts_towards_the_limit(tmp_path):
