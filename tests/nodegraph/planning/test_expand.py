@@ -233,6 +233,14 @@ def test_reroutes_and_variables_change_no_key():
     assert set(plan(bent, REGISTRY, ["step"]).calls) == set(plan(plain, REGISTRY, ["step"]).calls)
 
 
+def test_a_variable_without_a_name_is_the_one_whose_name_is_empty():
+    graph = build(
+        {"box": "toy.box", "set": ("variable.set", {"name": ""}), "get": "variable.get", "step": "toy.step"},
+        *("box.box > set.value", "get.value > step.box"),
+    )
+    assert plan(graph, REGISTRY, ["step"]).problems == ()
+
+
 def test_a_variable_that_is_not_set_or_set_twice_is_a_problem():
     graph = build({"get": ("variable.get", {"name": "b"}), "step": "toy.step"}, "get.value > step.box")
     assert sentences(plan(graph, REGISTRY, ["step"])) == [("get", None, "no variable 'b' is set in this graph")]

@@ -4,12 +4,14 @@ import builtins
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from nodegraph.planning import fingerprints
-from nodegraph.planning.fingerprints import WHOLE, fingerprint
+from nodegraph.planning.fingerprints import WHOLE, FromFiles, fingerprint
 from nodegraph.planning.plan import Planner
 from nodegraph.running.cache import Cache
 from nodegraph.running.executor import execute
@@ -88,6 +90,59 @@ def test_a_file_more_in_a_folder_is_noticed(tmp_path):
     assert fingerprint(str(tmp_path)) != before
 
 
+def test_the_files_of_a_folder_are_named_from_it_down_to_two_levels(tmp_path):
+    (tmp_path / "unet" / "deeper" / "still").mkdir(parents=True)
+    for name in ("a.bin", "unet/b.bin", "unet/deeper/c.bin", "unet/deeper/still/d.bin"):
+        (tmp_path / name).write_bytes(b"1")
+    assert [name for name, *_ in fingerprint(str(tmp_path))] == ["a.bin", "unet/b.bin"]
+
+
+@pytest.mark.parametrize(("size", "same"), [(100, True), (WHOLE, True), (WHOLE + 1, False)])
+def test_a_copy_is_the_same_file_as_far_as_all_of_it_is_read(tmp_path, size: int, same: bool):
+    path, _ = twins(tmp_path, size)
+    shutil.copy2(path, tmp_path / "copy.bin")
+    assert (fingerprint(str(tmp_path / "copy.bin")) == fingerprint(str(path))) == same
+
+
+@pytest.mark.parametrize(("since", "waits"), [(0, [20]), (5, [15]), (20, []), (-1, [])])
+@pytest.mark.parametrize("changed", ["st_mtime_ns", "st_ctime_ns"])
+def test_a_file_that_changed_just_now_is_looked_at_when_the_next_change_will_show(
+    tmp_path, monkeypatch, changed: str, since: int, waits: list[int]
+):
+    """since, waits: milliseconds."""
+    path, _ = twins(tmp_path, 100)
+    real, moment, slept = path.stat(), 10**18, []
+    times = {"st_mtime_ns": moment - 10**9, "st_ctime_ns": moment - 10**9, changed: moment}
+    named = {name: getattr(real, name) for name in ("st_mode", "st_size", "st_ino", "st_dev")}
+    monkeypatch.setattr(fingerprints.os, "stat", lambda _: SimpleNamespace(**named, **times))
+    monkeypatch.setattr(fingerprints.time, "time_ns", lambda: moment + since * 1_000_000)
+    monkeypatch.setattr(fingerprints.time, "sleep", slept.append)
+    fingerprints.of_file(str(path))
+    assert [round(1000 * seconds, 3) for seconds in slept] == waits
+
+
+class Model(FromFiles):
+    def __init__(self, path: str | None) -> None:
+        self.path = path
+
+    def changed(self) -> str | None:
+        return self.path
+
+
+@dataclass(frozen=True)
+class Loaded:
+    name: str
+    parts: tuple[Model, ...]
+
+
+def test_a_changed_file_is_found_in_whatever_was_made_of_it():
+    same, other = Model(None), Model("unet.bin")
+    for value in (other, (1, other), [same, other], (Loaded("a", ()), Loaded("b", (same, other)))):
+        assert fingerprints.changed(value) == "unet.bin"
+    for value in (same, (), "unet.bin", Loaded, Loaded("a", (same,))):
+        assert fingerprints.changed(value) is None
+
+
 def test_a_path_from_the_home_folder_is_followed(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
@@ -131,6 +186,17 @@ def test_a_folder_of_too_many_files_is_a_problem_of_its_node(tmp_path, monkeypat
     (problem,) = Planner(REGISTRY).plan(build({"read": ("toy.read", {"path": str(tmp_path)})})).problems
     assert problem.node == "read"
     assert "more than 2 files" in problem.message
+    (tmp_path / "c").unlink()
+    assert [name for name, *_ in fingerprint(str(tmp_path))] == ["a", "b"]
+
+
+def test_of_a_folder_of_too_many_files_no_more_are_listed_than_tell_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(fingerprints, "MAX_FILES", 2)
+    listed: list[int] = []
+    monkeypatch.setattr(fingerprints, "_files", lambda *_, **__: ((str(listed.append(i)), "") for i in range(100)))
+    with pytest.raises(ValueError, match="choose a folder with fewer"):
+        fingerprint(str(tmp_path))
+    assert len(listed) == 3
 
 
 def test_a_file_replaced_between_planning_and_running_fails_and_leaves_nothing_behind(tmp_path):

@@ -262,5 +262,13 @@ def test_a_switch_turned_by_an_edit_elsewhere_is_planned_the_other_way():
 
 def test_a_condition_must_be_known_before_the_run():
     graph = extend(switch(True), {"heavy": "toy.heavy"}, "yes.box > heavy.box", "heavy.value > switch.condition")
+    graph = extend(graph, {"lost": "toy.step"}, "lost.box > switch.if_true")  # neither branch is looked at
     message = "condition must be known before the run; this one is computed during the run"
     assert sentences(plan(graph, REGISTRY, ["show"])) == [("switch", "condition", message)]
+
+
+def test_a_condition_that_is_none_is_a_problem_of_the_switch():
+    graph = extend(switch(True), {"pick": "logic.switch", "text": "plain.choose"}, "text.value > pick.if_true")
+    message = "condition takes Boolean, not 'linear'"
+    planned = plan(extend(graph, {}, "pick.value > switch.condition"), REGISTRY, ["show"])
+    assert sentences(planned) == [("switch", "condition", message)]

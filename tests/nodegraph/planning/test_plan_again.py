@@ -46,6 +46,30 @@ def test_moving_and_naming_nodes_plans_nothing():
     assert planned_nodes(Planner(REGISTRY), (graph, moved), ["show"]) == set()
 
 
+def test_a_new_node_plans_itself_alone_whatever_has_equal_parameters():
+    graph = zone()
+    again = replace(graph, nodes={id: replace(node, params={**node.params}) for id, node in graph.nodes.items()})
+    assert planned_nodes(
+        Planner(REGISTRY), (graph, extend(again, {"new": "toy.halves"}, "box.box > new.box")), None
+    ) == {"new"}
+
+
+def test_a_node_that_becomes_one_of_another_type_is_planned_anew():
+    planner, graph = Planner(REGISTRY), zone()
+    planner.plan(graph)
+    other = replace(graph, nodes=graph.nodes | {"step": replace(graph.nodes["step"], type="toy.refuse")})
+    assert planner.plan(other) == plan(other, REGISTRY)
+
+
+def test_what_is_prepared_for_targets_has_only_to_be_picked_up(monkeypatch):
+    put_together = []
+    monkeypatch.setattr(planning, "reaching", lambda *args: put_together.append(1) or reaching(*args))
+    planner, graph = Planner(REGISTRY), zone()
+    assert planner.prepare(graph, 60.0, ["show"])
+    assert planner.plan(graph, ["show"]).keys.keys() == {"box", "step", "show"}
+    assert put_together == [1]
+
+
 def test_an_edit_plans_what_depends_on_it_and_no_more():
     graph = build(
         {"a": "toy.box", "b": ("toy.box", {"value": 2}), "sum": "toy.add", "show": "toy.show"},
@@ -182,3 +206,23 @@ def test_a_chain_of_five_thousand_nodes_is_planned_and_run():
     links = [f"n{i}.box > n{i + 1}.box" for i in range(4999)]
     idle, _ = run(build({"box": ("toy.box", {"value": 0})} | nodes, "box.box > n0.box", *links), "n4999")
     assert idle.run == 5001
+
+
+def test_what_planning_notes_is_of_nodes_of_the_graph_and_counts_as_from_nothing():
+    """With texts so long that they cost steps wherever they are passed on."""
+    graph = extend(
+        set_param(everything(), "pick", "if_true", "x" * 20_000),
+        {"text": "plain.choose", "texts": "logic.switch", "each": "foreach.begin", "each_last": "foreach.end"},
+        *("pick.value > texts.if_true", "texts.value > text.text", "texts.value > begin.initial_2"),
+        *("each_list.value > each.items", "texts.value > each_last.result", "each.zone > each_last.zone"),
+    )
+    graph = disconnect(graph, Port("pick", "if_true"))
+    planner, fresh = Planner(REGISTRY), Planner(REGISTRY)
+    for condition in (True, False, True):
+        edited = set_param(graph, "pick", "condition", condition)
+        planner.plan(edited)
+    fresh.plan(edited)
+    ours, theirs = planner._evaluator, fresh._evaluator
+    assert ours.records == theirs.records
+    assert ours.records.keys() <= planner._flat.nodes.keys()
+    assert ours.steps == theirs.steps == sum(record.steps for record in ours.records.values())

@@ -1,9 +1,11 @@
 """What planning does with zones: every round is planned, and named by what it takes."""
 
 from nodegraph.graph import Port, disconnect, set_param
+from nodegraph.node import node
 from nodegraph.planning.plan import Ref, plan
 from tests.nodegraph.toys import (
     REGISTRY,
+    Box,
     build,
     extend,
     for_each,
@@ -179,6 +181,68 @@ def test_the_results_of_a_for_each_zone_are_checked_where_they_are_taken():
     graph = extend(for_each(), {"bag": "toy.remember"}, "box.box > bag.box", "bag.bag > end.result")
     message = "boxes takes List of Box, not List of Bag"
     assert sentences(plan(graph, REGISTRY, ["total"])) == [("total", "boxes", message)]
+
+
+@node("toy.two")
+def two(box: Box) -> tuple[Box, ...]:
+    return (box, box)
+
+
+def test_the_items_of_a_for_each_zone_must_be_known_before_the_run():
+    graph = extend(for_each(), {"one": "toy.box", "two": "toy.two"}, "one.box > two.box", "two.value > begin.items")
+    message = "items must be known before the run; this one is computed during the run"
+    planned = plan(graph, {**REGISTRY, "toy.two": two.node_type}, ["total"])
+    assert sentences(planned) == [("begin", "items", message)]
+
+
+def test_a_for_each_zone_needs_a_result():
+    graph = disconnect(for_each(), Port("end", "result"))
+    assert sentences(plan(graph, REGISTRY, ["total"])) == [("end", "result", "result is not connected")]
+
+
+def test_a_for_each_zone_that_is_too_much_is_a_problem_of_its_begin(monkeypatch):
+    monkeypatch.setattr("nodegraph.planning.evaluate.MAX_STEPS", 10)
+    graph = set_param(for_each(), "list", "count", 19)
+    message = "the zones unroll to 20 rounds of 1 node; planning takes 10 steps at most"
+    assert sentences(plan(graph, REGISTRY, ["total"])) == [("begin", None, message)]
+
+
+def test_a_for_each_zone_over_nothing_makes_an_empty_list():
+    nodes = {"begin": ("foreach.begin", {"items": ()}), "box": "toy.box", "end": "foreach.end", "total": "toy.total"}
+    links = ["begin.item > box.value", "begin.zone > end.zone", "box.box > end.result", "end.results > total.boxes"]
+    planned = plan(build(nodes, *links), REGISTRY, ["total"])
+    assert [call.args for call in planned.calls.values()] == [{"boxes": ()}]
+
+
+def test_what_a_for_each_zone_takes_from_a_list_is_checked_in_the_zone():
+    graph = extend(
+        for_each(),
+        {"begin_2": "foreach.begin", "bag": "toy.remember", "end_2": "foreach.end"},
+        *("end.results > begin_2.items", "begin_2.item > bag.history", "begin_2.zone > end_2.zone"),
+        *("box.box > begin_2.items", "bag.bag > end_2.result"),
+    )
+    graph = extend(graph, {"one": "toy.box"}, "end.results > begin_2.items", "one.box > bag.box")
+    assert sentences(plan(graph, REGISTRY, ["end_2"])) == [("bag", "history", "history takes Bag, not Box")]
+
+
+def test_a_list_of_lists_of_several_kinds_can_be_gone_through():
+    """Boxes in the first round, bags in the second."""
+    graph = extend(
+        for_each(),
+        {"bags": "foreach.begin", "bag": "toy.remember", "one": "toy.box", "bags_end": "foreach.end"}
+        | {"outer": "foreach.begin", "first": "plain.is_zero", "pick": "logic.switch", "outer_end": "foreach.end"}
+        | {"lists": "foreach.begin", "inner": "foreach.begin", "inner_end": "foreach.end", "lists_end": "foreach.end"},
+        *("list.value > bags.items", "one.box > bag.box", "bags.zone > bags_end.zone", "bag.bag > bags_end.result"),
+        *("list.value > outer.items", "outer.index > first.a", "first.value > pick.condition"),
+        *("end.results > pick.if_true", "bags_end.results > pick.if_false", "pick.value > outer_end.result"),
+        *("outer.zone > outer_end.zone", "outer_end.results > lists.items", "lists.item > inner.items"),
+        *("inner.item > inner_end.result", "inner.zone > inner_end.zone"),
+        *("inner_end.results > lists_end.result", "lists.zone > lists_end.zone"),
+    )
+    planned = plan(graph, REGISTRY, ["lists_end"])
+    assert planned.problems == ()
+    (lists,) = planned.outputs["lists_end"]
+    assert lists == (planned.outputs["end"][0], *planned.outputs["bags_end"] * 2)
 
 
 def test_inside_a_zone_too_the_other_branch_of_a_switch_is_never_planned():

@@ -55,6 +55,13 @@ def test_nbytes_counts_tensors_inside_dataclasses_tuples_and_dicts():
     assert 1750 <= nbytes(sheet) < 1750 + 1000  # and something for the containers
 
 
+def test_nbytes_counts_texts_keys_and_the_containers_themselves():
+    assert nbytes("x" * 1000) >= 1000
+    assert nbytes([Pixels(0)] * 1000) >= sys.getsizeof([Pixels(0)] * 1000)
+    key, found = "key" * 1000, {"key" * 1000: Pixels(500)}
+    assert nbytes(found) == sys.getsizeof(found) + sys.getsizeof(key) + 500
+
+
 def test_the_least_recently_used_result_goes_first():
     cache = Cache(2 * size(1000))
     cache.put("a", (Pixels(1000),), 0)
@@ -68,7 +75,13 @@ def test_memory_stays_within_its_bound():
     cache = Cache(10 * size(100))
     for i in range(100):
         cache.put(str(i), (Pixels(100),), 0)
-    assert cache.used == 10 * size(100)
+        assert cache.used == sum(cache.sizes().values()) == min(i + 1, 10) * size(100)
+
+
+def test_a_result_as_large_as_the_bound_is_kept():
+    cache = Cache(size(1000))
+    cache.put("a", (Pixels(1000),), 0)
+    assert (cache.size("a"), cache.size("b")) == (size(1000), 0)
 
 
 def test_a_result_larger_than_the_bound_is_not_kept_and_displaces_nothing():
