@@ -71,6 +71,14 @@ class Seed:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlined:
+    """Of what is linked, the node is given what planning knows of it and not the value: see Outline.
+
+    So a node that needs nothing but the size of a picture is evaluated before the picture is made.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """While a person holds a slider, live mode runs with at most `limit` of this, to answer sooner."""
 
@@ -181,8 +189,8 @@ class NodeType:
     @cached_property
     def foldable(self) -> bool:
         """Nothing but plain values in and out: evaluated while planning."""
-        sockets = (*self.inputs, *self.outputs)
-        return bool(self.outputs) and not self.takes_context and all(is_plain(s.type) for s in sockets)
+        types = [i.type for i in self.inputs if not i.get(Outlined)] + [o.type for o in self.outputs]
+        return bool(self.outputs) and not self.takes_context and all(map(is_plain, types))
 
     @cached_property
     def input_by_name(self) -> dict[str, Input]:
@@ -195,6 +203,10 @@ class NodeType:
     @cached_property
     def file_inputs(self) -> tuple[str, ...]:
         return tuple(i.name for i in self.inputs if i.get(File))
+
+    @cached_property
+    def outlined_inputs(self) -> tuple[str, ...]:
+        return tuple(i.name for i in self.inputs if i.get(Outlined))
 
     @cached_property
     def output_index(self) -> dict[str, int]:

@@ -53,10 +53,10 @@ class NetworkId:
 
 @runtime_checkable
 class Described(Protocol):
-    """A plain value that describes a network: whatever takes it needs that."""
+    """A plain value that describes networks: whatever takes it needs them."""
 
     @property
-    def network(self) -> NetworkId: ...
+    def networks(self) -> tuple[NetworkId, ...]: ...
 
 
 Preview = Callable[[Any, int], Picture | None]

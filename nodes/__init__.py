@@ -7,7 +7,6 @@ that computes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from nodegraph.running.messages import Holding
@@ -65,14 +64,14 @@ def codec() -> Any:
 
 def models() -> tuple[Holding, ...]:
     """The networks in memory."""
-    from nodes.backend import pool
+    from nodes.backend import parts, pool
 
-    titles = {"unet": "U-Net", "text_encoder": "Text encoder", "vae": "VAE", "controlnet": "ControlNet"}
-
-    def holding(network: pool.Loaded) -> Holding:
-        adapted = f", {network.num_adapted} adapted" if network.num_adapted else ""
-        name = f"{titles[network.part]} of {Path(network.weights.path).name}{adapted}"
-        return Holding(network.weights.network(network.part), name, str(pool.device()), network.nbytes)
+    def holding(held: pool.Loaded) -> Holding:
+        adapted = f", {held.num_adapted} adapted" if held.num_adapted else ""
+        part = parts.part(held.network)
+        return Holding(
+            held.network.id, f"{part.spec.title} of {part.place.name}{adapted}", str(pool.device()), held.nbytes
+        )
 
     return tuple(map(holding, pool.loaded()))
 
@@ -81,6 +80,6 @@ def free(id: NetworkId) -> None:
     """Forget a network; it loads again when it is used."""
     from nodes.backend import pool
 
-    for network in pool.loaded():
-        if network.weights.network(network.part) == id:
-            pool.free(network.part, network.weights)
+    for held in pool.loaded():
+        if held.network.id == id:
+            pool.free(held.network)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nodegraph.domain import Branching, Decode, Domain, Show, Slice, TourStep
-from nodes.backend.schedules import timestep_at
+from nodes.backend.process import timestep_at
 from nodes.types import Model
 
 
@@ -19,7 +19,7 @@ def _place_of_step(values: Mapping[str, Any]) -> tuple[str, ...]:
     words = [f"σ {' → '.join(f'{level:.3g}' for level in levels)}"]
     model = values.get("model")
     if isinstance(model, Model):
-        words.append(f"timestep {' → '.join(f'{timestep_at(model.noise_schedule, level):.0f}' for level in levels)}")
+        words.append(f"timestep {' → '.join(f'{timestep_at(model.process, level):.0f}' for level in levels)}")
     return tuple(words)
 
 

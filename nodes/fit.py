@@ -6,12 +6,12 @@ batches holds everywhere: what is alone goes with every item of the others; othe
 
 from __future__ import annotations
 
-from functools import lru_cache
 from math import floor
-from pathlib import Path
-from typing import Any, cast
+from typing import NamedTuple
 
-from nodes.types import ControlNet, Model, TextEncoder, Vae, Weights
+import nodes.backend.families as families
+import nodes.backend.parts as parts
+from nodes.types import ControlNet, Model, Space, TextEncoder, Vae
 
 Shape = tuple[int, ...]
 """[batch, channels, height, width]"""
@@ -64,22 +64,26 @@ def kept_outside(latent: Known, original: Known, mask: Known) -> Known:
 def decoded(vae: Vae, latent: Known) -> Known:
     if latent is None:
         return None
-    if latent[1] != vae.latent_channels:
+    if latent[1] != vae.space.channels:
         raise ValueError(
-            f"this VAE decodes latents of {vae.latent_channels} channels, got {latent[1]}; use the model's own"
+            f"this VAE decodes latents of {vae.space.channels} channels, got {latent[1]}; use the model's own"
         )
-    return (latent[0], 3, latent[-2] * vae.factor, latent[-1] * vae.factor)
+    return (latent[0], 3, latent[-2] * vae.space.factor, latent[-1] * vae.space.factor)
 
 
 def encoded(vae: Vae, image: Known) -> Known:
     if image is None:
         return None
     height, width = image[-2:]
-    if height % vae.factor or width % vae.factor:
-        raise ValueError(
-            f"the VAE needs sides that are multiples of {vae.factor}, got {width} x {height}; use Resize first"
-        )
-    return (image[0], vae.latent_channels, height // vae.factor, width // vae.factor)
+    check_sides(vae.space, height=height, width=width)
+    return (image[0], vae.space.channels, height // vae.space.factor, width // vae.space.factor)
+
+
+def check_sides(space: Space, **sides: int) -> None:
+    """Raises ValueError when a picture of these sides has no latent."""
+    if any(side % space.multiple for side in sides.values()):
+        told = " x ".join(str(sides[name]) for name in ("width", "height"))
+        raise ValueError(f"the VAE needs sides that are multiples of {space.multiple}, got {told}; use Resize first")
 
 
 def scaled(latent: Known, scale: float) -> Known:
@@ -98,30 +102,44 @@ Hints = tuple[tuple[ControlNet, Known], ...]
 """The networks that a denoising follows, and the shapes of their pictures."""
 
 
-def check_step(model: Model, latent: Known, prompts: tuple[int | None, ...], hints: Hints) -> None:
-    """Raises ValueError when a denoising cannot be made of these. prompts: how wide each is."""
-    settings = _settings(model.weights, "unet")
+class Prompt(NamedTuple):
+    """What is known of a prompt before it is read: for which family, and how wide its states are."""
+
+    family: str
+    width: int
+
+
+def check_step(model: Model, latent: Known, prompts: tuple[Prompt | None, ...], hints: Hints) -> None:
+    """Raises ValueError when a denoising cannot be made of these."""
     if latent:
-        check_channels(settings["in_channels"], latent)
-    for width in prompts:
-        if width is not None:
-            check_prompt(settings["cross_attention_dim"], width)
+        check_channels(model, latent)
+    for prompt in prompts:
+        if prompt is not None:
+            check_prompt(model, prompt)
     for controlnet, pictures in hints:
         check_controlnet(model, controlnet)
         if latent and pictures:
             check_pictures(latent[0], pictures[0])
 
 
-def check_channels(channels: int, latent: Shape) -> None:
+def check_channels(model: Model, latent: Shape) -> None:
     """Raises ValueError when the latent was made for another model."""
+    channels = model.space.channels
     if latent[1] != channels:
         raise ValueError(f"the model takes {channels} latent channels, got {latent[1]}; use the model's own VAE")
 
 
-def check_prompt(width: int, prompt: int) -> None:
+def check_prompt(model: Model, prompt: Prompt) -> None:
     """Raises ValueError when a prompt was encoded for another model."""
-    if prompt != width:
-        raise ValueError(f"the model reads prompts of width {width}, got {prompt}; use the model's own text encoder")
+    ours = families.of(model.network.family)
+    if prompt.family not in ours.reads:
+        theirs = families.of(prompt.family).title
+        raise ValueError(f"the prompt was read for {theirs}, the model is {ours.title}; use its own text encoder")
+    width = ours.read_width(parts.settings(model.network))
+    if prompt.width != width:
+        raise ValueError(
+            f"the model reads prompts of width {width}, got {prompt.width}; use the model's own text encoder"
+        )
 
 
 def check_pictures(count: int, pictures: int) -> None:
@@ -132,35 +150,24 @@ def check_pictures(count: int, pictures: int) -> None:
 
 def check_controlnet(model: Model, controlnet: ControlNet) -> None:
     """Raises ValueError when the two were made for different families: what one adds has no place in the other."""
-    ours, theirs = _settings(model.weights, "unet"), _settings(controlnet.weights, "controlnet")
-    for name, what in (
-        ("cross_attention_dim", "prompts of width"),
-        ("in_channels", "latent channels:"),
-        ("block_out_channels", "blocks of"),
-        ("layers_per_block", "layers in a block:"),
-    ):
-        if ours[name] != theirs[name]:
-            raise ValueError(
-                f"{controlnet.weights.path} is a ControlNet for another family of models than {model.weights.path}: "
-                f"{what} {_told(theirs[name])}, not {_told(ours[name])}"
-            )
+    family, theirs = families.of(model.network.family), families.of(controlnet.network.family)
+    if theirs is not family:
+        raise ValueError(
+            f"{controlnet.network.weights.path} is a ControlNet for {theirs.title}, the model is {family.title}"
+        )
+    complaint = family.controlnet_complaint(parts.settings(model.network), parts.settings(controlnet.network))
+    if complaint:
+        raise ValueError(
+            f"{controlnet.network.weights.path} is a ControlNet for another model than {model.network.weights.path}: "
+            f"{complaint}"
+        )
 
 
-def prompt_width(text_encoder: TextEncoder) -> int:
-    """How wide the prompts are that it makes."""
-    return _settings(text_encoder.weights, "text_encoder")["hidden_size"]
-
-
-@lru_cache(maxsize=64)
-def _settings(weights: Weights, part: Any) -> dict[str, Any]:
-    from nodes.backend.checkpoints import config
-
-    return config(Path(weights.path), part)
+def prompt_of(text_encoder: TextEncoder) -> Prompt:
+    """What its prompts will be like."""
+    encoders = {network.role: parts.settings(network) for network in text_encoder.encoders}
+    return Prompt(text_encoder.family, families.of(text_encoder.family).prompt_width(encoders))
 
 
 def _latent(shape: Shape) -> str:
     return f"{shape[-1]} x {shape[-2]} with {shape[1]} channels"
-
-
-def _told(value: Any) -> str:
-    return ", ".join(map(str, cast("tuple[Any, ...]", value))) if isinstance(value, list | tuple) else str(value)

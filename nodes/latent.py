@@ -9,7 +9,7 @@ from typing import Annotated, Literal, NamedTuple
 from nodegraph.node import Range, Seed, node
 from nodes import fit
 from nodes.fit import Known, Shape
-from nodes.types import Image, Latent, Mask, NoiseSchedule, Vae
+from nodes.types import PIXELS, Flow, Image, Latent, Mask, Model, NoiseSchedule, Vae
 
 Side = Annotated[int, Range(0, 16_384, step=8, unit="px", zero="as trained")]
 SeedNumber = Annotated[int, Range(0, 2**64 - 1), Seed()]
@@ -18,10 +18,11 @@ MAX_BATCH_INDEX = 9999  # the noise of all pictures before is drawn and dropped
 
 def _empty(vae: Vae, width: int, height: int, batch: int) -> tuple[Shape]:
     width, height = width or vae.native_size, height or vae.native_size
+    space = vae.space
     for name, length in (("width", width), ("height", height)):
-        if length % vae.factor:
-            raise ValueError(f"{name} must be a multiple of {vae.factor}, got {length}")
-    return ((batch, vae.latent_channels, height // vae.factor, width // vae.factor),)
+        if length % space.multiple:
+            raise ValueError(f"{name} must be a multiple of {space.multiple}, got {length}")
+    return ((batch, space.channels, height // space.factor, width // space.factor),)
 
 
 @node("latent.empty", aliases=("width", "height", "size", "batch"), outline=_empty)
@@ -38,7 +39,7 @@ def empty_latent(
     import torch
 
     (shape,) = _empty(vae, width, height, batch)
-    return Latent(torch.zeros(shape), vae.factor, vae)
+    return Latent(torch.zeros(shape), vae.space, vae)
 
 
 class Noised(NamedTuple):
@@ -56,15 +57,19 @@ def noise(
     sigma: Annotated[float, Range(0.0, 1000.0)],
     seed: SeedNumber = 0,
     batch_index: Annotated[int, Range(0, MAX_BATCH_INDEX)] = 0,
+    model: Model | None = None,
 ) -> Noised:
     """Add noise of level sigma: where a denoising starts.
 
     The seed decides the noise. It is passed on, for solvers that add more noise on the way.
     batch_index: which picture of a batch this is; 2 makes the third one of a batch alone, as it was there.
+    model: for one that was trained with another process than its family; open, noise is put in as the family of the
+    latent does.
     """
     from nodes.backend.noise import add_noise
 
-    samples = add_noise(latent.samples, sigma, seed, batch_index)
+    flow = isinstance(model.process, Flow) if model else latent.space.flow
+    samples = add_noise(latent.samples, sigma, seed, batch_index, flow=flow)
     return Noised(replace(latent, samples=samples, batch_index=batch_index), seed)
 
 
@@ -101,7 +106,7 @@ def latent_channels(latent: Latent) -> tuple[Image, ...]:
     """What each channel of a latent holds, as grey pictures of the size it stands for; -3 is black and 3 white."""
     from torch.nn.functional import interpolate
 
-    grey = interpolate(((latent.samples + 3) / 6).clamp(0, 1), scale_factor=latent.factor, mode="nearest")
+    grey = interpolate(((latent.samples + 3) / 6).clamp(0, 1), scale_factor=float(latent.space.factor), mode="nearest")
     return tuple(Image(channel[:, None].expand(-1, 3, -1, -1).contiguous()) for channel in grey.unbind(1))
 
 
@@ -139,7 +144,7 @@ def keep_outside(
     weight = interpolate(mask.weight, x.shape[-2:], mode="area")
     count = max(len(x), len(original.samples), len(weight))
     originals = original.samples.expand(count, -1, -1, -1)  # each with the noise of its place in the batch
-    kept = add_noise(originals, sigma, seed, latent.batch_index)
+    kept = add_noise(originals, sigma, seed, latent.batch_index, flow=latent.space.flow)
     return replace(latent, samples=(weight * x + (1 - weight) * kept).contiguous())
 
 
@@ -150,7 +155,7 @@ def _from_pixels(image: Known) -> tuple[Known]:
 @node("latent.from_pixels", title="Pixels as latent", aliases=("pixel space",), outline=_from_pixels)
 def from_pixels(image: Image) -> Latent:
     """A picture itself, scaled to -1..1, as what a pixel-space model denoises."""
-    return Latent(image.pixels * 2 - 1, factor=1)
+    return Latent(image.pixels * 2 - 1, PIXELS)
 
 
 def _to_pixels(latent: Known) -> tuple[Known]:
@@ -171,7 +176,7 @@ Betas = Literal["linear", "cosine"]
 
 def _alpha_bar(schedule: Betas, timestep: int) -> float:
     """How much of the picture's variance is left: linear is DDPM's 0.0001 to 0.02, cosine is Nichol & Dhariwal's."""
-    from nodes.backend.schedules import alpha_bars
+    from nodes.backend.process import alpha_bars
 
     kinds = {"linear": NoiseSchedule("linear", 0.0001, 0.02), "cosine": NoiseSchedule("squaredcos_cap_v2")}
     return alpha_bars(kinds[schedule])[timestep]

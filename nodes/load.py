@@ -7,6 +7,8 @@ from typing import Annotated, NamedTuple
 from nodegraph.node import File, node
 from nodes.types import Model, TextEncoder, Vae
 
+Weights = Annotated[str, File((".safetensors",), folder=True)]
+
 
 class Parts(NamedTuple):
     model: Model
@@ -16,7 +18,7 @@ class Parts(NamedTuple):
 
 @node("load.checkpoint", title="Load checkpoint", aliases=("model", "Stable Diffusion", "checkpoint loader"))
 def checkpoint(path: Annotated[str, File((".safetensors",), folder=True)] = "models/starter") -> Parts:
-    """A Stable Diffusion 1.x model: its denoiser, text encoder and VAE.
+    """A model of any family that this program knows: its denoiser, text encoders and VAE.
 
     path: a .safetensors file of the original layout, or a folder of the diffusers layout. A relative path is looked
     up in the working folder, then in the program's own. Nothing is loaded before it is used.
@@ -24,6 +26,39 @@ def checkpoint(path: Annotated[str, File((".safetensors",), folder=True)] = "mod
     from nodes.backend import checkpoints
 
     return Parts(*checkpoints.checkpoint(path))
+
+
+@node("load.denoiser", title="Load denoiser", aliases=("UNet loader", "diffusion model", "transformer", "split files"))
+def denoiser(path: Weights = "") -> Model:
+    """A denoiser in a file of its own, as Flux and others are published; link it to the loaders of what else it needs.
+
+    path: a .safetensors file, or a folder of the diffusers layout.
+    """
+    from nodes.backend import checkpoints
+
+    return checkpoints.denoiser(path)
+
+
+@node("load.text_encoders", title="Load text encoders", aliases=("CLIP loader", "dual CLIP", "T5", "split files"))
+def text_encoders(model: Model, path: Weights = "", path_2: Weights = "", path_3: Weights = "") -> TextEncoder:
+    """What reads prompts for a model, each in a file of its own: as many as the model's family has, in any order.
+
+    path, path_2, path_3: .safetensors files, or folders of the diffusers layout.
+    """
+    from nodes.backend import checkpoints
+
+    return checkpoints.text_encoders(model, (path, path_2, path_3))
+
+
+@node("load.vae", title="Load VAE", aliases=("autoencoder", "split files"))
+def vae(model: Model, path: Weights = "") -> Vae:
+    """The autoencoder of a model in a file of its own, or another one than the checkpoint's.
+
+    path: a .safetensors file, or a folder of the diffusers layout.
+    """
+    from nodes.backend import checkpoints
+
+    return checkpoints.autoencoder(model, path)
 
 
 @node("load.pixel_model", title="Load pixel model", aliases=("pixel space", "DDPM"))

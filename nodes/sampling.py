@@ -3,13 +3,50 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from nodegraph.node import Context, Range, Seed, node
 from nodes import fit
 from nodes.backend.solvers import SolverName
-from nodes.fit import Hints, Known
-from nodes.types import Conditioning, Control, History, Latent, Model
+from nodes.fit import Hints, Known, Prompt
+from nodes.types import Conditioning, Control, Diffusion, Flow, History, Latent, Model, NoiseSchedule
+
+Training = Literal["as told", "epsilon", "v_prediction", "sample", "flow"]
+
+
+@node(
+    "sampling.trained_as",
+    title="Trained as",
+    aliases=("model sampling", "v-prediction", "shift", "zero SNR", "ModelSamplingDiscrete", "ModelSamplingSD3"),
+)
+def trained_as(
+    model: Model,
+    prediction: Training = "as told",
+    zero_snr: bool = False,
+    shift: Annotated[float, Range(0.0, 100.0, step=0.1, zero="as told")] = 0.0,
+) -> Model:
+    """Say how a denoiser was trained, where its file does not, or says it wrongly.
+
+    prediction: what the network tells: the noise, the velocity (v), the picture, or a flow's velocity.
+    zero_snr: whether nothing is left of the picture at the last timestep: Lin et al. 2023 (arXiv:2305.08891).
+    shift: how much of a flow's steps are spent near the noise, the same for every size: Esser et al. 2024
+    (arXiv:2403.03206). Link the model to Noise too when this makes a flow of it.
+    """
+    process = model.process
+    if prediction == "flow" and not isinstance(process, Flow):
+        process = Flow()
+    elif prediction not in ("as told", "flow"):
+        known = process.noise_schedule if isinstance(process, Diffusion) else NoiseSchedule()
+        process = Diffusion(prediction, known)
+    if zero_snr and isinstance(process, Diffusion):
+        process = replace(process, noise_schedule=replace(process.noise_schedule, zero_snr=True))
+    elif zero_snr:
+        raise ValueError("a flow leaves nothing of the picture by itself; zero_snr has no meaning for it")
+    if shift and isinstance(process, Flow):
+        process = replace(process, shift=shift, by_size=None)
+    elif shift:
+        raise ValueError("shift is for flows; this model is none")
+    return replace(model, process=process)
 
 
 class Denoised(NamedTuple):
@@ -21,8 +58,8 @@ class Denoised(NamedTuple):
 def _stepped(
     model: Model,
     latent: Known,
-    positive: int | None,
-    negative: int | None,
+    positive: Prompt | None,
+    negative: Prompt | None,
     control: Hints | None = None,
     **_: object,
 ) -> tuple[Known, Known, None]:
@@ -66,8 +103,9 @@ def unet_step(
 
     if history and any(tensor.shape != latent.samples.shape for tensor in (*history.denoised, *history.samples)):
         raise ValueError("the history is that of a latent of another shape; begin every denoising without one")
-    denoise = denoiser(model, positive.embeds, negative.embeds, guidance_scale, control, ctx.progress)
+    denoise = denoiser(model, positive, negative, guidance_scale, control, ctx.progress)
     x, denoised, history = step(
-        solver, denoise, latent.samples, sigma, sigma_next, history or History(), seed, index, latent.batch_index
+        *(solver, model.process, denoise, latent.samples, sigma, sigma_next),
+        *(history or History(), seed, index, latent.batch_index),
     )
     return Denoised(replace(latent, samples=x), replace(latent, samples=denoised), history)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, cast
 
-from nodegraph.node import Draft, Range, node
-from nodes.types import Image, Model, Sigmas
+from nodegraph.node import Draft, Outlined, Range, node
+from nodes.fit import Known
+from nodes.types import Image, Latent, Model, Sigmas
 
 DRAFT_STEPS = 8
 """Enough to see where a picture is going."""
@@ -25,15 +26,22 @@ def noise_scheduler(
     schedule: Schedule = "karras",
     steps: Annotated[int, Range(1, 150), Draft(DRAFT_STEPS)] = 20,
     denoise: Annotated[float, Range(0.01, 1.0, step=0.01)] = 1.0,
+    latent: Annotated[Latent | None, Outlined()] = None,
 ) -> Scheduled:
     """The noise levels a denoising visits, from sigma_start down to 0.
 
+    schedule: how they are spaced; normal is the model family's own way.
     denoise: how much of a picture is made anew. 1 starts from pure noise; below, the same number of steps starts
     from less noise, so that more of the latent stays.
+    latent: for models whose levels depend on the size of the picture, such as Flux; open, it is the size that the model
+    was trained with.
     """
+    from nodes.backend.process import at_size
     from nodes.backend.schedules import sigmas_for
 
-    sigmas = sigmas_for(model.noise_schedule, schedule, steps, denoise)
+    native = model.native_size // model.space.factor
+    shape = cast("Known", latent) or (native, native)
+    sigmas = sigmas_for(at_size(model.process, *shape[-2:]), schedule, steps, denoise)
     return Scheduled(sigmas, sigmas[0], len(sigmas) - 1)
 
 

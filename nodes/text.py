@@ -7,11 +7,11 @@ from typing import Annotated
 
 from nodegraph.node import Multiline, Range, node
 from nodes import fit
-from nodes.types import Conditioning, TextEncoder
+from nodes.types import Conditioning, PictureSize, TextEncoder
 
 
-def _encoded(text_encoder: TextEncoder, **_: object) -> tuple[int]:
-    return (fit.prompt_width(text_encoder),)
+def _encoded(text_encoder: TextEncoder, **_: object) -> tuple[fit.Prompt]:
+    return (fit.prompt_of(text_encoder),)
 
 
 @node("text.encode", aliases=("prompt", "CLIP text encode", "positive", "negative"), outline=_encoded)
@@ -21,11 +21,58 @@ def prompt(text_encoder: TextEncoder, text: Annotated[str, Multiline()] = "") ->
     (word) weighs more, [word] weighs less, (word:1.3) weighs 1.3 times; brackets may be nested; \\( and \\) are
     ordinary brackets. A prompt may be of any length; BREAK starts a new chunk.
     """
-    from nodes.backend import pool
-    from nodes.backend.prompt import encode
+    from nodes.backend.text import encode
 
-    tokenizer, encoder = pool.text_encoder(text_encoder)
-    return Conditioning(encode(text, tokenizer, encoder, text_encoder.skip_layers), text)
+    return encode(text_encoder, text)
+
+
+def _changed(conditioning: fit.Prompt | None, **_: object) -> tuple[fit.Prompt | None]:
+    return (conditioning,)
+
+
+@node("text.distilled_guidance", aliases=("Flux guidance", "guidance embedding"), outline=_changed)
+def distilled_guidance(
+    conditioning: Conditioning, scale: Annotated[float, Range(0.0, 100.0, step=0.1)] = 3.5
+) -> Conditioning:
+    """Tell a distilled model how strongly to follow the prompt, as a number it reads instead of being asked twice.
+
+    Models such as Flux dev take it; their guidance scale stays at 1.
+    """
+    return replace(conditioning, distilled_guidance=scale)
+
+
+Pixels = Annotated[int, Range(0, 16_384, unit="px", zero="of the picture")]
+
+
+@node(
+    "text.sdxl_conditioning",
+    title="SDXL conditioning",
+    aliases=("CLIPTextEncodeSDXL", "crop", "original size", "aesthetic score"),
+    outline=_encoded,
+)
+def sdxl_conditioning(
+    text_encoder: TextEncoder,
+    text: Annotated[str, Multiline()] = "",
+    text_2: Annotated[str, Multiline()] = "",
+    width: Pixels = 0,
+    height: Pixels = 0,
+    crop_left: Annotated[int, Range(0, 16_384, unit="px")] = 0,
+    crop_top: Annotated[int, Range(0, 16_384, unit="px")] = 0,
+    target_width: Pixels = 0,
+    target_height: Pixels = 0,
+    aesthetic_score: Annotated[float, Range(0.0, 10.0, step=0.1)] = 6.0,
+) -> Conditioning:
+    """A prompt for Stable Diffusion XL with all that it was told in training: Podell et al. 2023 (arXiv:2307.01952).
+
+    text_2: what the larger text encoder reads; empty, it reads the same.
+    width, height: how large the picture was before it was cropped; small ones look blurred.
+    crop_left, crop_top: how much was cut off. target_width, target_height: of what is left.
+    aesthetic_score: how pleasing the picture is; only the refiner reads it.
+    """
+    from nodes.backend.text import encode_each
+
+    size = PictureSize(height, width, crop_top, crop_left, target_height, target_width, aesthetic_score)
+    return replace(encode_each(text_encoder, (text, text_2 or text)), picture_size=size)
 
 
 @node("text.clip_skip", aliases=("stop at CLIP layer", "set last layer"))

@@ -23,18 +23,83 @@ Sigmas = tuple[float, ...]
 
 Prediction = Literal["epsilon", "v_prediction", "sample"]
 
-Part = Literal["unet", "vae", "text_encoder", "controlnet"]
-"""The networks that a checkpoint may hold."""
-
 
 @dataclass(frozen=True, slots=True)
 class NoiseSchedule:
-    """The betas a model was trained with: Ho et al. 2020 (arXiv:2006.11239), sec. 4."""
+    """The betas a model was trained with: Ho et al. 2020 (arXiv:2006.11239), sec. 4.
+
+    zero_snr: shifted so that nothing is left of the picture at the last timestep: Lin et al. 2023 (arXiv:2305.08891).
+    """
 
     kind: Literal["linear", "scaled_linear", "squaredcos_cap_v2"] = "scaled_linear"
     beta_start: float = 0.00085
     beta_end: float = 0.012
     num_timesteps: int = 1000
+    zero_snr: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Diffusion:
+    """Noise is added to the picture: x = x0 + sigma * noise. Karras et al. 2022 (arXiv:2206.00364).
+
+    prediction: what the network tells.
+    """
+
+    prediction: Prediction = "epsilon"
+    noise_schedule: NoiseSchedule = NoiseSchedule()
+
+
+@dataclass(frozen=True, slots=True)
+class SizeShift:
+    """How the shift of a flow grows with the picture: its logarithm is a straight line over the number of tokens.
+
+    Esser et al. 2024 (arXiv:2403.03206), sec. 5.3.2, as Black Forest Labs' code has it. A token is `patch` latent
+    pixels a side.
+    """
+
+    base: float = 0.5
+    most: float = 1.15
+    base_tokens: int = 256
+    most_tokens: int = 4096
+    patch: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """The picture becomes noise along a straight line: x = (1 - sigma) x0 + sigma * noise.
+
+    Lipman et al. 2022 (arXiv:2210.02747), Liu et al. 2022 (arXiv:2209.03003). The network tells noise - x0. shift: how
+    much of the way is spent near the noise, s sigma / (1 + (s - 1) sigma): Esser et al. 2024 (arXiv:2403.03206), eq.
+    23. by_size: takes its place where it depends on the picture's size. to_least: whether the family's own spacing goes
+    down to the least of 1000 levels, or leaves a whole step to 0.
+    """
+
+    shift: float = 1.0
+    by_size: SizeShift | None = None
+    to_least: bool = False
+
+
+Process = Diffusion | Flow
+"""How noise relates to pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """What latents stand for: those of one space can be denoised and decoded together.
+
+    factor: pixels per latent pixel along a side. multiple: sides of pictures are multiples of it. flow: how noise is
+    put into them, as in `Flow` or as in `Diffusion`.
+    """
+
+    name: str
+    channels: int
+    factor: int
+    multiple: int = 8
+    flow: bool = False
+
+
+PIXELS = Space("pixels", 3, 1, 1)
+"""Pictures themselves, scaled to -1..1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +129,6 @@ class Weights(FromFiles):
                 return name
         return None
 
-    def network(self, part: Part) -> NetworkId:
-        """What the network that is made of them goes by in memory."""
-        return NetworkId(part, self.path, self.fingerprint)
-
     def check_unchanged(self) -> None:
         """Raises Changed: what was just read must not be kept under this name."""
         if path := self.changed():
@@ -86,35 +147,64 @@ class Lora:
     strength: float
 
 
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One network of a model. family, role: what is built of the weights; see `nodes.backend.families`."""
+
+    family: str
+    role: str
+    weights: Weights
+
+    @property
+    def id(self) -> NetworkId:
+        """What it goes by in memory."""
+        return NetworkId(self.role, self.weights.path, self.weights.fingerprint)
+
+
 @socket_type(color="#b39ddb", plain=True)
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A denoiser: which weights, how they were trained, which adapters."""
+    """A denoiser: which network, what noise is to it, which adapters.
 
-    weights: Weights
-    family: str  # "sd1"
-    prediction: Prediction
-    noise_schedule: NoiseSchedule
+    native_size: side of the pictures, in pixels, that it was trained with.
+    """
+
+    network: Network
+    process: Process
+    space: Space
+    native_size: int
     loras: tuple[Lora, ...] = ()
 
     @property
-    def network(self) -> NetworkId:
-        return self.weights.network("unet")
+    def networks(self) -> tuple[NetworkId, ...]:
+        return (self.network.id,)
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """Words taught later, by the name that stands for them in prompts: Gal et al. 2022 (arXiv:2208.01618)."""
+
+    name: str
+    weights: Weights
 
 
 @socket_type(color="#ffd500", label="Text encoder", plain=True)
 @dataclass(frozen=True, slots=True)
 class TextEncoder:
-    """The networks that read a prompt. skip_layers: how many of the last layers are left out (clip skip - 1)."""
+    """What reads prompts for a family: its encoders, in the family's order.
 
-    weights: Weights
+    skip_layers: how many of the last layers are left out (clip skip - 1).
+    """
+
     family: str
+    encoders: tuple[Network, ...]
     loras: tuple[Lora, ...] = ()
     skip_layers: int = 0
+    embeddings: tuple[Embedding, ...] = ()
 
     @property
-    def network(self) -> NetworkId:
-        return self.weights.network("text_encoder")
+    def networks(self) -> tuple[NetworkId, ...]:
+        return tuple(network.id for network in self.encoders)
 
 
 @socket_type(color="#ff6e6e", label="VAE", plain=True)
@@ -122,49 +212,90 @@ class TextEncoder:
 class Vae:
     """An autoencoder between pixels and latents.
 
-    factor: pixels per latent pixel along a side. native_size: side of the pictures, in pixels, that the checkpoint's
-    denoiser was trained with.
+    native_size: side of the pictures, in pixels, that the checkpoint's denoiser was trained with.
     """
 
-    weights: Weights
-    latent_channels: int
-    factor: int
+    network: Network
+    space: Space
     native_size: int
 
     @property
-    def network(self) -> NetworkId:
-        return self.weights.network("vae")
+    def networks(self) -> tuple[NetworkId, ...]:
+        return (self.network.id,)
 
 
 @socket_type(color="#00d78d", label="ControlNet", plain=True)
 @dataclass(frozen=True, slots=True)
 class ControlNet:
-    weights: Weights
-    family: str
+    network: Network
 
     @property
-    def network(self) -> NetworkId:
-        return self.weights.network("controlnet")
+    def networks(self) -> tuple[NetworkId, ...]:
+        return (self.network.id,)
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """What an inpainting model sees of the picture it completes, as further channels of its input.
+
+    latent: [batch, channels, height / factor, width / factor], of the picture with the masked part taken out. mask:
+    [batch, 1, height, width] in pixels, 1 = to be made anew.
+    """
+
+    latent: Tensor
+    mask: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSize:
+    """What SDXL was told of each picture in training: Podell et al. 2023 (arXiv:2307.01952), sec. 2.2. In pixels.
+
+    target: 0 is the size of the picture being made. aesthetic_score: of the refiner, which is told it in the place of
+    the target.
+    """
+
+    height: int = 0
+    width: int = 0
+    crop_top: int = 0
+    crop_left: int = 0
+    target_height: int = 0
+    target_width: int = 0
+    aesthetic_score: float = 6.0
 
 
 @socket_type(color="#ffa931")
 @dataclass(frozen=True, slots=True)
 class Conditioning:
-    """What the text encoder made of a prompt."""
+    """What the text encoders made of a prompt, and what else the denoiser is told beside the latent.
 
-    embeds: Tensor  # [1, 77 * chunks, width]
+    family: whose encoders read it. embeds: a state for each token. pooled: one state for the whole text. picture_size:
+    None is the size being made. distilled_guidance: the guidance scale that a distilled model is told instead of being
+    asked twice; None is its own default. references: latents of pictures to work from.
+    """
+
+    family: str
     prompt: str
+    embeds: Tensor  # [1, tokens, width]
+    pooled: Tensor | None = None  # [1, width]
+    picture_size: PictureSize | None = None
+    distilled_guidance: float | None = None
+    references: tuple[Tensor, ...] = ()
+    masked: Masked | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """One picture that guides the denoiser through a ControlNet, between two fractions of the schedule."""
+    """One picture that guides the denoiser through a ControlNet, between two fractions of the schedule.
+
+    mode: which of its kinds of picture, for a ControlNet that knows several; -1 for one that knows one.
+    """
 
     controlnet: ControlNet
     pixels: Tensor  # [batch, 3, height, width] in 0..1
     strength: float
     start: float  # fraction of the denoising, 0 = first step
     end: float
+    mode: int = -1
 
 
 @socket_type(color="#6ee7b7")
@@ -178,14 +309,14 @@ class Control:
 @socket_type(color="#ff9cf9", pictured=True)
 @dataclass(frozen=True, slots=True)
 class Latent:
-    """A picture in the autoencoder's space, scaled to about unit variance. factor: pixels per latent pixel.
+    """A picture in the space that a model denoises in, scaled to about unit variance.
 
     vae: whose space it is, for previews in true colours; None when unknown. batch_index: the number of its first
     picture within the batch that its noise was drawn for. Use `dataclasses.replace(latent, samples=...)` to keep both.
     """
 
     samples: Tensor  # [batch, channels, height / factor, width / factor]
-    factor: int = 8
+    space: Space
     vae: Vae | None = None
     batch_index: int = 0
 

@@ -24,15 +24,15 @@ def decode(ctx: Context, vae: Vae, latent: Latent) -> Image:
     """
     from nodes.backend import autoencoder, pool
 
-    return Image(autoencoder.decode(pool.vae(vae), latent.samples, ctx.progress))
+    return Image(autoencoder.decode(pool.network(vae.network), latent.samples, ctx.progress))
 
 
 @node("vae.encode", title="VAE encode", aliases=("image to latent", "img2img"), outline=_encoded)
 def encode(ctx: Context, vae: Vae, image: Image) -> Latent:
-    """Turn a picture into a latent, for image to image. Its sides must be multiples of 8.
+    """Turn a picture into a latent, for image to image. Its sides must be multiples of 8, of some families of 16.
 
     The mean of the encoder's distribution is taken, so the same picture always gives the same latent.
     """
     from nodes.backend import autoencoder, pool
 
-    return Latent(autoencoder.encode(pool.vae(vae), image.pixels, ctx.progress), vae.factor, vae)
+    return Latent(autoencoder.encode(pool.network(vae.network), image.pixels, ctx.progress), vae.space, vae)

@@ -173,6 +173,10 @@ class Evaluator(Notes):
         args = self._arguments(id, site)
         if args is None or not self._take_steps(id, sum(map(self._cost, args.values()))):
             return None
+        for name in filter(args.get, type.outlined_inputs):
+            args[name] = self._outlines.of(args[name])
+            if args[name] is None:
+                return self._problem(id, id, name, f"the size of {name} must be known before the run")
         paths = {name: args[name] for name in type.file_inputs if isinstance(args[name], str)}
         try:
             files = {name: self._fingerprint(id, path) for name, path in paths.items()}

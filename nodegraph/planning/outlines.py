@@ -27,7 +27,7 @@ class Outlines:
         """Take a call. Raises ValueError when its arguments cannot go together."""
         if type.outline is None or key in self._known:
             return
-        known = {name: self._of(arg) for name, arg in args.items() if arg is not None}
+        known = {name: self.of(arg) for name, arg in args.items() if arg is not None}
         if any(known.get(name, ...) is None for name in _needed(type.outline)):
             return
         outlines = type.outline(**known)
@@ -41,10 +41,11 @@ class Outlines:
             self._known = {key: outlines for key, outlines in self._known.items() if key in needed}
             self._most = max(FEW, 2 * len(self._known))
 
-    def _of(self, arg: Any) -> Any:
+    def of(self, arg: Any) -> Any:
+        """The outline of an argument, None when nothing is known; of what is no result, itself."""
         if isinstance(arg, Ref):
             return self._known.get(arg.key, {}).get(arg.output)
-        return tuple(map(self._of, cast("tuple[Any, ...]", arg))) if has_ref(arg) else arg
+        return tuple(map(self.of, cast("tuple[Any, ...]", arg))) if has_ref(arg) else arg
 
 
 @lru_cache

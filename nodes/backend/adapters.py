@@ -12,16 +12,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
-from nodes.backend import lora_file, lora_scale
+from nodes.backend import lora_file, lora_scale, parts
 from nodes.backend.headers import shapes
 from nodes.backend.share import twin
 from nodes.backend.untyped import load_file
-from nodes.types import Weights
+from nodes.types import Network, Weights
 
 
 class Factors(NamedTuple):
@@ -32,14 +31,14 @@ class Factors(NamedTuple):
     scale: float
 
 
-def with_loras(base: nn.Module, files: Sequence[Weights]) -> Any:
-    """A twin of a U-Net or text encoder with the adapters of these files beside its layers, all at strength 1.
+def with_loras(base: nn.Module, network: Network, files: Sequence[Weights]) -> Any:
+    """A twin of a network with the adapters of these files beside its layers, all at strength 1.
 
-    A file may cover one of the two networks alone. Raises ValueError when one does not fit the network.
+    A file may cover some networks of a model alone. Raises ValueError when one does not fit the network.
     """
     adapted = twin(base)
     for index, weights in enumerate(files):
-        _put(adapted, _name(index), factors(base, weights))
+        _put(adapted, _name(index), factors(base, network, weights))
     return adapted
 
 
@@ -55,15 +54,13 @@ def with_strengths(adapted: nn.Module, strengths: Sequence[float]) -> Any:
     return weighted
 
 
-def factors(base: nn.Module, weights: Weights) -> dict[str, Factors]:
+def factors(base: nn.Module, network: Network, weights: Weights) -> dict[str, Factors]:
     """What a file adds to each layer of a network, by the layer's name."""
-    place = Path(weights.path)
-    network = "unet" if isinstance(base, UNet2DConditionModel) else "text_encoder"
+    place, role = Path(weights.path), parts.part(network).spec
     layers = lora_file.layers({name: tuple(tensor.shape) for name, tensor in base.state_dict().items()})
-    settings: Any = base.config
-    pairs = lora_file.read(place, shapes(place), network, layers, dict(settings) if network == "unet" else {}).pairs
+    pairs = lora_file.read(place, shapes(place), role, layers, parts.settings(network)).pairs
     tensors = load_file(place)
-    told = lora_scale.settings(place, network) if pairs else dict[str, Any]()
+    told = lora_scale.settings(place, role) if pairs else dict[str, Any]()
     return {layer: _factors(place, tensors, layer, pair, told) for layer, pair in pairs.items()}
 
 

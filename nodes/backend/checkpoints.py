@@ -1,29 +1,42 @@
-"""What is in a checkpoint: descriptions of its parts, made without loading a weight.
+"""What a path in a workflow leads to: descriptions of networks, made without loading a weight.
 
-Planning calls this in a process without torch: JSON configs and safetensors headers tell all that is needed.
-A checkpoint is either a diffusers folder (unet/, vae/, text_encoder/, tokenizer/, scheduler/) or one .safetensors
-file with the names of the original Stable Diffusion code.
+Planning calls this in a process without torch: settings and safetensors headers tell all that is needed. A checkpoint
+is either a folder of the diffusers layout or one .safetensors file with the names of its family's original code.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from nodegraph.program import FOLDER
-from nodes.backend import architecture, lora_file, lora_scale, shards, vocabulary
-from nodes.backend.contents import PREFIXES, Source, check_whole_file, listed, sources
-from nodes.backend.fields import read_settings
+from nodes.backend import families, lora_file, lora_scale, vocabulary
+from nodes.backend.contents import listed, refuse_unused
+from nodes.backend.families.family import Family, Found
+from nodes.backend.fields import Either, Field, Flag, Only, Schema, Text, Whole, read_settings
 from nodes.backend.headers import Shapes, shapes
-from nodes.backend.part_settings import KIND, Settings, read_part, read_training
-from nodes.types import ControlNet, Lora, Model, Part, TextEncoder, Vae, Weights
+from nodes.backend.networks.architecture import SCHEDULE, TRAINING, Ignored, Settings
+from nodes.backend.parts import INDEX, Part, part, settings, settings_folder
+from nodes.types import PIXELS, ControlNet, Lora, Model, Network, TextEncoder, Vae, Weights
 
-CONFIGS = Path(__file__).parents[1] / "configs" / "sd1"
-"""Settings of the parts of a one-file checkpoint, which holds weights alone."""
-
-FAMILY = "sd1"
 MAX_NATIVE = 4096  # pixels
-LATENT_SIZE = 64  # side of the latents that Stable Diffusion 1.x was trained with
+KIND: Schema = {
+    "_class_name": Field(Text(), ""),
+    "addition_embed_type": Field(Either(Text(), Only(None)), None),
+    "hidden_act": Field(Either(Text(), Only(None)), None),
+    "cross_attention_dim": Field(Either(Whole(1, 1_000_000), Only(None)), None),
+    "use_linear_projection": Field(Either(Flag(), Only(None)), None),
+}
+"""What tells families apart, in a model_index.json or the settings of a part: words to compare and to show."""
+
+BESIDE = (
+    *TRAINING,
+    SCHEDULE,
+    Ignored(r"cond_stage_model\.(text_projection|logit_scale)", "compares texts with pictures"),
+    Ignored(r"conditioner\.embedders\.\d\.logit_scale", "compares texts with pictures"),
+)
+"""What may lie beside the networks in a file that holds all of them."""
 
 
 class Checkpoint(NamedTuple):
@@ -48,70 +61,92 @@ def find(path: str) -> Path:
 
 
 def checkpoint(path: str) -> Checkpoint:
-    """Describe the three parts of a Stable Diffusion checkpoint. Raises ValueError when it is not one."""
+    """Describe the networks of a checkpoint. Raises ValueError when it is none, or lacks one of them."""
     place = find(path)
+    found = look(place)
+    family = _family(found)
+    if "vae" not in family.roles:
+        raise ValueError(f"{place} is a {family.title.lower()}, not a checkpoint; use Load pixel model")
+    _check_whole(found, family)
+    network = {role: Part(place, family, role).network() for role in (family.denoiser, *family.encoders, "vae")}
     if place.is_dir():
-        _check_folder(place)
-    else:
-        _check_file(place, shapes(place))
-    unet, vae = config(place, "unet"), config(place, "vae")
-    if unet["in_channels"] != vae["latent_channels"]:
-        raise ValueError(
-            f"{place} is not a text-to-image model: its U-Net takes {unet['in_channels']} channels, "
-            f"its VAE makes {vae['latent_channels']}"
-        )
-    prediction, schedule = read_training(scheduler_file(place))
-    factor = 2 ** (len(vae["block_out_channels"]) - 1)
-    native_size = (unet["sample_size"] or LATENT_SIZE) * factor
-    if native_size > MAX_NATIVE:
-        raise ValueError(
-            f"{place}/unet/config.json: sample_size {unet['sample_size']} means pictures of {native_size:,} pixels a "
-            f"side; {MAX_NATIVE:,} is the most"
-        )
-    found = Checkpoint(
-        Model(weights(place, "unet"), FAMILY, prediction, schedule),
-        TextEncoder(weights(place, "text_encoder"), FAMILY),
-        Vae(weights(place, "vae"), vae["latent_channels"], factor, native_size),
-    )
-    if place.is_dir():
-        vocabulary.read(place / "tokenizer", config(place, "text_encoder")["vocab_size"])
-    return found
+        _check_tokenizers(place, family)
+    model = _model(found, family, network[family.denoiser])
+    text_encoder = TextEncoder(family.name, tuple(network[role] for role in family.encoders))
+    return Checkpoint(model, text_encoder, _vae(network["vae"], model))
+
+
+def denoiser(path: str) -> Model:
+    """Describe the denoiser in a file or folder of its own, or in that of a checkpoint. Raises ValueError."""
+    found = look(find(path))
+    family = _family(found)
+    return _model(found, family, Part(found.place, family, family.denoiser).network())
+
+
+def text_encoders(model: Model, paths: Iterable[str]) -> TextEncoder:
+    """Describe the encoders that read prompts for a model, each in a file or folder of its own, in any order.
+
+    Raises ValueError when one is none of the family's, is there twice, or is missing.
+    """
+    family = families.of(model.network.family)
+    networks: dict[str, Network] = {}
+    for path in filter(str.strip, paths):
+        found = dict(_encoders_in(find(path), family))
+        if twice := found.keys() & networks.keys():
+            title = family.roles[twice.pop()].title.lower()
+            raise ValueError(f"the {title} of {family.title} is given twice, the second time by {path}")
+        networks |= found
+    lacking = [role for role in family.encoders if role not in networks and not family.roles[role].optional]
+    if lacking:
+        titles = " and the ".join(family.roles[role].title.lower() for role in lacking)
+        raise ValueError(f"{family.title} also needs the {titles}; choose its file too")
+    return TextEncoder(family.name, tuple(networks[role] for role in family.encoders if role in networks))
+
+
+def _encoders_in(place: Path, family: Family) -> Iterator[tuple[str, Network]]:
+    """By role, the encoders that a place holds: one, or all of them when it is a checkpoint's."""
+    complaints: list[str] = []
+    for role in family.encoders:
+        try:
+            network = Part(place, family, role).network()
+        except ValueError as error:
+            complaints.append(str(error))
+        else:
+            complaints.append("")
+            yield role, network
+    if all(complaints):
+        told = min(complaints, key=len) if complaints else "it reads no prompts of its own"
+        raise ValueError(f"{place} is no text encoder of {family.title}: {told}")
+
+
+def autoencoder(model: Model, path: str) -> Vae:
+    """Describe the autoencoder of a model, in a file or folder of its own or in a checkpoint's. Raises ValueError."""
+    family = families.of(model.network.family)
+    if "vae" not in family.roles:
+        raise ValueError(f"{family.title} works on the pixels themselves and has no VAE")
+    return _vae(Part(find(path), family, "vae").network(), model)
 
 
 def pixel_model(path: str) -> Model:
     """Describe a denoiser of pixels. Raises ValueError when the folder holds none."""
-    place = find(path)
-    unet = (place / "unet").is_dir() and kind_of(place / "unet")["_class_name"] == "UNet2DConditionModel"
-    if not unet or config(place, "unet")["in_channels"] != 3:
-        raise ValueError(f"{place} is not a pixel-space model: it has no unet/ that reads prompts and takes 3 channels")
-    return Model(weights(place, "unet"), FAMILY, *read_training(scheduler_file(place)))
+    found = look(find(path))
+    family = families.recognise(found)
+    if family is None or family.space != PIXELS:
+        raise ValueError(
+            f"{found.place} is not a pixel-space model: it has no unet/ that reads prompts and takes 3 channels"
+        )
+    return _model(found, family, Part(found.place, family, family.denoiser).network())
 
 
 def controlnet(path: str) -> ControlNet:
-    """Describe a ControlNet: a diffusers folder, or a file of either layout. Raises ValueError when it is none."""
+    """Describe a ControlNet: a folder of its own, or a file of either layout. Raises ValueError when it is none."""
     place = find(path)
-    if place.is_dir():
-        kind = kind_of(place)
-        if kind["_class_name"] != "ControlNetModel":
-            raise ValueError(f"{place} is not a ControlNet: its config.json says otherwise")
-        if kind["addition_embed_type"]:
-            raise ValueError(f"{place} is a ControlNet for Stable Diffusion XL; this program can run 1.x")
-    else:
-        names = shapes(place)
-        if not any("zero_convs.0." in n or n.startswith("controlnet_down_blocks.") for n in names):
-            raise ValueError(f"{place} is not a ControlNet: it has none of its output layers")
-        if any(
-            name.removeprefix(PREFIXES["controlnet"]).startswith(("add_embedding.", "label_emb.")) for name in names
-        ):
-            raise ValueError(f"{place} is a ControlNet for Stable Diffusion XL; this program can run 1.x")
-        width = config(place, "controlnet")["cross_attention_dim"]  # a file brings no settings of its own
-        widths = {shape[-1] for name, shape in names.items() if name.endswith(".attn2.to_k.weight") and shape}
-        if widths - {width}:
-            raise ValueError(
-                f"{place} is a ControlNet for models with prompts {max(widths - {width})} wide; those of Stable "
-                f"Diffusion 1.x are {width}"
-            )
-    return ControlNet(weights(place, "controlnet"), FAMILY)
+    found = look(place)
+    family = next((family for family in families.FAMILIES if family.recognises_controlnet(found)), None)
+    if family is None:
+        said = "its config.json says otherwise" if place.is_dir() else "it has none of its output layers"
+        raise ValueError(f"{place} is not a ControlNet for a family that this program knows: {said}")
+    return ControlNet(Part(place, family, "controlnet").network())
 
 
 def lora(path: str, model: Model, text_encoder: TextEncoder) -> Lora:
@@ -125,117 +160,127 @@ def lora(path: str, model: Model, text_encoder: TextEncoder) -> Lora:
         raise ValueError(f"{place} is a folder; choose the LoRA's .safetensors file")
     found = shapes(place)
     lora_file.check_kind(place, found)
-    unet = config(Path(model.weights.path), "unet")
-    width = unet["cross_attention_dim"]
+    family = families.of(model.network.family)
+    _check_adapted_family(place, found, family)
+    width = family.read_width(settings(model.network))
     if other := lora_file.prompt_widths(found) - {width}:
         raise ValueError(f"{place} is a LoRA for models with prompts {max(other)} wide; this one's are {width}")
-    networks: dict[lora_file.Network, Settings]
-    networks = {"unet": unet, "text_encoder": config(Path(text_encoder.weights.path), "text_encoder")}
     unknown = set(found)
-    for network, settings in networks.items():
-        layers = lora_file.layers(architecture.OF[network](settings))
-        content = lora_file.read(place, found, network, layers, settings)
-        lora_scale.check(place, network, content.pairs)
+    for network in (model.network, *text_encoder.encoders):
+        spec = part(network).spec
+        layers = lora_file.layers(spec.architecture.shapes(settings(network)))
+        content = lora_file.read(place, found, spec, layers, settings(network))
+        lora_scale.check(place, spec, content.pairs)
         unknown &= set(content.unknown)
+    if unknown == set(found):
+        raise ValueError(f"{place} is a LoRA for another family of models than this one ({family.title})")
     if unknown:
         raise ValueError(f"{place} has tensors for no layer of this model: {listed(sorted(unknown))}")
     return Lora(Weights.of(place, filter(None, (place, lora_scale.config_file(place)))), 1.0)
 
 
-def settings_folder(place: Path) -> Path:
-    """Where the settings of a checkpoint are: in its folder; one file brings none."""
-    return place if place.is_dir() else CONFIGS
-
-
-def scheduler_file(place: Path) -> Path:
-    return settings_folder(place) / "scheduler" / "scheduler_config.json"
-
-
-def config_file(place: Path, part: Part) -> Path:
-    alone = part == "controlnet" and place.is_dir()  # its folder holds nothing else
-    return (place if alone else settings_folder(place) / part) / "config.json"
-
-
-def config(place: Path, part: Part) -> Settings:
-    """The settings of one part of a checkpoint. Raises ValueError when they are missing or cannot be meant."""
-    return read_part(config_file(place, part), part)
-
-
-def kind_of(folder: Path, name: str = "config.json") -> Settings:
-    """What a settings file says that it describes: fields of KIND."""
-    return read_settings(folder / name, KIND)
-
-
-def weight_files(place: Path, part: Part) -> tuple[Path, ...]:
-    """The .safetensors files of one part. Raises ValueError when there are none, or not all."""
+def look(place: Path) -> Found:
+    """What is there, before it is known what it is. Raises ValueError when a file cannot be read."""
     if place.is_file():
-        return (place,)
-    folder = place if part == "controlnet" else place / part
-    return shards.weight_files(folder, "model" if part == "text_encoder" else "diffusion_pytorch_model")
+        return Found(place, shapes=shapes(place))
+    return Found(place, kinds=dict(_kinds(place)))
 
 
-def weights(place: Path, part: Part) -> Weights:
-    """Describe the weights of one part. Raises ValueError when they are not those that its settings ask for."""
-    tensors(place, part)
-    return Weights.of(place, [*weight_files(place, part), *_settings_files(place, part)])
+def _kinds(place: Path) -> Iterator[tuple[str, Settings]]:
+    for name in (INDEX, "config.json"):
+        if (place / name).is_file():
+            yield "", read_settings(place / name, KIND)
+            break
+    for folder in sorted(path for path in place.iterdir() if path.is_dir()):
+        if (folder / "config.json").is_file():
+            yield folder.name, read_settings(folder / "config.json", KIND)
 
 
-def tensors(place: Path, part: Part) -> dict[str, Source]:
-    """Where every tensor of a part is; see `contents.sources`."""
-    return sources(place, weight_files(place, part), part, config(place, part))
-
-
-def _settings_files(place: Path, part: Part) -> list[Path]:
-    """What is read of one part besides its weights."""
-    files = [config_file(place, part)]
-    if part == "text_encoder":
-        files += sorted(path for path in (settings_folder(place) / "tokenizer").iterdir() if path.is_file())
-    return files
-
-
-def _check_folder(place: Path) -> None:
-    if (place / "transformer").is_dir():
-        kind = kind_of(place, "model_index.json")["_class_name"]
-        raise ValueError(f"{place} is a {kind}; this program can run Stable Diffusion 1.x")
-    for part in ("unet", "vae", "text_encoder", "tokenizer", "scheduler"):
-        if not (place / part).is_dir():
-            raise ValueError(f"{place} is not a checkpoint folder: it has no folder {part}")
-    kind = kind_of(place / "unet")
-    if (place / "text_encoder_2").is_dir() or kind["addition_embed_type"]:
-        raise ValueError(f"{place} is a Stable Diffusion XL model; this program can run Stable Diffusion 1.x")
-    if kind["_class_name"] != "UNet2DConditionModel":
-        raise ValueError(f"{place}/unet is a {kind['_class_name']}; this program can run UNet2DConditionModel")
-
-
-def _check_file(place: Path, found: Shapes) -> None:
+def _family(found: Found) -> Family:
+    """Raises ValueError, saying what it is as far as that can be told, when it is none of the families'."""
+    if family := families.recognise(found):
+        return family
+    ours = ", ".join(family.title for family in families.FAMILIES)
     if kind := _other_kind(found):
-        raise ValueError(f"{place} is {kind}; this program can run Stable Diffusion 1.x")
-    for part in ("unet", "text_encoder", "vae"):
-        if not any(name.startswith(PREFIXES[part]) for name in found):
-            raise ValueError(
-                f"{place} is not a whole Stable Diffusion 1.x checkpoint: it has no {PREFIXES[part]}* tensors"
-            )
-    first = found.get(f"{PREFIXES['unet']}input_blocks.0.0.weight", ())
-    if len(first) != 4:
-        raise ValueError(f"{place} is damaged: its U-Net has no first layer, or one of shape {first}")
-    if (channels := first[1]) != config(place, "unet")["in_channels"]:
-        raise ValueError(
-            f"{place} takes {channels} channels, as inpainting models do; this program can run text-to-image"
-        )
-    check_whole_file(place, found)
+        raise ValueError(f"{found.place} is {kind}; this program can run {ours}")
+    raise ValueError(f"{found.place} is not a checkpoint of a family that this program can run: {ours}")
 
 
-def _other_kind(found: Shapes) -> str | None:
-    """What a file is, when it is something known that is no SD 1.x checkpoint."""
-    if lora_file.is_lora(found):
+def _other_kind(found: Found) -> str | None:
+    """What a place holds, when it is something known that is no checkpoint."""
+    if found.kinds:
+        kinds = [found.kind(folder) for folder in ("", "unet", "transformer")]
+        return "a " + " with a ".join(filter(None, kinds)) if any(kinds) else None
+    if lora_file.is_lora(found.shapes):
         return "a LoRA, not a checkpoint (use Load LoRA)"
-    marks = {
-        "conditioner.embedders.": "a Stable Diffusion XL model",
-        "cond_stage_model.model.": "a Stable Diffusion 2.x model",
-        "model.diffusion_model.joint_blocks.": "a Stable Diffusion 3 model",
-        "joint_blocks.": "a Stable Diffusion 3 model",
-        "double_blocks.": "a Flux model",
-        "model.diffusion_model.double_blocks.": "a Flux model",
-        "control_model.": "a ControlNet (use Load ControlNet)",
-    }
-    return next((kind for mark, kind in marks.items() if any(name.startswith(mark) for name in found)), None)
+    if any(family.recognises_controlnet(found) for family in families.FAMILIES):
+        return "a ControlNet, not a checkpoint (use Load ControlNet)"
+    return None
+
+
+def _check_whole(found: Found, family: Family) -> None:
+    """Raises ValueError when a network is missing, or something lies in a file beside the networks."""
+    roles = {role: family.roles[role] for role in (family.denoiser, *family.encoders, "vae")}
+    if found.kinds:
+        for spec in roles.values():
+            for folder in filter(None, (spec.folder, spec.tokenizer and spec.tokenizer.folder)):
+                if not (found.place / folder).is_dir():
+                    raise ValueError(f"{found.place} is not a whole checkpoint folder: it has no folder {folder}")
+        return
+    for role, spec in roles.items():
+        if not found.has_any(spec.prefixes):
+            raise ValueError(
+                f"{found.place} is not a whole {family.title} checkpoint: it has no {spec.prefixes[0]}* tensors, which "
+                f"its {role} would be"
+            )
+    prefixes = tuple(prefix for spec in roles.values() for prefix in spec.prefixes)
+    refuse_unused(
+        str(found.place), (name for name in found.shapes if not name.startswith(prefixes)), (*BESIDE, *family.marks)
+    )
+
+
+def _check_tokenizers(place: Path, family: Family) -> None:
+    for role in family.encoders:
+        encoder = Part(place, family, role)
+        if encoder.spec.tokenizer and encoder.spec.tokenizer.kind == "clip":
+            vocabulary.read(encoder.tokenizer_folder(), encoder.settings()["vocab_size"])
+
+
+def _model(found: Found, family: Family, network: Network) -> Model:
+    denoiser = settings(network)
+    if complaint := family.complaint(denoiser):
+        raise ValueError(f"{found.place} cannot be run: {complaint}")
+    native_size = family.native_size(denoiser)
+    if native_size > MAX_NATIVE:
+        raise ValueError(
+            f"the {network.role} of {found.place}: sample_size {denoiser['sample_size']} means pictures of "
+            f"{native_size:,} pixels a side; {MAX_NATIVE:,} is the most"
+        )
+    folder = settings_folder(found.place)
+    scheduler = folder / "scheduler" / "scheduler_config.json" if folder else None
+    if scheduler and not scheduler.is_file() and folder != found.place:
+        scheduler = None
+    return Model(network, family.process(found, scheduler), family.space, native_size)
+
+
+def _vae(network: Network, model: Model) -> Vae:
+    channels = settings(network)["latent_channels"]
+    if channels != model.space.channels:
+        raise ValueError(
+            f"{network.weights.path} is no VAE for this model: its latents have {channels} channels, the model takes "
+            f"{model.space.channels}"
+        )
+    return Vae(network, model.space, model.native_size)
+
+
+def _check_adapted_family(place: Path, found: Shapes, family: Family) -> None:
+    """Raises ValueError when a name begins as only those of other families do."""
+    ours = tuple(_adapter_prefixes(family))
+    theirs = tuple({prefix for other in families.FAMILIES for prefix in _adapter_prefixes(other)} - set(ours))
+    if any(name.startswith(theirs) and not name.startswith(ours) for name in found):
+        raise ValueError(f"{place} is a LoRA for another family of models than this one ({family.title})")
+
+
+def _adapter_prefixes(family: Family) -> Iterator[str]:
+    for role in family.roles.values():
+        yield from filter(None, (*role.adapter_names, *role.flat_adapter_names))

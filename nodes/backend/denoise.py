@@ -1,8 +1,8 @@
-"""The denoiser of a model description, with prompts, guidance and hints in it."""
+"""The denoiser of a model description, with prompts, guidance and hints in it: one for all families."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from nodes import fit
-from nodes.backend import guidance, pool
-from nodes.backend.families import sd
+from nodes.backend import families, guidance, pool, process
+from nodes.backend.families.family import Asked
 from nodes.backend.solvers import Denoiser
-from nodes.types import Control, Model
+from nodes.types import Conditioning, Control, Hint, Model, Process
 
 Report = Callable[[int, int], None]
 """(done, total) parts of one evaluation of the network; may raise to stop it."""
@@ -21,44 +21,76 @@ Report = Callable[[int, int], None]
 
 def denoiser(
     model: Model,
-    positive: Tensor,
-    negative: Tensor,
+    positive: Conditioning,
+    negative: Conditioning,
     guidance_scale: float,
     control: Control | None,
     report: Report,
 ) -> Denoiser:
-    """D(x, sigma). positive, negative: [1 or batch, tokens, width].
+    """D(x, sigma).
 
     Raises ValueError when it is given a prompt or a latent that was made for another model.
     """
+    family = families.of(model.network.family)
+    for prompt in (positive, negative):
+        fit.check_prompt(model, fit.Prompt(prompt.family, prompt.embeds.shape[-1]))
     for hint in control.hints if control else ():
         fit.check_controlnet(model, hint.controlnet)
-    unet = pool.unet(model)
-    hints = [(pool.controlnet(hint.controlnet), hint) for hint in control.hints] if control else []
-    sd.check_prompts(unet, positive, negative)
+    negative = family.negative(negative)
+    together = family.together((negative, positive))
+    net = pool.network(model.network, model.loras)
+    hints = [(pool.network(hint.controlnet.network), hint) for hint in control.hints] if control else []
 
     @torch.inference_mode()
     def denoise(x: Tensor, sigma: float) -> Tensor:
-        sd.check_latent(unet, x)
+        fit.check_channels(model, tuple(x.shape))
         for _, hint in hints:
             fit.check_pictures(len(x), len(hint.pixels))
-        with reporting(unet, report):
+        with reporting(family.blocks(net), report):
             return guidance.guided(
-                lambda x, embeds: sd.denoise(unet, model, hints, x, sigma, embeds),
+                lambda x, prompts: predict(net, model, hints, x, sigma, prompts),
                 x,
                 positive,
                 negative,
                 guidance_scale,
+                together=together,
             )
 
     return denoise
 
 
+def predict(
+    net: Any,
+    model: Model,
+    hints: Sequence[tuple[Any, Hint]],
+    x: Tensor,
+    sigma: float,
+    prompts: tuple[Conditioning, ...],
+) -> Tensor:
+    """The clean latents expected in x, float32 where x is.
+
+    x: [prompts * batch, channels, height, width]. The network works on its own device and in its own precision.
+    """
+    family, (height, width) = families.of(model.network.family), x.shape[-2:]
+    scaled = (x * process.input_scale(model.process, sigma)).to(device=net.device, dtype=net.dtype)
+    factor = model.space.factor
+    asked = Asked(scaled, process.timestep_at(model.process, sigma), prompts, (height * factor, width * factor))
+    sized = process.at_size(model.process, height, width)
+    active = [(net, hint) for net, hint in hints if is_active(hint, sized, sigma)]
+    if active:
+        asked = asked._replace(residuals=family.residuals(active, model, asked))
+    return process.denoised(model.process, x, family.predict(net, model, asked).to(x), sigma)
+
+
+def is_active(hint: Hint, sized: Process, sigma: float) -> bool:
+    """Whether a step that starts at this noise level follows the hint: its start is included, its end is not."""
+    first, end = (process.sigma_at_fraction(sized, fraction) for fraction in (hint.start, hint.end))
+    return first >= sigma > end
+
+
 @contextmanager
-def reporting(unet: Any, report: Report) -> Generator[None]:
+def reporting(blocks: Sequence[Any], report: Report) -> Generator[None]:
     """Report after every block of the network: a large one takes many seconds, and Stop must not wait for its end."""
-    middle = [unet.mid_block] if unet.mid_block is not None else []  # distilled networks have none
-    blocks = [*unet.down_blocks, *middle, *unet.up_blocks]
     total = len(blocks) + 1  # what follows the last block counts as one more
 
     def said(done: int) -> Callable[..., None]:

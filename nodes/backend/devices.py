@@ -7,7 +7,7 @@ import platform
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 
@@ -34,9 +34,15 @@ def pick(name: str) -> torch.device:
     return torch.device(name)
 
 
-def dtype(device: torch.device) -> torch.dtype:
-    """float16 where the hardware computes it; ordinary CPUs are slower with it, and 'mps' overflows in it."""
-    return torch.float16 if device.type == "cuda" else torch.float32
+Precision = Literal["half", "bfloat16", "full"]
+"""What a network needs: half is enough; half with the range of float32; float32 itself."""
+
+
+def dtype(device: torch.device, precision: Precision = "half") -> torch.dtype:
+    """Half precision where the hardware computes it; ordinary CPUs are slower with it, and 'mps' overflows in it."""
+    if device.type != "cuda" or precision == "full":
+        return torch.float32
+    return torch.bfloat16 if precision == "bfloat16" else torch.float16
 
 
 def memory(device: torch.device) -> int:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
-from nodes.backend import layouts
-from nodes.backend.contents import listed
+from nodes.backend.contents import flat, listed
+from nodes.backend.families.family import Role
 from nodes.backend.headers import Shapes
+from nodes.backend.networks.architecture import Settings
 
 Shape = tuple[int, ...]
-Network = Literal["unet", "text_encoder"]
 
 OTHER_KINDS = {
     r".+\.hada_\w+": "LoHa",
@@ -38,10 +38,6 @@ OTHER_KINDS = {
 
 Yeh et al. 2023 (arXiv:2309.14859) describe most of them.
 """
-
-OTHER_FAMILIES = re.compile(
-    r"(.*text_encoder_[23]\.|lora_te[123]_|transformer\.|lora_transformer_|lora_unet_double_).*"
-)
 
 FACTORS = {
     r"\.(lora_A|lora_down|lora\.down|lora_linear_layer\.down)(\.\w+)?\.weight": "down",
@@ -78,12 +74,12 @@ def layers(network: Shapes) -> dict[str, Shape]:
     return {
         name.removesuffix(".weight"): shape
         for name, shape in network.items()
-        if name.endswith(".weight") and len(shape) in (2, 4) and not name.startswith("embeddings.")
+        if name.endswith(".weight") and len(shape) in (2, 4) and "embeddings." not in name
     }
 
 
 def check_kind(place: Path, found: Shapes) -> None:
-    """Raises ValueError when a file is no LoRA, or one of a kind or a family that cannot be applied."""
+    """Raises ValueError when a file is no LoRA, or one of a kind that cannot be applied."""
     for pattern, kind in OTHER_KINDS.items():
         if names := [name for name in found if re.fullmatch(pattern, name)]:
             raise ValueError(
@@ -91,23 +87,19 @@ def check_kind(place: Path, found: Shapes) -> None:
             )
     if not is_lora(found):
         raise ValueError(f"{place} is not a LoRA: it has no low-rank pairs")
-    if any(OTHER_FAMILIES.match(name) for name in found):
-        raise ValueError(f"{place} is a LoRA for another family of models than this one (Stable Diffusion 1.x)")
 
 
-def read(
-    place: Path, found: Shapes, network: Network, layers: Mapping[str, Shape], settings: Mapping[str, Any]
-) -> Content:
-    """The part of a LoRA that is for one network. layers, settings: those of the network.
+def read(place: Path, found: Shapes, role: Role, layers: Mapping[str, Shape], settings: Settings) -> Content:
+    """The part of a LoRA that is for one network. role, layers, settings: those of the network.
 
     Raises ValueError, naming the tensor, when a pair is not whole, is there twice, or does not fit its layer.
     """
-    known = _names(network, layers, settings)
+    known = _names(role, layers, settings)
     factors: dict[str, dict[str, str]] = {}
     unknown: list[str] = []
     for name in found:
         factor = _factor(name)
-        layer = known.get(_layer(name, network)) if factor else None
+        layer = known.get(_layer(name, role)) if factor else None
         if factor is None or layer is None:
             unknown.append(name)
         elif factor in factors.setdefault(layer, {}):
@@ -130,7 +122,7 @@ def _factor(name: str) -> str | None:
     return next((factor for ending, factor in FACTORS.items() if re.search(f"{ending}$", name)), None)
 
 
-def _layer(name: str, network: Network) -> str:
+def _layer(name: str, role: Role) -> str:
     """The name without what says which factor it is, and without diffusers' earlier spelling of it."""
     for ending in FACTORS:
         bare = re.sub(f"{ending}$", "", name)
@@ -139,25 +131,21 @@ def _layer(name: str, network: Network) -> str:
         if not ending.startswith("_"):
             return bare
         stem, _, layer = bare.replace(".processor.", ".").rpartition(".")
-        layer = EARLIER_LAYERS.get(layer, layer) if network == "text_encoder" else layer
+        layer = EARLIER_LAYERS.get(layer, layer) if role.tokenizer else layer
         return f"{stem}.to_out.0" if layer == "to_out" else f"{stem}.{layer}"
     return name
 
 
-def _names(network: Network, layers: Iterable[str], settings: Mapping[str, Any]) -> dict[str, str]:
+def _names(role: Role, layers: Iterable[str], settings: Settings) -> dict[str, str]:
     """Every name that a file may use for a layer, to the layer."""
-    original = layouts.original_unet(settings)
+    spellings = role.architecture.spellings(settings)
     known: dict[str, str] = {}
     for layer in layers:
-        if network == "unet":
-            spellings = (layer,)
-            known["lora_unet_" + original(f"{layer}.weight").removesuffix(".weight").replace(".", "_")] = layer
-            known["lora_unet_" + layer.replace(".", "_")] = layer
-        else:
-            spellings = (layer, f"text_model.{layer}")
-            known |= {"lora_te_" + name.replace(".", "_"): layer for name in spellings}
-        for prefix in ("", f"{network}.", "base_model.model.", f"{network}.base_model.model."):
-            known |= {prefix + name: layer for name in spellings}
+        own = {s.name.removesuffix(".weight") for s in spellings(f"{layer}.weight") if s.rows is None} | {layer}
+        for prefix in role.adapter_names:
+            known |= {prefix + within + name: layer for name in own for within in ("", "base_model.model.")}
+        for prefix in role.flat_adapter_names:
+            known |= {prefix + name.replace(".", "_"): layer for name in own}
     return known
 
 
@@ -171,19 +159,15 @@ def _pair(place: Path, names: Mapping[str, str]) -> Pair:
 
 def _check_shapes(place: Path, found: Shapes, pair: Pair, layer: Shape) -> None:
     """down: [rank, inputs, *kernel]; up: [outputs, rank]; a kernel of 1 x 1 may be written out or not."""
-    down, up = _flat(found[pair.down]), _flat(found[pair.up])
+    down, up = flat(found[pair.down]), flat(found[pair.up])
     rank = down[0] if down else 0
-    for name, shape, wanted in ((pair.down, down, (rank, *_flat(layer)[1:])), (pair.up, up, (layer[0], rank))):
+    for name, shape, wanted in ((pair.down, down, (rank, *flat(layer)[1:])), (pair.up, up, (layer[0], rank))):
         if shape != wanted or not rank:
             raise ValueError(
                 f"{place} does not fit this model: {listed([name])} is {_sized(found[name])}, not {_sized(wanted)}"
             )
     if pair.alpha and any(side != 1 for side in found[pair.alpha]):
         raise ValueError(f"{place}: {listed([pair.alpha])} must be one number, it is {_sized(found[pair.alpha])}")
-
-
-def _flat(shape: Shape) -> Shape:
-    return shape[:2] if len(shape) == 4 and shape[2:] == (1, 1) else shape
 
 
 def _sized(shape: Shape) -> str:

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from nodes.backend.families.family import Role
 from nodes.backend.headers import metadata, shapes
-from nodes.backend.lora_file import Network, Pair
+from nodes.backend.lora_file import Pair
 from nodes.backend.strict_json import parse_object, quoted, read_object
 
 DIFFUSERS_KEY = "lora_adapter_metadata"
@@ -29,7 +30,7 @@ def config_file(place: Path) -> Path | None:
     return beside if is_peft and beside.is_file() else None
 
 
-def settings(place: Path, network: Network) -> Mapping[str, Any]:
+def settings(place: Path, role: Role) -> Mapping[str, Any]:
     """What is written about the pairs for one network; empty when nothing is.
 
     Raises ValueError when it asks for something that cannot be applied.
@@ -39,7 +40,7 @@ def settings(place: Path, network: Network) -> Mapping[str, Any]:
             everything = parse_object(text.encode())
         except ValueError as error:
             raise ValueError(f"{place}: {DIFFUSERS_KEY} {error}") from None
-        prefix = network + "."
+        prefix = role.folder + "."
         found = {k.removeprefix(prefix): v for k, v in everything.items() if k.startswith(prefix)}
     elif beside := config_file(place):
         found = read_object(beside, MAX_SETTINGS)
@@ -53,9 +54,9 @@ def settings(place: Path, network: Network) -> Mapping[str, Any]:
     return found
 
 
-def check(place: Path, network: Network, pairs: Mapping[str, Pair]) -> None:
+def check(place: Path, role: Role, pairs: Mapping[str, Pair]) -> None:
     """Raises ValueError when the settings of one network's pairs are none, or ask for what cannot be applied."""
-    found = settings(place, network) if pairs else dict[str, Any]()
+    found = settings(place, role) if pairs else dict[str, Any]()
     for layer in pairs:
         scale(place, found, layer, 1)
 

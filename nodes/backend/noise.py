@@ -64,9 +64,13 @@ def _last(draws: Iterator[Tensor]) -> Tensor:
     return deque(draws, maxlen=1)[0]
 
 
-def add_noise(latent: Tensor, sigma: float, seed: int, first: int = 0) -> Tensor:
-    """Forward diffusion in sigma space: x = x0 + sigma * noise (Karras et al. 2022, arXiv:2206.00364, sec. 2)."""
-    return latent + sigma * draw(latent.shape, seed, 0, first)
+def add_noise(latent: Tensor, sigma: float, seed: int, first: int = 0, *, flow: bool = False) -> Tensor:
+    """Forward diffusion in sigma space: x = x0 + sigma * noise (Karras et al. 2022, arXiv:2206.00364, sec. 2).
+
+    flow: x = (1 - sigma) x0 + sigma * noise (Lipman et al. 2022, arXiv:2210.02747, sec. 4.1).
+    """
+    kept = 1 - sigma if flow else 1.0
+    return kept * latent + sigma * draw(latent.shape, seed, 0, first)
 
 
 def diffuse(x0: Tensor, alpha_bar: float, seed: int, first: int = 0) -> Tensor:

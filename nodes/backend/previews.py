@@ -89,8 +89,8 @@ def rgb_factors(vae: Vae) -> Tensor:
         torch.randperm(64, generator=torch.Generator().manual_seed(0))
     ]
     patches = colors.T.reshape(1, 3, 8, 8)
-    picture = interpolate(patches, scale_factor=2.0 * vae.factor, mode="nearest")  # two latent pixels a patch
-    latent = autoencoder.encode(pool.vae(vae), picture)
+    picture = interpolate(patches, scale_factor=2.0 * vae.space.factor, mode="nearest")  # two latent pixels a patch
+    latent = autoencoder.encode(pool.network(vae.network), picture)
     known = interpolate(patches, size=latent.shape[-2:], mode="nearest")
     inputs = torch.cat((latent, torch.ones_like(latent[:, :1])), 1).flatten(2)[0].T
     found: Any = cast(Any, torch.linalg).lstsq(inputs, known.flatten(2)[0].T)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -116,35 +116,47 @@ def _framed(tokens: list[tuple[int, float]], tokenizer: Any, context: int) -> Ch
     return Chunk(ids, (1.0, *(weight for _, weight in tokens), *(1.0 for _ in range(1 + missing))))
 
 
-@torch.inference_mode()
-def encode(prompt: str, tokenizer: Any, encoder: Any, skip_layers: int = 0) -> Tensor:
-    """[1, context * chunks, width], float32 on the CPU. Raises ValueError when skip_layers leaves no layer.
+class Read(NamedTuple):
+    """What a text encoder made of a prompt, float32 on the CPU.
 
-    Every chunk is read by itself and the results are laid end to end; an unweighted prompt of one chunk is encoded
-    exactly as the stock pipeline does. Weights act as in ComfyUI: a token's embedding moves away from the empty
-    prompt's, z_empty + weight * (z - z_empty). Rescaling to the old mean, the other custom, divides by that mean,
-    which is next to 0 for encoders whose last norm was hardly trained.
+    embeds: [1, context * chunks, width], a state for each token. pooled: [1, width], the state at the end of the first
+    chunk, projected where the encoder has a projection.
+    """
+
+    embeds: Tensor
+    pooled: Tensor
+
+
+@torch.inference_mode()
+def read(prompt: str, tokenizer: Any, encoder: Any, *, layers_back: int, normed: bool) -> Read:
+    """A prompt as an encoder reads it. Raises ValueError when layers_back leaves no layer.
+
+    layers_back: how far before the last layer the states are taken. normed: whether they go through the final norm, as
+    the last ones always do. Every chunk is read by itself and the results are laid end to end; an unweighted prompt of
+    one chunk is encoded exactly as the stock pipeline does. Weights act as in ComfyUI: a token's embedding moves away
+    from the empty prompt's, z_empty + weight * (z - z_empty). Rescaling to the old mean, the other custom, divides by
+    that mean, which is next to 0 for encoders whose last norm was hardly trained.
     """
     layers = encoder.config.num_hidden_layers
-    if skip_layers >= layers:
-        raise ValueError(f"the text encoder has {layers} layers, {skip_layers} cannot be skipped")
+    if layers_back >= layers:
+        raise ValueError(f"the text encoder has {layers} layers, {layers_back} cannot be skipped")
     context = min(tokenizer.model_max_length, encoder.config.max_position_embeddings)
-    read = chunks(prompt, tokenizer, context)
-    embeds = _hidden(encoder, [chunk.ids for chunk in read], skip_layers)
-    weights = torch.tensor([chunk.weights for chunk in read])[..., None]
+    found = chunks(prompt, tokenizer, context)
+    embeds, pooled = _states(encoder, [chunk.ids for chunk in found], layers_back, normed)
+    weights = torch.tensor([chunk.weights for chunk in found])[..., None]
     if (weights != 1).any():
-        empty = _hidden(encoder, [chunk.ids for chunk in chunks("", tokenizer, context)], skip_layers)
-        embeds = torch.lerp(empty, embeds, weights)
-    return embeds.reshape(1, -1, embeds.shape[-1]).contiguous()
+        ids = [chunk.ids for chunk in chunks("", tokenizer, context)]
+        embeds = torch.lerp(_states(encoder, ids, layers_back, normed)[0], embeds, weights)
+    return Read(embeds.reshape(1, -1, embeds.shape[-1]).contiguous(), pooled[:1].contiguous())
 
 
-def _hidden(encoder: Any, ids: Sequence[tuple[int, ...]], skip_layers: int) -> Tensor:
-    """[chunks, context, width]: the last hidden states, or earlier ones put through the final norm.
-
-    The U-Net was trained on normed states; the stock pipeline norms earlier ones too.
-    """
+def _states(encoder: Any, ids: Sequence[tuple[int, ...]], layers_back: int, normed: bool) -> tuple[Tensor, Tensor]:
+    """[chunks, context, width], and the state at the end of each chunk."""
     tokens = torch.tensor(ids, device=encoder.device)
-    if skip_layers == 0:
-        return encoder(tokens).last_hidden_state.to("cpu", torch.float32)
-    states = encoder(tokens, output_hidden_states=True).hidden_states
-    return encoder.final_layer_norm(states[-1 - skip_layers]).to("cpu", torch.float32)
+    last = layers_back == 0 and normed
+    output = encoder(tokens, output_hidden_states=not last)
+    pooled = output.text_embeds if hasattr(output, "text_embeds") else output.pooler_output
+    states = output.last_hidden_state if last else output.hidden_states[-1 - layers_back]
+    if normed and not last:
+        states = getattr(encoder, "text_model", encoder).final_layer_norm(states)
+    return states.to("cpu", torch.float32), pooled.to("cpu", torch.float32)

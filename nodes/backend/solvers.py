@@ -1,9 +1,9 @@
 """Solvers: one step of denoising each, in sigma space, as pure functions.
 
-x = x0 + sigma * noise. A solver asks the denoiser for the clean picture it expects, `denoised = D(x, sigma)`, and moves
-x from noise level sigma to sigma_next < sigma. It knows nothing of the steps to come: the last step is the one whose
-sigma_next is 0. Where a paper writes alpha and sigma (variance preserving), alpha is 1 here and
-lambda = log(alpha / sigma) = -log(sigma).
+x = alpha x0 + sigma * noise; the model's process says what alpha is: 1 for diffusion, 1 - sigma for flows. A solver
+asks the denoiser for the clean picture it expects, `denoised = D(x, sigma)`, and moves x from noise level sigma to
+sigma_next < sigma. It knows nothing of the steps to come: the last step is the one whose sigma_next is 0. The papers'
+lambda is log(alpha / sigma), and h what it grows by in a step: infinity where a flow starts, from noise alone.
 
 A new solver is a function here, with its name and its row at the end, and a row of ORACLES in its test; importing this
 costs no torch, so the node offers what is named here.
@@ -16,7 +16,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from nodes.types import History
+from nodes.backend.process import alpha
+from nodes.types import Flow, History, Process
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +28,9 @@ Denoiser = Callable[["Tensor", float], "Tensor"]
 Noise = Callable[[], "Tensor"]
 """Draws this step's unit normal noise; called by the stochastic solvers alone."""
 
+MOST_NOISE = 1.001
+"""Of flows 1, which rounding may have raised."""
+
 
 class Step(NamedTuple):
     x: Tensor
@@ -34,19 +38,32 @@ class Step(NamedTuple):
     history: History
 
 
-Solver = Callable[[Denoiser, "Tensor", float, float, History, Noise], Step]
+Solver = Callable[[Denoiser, Process, "Tensor", float, float, History, Noise], Step]
 
 
-def euler(denoiser: Denoiser, x: Tensor, sigma: float, sigma_next: float, history: History, noise: Noise) -> Step:
-    """Euler's method on the probability-flow ODE: Karras et al. 2022 (arXiv:2206.00364), alg. 1, lines 4 and 5."""
+def _gain(process: Process, sigma: float, sigma_next: float) -> float:
+    """h = lambda_next - lambda."""
+    kept = alpha(process, sigma)
+    return math.log(sigma / sigma_next) + math.log(alpha(process, sigma_next) / kept) if kept else math.inf
+
+
+def euler(
+    denoiser: Denoiser, process: Process, x: Tensor, sigma: float, sigma_next: float, history: History, noise: Noise
+) -> Step:
+    """Euler's method on the probability-flow ODE: Karras et al. 2022 (arXiv:2206.00364), alg. 1, lines 4 and 5.
+
+    Of flows: Lipman et al. 2022 (arXiv:2210.02747), whose velocity, noise - x0, is the same quotient.
+    """
     denoised = denoiser(x, sigma)
-    slope = (x - denoised) / sigma  # dx / dsigma: their eq. 1 with the score of eq. 3
+    slope = (x - denoised) / sigma  # dx / dsigma: Karras' eq. 1 with the score of eq. 3
     return Step(x + (sigma_next - sigma) * slope, denoised, history)
 
 
-def heun(denoiser: Denoiser, x: Tensor, sigma: float, sigma_next: float, history: History, noise: Noise) -> Step:
+def heun(
+    denoiser: Denoiser, process: Process, x: Tensor, sigma: float, sigma_next: float, history: History, noise: Noise
+) -> Step:
     """Heun's second-order method: Karras et al. 2022 (arXiv:2206.00364), alg. 1. Asks the denoiser twice."""
-    x_euler, denoised, _ = euler(denoiser, x, sigma, sigma_next, history, noise)
+    x_euler, denoised, _ = euler(denoiser, process, x, sigma, sigma_next, history, noise)
     if sigma_next == 0:
         return Step(x_euler, denoised, history)
     slope = (x - denoised) / sigma
@@ -55,77 +72,89 @@ def heun(denoiser: Denoiser, x: Tensor, sigma: float, sigma_next: float, history
 
 
 def euler_ancestral(
-    denoiser: Denoiser, x: Tensor, sigma: float, sigma_next: float, history: History, noise: Noise
+    denoiser: Denoiser, process: Process, x: Tensor, sigma: float, sigma_next: float, history: History, noise: Noise
 ) -> Step:
     """An Euler step to below sigma_next and noise back up to it: DDPM's ancestral sampling as in k-diffusion.
 
-    Ho et al. 2020 (arXiv:2006.11239), alg. 2; the variance of the added noise is eq. 7's posterior variance.
+    Ho et al. 2020 (arXiv:2006.11239), alg. 2; the variance of the added noise is eq. 7's posterior variance. Written
+    for x / alpha, whose noise level is sigma / alpha: that falls to `left` of what it was, and Euler's step goes on to
+    the square of `left`.
     """
     denoised = denoiser(x, sigma)
-    sigma_up = math.sqrt(sigma_next**2 * (sigma**2 - sigma_next**2) / sigma**2)
-    sigma_down = math.sqrt(sigma_next**2 - sigma_up**2)
-    x_down = x + (sigma_down - sigma) * (x - denoised) / sigma
-    return Step(x_down + sigma_up * noise() if sigma_up else x_down, denoised, history)
+    kept_next = alpha(process, sigma_next)
+    left = sigma_next * alpha(process, sigma) / (sigma * kept_next)
+    x_down = kept_next * (1 - left**2) * denoised + (sigma_next * left / sigma) * x
+    return Step(x_down + sigma_next * math.sqrt(1 - left**2) * noise() if sigma_next else x_down, denoised, history)
 
 
-def ddim(denoiser: Denoiser, x: Tensor, sigma: float, sigma_next: float, history: History, noise: Noise) -> Step:
+def ddim(
+    denoiser: Denoiser, process: Process, x: Tensor, sigma: float, sigma_next: float, history: History, noise: Noise
+) -> Step:
     """Denoising diffusion implicit models: Song et al. 2020 (arXiv:2010.02502), eq. 12 without noise.
 
-    Divided by sqrt(alpha_bar_next), the equation is Euler's step above; the picture is the same to rounding.
+    The equation is Euler's step above; the picture is the same to rounding.
     """
     denoised = denoiser(x, sigma)
-    noise_pred = (x - denoised) / sigma  # "the direction pointing to x_t"
-    return Step(denoised + sigma_next * noise_pred, denoised, history)
+    noise_pred = (x - alpha(process, sigma) * denoised) / sigma  # "the direction pointing to x_t"
+    return Step(alpha(process, sigma_next) * denoised + sigma_next * noise_pred, denoised, history)
 
 
-def lcm(denoiser: Denoiser, x: Tensor, sigma: float, sigma_next: float, history: History, noise: Noise) -> Step:
+def lcm(
+    denoiser: Denoiser, process: Process, x: Tensor, sigma: float, sigma_next: float, history: History, noise: Noise
+) -> Step:
     """Multistep consistency sampling: Song et al. 2023 (arXiv:2303.01469), alg. 1; Luo et al. 2023 (arXiv:2310.04378).
 
     For models distilled to jump to the end from anywhere. The boundary weights c_skip and c_out of the latter are left
     out: they are 0 and 1 to six digits at every timestep above 100, and one-step jumps start far above.
     """
     denoised = denoiser(x, sigma)
-    return Step(denoised + sigma_next * noise() if sigma_next else denoised, denoised, history)
+    if sigma_next == 0:
+        return Step(denoised, denoised, history)
+    return Step(alpha(process, sigma_next) * denoised + sigma_next * noise(), denoised, history)
 
 
-def dpmpp_2m(denoiser: Denoiser, x: Tensor, sigma: float, sigma_next: float, history: History, noise: Noise) -> Step:
+def dpmpp_2m(
+    denoiser: Denoiser, process: Process, x: Tensor, sigma: float, sigma_next: float, history: History, noise: Noise
+) -> Step:
     """DPM-Solver++(2M): Lu et al. 2022 (arXiv:2211.01095), alg. 2. First order on the first and the last step."""
     denoised = denoiser(x, sigma)
     remembered = History((denoised,), (sigma,))
     if sigma_next == 0:
         return Step(denoised, denoised, remembered)
-    target = _extrapolated(denoised, sigma, sigma_next, history)
-    h = math.log(sigma / sigma_next)
-    x_next = (sigma_next / sigma) * x - math.expm1(-h) * target  # e^-h = sigma_next / sigma
+    target = _extrapolated(process, denoised, sigma, sigma_next, history)
+    gone = -math.expm1(-_gain(process, sigma, sigma_next))
+    x_next = (sigma_next / sigma) * x + alpha(process, sigma_next) * gone * target
     return Step(x_next, denoised, remembered)
 
 
 def dpmpp_2m_sde(
-    denoiser: Denoiser, x: Tensor, sigma: float, sigma_next: float, history: History, noise: Noise
+    denoiser: Denoiser, process: Process, x: Tensor, sigma: float, sigma_next: float, history: History, noise: Noise
 ) -> Step:
     """SDE-DPM-Solver++(2M): Lu et al. 2022 (arXiv:2211.01095). First order on the first and the last step."""
     denoised = denoiser(x, sigma)
     remembered = History((denoised,), (sigma,))
     if sigma_next == 0:
         return Step(denoised, denoised, remembered)
-    target = _extrapolated(denoised, sigma, sigma_next, history)
-    h = math.log(sigma / sigma_next)
+    target = _extrapolated(process, denoised, sigma, sigma_next, history)
+    h = _gain(process, sigma, sigma_next)
     gone = -math.expm1(-2 * h)  # 1 - e^(-2h)
-    # x_next = sigma_next / sigma e^(-h) x + (1 - e^(-2h)) target + sigma_next sqrt(1 - e^(-2h)) noise
-    x_next = (sigma_next / sigma) * math.exp(-h) * x + gone * target + sigma_next * math.sqrt(gone) * noise()
+    # x_next = sigma_next / sigma e^(-h) x + alpha_next (1 - e^(-2h)) target + sigma_next sqrt(1 - e^(-2h)) noise
+    pulled = alpha(process, sigma_next) * gone * target
+    x_next = (sigma_next / sigma) * math.exp(-h) * x + pulled + sigma_next * math.sqrt(gone) * noise()
     return Step(x_next, denoised, remembered)
 
 
-def _extrapolated(denoised: Tensor, sigma: float, sigma_next: float, history: History) -> Tensor:
+def _extrapolated(process: Process, denoised: Tensor, sigma: float, sigma_next: float, history: History) -> Tensor:
     """The denoised picture half a step ahead, by its last two values: D in DPM-Solver++'s alg. 2."""
     if not history.denoised:
         return denoised
-    h, h_before = math.log(sigma / sigma_next), math.log(history.sigmas[0] / sigma)
-    r = h_before / h
+    r = _gain(process, history.sigmas[0], sigma) / _gain(process, sigma, sigma_next)
     return denoised + (denoised - history.denoised[0]) / (2 * r)  # (1 + 1 / 2r) x0 - 1 / 2r x0_before
 
 
-def uni_pc(denoiser: Denoiser, x: Tensor, sigma: float, sigma_next: float, history: History, noise: Noise) -> Step:
+def uni_pc(
+    denoiser: Denoiser, process: Process, x: Tensor, sigma: float, sigma_next: float, history: History, noise: Noise
+) -> Step:
     """UniPC of order 2 for denoised pictures, with B(h) = e^(-h) - 1 ("bh2"): Zhao et al. 2023 (arXiv:2302.04867).
 
     x is corrected with the denoised picture made from it, then the next x is predicted. The picture is not asked
@@ -134,27 +163,27 @@ def uni_pc(denoiser: Denoiser, x: Tensor, sigma: float, sigma_next: float, histo
     denoised = denoiser(x, sigma)
     if sigma_next == 0:
         return Step(denoised, denoised, History())
-    corrected = _uni_c(x, denoised, sigma, history)
-    x_next = _uni_p(corrected, denoised, sigma, sigma_next, history)
+    corrected = _uni_c(process, x, denoised, sigma, history)
+    x_next = _uni_p(process, corrected, denoised, sigma, sigma_next, history)
     remembered = History((denoised, *history.denoised[:1]), (sigma, *history.sigmas[:1]), (corrected,))
     return Step(x_next, denoised, remembered)
 
 
-def _uni_p(x: Tensor, denoised: Tensor, sigma: float, sigma_next: float, history: History) -> Tensor:
-    """UniP-2: x_next = sigma_next / sigma x - (e^(-h) - 1) x0 - B(h) a_1 D_1 / r_1, with a_1 = 1/2.
+def _uni_p(process: Process, x: Tensor, denoised: Tensor, sigma: float, sigma_next: float, history: History) -> Tensor:
+    """UniP-2: x_next = sigma_next / sigma x - alpha_next ((e^(-h) - 1) x0 + B(h) a_1 D_1 / r_1), with a_1 = 1/2.
 
     D_1 is the change of the denoised picture over the earlier step; without it this is DDIM.
     """
-    h = math.log(sigma / sigma_next)
-    b_h = math.expm1(-h)
+    h = _gain(process, sigma, sigma_next)
+    b_h = alpha(process, sigma_next) * math.expm1(-h)
     x_next = (sigma_next / sigma) * x - b_h * denoised
     if not history.denoised:
         return x_next
-    r = math.log(sigma / history.sigmas[0]) / h  # negative: the earlier level lies behind
+    r = -_gain(process, history.sigmas[0], sigma) / h  # negative: the earlier level lies behind
     return x_next - b_h * 0.5 * (history.denoised[0] - denoised) / r
 
 
-def _uni_c(x: Tensor, denoised: Tensor, sigma: float, history: History) -> Tensor:
+def _uni_c(process: Process, x: Tensor, denoised: Tensor, sigma: float, history: History) -> Tensor:
     """UniC, of the order that the predictor of x had: the same sum with one more term, for `denoised` at sigma.
 
     x at sigma is recomputed from the earlier x, now that `denoised` is known.
@@ -162,18 +191,18 @@ def _uni_c(x: Tensor, denoised: Tensor, sigma: float, history: History) -> Tenso
     if not history.samples:
         return x
     before, sigma_before = history.denoised[0], history.sigmas[0]
-    h = math.log(sigma_before / sigma)
-    b_h = math.expm1(-h)
-    base = (sigma / sigma_before) * history.samples[0] - b_h * before
+    h = _gain(process, sigma_before, sigma)
+    b_h, kept = math.expm1(-h), alpha(process, sigma)
+    base = (sigma / sigma_before) * history.samples[0] - kept * b_h * before
     if len(history.denoised) == 1:
-        return base - b_h * 0.5 * (denoised - before)
+        return base - kept * b_h * 0.5 * (denoised - before)
     # their theorem 3.1, R a = phi(h) / B(h), for two terms: a_1 + a_2 = b_1 and r a_1 + a_2 = b_2
-    r = math.log(sigma_before / history.sigmas[1]) / h
+    r = -_gain(process, history.sigmas[1], sigma_before) / h
     phi_2 = b_h / -h - 1
     b_1, b_2 = phi_2 / b_h, 2 * (phi_2 / -h - 0.5) / b_h
     a_1 = (b_1 - b_2) / (1 - r)
     a_2 = b_1 - a_1
-    return base - b_h * (a_1 * (history.denoised[1] - before) / r + a_2 * (denoised - before))
+    return base - kept * b_h * (a_1 * (history.denoised[1] - before) / r + a_2 * (denoised - before))
 
 
 SolverName = Literal["euler", "euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2m_sde", "ddim", "lcm", "uni_pc"]
@@ -191,6 +220,7 @@ SOLVERS: dict[SolverName, Solver] = {
 
 def step(
     solver: SolverName,
+    process: Process,
     denoiser: Denoiser,
     x: Tensor,
     sigma: float,
@@ -204,7 +234,8 @@ def step(
 
     seed, index: the noise of a stochastic step; draw 0 is the noise that the denoising started from, and a history of
     more steps than `index` goes on from its own. first: the number of the first picture of x in its batch.
-    Raises ValueError when the step would not lower the noise, or does not go on from the history's.
+    Raises ValueError when the step would not lower the noise, does not go on from the history's, or starts from more
+    noise than there is.
     """
     import torch
 
@@ -212,11 +243,13 @@ def step(
 
     if sigma <= sigma_next:
         raise ValueError(f"a step must lower the noise level, got sigma {sigma:g} and sigma_next {sigma_next:g}")
+    if isinstance(process, Flow) and sigma > MOST_NOISE:
+        raise ValueError(f"this model's noise levels are at most 1, got sigma {sigma:g}; use those of Noise scheduler")
     if history.denoised and (history.sigmas[0] <= sigma or history.denoised[0].shape != x.shape):
         raise ValueError("the history is that of another denoising; leave it open where a denoising starts")
     done = max(index, history.steps) + 1
     with torch.inference_mode():
         x_next, denoised, history = SOLVERS[solver](
-            denoiser, x, sigma, sigma_next, history, lambda: noises.draw(x.shape, seed, done, first)
+            denoiser, process, x, sigma, sigma_next, history, lambda: noises.draw(x.shape, seed, done, first)
         )
         return Step(x_next.contiguous(), denoised.contiguous(), replace(history, steps=done))

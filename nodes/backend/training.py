@@ -21,12 +21,13 @@ from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from nodes.backend import guidance, loading, pool, solvers
+from nodes import fit
+from nodes.backend import denoise, families, guidance, loading, pool, process, solvers
 from nodes.backend import noise as noises
-from nodes.backend.families import sd
-from nodes.backend.schedules import alpha_bars, sigmas_for
+from nodes.backend.families.family import Asked
+from nodes.backend.schedules import sigmas_for
 from nodes.backend.training_data import Examples
-from nodes.types import History, Model, Prediction
+from nodes.types import Conditioning, Diffusion, Flow, History, Model, Process
 
 _peft: Any = peft  # what gathers the layers is not declared
 
@@ -70,13 +71,14 @@ class Training:
         self.step, self.losses = 0, list[float]()
         device = pool.device()
         # Not the pool's network: that one is packed for inference, and may be of lower precision.
-        self.unet: Any = loading.load(model.weights, "unet", device, torch.float32)
-        sd.check_prompts(self.unet, examples.empty)
-        sd.check_latent(self.unet, examples.latents)
+        self.family = families.of(model.network.family)
+        fit.check_prompt(model, fit.Prompt(examples.empty.family, examples.empty.embeds.shape[-1]))
+        fit.check_channels(model, tuple(examples.latents.shape))
+        self.net: Any = loading.load(model.network, device, torch.float32)
         targets = list(TARGETS[settings.layers])
         rank = settings.rank
-        inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=targets), self.unet, NAME)
-        named = [(name, p) for name, p in self.unet.named_parameters() if p.requires_grad]
+        inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=targets), self.net, NAME)
+        named = [(name, p) for name, p in self.net.named_parameters() if p.requires_grad]
         self.parameters: list[Any] = [parameter for _, parameter in named]
         self._begin([name for name, _ in named])
         self.optimizer = torch.optim.AdamW(self.parameters, settings.learning_rate, weight_decay=0.01)
@@ -109,55 +111,62 @@ class Training:
 
     def _loss(self, generator: torch.Generator) -> Tensor:
         """The mean squared error of the network's prediction: Ho et al. 2020 (arXiv:2006.11239), eq. 14."""
-        examples, batch, device = self.examples, self.settings.batch, self.unet.device
+        examples, batch, device = self.examples, self.settings.batch, self.net.device
         picked = torch.randint(len(examples.latents), (batch,), generator=generator)
         dropped = torch.rand(batch, generator=generator) < CAPTION_DROPOUT
-        timesteps = self._timesteps(generator)
+        places = self._places(generator)
         clean = examples.latents[picked]
         noise = torch.randn(clean.shape, generator=generator)
         indices: list[int] = cast(Any, picked).tolist()
         captions = [
-            examples.empty if drop else examples.embeds[i] for i, drop in zip(indices, dropped.unbind(), strict=True)
+            examples.empty if drop else examples.captions[i] for i, drop in zip(indices, dropped.unbind(), strict=True)
         ]
-        kept = torch.tensor(alpha_bars(self.model.noise_schedule))[timesteps].view(-1, 1, 1, 1)
-        noised = kept.sqrt() * clean + (1 - kept).sqrt() * noise  # eq. 4
-        wanted = target(self.model.prediction, clean, noise, kept)
+        noised, wanted, timesteps = noised_to(self.model.process, clean, noise, places)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            embeds = torch.cat(guidance.same_length(*captions))
-            inputs = (tensor.to(device) for tensor in (noised, timesteps, embeds))
-            prediction = self.unet(*inputs, return_dict=False)[0]
+            prediction = self._predict(noised.to(device), timesteps.to(device), captions)
         return mse_loss(prediction.float(), wanted.to(device))
 
-    def _timesteps(self, generator: torch.Generator) -> Tensor:
-        """Spread over the batch: Kingma et al. 2021 (arXiv:2107.00630), app. I.1, "low-discrepancy sampler"."""
-        batch, count = self.settings.batch, self.model.noise_schedule.num_timesteps
-        places = (torch.rand(1, generator=generator) + torch.arange(batch) / batch) % 1
-        return (places * count).long().clamp(max=count - 1)
+    def _predict(self, x: Tensor, timesteps: Tensor, captions: Sequence[Conditioning]) -> Tensor:
+        """Each item of the batch has a noise level and a caption of its own."""
+        factor = self.model.space.factor
+        size = (x.shape[-2] * factor, x.shape[-1] * factor)
+        return self.family.predict(self.net, self.model, Asked(x, timesteps, tuple(captions), size))
+
+    def _places(self, generator: torch.Generator) -> Tensor:
+        """Where between clean, 0, and noise, 1, each of the batch is: spread over it, the "low-discrepancy sampler" of
+        Kingma et al. 2021 (arXiv:2107.00630), app. I.1.
+        """
+        batch = self.settings.batch
+        return (torch.rand(1, generator=generator) + torch.arange(batch) / batch) % 1
 
     @torch.inference_mode()
-    def sample(self, embeds: Tensor, seed: int) -> Tensor:
-        """A latent of the prompt by the network as it is now. embeds: [1, tokens, width]."""
-        sigmas = sigmas_for(self.model.noise_schedule, "karras", SAMPLE_STEPS, 1.0)
-        x = noises.draw(self.examples.latents[:1].shape, seed, 0) * sigmas[0]
+    def sample(self, prompt: Conditioning, seed: int) -> Tensor:
+        """A latent of the prompt by the network as it is now."""
+        shape = self.examples.latents[:1].shape
+        sized = process.at_size(self.model.process, shape[-2], shape[-1])
+        sigmas = sigmas_for(sized, "karras", SAMPLE_STEPS, 1.0)
+        x = noises.draw(shape, seed, 0) * sigmas[0]
         history = History()
+        together = self.family.together((self.examples.empty, prompt))
 
-        def denoise(x: Tensor, sigma: float) -> Tensor:
+        def denoised(x: Tensor, sigma: float) -> Tensor:
             return guidance.guided(
-                lambda x, embeds: sd.denoise(self.unet, self.model, [], x, sigma, embeds),
-                x,
-                embeds,
-                self.examples.empty,
-                SAMPLE_GUIDANCE,
+                lambda x, prompts: denoise.predict(self.net, self.model, [], x, sigma, prompts),
+                *(x, prompt, self.examples.empty, SAMPLE_GUIDANCE),
+                together=together,
             )
 
         for index in range(len(sigmas) - 1):
-            x, _, history = solvers.step("dpmpp_2m", denoise, x, sigmas[index], sigmas[index + 1], history, seed, index)
+            levels = sigmas[index], sigmas[index + 1]
+            x, _, history = solvers.step("dpmpp_2m", sized, denoised, x, *levels, history, seed, index)
         return x
 
     def lora(self) -> bytes:
         """The layers as the bytes of a LoRA file in the layout of diffusers."""
-        state: dict[str, Tensor] = _peft.get_peft_model_state_dict(self.unet, adapter_name=NAME)
-        tensors = {f"unet.{name}": tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+        state: dict[str, Tensor] = _peft.get_peft_model_state_dict(self.net, adapter_name=NAME)
+        tensors = {
+            f"{self.model.network.role}.{name}": tensor.detach().cpu().contiguous() for name, tensor in state.items()
+        }
         return safetensors.torch.save(tensors, {"format": "pt"})
 
     def state(self) -> bytes:
@@ -197,9 +206,24 @@ def _step_seed(seed: int, step: int) -> int:
     return seed - (seed & noises.LOW) + (seed + step * SEED_STRIDE) % 2**32
 
 
-def target(kind: Prediction, clean: Tensor, noise: Tensor, kept: Tensor) -> Tensor:
+def noised_to(process_: Process, clean: Tensor, noise: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What a network is shown and what it is to tell of it, with the timesteps that it is told.
+
+    places: for each of the batch, from 0 (clean) to 1 (noise).
+    """
+    if isinstance(process_, Flow):
+        sigmas = places.view(-1, 1, 1, 1)
+        return (1 - sigmas) * clean + sigmas * noise, noise - clean, places * process.NUM_TIMESTEPS
+    count = process.num_timesteps(process_)
+    timesteps = (places * count).long().clamp(max=count - 1)
+    kept = torch.tensor(process.alpha_bars(process_.noise_schedule))[timesteps].view(-1, 1, 1, 1)
+    noised = kept.sqrt() * clean + (1 - kept).sqrt() * noise  # Ho et al. 2020, eq. 4
+    return noised, target(process_, clean, noise, kept), timesteps
+
+
+def target(diffusion: Diffusion, clean: Tensor, noise: Tensor, kept: Tensor) -> Tensor:
     """What a network is to predict in sqrt(kept) clean + sqrt(1 - kept) noise. kept: alpha_bar."""
-    match kind:
+    match diffusion.prediction:
         case "epsilon":
             return noise
         case "v_prediction":  # Salimans & Ho 2022 (arXiv:2202.00512), app. D

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -11,8 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nodes.backend import autoencoder, images, picture_files, pool, prompt
-from nodes.types import TextEncoder, Vae
+from nodes.backend import autoencoder, images, picture_files, pool, text
+from nodes.types import Conditioning, TextEncoder, Vae
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
@@ -26,14 +27,11 @@ class Example(NamedTuple):
 
 
 class Examples(NamedTuple):
-    """What the denoiser is trained on. latents: [pictures, channels, height, width]; embeds: [1, tokens, width] each.
-
-    empty: the embeds of no caption.
-    """
+    """What the denoiser is trained on. latents: [pictures, channels, height, width]. empty: no caption."""
 
     latents: Tensor
-    embeds: tuple[Tensor, ...]
-    empty: Tensor
+    captions: tuple[Conditioning, ...]
+    empty: Conditioning
 
 
 def read_folder(folder: Path, trigger: str) -> tuple[Example, ...]:
@@ -77,14 +75,16 @@ def encode(examples: Sequence[Example], vae: Vae, text_encoder: TextEncoder, siz
     for example in examples:
         pixels, opacity = picture_files.load(example.picture)
         pixels = images.resize(pixels * opacity + 1 - opacity, size, size, "crop", "bicubic")
-        latents.append(autoencoder.encode(pool.vae(vae), pixels))
+        latents.append(autoencoder.encode(pool.network(vae.network), pixels))
         report()
-    embeds = encode_prompts([*(example.caption for example in examples), ""], text_encoder)
-    return Examples(torch.cat(latents).clone(), embeds[:-1], embeds[-1])
+    captions = encode_prompts([*(example.caption for example in examples), ""], text_encoder)
+    return Examples(torch.cat(latents).clone(), captions[:-1], captions[-1])
 
 
-def encode_prompts(prompts: Sequence[str], text_encoder: TextEncoder) -> tuple[Tensor, ...]:
-    """[1, tokens, width] for each prompt."""
-    tokenizer, encoder = pool.text_encoder(text_encoder)
-    encoded = (prompt.encode(text, tokenizer, encoder, text_encoder.skip_layers) for text in prompts)
-    return tuple(embeds.clone() for embeds in encoded)  # clones: inference tensors cannot be trained on
+def encode_prompts(prompts: Sequence[str], text_encoder: TextEncoder) -> tuple[Conditioning, ...]:
+    """Each prompt as the denoiser reads it."""
+    encoded = (text.encode(text_encoder, prompt) for prompt in prompts)
+    # clones: inference tensors cannot be trained on
+    return tuple(
+        replace(c, embeds=c.embeds.clone(), pooled=None if c.pooled is None else c.pooled.clone()) for c in encoded
+    )

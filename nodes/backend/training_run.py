@@ -13,7 +13,7 @@ from nodes.backend.denoise import reporting
 from nodes.backend.previews import image_picture
 from nodes.backend.training import Training
 from nodes.backend.training_report import report
-from nodes.types import Vae
+from nodes.types import Conditioning, Vae
 
 Report = Callable[[int, int, Callable[[], Picture] | None], None]
 """(done, total, preview) of a training; may raise to stop it."""
@@ -22,10 +22,10 @@ PICTURE_SECONDS = 1.0  # between two previews: drawing one takes as long as a st
 
 
 class Run:
-    """samples: prompts, [1, tokens, width] each, drawn every `sample_every` steps."""
+    """samples: prompts, drawn every `sample_every` steps."""
 
     def __init__(
-        self, training: Training, vae: Vae, samples: Sequence[Tensor], sample_every: int, progress: Report
+        self, training: Training, vae: Vae, samples: Sequence[Conditioning], sample_every: int, progress: Report
     ) -> None:
         self.training, self._progress = training, progress
         self._vae, self._prompts, self._sample_every = vae, samples, sample_every
@@ -37,7 +37,9 @@ class Run:
         training, saved = self.training, self.training.step
         try:
             # After every block of the network, since a step of a large one takes seconds and Stop must not wait.
-            with reporting(training.unet, lambda done, total: self._progress(training.step, steps, None)):
+            with reporting(
+                training.family.blocks(training.net), lambda done, total: self._progress(training.step, steps, None)
+            ):
                 self._sample()
                 while training.step < steps:
                     training.advance()
@@ -56,8 +58,8 @@ class Run:
         return report(self.training.losses, self._pictures)
 
     def _sample(self) -> None:
-        latents = [self.training.sample(embeds, seed) for seed, embeds in enumerate(self._prompts)]
-        self._pictures = [autoencoder.decode(pool.vae(self._vae), latent) for latent in latents]
+        latents = [self.training.sample(prompt, seed) for seed, prompt in enumerate(self._prompts)]
+        self._pictures = [autoencoder.decode(pool.network(self._vae.network), latent) for latent in latents]
 
     def _is_due(self) -> bool:
         return time.monotonic() - self._shown >= PICTURE_SECONDS

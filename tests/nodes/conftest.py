@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import tiny_models
+from tests.tiny_checkpoints import write_single_file
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +29,15 @@ def sd21_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def controlnet_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ControlNet for sd15_folder."""
     return tiny_models.build_controlnet_sd15(tmp_path_factory.mktemp("models") / "controlnet")
+
+
+@pytest.fixture
+def single_file(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a checkpoint's folder as one file, which lies among the folder's settings as published ones do."""
+
+    def write(folder: Path, name: str = "model.safetensors", **options: Any) -> Path:
+        place = tmp_path / f"{folder.name}_as_file"
+        shutil.copytree(folder, place, ignore=shutil.ignore_patterns("*.safetensors"), dirs_exist_ok=True)
+        return write_single_file(folder, place / name, **options)
+
+    return write

@@ -9,38 +9,47 @@ import pytest
 from accelerate import init_empty_weights
 
 from nodegraph.program import FOLDER as ROOT
-from nodes.backend import architecture, loading
-from nodes.backend.part_settings import Settings, read_part
-from nodes.types import Part
+from nodes.backend import families, loading
+from nodes.backend.families import sd1, sd2
+from nodes.backend.families.family import Family
+from nodes.backend.fields import check_fields
+from nodes.backend.networks.architecture import Settings
+from nodes.backend.parts import Part
 
-PARTS: tuple[Part, ...] = ("unet", "vae", "text_encoder", "controlnet")
-STARTER, SD1 = ROOT / "models" / "starter", ROOT / "nodes" / "configs" / "sd1"
+STARTER = ROOT / "models" / "starter"
 
 
-def shapes(part: Part, settings: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+def shapes(family: Family, role: str, settings: Settings) -> dict[str, tuple[int, ...]]:
     with init_empty_weights():
-        module = loading.build(part, settings)
+        module = loading.build(family.roles[role].architecture, settings)
     return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
 
 
-def settings_of(folder: Path, part: Part, change: dict[str, Any] | None = None) -> Settings:
-    return read_part(folder / part / "config.json", part) | (change or {})
+ROLES = [(family, role) for family in families.FAMILIES if family.name != "pixel" for role in family.roles]
 
 
-@pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("model", [STARTER, SD1], ids=["starter", "sd1"])
-def test_the_shipped_settings_give_the_tensors_of_their_network(part: Part, model: Path):
-    settings = settings_of(model, part)
-    assert architecture.OF[part](settings) == shapes(part, settings)
+@pytest.mark.parametrize(("family", "role"), ROLES, ids=lambda value: getattr(value, "name", value))
+def test_the_settings_of_files_without_any_give_the_tensors_of_their_network(family: Family, role: str):
+    architecture = family.roles[role].architecture
+    settings = check_fields(Path("a file"), family.default_settings(role), architecture.schema)
+    assert list(architecture.contradictions(settings)) == []
+    assert architecture.shapes(settings) == shapes(family, role, settings)
 
 
-@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
-def test_stable_diffusion_2_has_the_tensors_of_its_network(part: Part, sd21_folder: Path):
-    settings = settings_of(sd21_folder, part)
-    assert architecture.OF[part](settings) == shapes(part, settings)
+@pytest.mark.parametrize("role", sd1.FAMILY.roles)
+def test_the_starter_has_the_tensors_of_its_networks(role: str):
+    place = STARTER / "controlnet" if role == "controlnet" else STARTER
+    settings = Part(place, sd1.FAMILY, role).settings()
+    assert sd1.FAMILY.roles[role].architecture.shapes(settings) == shapes(sd1.FAMILY, role, settings)
 
 
-VARIANTS: list[tuple[Part, dict[str, Any]]] = [
+@pytest.mark.parametrize("role", ["unet", "vae", "text_encoder"])
+def test_stable_diffusion_2_has_the_tensors_of_its_network(role: str, sd21_folder: Path):
+    settings = Part(sd21_folder, sd2.FAMILY, role).settings()
+    assert sd2.FAMILY.roles[role].architecture.shapes(settings) == shapes(sd2.FAMILY, role, settings)
+
+
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("unet", {"mid_block_type": None}),
     ("unet", {"layers_per_block": 3, "transformer_layers_per_block": [1, 2, 1]}),
     ("unet", {"cross_attention_dim": 64, "time_cond_proj_dim": 256}),
@@ -54,7 +63,8 @@ VARIANTS: list[tuple[Part, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("part", "change"), VARIANTS)
-def test_every_way_a_part_may_be_built_gives_the_tensors_of_its_network(part: Part, change: dict[str, Any]):
-    settings = settings_of(STARTER, part, change)
-    assert architecture.OF[part](settings) == shapes(part, settings)
+@pytest.mark.parametrize(("role", "change"), VARIANTS)
+def test_every_way_a_network_may_be_built_gives_its_tensors(role: str, change: dict[str, Any]):
+    place = STARTER / "controlnet" if role == "controlnet" else STARTER
+    settings = Part(place, sd1.FAMILY, role).settings() | change
+    assert sd1.FAMILY.roles[role].architecture.shapes(settings) == shapes(sd1.FAMILY, role, settings)

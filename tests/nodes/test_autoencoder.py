@@ -20,7 +20,7 @@ def tiny_vae(sd15_folder: Path) -> Vae:
 
 @pytest.fixture(scope="module")
 def module(tiny_vae: Vae) -> Any:
-    return pool.vae(tiny_vae)
+    return pool.network(tiny_vae.network)
 
 
 def latents(*shape: int) -> Tensor:
@@ -107,6 +107,6 @@ def test_a_side_that_is_no_multiple_of_the_factor_is_refused(module: Any):
 def test_the_nodes_go_from_picture_to_latent_and_back(tiny_vae: Vae):
     latent = encode(Context(), tiny_vae, Image(smooth_picture(64)))
     assert (tuple(latent.samples.shape), latent.vae) == ((1, 4, 8, 8), tiny_vae)
-    image = decode(Context(), tiny_vae, Latent(latent.samples))
+    image = decode(Context(), tiny_vae, Latent(latent.samples, latent.space))
     assert tuple(image.pixels.shape) == (1, 3, 64, 64)
     assert 0 <= image.pixels.min() <= image.pixels.max() <= 1

@@ -14,16 +14,15 @@ from diffusers.loaders import single_file_utils as published
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from nodegraph import program
-from nodes.backend import architecture, checkpoints, contents, layouts
-from nodes.backend.contents import PREFIXES
-from nodes.backend.part_settings import read_part
+from nodes.backend import checkpoints, families
+from nodes.backend.families import sd1
+from nodes.backend.fields import check_fields
+from nodes.backend.networks import unet, vae
 from nodes.backend.strict_json import MAX_QUOTED
-from nodes.types import Part
-from tests.tiny_checkpoints import write_single_file
+from tests import tiny_models
 
-PARTS: tuple[Part, ...] = ("unet", "vae", "text_encoder")
-SD1 = program.FOLDER / "nodes" / "configs" / "sd1"
+PARTS = ("unet", "vae", "text_encoder")
+ROLES = sd1.FAMILY.roles
 
 Tensors = dict[str, Tensor]
 
@@ -34,20 +33,19 @@ def folder(sd15_folder: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def file(sd15_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(checkpoints, "CONFIGS", sd15_folder)
-    return write_single_file(sd15_folder, tmp_path / "model.safetensors")
+def file(sd15_folder: Path, single_file: Callable[[Path], Path]) -> Path:
+    return single_file(sd15_folder)
 
 
-def weights_of(place: Path, part: Part) -> Path:
+def weights_of(place: Path, part: str) -> Path:
     return place if place.is_file() else next((place / part).glob("*.safetensors"))
 
 
-def change(place: Path, part: Part, edit: Callable[[Tensors, str], object]) -> None:
+def change(place: Path, part: str, edit: Callable[[Tensors, str], object]) -> None:
     """edit: changes the tensors; it is told what all names of the part begin with."""
     path = weights_of(place, part)
     tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
-    edit(tensors, PREFIXES[part] if place.is_file() else "")
+    edit(tensors, ROLES[part].prefixes[0] if place.is_file() else "")
     save_file(tensors, path)
 
 
@@ -62,7 +60,7 @@ def refusal(place: Path) -> str:
 
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("place", ["folder", "file"])
-def test_a_tensor_that_nothing_uses_is_refused_by_name(part: Part, place: str, request: pytest.FixtureRequest):
+def test_a_tensor_that_nothing_uses_is_refused_by_name(part: str, place: str, request: pytest.FixtureRequest):
     checkpoint: Path = request.getfixturevalue(place)
     change(checkpoint, part, lambda tensors, prefix: tensors.update({prefix + "extra.weight": torch.ones(1)}))
     assert f"the {part} of {checkpoint} has tensors that this program has no use for: extra.weight" in refusal(
@@ -72,7 +70,7 @@ def test_a_tensor_that_nothing_uses_is_refused_by_name(part: Part, place: str, r
 
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("place", ["folder", "file"])
-def test_a_tensor_that_is_missing_is_named(part: Part, place: str, request: pytest.FixtureRequest):
+def test_a_tensor_that_is_missing_is_named(part: str, place: str, request: pytest.FixtureRequest):
     checkpoint: Path = request.getfixturevalue(place)
     change(checkpoint, part, lambda tensors, prefix: tensors.pop(max(n for n in tensors if n.startswith(prefix))))
     assert f"the {part} of {checkpoint} lacks " in refusal(checkpoint)
@@ -80,7 +78,7 @@ def test_a_tensor_that_is_missing_is_named(part: Part, place: str, request: pyte
 
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("place", ["folder", "file"])
-def test_a_tensor_of_another_shape_is_named(part: Part, place: str, request: pytest.FixtureRequest):
+def test_a_tensor_of_another_shape_is_named(part: str, place: str, request: pytest.FixtureRequest):
     checkpoint: Path = request.getfixturevalue(place)
 
     def widen(tensors: Tensors, prefix: str) -> None:
@@ -91,8 +89,13 @@ def test_a_tensor_of_another_shape_is_named(part: Part, place: str, request: pyt
 
 
 def test_what_lies_beside_the_parts_of_a_file_is_refused_by_name(file: Path):
+    change(file, "unet", lambda tensors, _: tensors.update({"refiner.weight": torch.ones(1)}))
+    assert f"{file} has tensors that this program has no use for: refiner.weight" in refusal(file)
+
+
+def test_a_mark_of_another_process_that_the_family_does_not_follow_is_refused(file: Path):
     change(file, "unet", lambda tensors, _: tensors.update({"v_pred": torch.ones(1)}))
-    assert f"{file} has tensors that this program has no use for: v_pred" in refusal(file)
+    assert "has tensors that this program has no use for: v_pred" in refusal(file)
 
 
 IGNORED = [
@@ -106,10 +109,10 @@ IGNORED = [
 
 @pytest.mark.parametrize(("part", "name"), IGNORED)
 @pytest.mark.parametrize("place", ["folder", "file"])
-def test_what_is_ignored_for_a_reason_is_no_fault(part: Part, name: str, place: str, request: pytest.FixtureRequest):
+def test_what_is_ignored_for_a_reason_is_no_fault(part: str, name: str, place: str, request: pytest.FixtureRequest):
     checkpoint: Path = request.getfixturevalue(place)
     change(checkpoint, part, lambda tensors, prefix: tensors.update({prefix + name: torch.ones(1)}))
-    assert checkpoints.checkpoint(str(checkpoint)).vae.factor == 8
+    assert checkpoints.checkpoint(str(checkpoint)).vae.space.factor == 8
 
 
 TRAINER = ["alphas_cumprod", "betas", "posterior_mean_coef1", "global_step", "model_ema.diffusion_modeltime_embed0bias"]
@@ -118,11 +121,13 @@ TRAINER += ["cond_stage_model.logit_scale", "sqrt_one_minus_alphas_cumprod", "lv
 
 def test_what_a_trainer_left_in_a_file_is_no_fault(file: Path):
     change(file, "unet", lambda tensors, _: tensors.update({name: torch.ones(1) for name in TRAINER}))
-    assert checkpoints.checkpoint(str(file)).vae.factor == 8
+    assert checkpoints.checkpoint(str(file)).vae.space.factor == 8
 
 
 def test_everything_that_is_ignored_has_a_reason():
-    assert all(ignored.reason for table in contents.IGNORED.values() for ignored in table)
+    roles = [role for family in families.FAMILIES for role in family.roles.values()]
+    ignored = [*checkpoints.BESIDE, *(i for role in roles for i in (*role.ignored, *role.architecture.ignored))]
+    assert all(each.reason for each in ignored)
 
 
 def test_a_message_quotes_little_of_a_file(folder: Path):
@@ -134,13 +139,11 @@ def test_a_message_quotes_little_of_a_file(folder: Path):
 
 
 @pytest.fixture
-def controlnet(controlnet_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """The tiny ControlNet in one of the layouts of files."""
-    (tmp_path / "settings").mkdir()
-    shutil.copytree(controlnet_folder, tmp_path / "settings" / "controlnet")
-    monkeypatch.setattr(checkpoints, "CONFIGS", tmp_path / "settings")
+def controlnet(controlnet_folder: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """The tiny ControlNet in one of the layouts of files, beside its settings as published ones are."""
+    shutil.copy(controlnet_folder / "config.json", tmp_path)
     settings = json.loads((controlnet_folder / "config.json").read_text("utf-8"))
-    original = layouts.original_unet(settings)
+    original = unet.original(settings)
     names: dict[str, Callable[[str], str]] = {
         "diffusers": lambda name: name,
         "original": original,
@@ -158,7 +161,7 @@ def controlnet(controlnet_folder: Path, tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("layout", ["diffusers", "original", "within"])
 def test_a_controlnet_of_any_layout_has_all_its_tensors(layout: str, controlnet: Callable[[str], Path]):
-    assert checkpoints.controlnet(str(controlnet(layout))).family == "sd1"
+    assert checkpoints.controlnet(str(controlnet(layout))).network.family == "sd1"
 
 
 @pytest.mark.parametrize("layout", ["diffusers", "original", "within"])
@@ -181,18 +184,23 @@ def test_a_controlnet_that_is_not_whole_is_refused_by_name(controlnet: Callable[
 def test_the_checkpoint_around_a_controlnet_is_no_fault(controlnet: Callable[[str], Path]):
     path = controlnet("within")
     change_file(path, lambda tensors: tensors.update({"model.diffusion_model.out.0.bias": torch.ones(1)}))
-    assert checkpoints.controlnet(str(path)).family == "sd1"
+    assert checkpoints.controlnet(str(path)).network.family == "sd1"
 
 
 def test_a_controlnet_of_another_family_is_told_from_its_file(controlnet: Callable[[str], Path]):
     path = controlnet("original")
     key = "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
     change_file(path, lambda tensors: tensors.update({key: torch.ones(len(tensors[key]), 48)}))
-    with pytest.raises(ValueError, match=r"is a ControlNet for models with prompts 48 wide; those of .* are 32"):
+    with pytest.raises(
+        ValueError, match=r"does not fit its settings: .*attn2\.to_k\.weight is \(\d+, 48\), not \(\d+, 32\)"
+    ):
         checkpoints.controlnet(str(path))
-    change_file(path, lambda tensors: tensors.update({"label_emb.0.0.weight": torch.ones(1)}))
-    with pytest.raises(ValueError, match="is a ControlNet for Stable Diffusion XL"):
-        checkpoints.controlnet(str(path))
+
+
+def test_a_controlnet_that_is_told_sizes_is_one_of_sdxl(tmp_path: Path):
+    tiny_models.build_controlnet_sdxl(tmp_path / "controlnet")
+    for place in (tmp_path / "controlnet", tmp_path / "controlnet" / "diffusion_pytorch_model.safetensors"):
+        assert checkpoints.controlnet(str(place)).network.family == "sdxl"
 
 
 def change_file(path: Path, edit: Callable[[Tensors], object]) -> None:
@@ -201,18 +209,18 @@ def change_file(path: Path, edit: Callable[[Tensors], object]) -> None:
     save_file(tensors, path)
 
 
-CONVERTERS: dict[Part, tuple[Callable[..., Tensors], Any, str]] = {
-    "unet": (published.convert_ldm_unet_checkpoint, layouts.original_unet, "model.diffusion_model."),
-    "vae": (published.convert_ldm_vae_checkpoint, layouts.original_vae, "first_stage_model."),
-    "controlnet": (published.convert_controlnet_checkpoint, layouts.original_unet, "control_model."),
+CONVERTERS: dict[str, tuple[Callable[..., Tensors], Any]] = {
+    "unet": (published.convert_ldm_unet_checkpoint, unet.original),
+    "vae": (published.convert_ldm_vae_checkpoint, vae.original),
+    "controlnet": (published.convert_controlnet_checkpoint, unet.original),
 }
 
 
 @pytest.mark.parametrize("part", CONVERTERS)
-def test_original_names_are_those_that_diffusers_converts_from(part: Part):
-    convert, original, prefix = CONVERTERS[part]
-    settings = read_part(SD1 / part / "config.json", part)
-    wanted = architecture.OF[part](settings)
+def test_original_names_are_those_that_diffusers_converts_from(part: str):
+    (convert, original), role = CONVERTERS[part], ROLES[part]
+    settings = check_fields(Path("a file"), sd1.FAMILY.default_settings(part), role.architecture.schema)
+    wanted, prefix = role.architecture.shapes(settings), role.prefixes[0]
     stored = {prefix + original(settings)(n): torch.empty(shape, device="meta") for n, shape in wanted.items()}
     assert len(stored) == len(wanted)
     converted = convert(stored, settings)

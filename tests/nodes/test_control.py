@@ -9,19 +9,22 @@ import pytest
 import torch
 from diffusers import ControlNetModel
 
-from nodes.backend import control, noise
-from nodes.backend.schedules import sigma_at
+from nodes.backend import noise
+from nodes.backend.denoise import is_active
+from nodes.backend.families import unet_calls
+from nodes.backend.families.family import Asked
+from nodes.backend.process import sigma_at
 from nodes.control import apply_controlnet
-from nodes.types import ControlNet, Hint, Image, NoiseSchedule, Weights
+from nodes.types import Conditioning, ControlNet, Diffusion, Flow, Hint, Image, Network, Process, Weights
 
-SD = NoiseSchedule()
-NET = ControlNet(Weights("controlnet", "1"), "sd1")
+NET = ControlNet(Network("sd1", "controlnet", Weights("controlnet", "1")))
 
 
 def hint(strength: float = 1.0, start: float = 0.0, end: float = 1.0, size: int = 64) -> Hint:
     return Hint(NET, noise.draw((1, 3, size, size), 5, 0).sigmoid(), strength, start, end)
 
 
+@pytest.mark.parametrize("process", [Diffusion(), Flow(), Flow(shift=3.0)])
 @pytest.mark.parametrize(
     ("start", "end", "timestep", "active"),
     [
@@ -35,12 +38,14 @@ def hint(strength: float = 1.0, start: float = 0.0, end: float = 1.0, size: int 
         (0.5, 1.0, 499.5, True),
     ],
 )
-def test_a_hint_acts_from_its_start_up_to_its_end(start: float, end: float, timestep: float, active: bool):
-    assert control.is_active(hint(start=start, end=end), SD, sigma_at(SD, timestep)) is active
+def test_a_hint_acts_from_its_start_up_to_its_end(
+    process: Process, start: float, end: float, timestep: float, active: bool
+):
+    assert is_active(hint(start=start, end=end), process, sigma_at(process, timestep)) is active
 
 
 def test_a_hint_without_limits_acts_at_noise_levels_beyond_the_training():
-    assert control.is_active(hint(), SD, 80.0)
+    assert is_active(hint(), Diffusion(), 80.0)
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +53,11 @@ def controlnet(controlnet_folder: Path) -> ControlNetModel:
     return ControlNetModel.from_pretrained(controlnet_folder).eval()
 
 
-def residuals(controlnet: Any, *hints: Hint) -> control.Residuals:
-    x, embeds = noise.draw((2, 4, 8, 8), 0, 0), noise.draw((2, 77, 32), 1, 0)
+def residuals(controlnet: Any, *hints: Hint) -> unet_calls.Residuals:
+    prompt = Conditioning("sd1", "", noise.draw((1, 77, 32), 1, 0))
+    asked = Asked(noise.draw((2, 4, 8, 8), 0, 0), 500.0, (prompt,), (64, 64))
     with torch.inference_mode():
-        added = control.residuals([(controlnet, hint) for hint in hints], x, torch.tensor(500.0), embeds)
+        added = unet_calls.residuals([(controlnet, hint) for hint in hints], asked, lambda *_: None)
     assert added is not None
     return added
 
@@ -68,7 +74,8 @@ def test_a_picture_of_another_size_is_resized(controlnet: Any):
 
 
 def test_without_hints_nothing_is_added():
-    assert control.residuals([], torch.zeros(1), torch.zeros(1), torch.zeros(1)) is None
+    prompt = Conditioning("sd1", "", torch.zeros(1, 1, 1))
+    assert unet_calls.residuals([], Asked(torch.zeros(1), 0.0, (prompt,), (8, 8)), lambda *_: None) is None
 
 
 def test_pictures_that_do_not_fit_the_batch_are_refused(controlnet: Any):

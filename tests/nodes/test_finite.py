@@ -17,6 +17,7 @@ from nodegraph.running.messages import Event, Failed, Run
 from nodes.backend import finite, prompt
 from nodes.sampling import Denoised
 from nodes.types import Conditioning, History, Image, Latent, Mask
+from tests.nodes.descriptions import SPACE
 from tests.nodes.test_read_from_disk import (
     folder,
     linked,
@@ -41,12 +42,12 @@ GOOD, NAN, INF = torch.zeros(2, 3), torch.tensor([[0.0, float("nan")]]), torch.t
         lambda t: t,
         lambda t: Image(t),
         lambda t: Mask(t),
-        lambda t: Latent(t),
-        lambda t: Conditioning(t, "a cat"),
+        lambda t: Latent(t, SPACE),
+        lambda t: Conditioning("sd1", "a cat", t),
         lambda t: (Image(GOOD), Image(t)),
         lambda t: History((GOOD, t), (1.0,)),
         lambda t: History((), (), (t,)),
-        lambda t: Denoised(Latent(GOOD), Latent(GOOD), History((t,))),
+        lambda t: Denoised(Latent(GOOD, SPACE), Latent(GOOD, SPACE), History((t,))),
     ],
 )
 def test_a_tensor_that_is_no_number_is_noticed_wherever_it_is(wrap: Any, bad: torch.Tensor):
@@ -70,7 +71,7 @@ def test_what_is_finite_is_let_through_whatever_its_sum(sound: Any):
 
 def test_a_tensor_that_several_outputs_share_is_read_once():
     shared = torch.zeros(4)
-    assert len(list(finite._numbers(Denoised(Latent(shared), Latent(shared), History((shared,)))))) == 1
+    assert len(list(finite._numbers(Denoised(Latent(shared, SPACE), Latent(shared, SPACE), History((shared,)))))) == 1
 
 
 # --- in a run ---

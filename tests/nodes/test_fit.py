@@ -29,6 +29,7 @@ from nodes import fit
 from nodes.backend import checkpoints, noise, picture_size, pool
 from nodes.types import Conditioning, Control, Hint, History, Image, Latent, Mask
 from tests import tiny_models
+from tests.nodes.descriptions import SPACE
 
 TENSORS = (Image, Mask, Latent)
 SIDE = 16
@@ -43,7 +44,7 @@ def value(kind: Any, batch: int, side: int = SIDE, seed: int = 0) -> Any:
     """channels: 4 for a latent, of half the side: it is one of 2 pixels a latent pixel."""
     channels = {Image: 3, Mask: 1, Latent: 4}[kind]
     tensor = noise.draw((batch, channels, side, side), seed, 0).sigmoid()
-    return Latent(tensor) if kind is Latent else kind(tensor)
+    return Latent(tensor, SPACE) if kind is Latent else kind(tensor)
 
 
 def tensor_of(value: Any) -> Tensor:
@@ -291,9 +292,7 @@ def test_a_controlnet_of_another_family_is_refused_while_planning(
 
     assert not message(controlnet_folder)
     (text, *_) = message(other_controlnet)
-    assert re.search(
-        r"wide is a ControlNet for another family of models than .*sd15: prompts of width 48, not 32", text
-    )
+    assert re.search(r"wide is a ControlNet for another model than .*sd15: prompts of width 48, not 32", text)
 
 
 def test_a_controlnet_of_another_family_is_refused_at_the_node(sd15_folder: Path, other_controlnet: Path):
@@ -302,9 +301,9 @@ def test_a_controlnet_of_another_family_is_refused_at_the_node(sd15_folder: Path
     pool.configure("cpu")
     model = checkpoints.checkpoint(str(sd15_folder)).model
     hint = Hint(checkpoints.controlnet(str(other_controlnet)), torch.zeros(1, 3, 64, 64), 1.0, 0.0, 1.0)
-    embeds = torch.zeros(1, 77, 32)
-    with pytest.raises(ValueError, match="is a ControlNet for another family of models"):
-        denoiser(model, embeds, embeds, 3.0, Control((hint,)), lambda done, total: None)
+    prompt = Conditioning("sd1", "", torch.zeros(1, 77, 32))
+    with pytest.raises(ValueError, match="is a ControlNet for another model"):
+        denoiser(model, prompt, prompt, 3.0, Control((hint,)), lambda done, total: None)
 
 
 @pytest.mark.parametrize("guidance_scale", [1.0, 3.0])
@@ -320,7 +319,8 @@ def test_pictures_of_a_controlnet_go_with_the_items_of_a_batch(
 
     def denoised(x: Tensor, pixels: Tensor) -> Tensor:
         control = Control((Hint(net, pixels, 1.0, 0.0, 1.0),))
-        return denoiser(model, embeds, -embeds, guidance_scale, control, lambda done, total: None)(x, 2.0)
+        prompts = (Conditioning("sd1", "", states) for states in (embeds, -embeds))
+        return denoiser(model, *prompts, guidance_scale, control, lambda done, total: None)(x, 2.0)
 
     with pytest.raises(ValueError, match="a ControlNet got 4 pictures for a batch of 2"):
         denoised(x, pictures)
@@ -336,6 +336,6 @@ def test_a_history_of_another_latent_is_refused(sd15_folder: Path):
 
     model = checkpoints.checkpoint(str(sd15_folder)).model
     history = History((torch.zeros(1, 4, 8, 8),), (2.0,))
-    prompt = Conditioning(torch.zeros(1, 77, 32), "")
+    prompt = Conditioning("sd1", "", torch.zeros(1, 77, 32))
     with pytest.raises(ValueError, match="the history is that of a latent of another shape"):
-        unet_step(Context(), model, Latent(torch.zeros(2, 4, 8, 8)), prompt, prompt, 2.0, 1.0, history=history)
+        unet_step(Context(), model, Latent(torch.zeros(2, 4, 8, 8), SPACE), prompt, prompt, 2.0, 1.0, history=history)

@@ -17,7 +17,10 @@ from nodegraph.program import FOLDER as ROOT
 from nodes.adapter import lora
 from nodes.backend import checkpoints, lora_file
 from nodes.backend.checkpoints import Checkpoint
+from nodes.backend.families import sd1
 from nodes.backend.headers import shapes
+from nodes.backend.networks.architecture import Settings
+from nodes.backend.parts import Part
 from nodes.backend.strict_json import MAX_QUOTED
 from tests import tiny_models
 
@@ -30,6 +33,10 @@ CONV = "lora_unet_down_blocks_0_resnets_0_conv1"
 @pytest.fixture(scope="module")
 def starter() -> Checkpoint:
     return checkpoints.checkpoint(str(STARTER))
+
+
+def settings_of(role: str) -> Settings:
+    return Part(STARTER, sd1.FAMILY, role).settings()
 
 
 def refusal(starter: Checkpoint, path: Path) -> str:
@@ -168,10 +175,10 @@ def test_a_message_quotes_little_of_a_file(starter: Checkpoint, tmp_path: Path):
 def test_names_without_a_prefix_and_with_that_of_peft_are_understood(starter: Checkpoint, prefix: str, tmp_path: Path):
     tensors = {prefix + name.removeprefix("unet."): tensor for name, tensor in load_file(DIFFUSERS).items()}
     save_file(tensors, tmp_path / "renamed.safetensors")
-    settings = checkpoints.config(STARTER, "unet")
-    layers = lora_file.layers(checkpoints.architecture.unet(settings))
+    part = Part(STARTER, sd1.FAMILY, "unet")
+    layers = lora_file.layers(part.spec.architecture.shapes(part.settings()))
     one, other = (
-        lora_file.read(path, shapes(path), "unet", layers, settings)
+        lora_file.read(path, shapes(path), part.spec, layers, part.settings())
         for path in (DIFFUSERS, tmp_path / "renamed.safetensors")
     )
     assert one.pairs.keys() == other.pairs.keys()
@@ -187,10 +194,10 @@ EARLIER = [
 
 
 @pytest.mark.parametrize(("down", "up", "network"), EARLIER)
-def test_every_spelling_of_diffusers_is_understood(down: str, up: str, network: lora_file.Network):
+def test_every_spelling_of_diffusers_is_understood(down: str, up: str, network: str):
     layer, stored = "x.to_q", "x.to_q" if network == "unet" else "text_model.x.to_q"
     found = {down.format(stored): (2, 8), up.format(stored): (8, 2)}
-    content = lora_file.read(Path("a"), found, network, {layer: (8, 8)}, {})
+    content = lora_file.read(Path("a"), found, sd1.FAMILY.roles[network], {layer: (8, 8)}, settings_of(network))
     assert content == ({layer: (down.format(stored), up.format(stored), None)}, ())
 
 
@@ -203,16 +210,18 @@ def test_every_spelling_of_diffusers_is_understood(down: str, up: str, network: 
         ("text_encoder", "text_encoder.text_model.a.self_attn.to_out", "a.self_attn.out_proj"),
     ],
 )
-def test_layers_that_stood_beside_an_attention_are_found(network: lora_file.Network, stored: str, layer: str):
+def test_layers_that_stood_beside_an_attention_are_found(network: str, stored: str, layer: str):
     found = {f"{stored}_lora.down.weight": (2, 8), f"{stored}_lora.up.weight": (8, 2)}
-    assert list(lora_file.read(Path("a"), found, network, {layer: (8, 8)}, {}).pairs) == [layer]
+    assert list(
+        lora_file.read(Path("a"), found, sd1.FAMILY.roles[network], {layer: (8, 8)}, settings_of(network)).pairs
+    ) == [layer]
 
 
 def test_layers_under_their_original_names_are_found(starter: Checkpoint):
     name = "lora_unet_input_blocks_1_0_in_layers_2"
     found = {f"{name}.lora_down.weight": (2, 64, 3, 3), f"{name}.lora_up.weight": (64, 2, 1, 1)}
-    settings = checkpoints.config(STARTER, "unet")
-    content = lora_file.read(Path("a"), found, "unet", {"down_blocks.0.resnets.0.conv1": (64, 64, 3, 3)}, settings)
+    role, settings = sd1.FAMILY.roles["unet"], settings_of("unet")
+    content = lora_file.read(Path("a"), found, role, {"down_blocks.0.resnets.0.conv1": (64, 64, 3, 3)}, settings)
     assert list(content.pairs) == ["down_blocks.0.resnets.0.conv1"]
 
 
@@ -221,7 +230,6 @@ def test_layers_under_their_original_names_are_found(starter: Checkpoint):
     [
         (tiny_models.build_sdxl, "diffusers"),
         (tiny_models.build_sdxl, "kohya"),
-        (tiny_models.build_sd3, "diffusers"),
         (tiny_models.build_flux, "diffusers"),
     ],
 )

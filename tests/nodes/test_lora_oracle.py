@@ -16,11 +16,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.func import functional_call
 
+import nodes.types
 from nodegraph.program import FOLDER as ROOT
 from nodes.adapter import lora
 from nodes.backend import checkpoints, loading, lora_file, noise, pool
 from nodes.backend.checkpoints import Checkpoint
-from nodes.types import Lora, Model, Part, Weights
+from nodes.types import Lora, Model, Weights
 from tests.nodes.lora_files import LAYOUTS, Layer, Layout, merged, random_layer, write
 
 SLOW = settings(max_examples=8, deadline=None, report_multiple_bugs=False)
@@ -39,21 +40,25 @@ def tiny(sd15_folder: Path) -> Checkpoint:
     return checkpoints.checkpoint(str(sd15_folder))
 
 
-def network(weights: Weights, part: Part) -> Network:
-    module = loading.load(weights, part, torch.device("cpu"), torch.float32)
+def network(description: nodes.types.Network) -> Network:
+    module = loading.load(description, torch.device("cpu"), torch.float32)
     state = module.state_dict()
     layers = lora_file.layers({name: tuple(tensor.shape) for name, tensor in state.items()})
     return Network(module, {name: state[f"{name}.weight"] for name in layers})
 
 
+def unet_of(model: Model) -> Any:
+    return pool.network(model.network, model.loras)
+
+
 @pytest.fixture(scope="module")
 def unet(tiny: Checkpoint) -> Network:
-    return network(tiny.model.weights, "unet")
+    return network(tiny.model.network)
 
 
 @pytest.fixture(scope="module")
 def encoder(tiny: Checkpoint) -> Network:
-    return network(tiny.text_encoder.weights, "text_encoder")
+    return network(tiny.text_encoder.encoders[0])
 
 
 @torch.inference_mode()
@@ -94,7 +99,7 @@ def test_a_denoiser_with_a_lora_is_the_one_with_merged_weights(
     layers = adapters(data, unet.weights)
     with TemporaryDirectory() as folder:
         path = write(Path(folder) / "lora.safetensors", layout, layers)
-        ours = noise_pred(pool.unet(lora(tiny.model, tiny.text_encoder, str(path), strength, 0.0).model))
+        ours = noise_pred(unet_of(lora(tiny.model, tiny.text_encoder, str(path), strength, 0.0).model))
     assert_alike(ours, noise_pred(unet.module, merged(unet.weights, layers, strength)))
 
 
@@ -107,7 +112,7 @@ def test_a_text_encoder_with_a_lora_is_the_one_with_merged_weights(
     with TemporaryDirectory() as folder:
         path = write(Path(folder) / "lora.safetensors", layout, {}, layers)
         adapted = lora(tiny.model, tiny.text_encoder, str(path), 0.0, strength).text_encoder
-        ours = embeds(pool.text_encoder(adapted)[1])
+        ours = embeds(pool.network(adapted.encoders[0], adapted.loras))
     assert_alike(ours, embeds(encoder.module, merged(encoder.weights, layers, strength)))
 
 
@@ -122,7 +127,7 @@ def test_two_loras_add_up_to_their_merged_weights(
         b = write(Path(folder) / "b.safetensors", "diffusers", other)
         model = lora(tiny.model, tiny.text_encoder, str(a), first, 0.0).model
         model = lora(model, tiny.text_encoder, str(b), second, 0.0).model
-        ours = noise_pred(pool.unet(model))
+        ours = noise_pred(unet_of(model))
     both = merged(merged(unet.weights, one, first), other, second)
     assert_alike(ours, noise_pred(unet.module, both))
 
@@ -130,7 +135,7 @@ def test_two_loras_add_up_to_their_merged_weights(
 def scales(model: Model, path: Path) -> set[float]:
     """What the layers of a file are multiplied with, as it is loaded."""
     files = [Weights(str(path), "1")]
-    adapted = pool.adapters.with_strengths(pool.adapters.with_loras(pool.unet(model), files), [1.0])
+    adapted = pool.adapters.with_strengths(pool.adapters.with_loras(unet_of(model), model.network, files), [1.0])
     return {round(m.scaling["lora_0"], 6) for m in adapted.modules() if getattr(m, "scaling", None)}
 
 

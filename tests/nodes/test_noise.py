@@ -1,5 +1,8 @@
 """Noise: every seed has its own, and every picture of a batch the noise that it has alone."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import get_args
 
 import numpy as np
@@ -15,11 +18,24 @@ from nodes.backend import noise as noises
 from nodes.backend import solvers
 from nodes.backend.solvers import step
 from nodes.latent import keep_outside, latent_forward_diffusion, noise
-from nodes.types import History, Latent, Mask
+from nodes.types import (
+    Conditioning,
+    Diffusion,
+    Flow,
+    History,
+    Latent,
+    Mask,
+    Model,
+    Network,
+    Process,
+    Space,
+    Weights,
+)
 
 SHAPE = (1, 4, 8, 8)
-SIGMAS = (14.0, 5.0, 2.0, 0.7, 0.0)
-LATENT = Latent(torch.zeros(SHAPE))
+SPACE = Space("sd", 4, 8)
+LATENT = Latent(torch.zeros(SHAPE), SPACE)
+PROCESSES = {"diffusion": (Diffusion(), (14.0, 5.0, 2.0, 0.7, 0.0)), "flow": (Flow(), (1.0, 0.8, 0.5, 0.2, 0.0))}
 ODD = (4, 5, 3)  # of an item: no multiple of 16, which is how many numbers torch draws at a time
 
 
@@ -87,47 +103,61 @@ def toy_denoiser(x: Tensor, sigma: float) -> Tensor:
     return torch.tanh(x) / (1 + sigma)
 
 
-def denoised(solver: str, latent: Latent, seed: int) -> Tensor:
+def denoised(solver: str, process: Process, sigmas: Sequence[float], latent: Latent, seed: int) -> Tensor:
     x, history = latent.samples, History()
-    for index in range(len(SIGMAS) - 1):
-        levels = SIGMAS[index], SIGMAS[index + 1]
-        x, _, history = step(solver, toy_denoiser, x, *levels, history, seed, index, latent.batch_index)
+    for index, levels in enumerate(pairwise(sigmas)):
+        x, _, history = step(solver, process, toy_denoiser, x, *levels, history, seed, index, latent.batch_index)
     return x
 
 
+@pytest.mark.parametrize("kind", PROCESSES)
 @pytest.mark.parametrize("solver", get_args(solvers.SolverName))
-def test_a_picture_of_a_batch_can_be_made_alone_with_every_solver(solver: str):
-    batch, seed = noise(Latent(torch.zeros(3, *SHAPE[1:])), SIGMAS[0], 9)
-    together = denoised(solver, batch, seed)
+def test_a_picture_of_a_batch_can_be_made_alone_with_every_solver(solver: str, kind: str):
+    process, sigmas = PROCESSES[kind]
+    batch, seed = noise(Latent(torch.zeros(3, *SHAPE[1:]), SPACE), sigmas[0], 9)
+    together = denoised(solver, process, sigmas, batch, seed)
     for i in range(3):
-        alone, seed = noise(LATENT, SIGMAS[0], 9, i)
-        assert denoised(solver, alone, seed).equal(together[i : i + 1])
+        alone, seed = noise(LATENT, sigmas[0], 9, i)
+        assert denoised(solver, process, sigmas, alone, seed).equal(together[i : i + 1])
 
 
 def test_the_step_takes_the_number_of_the_picture_from_its_latent(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("nodes.backend.denoise.denoiser", lambda *_: toy_denoiser)
-    embeds = sampling.Conditioning(torch.zeros(1, 1, 1), "")
+    model = Model(Network("sd1", "unet", Weights("", "")), Diffusion(), SPACE, 64)
+    prompt = Conditioning("sd1", "", torch.zeros(1, 1, 1))
 
-    def stepped(latent: Latent) -> Tensor:
-        return sampling.unet_step(Context(), None, latent, embeds, embeds, 5.0, 2.0, 0, 9, 1.0, "euler_ancestral")[0]  # type: ignore[arg-type]
+    def stepped(latent: Latent) -> Latent:
+        return sampling.unet_step(Context(), model, latent, prompt, prompt, 5.0, 2.0, 0, 9, 1.0, "euler_ancestral")[0]
 
-    batch = stepped(noise(Latent(torch.zeros(3, *SHAPE[1:])), 5.0, 9).latent)
+    batch = stepped(noise(Latent(torch.zeros(3, *SHAPE[1:]), SPACE), 5.0, 9).latent)
     alone = stepped(noise(LATENT, 5.0, 9, 2).latent)
     assert alone.samples.equal(batch.samples[2:])
     assert alone.batch_index == 2
 
 
+def test_noise_takes_the_place_of_a_picture_whose_latents_flow():
+    picture = Latent(torch.ones(SHAPE), replace(SPACE, flow=True))
+    assert noise(picture, 0.75, 9).latent.samples.equal(0.25 + 0.75 * noises.draw(SHAPE, 9, 0))
+    assert noise(picture, 1.0, 9).latent.samples.equal(noises.draw(SHAPE, 9, 0))
+
+
+def test_what_is_kept_outside_a_mask_is_on_the_way_of_a_flow_as_well():
+    picture = Latent(torch.ones(SHAPE), replace(SPACE, flow=True))
+    kept = keep_outside(picture, picture, Mask(torch.zeros(1, 1, 64, 64)), 0.75, 9).samples
+    assert kept.equal(noise(picture, 0.75, 9).latent.samples)
+
+
 def test_what_is_kept_outside_a_mask_has_the_noise_of_its_picture():
-    batch, _ = noise(Latent(torch.zeros(3, *SHAPE[1:])), 5.0, 9)
+    batch, _ = noise(Latent(torch.zeros(3, *SHAPE[1:]), SPACE), 5.0, 9)
     alone, _ = noise(LATENT, 5.0, 9, 2)
     mask = Mask(torch.zeros(1, 1, 64, 64))
-    kept = keep_outside(batch, Latent(torch.ones(3, *SHAPE[1:])), mask, 2.0, 9).samples
-    assert keep_outside(alone, Latent(torch.ones(SHAPE)), mask, 2.0, 9).samples.equal(kept[2:])
+    kept = keep_outside(batch, Latent(torch.ones(3, *SHAPE[1:]), SPACE), mask, 2.0, 9).samples
+    assert keep_outside(alone, Latent(torch.ones(SHAPE), SPACE), mask, 2.0, 9).samples.equal(kept[2:])
 
 
 def test_forward_diffusion_has_the_noise_of_its_picture():
-    batch = latent_forward_diffusion(Latent(torch.zeros(3, *SHAPE[1:])), 500, "cosine", 9).samples
-    alone = Latent(torch.zeros(SHAPE), batch_index=2)
+    batch = latent_forward_diffusion(Latent(torch.zeros(3, *SHAPE[1:]), SPACE), 500, "cosine", 9).samples
+    alone = Latent(torch.zeros(SHAPE), SPACE, batch_index=2)
     assert latent_forward_diffusion(alone, 500, "cosine", 9).samples.equal(batch[2:])
 
 

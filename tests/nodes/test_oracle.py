@@ -29,14 +29,14 @@ from torch import Tensor
 from nodegraph.node import Context
 from nodes.adapter import lora
 from nodes.backend import noise as noises
-from nodes.backend.schedules import timestep_at
+from nodes.backend.process import timestep_at
 from nodes.control import apply_controlnet, load_controlnet
 from nodes.latent import empty_latent, noise
 from nodes.load import checkpoint
 from nodes.sampling import unet_step
 from nodes.schedule import noise_scheduler, sigmas_at
 from nodes.text import prompt
-from nodes.types import Control, History, Image, Latent, Model, NoiseSchedule, TextEncoder, Vae
+from nodes.types import Control, Diffusion, History, Image, Latent, Model, TextEncoder, Vae
 from nodes.vae import decode
 from tests import tiny_models
 
@@ -130,7 +130,7 @@ class Unrounded:
 
     def set_timesteps(self, *arguments: Any, **named: Any) -> None:
         super().set_timesteps(*arguments, **named)  # pyright: ignore
-        self.timesteps = torch.tensor([timestep_at(NoiseSchedule(), sigma) for sigma in self.sigmas[:-1].tolist()])
+        self.timesteps = torch.tensor([timestep_at(Diffusion(), sigma) for sigma in self.sigmas[:-1].tolist()])
 
 
 class UnroundedDPMSolver(Unrounded, DPMSolverMultistepScheduler): ...

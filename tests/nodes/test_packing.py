@@ -15,8 +15,8 @@ pytestmark = pytest.mark.skipif(not packing.available(), reason="this torch has 
 
 @pytest.fixture(scope="module")
 def plain(sd15_folder: Path) -> nn.Module:
-    weights = checkpoints.checkpoint(str(sd15_folder)).model.weights
-    return loading.load(weights, "unet", torch.device("cpu"), torch.float32)
+    network = checkpoints.checkpoint(str(sd15_folder)).model.network
+    return loading.load(network, torch.device("cpu"), torch.float32)
 
 
 def run(unet: nn.Module, batch: int = 2, side: int = 8) -> Tensor:
@@ -70,7 +70,7 @@ def test_a_torch_without_the_operators_runs_the_network_as_it_is(plain: nn.Modul
 
 def test_the_pool_counts_the_packed_copies(sd15_folder: Path):
     pool.free()
-    unet = pool.unet(checkpoints.checkpoint(str(sd15_folder)).model)
+    unet = pool.network(checkpoints.checkpoint(str(sd15_folder)).model.network)
     weights = sum(p.nbytes for p in unet.parameters())
     convolutions = sum(m.weight.nbytes for m in unet.modules() if isinstance(m, nn.Conv2d))
     assert pool.nbytes() >= weights + convolutions

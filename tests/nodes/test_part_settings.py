@@ -18,15 +18,16 @@ from hypothesis import strategies as st
 from transformers import CLIPTextConfig
 
 from nodes.backend import checkpoints, loading
+from nodes.backend.families import sd1
 from nodes.backend.fields import Field
-from nodes.backend.part_settings import SCHEDULER, SCHEMAS
-from nodes.backend.schedules import sigma_at, timestep_at, training_sigmas
+from nodes.backend.process import sigma_at, timestep_at, training_sigmas
+from nodes.backend.scheduler_settings import DIFFUSION
 from nodes.backend.strict_json import MAX_QUOTED
-from nodes.types import Part
 
 CPU = torch.device("cpu")
 LIBRARY = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "controlnet": ControlNetModel}
-FILES: dict[Part, str] = {
+SCHEMAS = {role: spec.architecture.schema for role, spec in sd1.FAMILY.roles.items()}
+FILES = {
     "unet": "unet/config.json",
     "vae": "vae/config.json",
     "text_encoder": "text_encoder/config.json",
@@ -61,18 +62,18 @@ def spoiled(path: Path, change: dict[str, Any] | bytes, use: Callable[[], object
     return None
 
 
-def describe_and_build(folder: Path, control: Path, part: Part) -> None:
+def describe_and_build(folder: Path, control: Path, part: str) -> None:
     """All that planning and loading do with one part."""
     if part == "controlnet":
-        loading.load(checkpoints.controlnet(str(control)).weights, part, CPU, torch.float32)
+        loading.load(checkpoints.controlnet(str(control)).network, CPU, torch.float32)
         return
-    found = checkpoints.checkpoint(str(folder))
-    weights = {"unet": found.model, "vae": found.vae, "text_encoder": found.text_encoder}[part].weights
-    loading.load(weights, part, CPU, torch.float32)
+    model, text, vae = checkpoints.checkpoint(str(folder))
+    network = {"unet": model.network, "vae": vae.network, "text_encoder": text.encoders[0]}[part]
+    loading.load(network, CPU, torch.float32)
 
 
 @pytest.mark.parametrize("part", LIBRARY)
-def test_names_and_defaults_are_the_librarys(part: Part):
+def test_names_and_defaults_are_the_librarys(part: str):
     known = inspect.signature(LIBRARY[part].__init__).parameters
     assert {name: field.default for name, field in SCHEMAS[part].items()} == {
         name: known[name].default for name in SCHEMAS[part]
@@ -85,7 +86,7 @@ def test_names_and_defaults_of_the_text_encoder_are_the_librarys():
         assert getattr(theirs, name) == field.default
 
 
-ABSURD: list[tuple[Part, dict[str, Any], str]] = [
+ABSURD: list[tuple[str, dict[str, Any], str]] = [
     ("text_encoder", {"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000; it must be a whole number from 1"),
     ("text_encoder", {"num_hidden_layers": 200}, "lacks encoder.layers.3."),
     ("text_encoder", {"hidden_size": 16_000}, "embeddings.token_embedding.weight is"),
@@ -115,22 +116,23 @@ ABSURD: list[tuple[Part, dict[str, Any], str]] = [
     ("unet", {"num_class_embeds": 10**9}, "num_class_embeds is 1000000000; it must be null"),
     ("unet", {"time_embedding_type": "fourier"}, "time_embedding_type is 'fourier'"),
     ("unet", {"only_cross_attention": 0}, "only_cross_attention is 0; it must be false"),
-    ("unet", {"_class_name": "UNet2DModel"}, "is a UNet2DModel"),
+    ("unet", {"_class_name": "UNet2DModel"}, "is a StableDiffusionPipeline with a UNet2DModel"),
     ("unet", {"_class_name": ["a"]}, "_class_name is ['a']"),
     ("unet", {"_class_name": "a\nb"}, r"_class_name is 'a\nb'; it must be one line"),
     ("vae", {"scaling_factor": 0}, "scaling_factor is 0"),
     ("vae", {"latents_mean": [0.0] * 4}, "latents_mean is [0.0,"),
-    ("vae", {"latent_channels": 16_000}, "is not a text-to-image model"),
+    ("vae", {"latent_channels": 16_000}, "does not fit its settings"),
     ("vae", {"layers_per_block": 16}, "lacks encoder.down_blocks.0.resnets.1."),
     ("controlnet", {"conditioning_embedding_out_channels": [16_000, 4]}, "controlnet_cond_embedding.conv_in.weight is"),
     ("controlnet", {"conditioning_channels": 4}, "conditioning_channels is 4"),
-    ("controlnet", {"addition_embed_type": "text_time"}, "for Stable Diffusion XL"),
+    ("controlnet", {"addition_embed_type": "text_time"}, "addition_embed_type is text_time"),
+    ("unet", {"addition_embed_type": "text_time"}, "is a StableDiffusionPipeline with a UNet2DConditionModel"),
 ]
 
 
 @pytest.mark.parametrize(("part", "change", "message"), ABSURD, ids=[str(case[1])[:40] for case in ABSURD])
 def test_an_absurd_setting_is_found_before_anything_is_built(
-    folder: Path, control: Path, part: Part, change: dict[str, Any], message: str
+    folder: Path, control: Path, part: str, change: dict[str, Any], message: str
 ):
     place, plan = (control, checkpoints.controlnet) if part == "controlnet" else (folder, checkpoints.checkpoint)
     said = spoiled(place / FILES[part], change, lambda: plan(str(place)))
@@ -177,7 +179,7 @@ SCHEDULES: list[tuple[dict[str, Any], str]] = [
     ({"beta_end": 1.5}, "beta_end is 1.5"),
     ({"beta_schedule": "exp"}, "it must be linear, scaled_linear or squaredcos_cap_v2"),
     ({"prediction_type": None}, "prediction_type is None"),
-    ({"rescale_betas_zero_snr": True}, "rescale_betas_zero_snr is True; it must be false or null"),
+    ({"rescale_betas_zero_snr": 1}, "rescale_betas_zero_snr is 1; it must be true or false or null"),
     ({"trained_betas": [0.1]}, "trained_betas is [0.1]; it must be null"),
 ]
 
@@ -211,7 +213,7 @@ def near(field: Field) -> st.SearchStrategy[Any]:
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_a_part_says_it_is_built_or_refused_in_a_sentence(
-    folder: Path, control: Path, part: Part, data: st.DataObject
+    folder: Path, control: Path, part: str, data: st.DataObject
 ):
     schema = SCHEMAS[part]
     names = data.draw(st.lists(st.sampled_from(sorted(schema)), min_size=1, max_size=2, unique=True))
@@ -232,10 +234,10 @@ def test_whatever_a_schedule_says_its_noise_levels_rise_or_it_is_refused(folder:
     change = {name: data.draw(kind | ANYTHING if data.draw(st.booleans()) else kind) for name, kind in kinds.items()}
 
     def use() -> None:
-        schedule = checkpoints.checkpoint(str(folder)).model.noise_schedule
+        schedule = checkpoints.checkpoint(str(folder)).model.process
         levels = training_sigmas(schedule)
         assert all(low < high for low, high in pairwise(levels))
         assert timestep_at(schedule, sigma_at(schedule, 1)) == pytest.approx(1)
 
-    assert SCHEDULER.keys() >= change.keys()
+    assert DIFFUSION.keys() >= change.keys()
     spoiled(folder / "scheduler" / "scheduler_config.json", change, use)

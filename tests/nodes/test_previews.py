@@ -7,6 +7,7 @@ import torch
 from nodegraph.types import Picture
 from nodes.backend import checkpoints, previews
 from nodes.types import Image, Latent, Mask
+from tests.nodes.descriptions import SPACE
 
 
 def pixel(picture: Picture, x: int, y: int) -> tuple[int, ...]:
@@ -58,13 +59,13 @@ def test_a_mask_is_shown_in_grey():
 def test_a_latent_of_an_unknown_autoencoder_shows_its_shapes():
     samples = torch.zeros(1, 4, 4, 4)
     samples[..., :2] = 5
-    picture = previews.preview(Latent(samples))
+    picture = previews.preview(Latent(samples, SPACE))
     assert picture is not None
     assert (pixel(picture, 0, 0), pixel(picture, 3, 0)) == ((255, 255, 255), (0, 0, 0))
 
 
 def test_a_flat_latent_is_shown():
-    assert previews.preview(Latent(torch.zeros(1, 4, 4, 4))) is not None
+    assert previews.preview(Latent(torch.zeros(1, 4, 4, 4), SPACE)) is not None
 
 
 def test_the_factors_are_the_best_linear_guess_of_colours(sd15_folder: Path):
@@ -73,4 +74,4 @@ def test_the_factors_are_the_best_linear_guess_of_colours(sd15_folder: Path):
     assert factors.shape == (5, 3)
     assert factors.isfinite().all()
     samples = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-    assert previews.preview(Latent(samples, 8, vae)) is not None
+    assert previews.preview(Latent(samples, vae.space, vae)) is not None

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from nodes.backend import prompt as prompts
-from nodes.backend.prompt import Piece, encode, parse
+from nodes.backend.prompt import Piece, parse, read
 from nodes.text import clip_skip
-from nodes.types import TextEncoder, Weights
 from tests.nodegraph.test_text import NASTY
+from tests.nodes.descriptions import TEXT_ENCODER
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,11 @@ def test_emphasis_is_read_as_people_write_it(text: str, pieces: list[tuple[str, 
 
 def test_neighbours_of_one_weight_are_one_piece():
     assert parse("un(believ:1.0)able") == (Piece("unbelievable"),)
+
+
+def encode(prompt: str, tokenizer: Any, encoder: Any, skip_layers: int = 0) -> Tensor:
+    """As the families of Stable Diffusion 1 and 2 read it."""
+    return read(prompt, tokenizer, encoder, layers_back=skip_layers, normed=True).embeds
 
 
 @pytest.fixture(scope="module")
@@ -136,4 +142,4 @@ def test_skipping_every_layer_is_refused(clip: Any):
 
 
 def test_clip_skip_node_only_describes():
-    assert clip_skip(TextEncoder(Weights("a", "b"), "sd1"), 2).skip_layers == 2
+    assert clip_skip(TEXT_ENCODER, 2).skip_layers == 2

@@ -23,7 +23,7 @@ from nodegraph.formats.workflow import dumps
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.running.engine import Engine, Settings
 from nodegraph.running.messages import Event, Failed, Run
-from nodes.backend import checkpoints, pool
+from nodes.backend import pool
 from tests import tiny_models
 from tests.tiny_checkpoints import write_single_file
 
@@ -37,11 +37,12 @@ def empty_pool() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def one_of_everything(sd15_folder: Path, controlnet_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """model/, model.safetensors, lora.safetensors, controlnet/, a.png, pictures/."""
+    """model/, file/ with model.safetensors among its settings, lora.safetensors, controlnet/, a.png, pictures/."""
     place = tmp_path_factory.mktemp("everything")
     shutil.copytree(sd15_folder, place / "model")
     shutil.copytree(controlnet_folder, place / "controlnet")
-    write_single_file(sd15_folder, place / "model.safetensors")
+    shutil.copytree(sd15_folder, place / "file", ignore=shutil.ignore_patterns("*.safetensors"))
+    write_single_file(sd15_folder, place / "file" / "model.safetensors")
     tiny_models.build_lora(place / "lora.safetensors", sd15_folder)
     (place / "pictures").mkdir()
     for path in (place / "a.png", place / "pictures" / "a.png"):
@@ -51,9 +52,8 @@ def one_of_everything(sd15_folder: Path, controlnet_folder: Path, tmp_path_facto
 
 
 @pytest.fixture
-def folder(one_of_everything: Path, tmp_path: Path, sd15_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(one_of_everything: Path, tmp_path: Path) -> Path:
     """One of everything, to be changed."""
-    monkeypatch.setattr(checkpoints, "CONFIGS", sd15_folder)
     return shutil.copytree(one_of_everything, tmp_path, dirs_exist_ok=True)
 
 
@@ -91,7 +91,7 @@ def of_folder(folder: Path) -> Graph:
 
 
 def of_file(folder: Path) -> Graph:
-    return text_to_image(folder / "model.safetensors")
+    return text_to_image(folder / "file" / "model.safetensors")
 
 
 def with_lora(folder: Path) -> Graph:
@@ -166,7 +166,7 @@ CASES: dict[str, tuple[Callable[[Path], Graph], str, Callable[[Path], None]]] = 
     "weights of the text encoder": (of_folder, "model/text_encoder/model.safetensors", scaled),
     "settings of the text encoder": (of_folder, "model/text_encoder/config.json", other_setting("layer_norm_eps", 0.5)),
     "the noise schedule": (of_folder, "model/scheduler/scheduler_config.json", other_setting("beta_end", 0.02)),
-    "a one-file checkpoint": (of_file, "model.safetensors", scaled),
+    "a one-file checkpoint": (of_file, "file/model.safetensors", scaled),
     "a LoRA": (with_lora, "lora.safetensors", scaled),
     "weights of a ControlNet": (with_controlnet, "controlnet/diffusion_pytorch_model.safetensors", scaled),
     "settings of a ControlNet": (with_controlnet, "controlnet/config.json", other_setting("norm_eps", 0.5)),

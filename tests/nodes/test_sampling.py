@@ -13,9 +13,10 @@ from nodegraph.node import Cancelled, Context
 from nodes.backend import pool
 from nodes.load import checkpoint
 from nodes.sampling import Denoised, unet_step
-from nodes.types import Conditioning, Latent
+from nodes.types import Conditioning, Latent, Space
 
-PROMPT = Conditioning(torch.zeros(1, 77, 32), "")
+PROMPT = Conditioning("sd1", "", torch.zeros(1, 77, 32))
+SPACE = Space("sd", 4, 8)
 
 
 class Recorder(Context):
@@ -39,7 +40,7 @@ def model(sd15_folder: Path):
 def step(
     ctx: Context, model: Any, latent: Latent | None = None, prompt: Conditioning = PROMPT, **named: Any
 ) -> Denoised:
-    return unet_step(ctx, model, latent or Latent(torch.ones(1, 4, 8, 8)), prompt, prompt, 2.0, 1.0, **named)
+    return unet_step(ctx, model, latent or Latent(torch.ones(1, 4, 8, 8), SPACE), prompt, prompt, 2.0, 1.0, **named)
 
 
 def test_a_step_reports_every_block(model: Any):
@@ -58,7 +59,7 @@ def test_a_step_stops_in_the_middle_of_the_network_and_leaves_it_as_it_was(model
     with pytest.raises(Cancelled):
         step(ctx, model)
     assert len(ctx.reports) == 3
-    assert not any(module._forward_hooks for module in pool.unet(model).modules())
+    assert not any(module._forward_hooks for module in pool.network(model.network).modules())
     assert step(Context(), model).latent.samples.equal(before.latent.samples)
 
 
@@ -70,9 +71,9 @@ def test_results_are_contiguous_and_float32(model: Any):
 
 def test_a_latent_of_another_model_is_refused(model: Any):
     with pytest.raises(ValueError, match="takes 4 latent channels, got 16; use the model's own VAE"):
-        step(Context(), model, Latent(torch.ones(1, 16, 8, 8)))
+        step(Context(), model, Latent(torch.ones(1, 16, 8, 8), SPACE))
 
 
 def test_a_prompt_of_another_model_is_refused(model: Any):
     with pytest.raises(ValueError, match="reads prompts of width 32, got 48; use the model's own text encoder"):
-        step(Context(), model, prompt=Conditioning(torch.zeros(1, 77, 48), ""))
+        step(Context(), model, prompt=Conditioning("sd1", "", torch.zeros(1, 77, 48)))

@@ -119,7 +119,7 @@ def test_the_whole_family_takes_less_than_42_megabytes():
 
 
 def test_its_pictures_are_128_pixels_wide_from_latents_of_16(parts: Parts):
-    assert (parts.vae.native_size, parts.vae.factor) == (128, 8)
+    assert (parts.vae.native_size, parts.vae.space.factor) == (128, 8)
     assert empty_latent(parts.vae).samples.shape == (1, 4, 16, 16)
 
 

@@ -1,7 +1,7 @@
 """What goes to disk comes back equal, bit for bit; a damaged file is an error that names it."""
 
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +11,21 @@ from torch import Tensor
 
 from nodes.backend import storage
 from nodes.types import (
+    PIXELS,
     Conditioning,
     Control,
-    ControlNet,
+    Embedding,
+    Flow,
     Hint,
     History,
     Image,
     Latent,
-    Lora,
     Mask,
-    Model,
-    NoiseSchedule,
-    TextEncoder,
-    Vae,
-    Weights,
+    Masked,
+    PictureSize,
+    SizeShift,
 )
-
-WEIGHTS = Weights("models/a.safetensors", "1-2")
-VAE = Vae(WEIGHTS, 4, 8, 512)
+from tests.nodes.descriptions import CONTROLNET, MODEL, SPACE, TEXT_ENCODER, VAE, WEIGHTS
 
 
 def noise(*shape: int) -> Tensor:
@@ -38,14 +35,22 @@ def noise(*shape: int) -> Tensor:
 VALUES: dict[str, tuple[Any, ...]] = {
     "plain": (None, True, 1, -(2**60), 0.1, "naïve \udc80 text", (), (1, (2.5, "x"))),
     "odd numbers": (math.inf, -math.inf, -0.0, 5e-324),
-    "latent": (Latent(noise(1, 4, 2, 2), 8, VAE), 7),
+    "latent": (Latent(noise(1, 4, 2, 2), SPACE, VAE), 7),
     "image": (Image(noise(2, 3, 4, 4)), Mask(noise(1, 1, 4, 4))),
-    "text": (Conditioning(noise(1, 77, 8), "a cat"),),
+    "text": (Conditioning("sd1", "a cat", noise(1, 77, 8)),),
+    "text with more": (
+        Conditioning(
+            *("sdxl", "a cat", noise(1, 77, 8), noise(1, 8), PictureSize(64, 32), 3.5, (noise(1, 4, 2, 2),)),
+            Masked(noise(1, 4, 2, 2), noise(1, 1, 16, 16)),
+        ),
+    ),
     "history": (History((noise(1, 2), noise(2, 2)), (1.5, 0.5), ()), History()),
-    "control": (Control((Hint(ControlNet(WEIGHTS, "sd1"), noise(1, 3, 2, 2), 0.8, 0.0, 1.0),)),),
+    "control": (Control((Hint(CONTROLNET, noise(1, 3, 2, 2), 0.8, 0.0, 1.0),)),),
     "models": (
-        Model(WEIGHTS, "sd1", "epsilon", NoiseSchedule(), (Lora(WEIGHTS, 0.7),)),
-        TextEncoder(WEIGHTS, "sd1"),
+        MODEL,
+        replace(MODEL, process=Flow(3.0), space=PIXELS),
+        replace(MODEL, process=Flow(by_size=SizeShift())),
+        replace(TEXT_ENCODER, embeddings=(Embedding("style", WEIGHTS),)),
         VAE,
     ),
     "kinds of tensor": (noise(3).half(), noise(3).bfloat16(), torch.arange(3), torch.tensor(True), torch.zeros(0, 2)),
@@ -79,14 +84,14 @@ def test_a_view_comes_back_contiguous_and_alone(tmp_path: Path):
 
 
 def test_one_tensor_in_two_places_is_stored(tmp_path: Path):
-    latent = Latent(noise(1, 4, 2, 2))
+    latent = Latent(noise(1, 4, 2, 2), SPACE)
     storage.save((latent, latent), tmp_path / "entry")
     assert equal(storage.load(tmp_path / "entry"), (latent, latent))
 
 
 def test_a_result_computed_in_inference_mode_is_stored(tmp_path: Path):
     with torch.inference_mode():
-        values = (Latent(noise(1, 4, 2, 2) * 2),)
+        values = (Latent(noise(1, 4, 2, 2) * 2, SPACE),)
     storage.save(values, tmp_path / "entry")
     assert equal(storage.load(tmp_path / "entry"), values)
 

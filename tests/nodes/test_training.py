@@ -16,10 +16,11 @@ from nodegraph.node import Cancelled, Context
 from nodes.adapter import lora
 from nodes.backend import checkpoints, pool, training, training_data
 from nodes.backend.checkpoints import Checkpoint
+from nodes.backend.process import num_timesteps
 from nodes.backend.training import Settings, Training
 from nodes.backend.training_report import report
 from nodes.training import Trained, train_lora
-from nodes.types import NoiseSchedule
+from nodes.types import Diffusion, Flow, Process
 from tests.nodes.test_pool import noise_pred
 
 ROOT = Path(__file__).parents[2]
@@ -181,13 +182,16 @@ def test_the_file_is_a_lora_for_its_model(tiny: Checkpoint, finished: Any, optio
     trained, ctx = finished(**options).trained, finished(**options).ctx
     assert ctx.files == [trained.path]
     adapted = lora(tiny.model, tiny.text_encoder, trained.path, 1.0).model
-    assert not torch.equal(noise_pred(pool.unet(adapted)), noise_pred(pool.unet(tiny.model)))
+    assert not torch.equal(
+        noise_pred(pool.network(adapted.network, adapted.loras)), noise_pred(pool.network(tiny.model.network))
+    )
 
 
 def test_every_pair_of_the_file_is_put_to_use(tiny: Checkpoint, finished: Any):
     trained = finished(layers="all").trained
     saved = load_file(trained.path)
-    network = pool.unet(lora(tiny.model, tiny.text_encoder, trained.path, 1.0).model)
+    adapted = lora(tiny.model, tiny.text_encoder, trained.path, 1.0).model
+    network = pool.network(adapted.network, adapted.loras)
     loaded = [p for name, p in network.named_parameters() if ".lora_" in name]
     assert len(loaded) == len(saved)
     assert sum(p.square().sum() for p in loaded) == pytest.approx(sum(p.square().sum() for p in saved.values()))
@@ -207,23 +211,30 @@ def test_the_report_shows_loss_and_samples(
 
 def test_a_model_that_predicts_velocity_is_trained_as_well(sd21_folder: Path, folder: Path):
     sd21 = checkpoints.checkpoint(str(sd21_folder))
-    assert sd21.model.prediction == "v_prediction"
+    assert sd21.model.process == Diffusion("v_prediction")
     run = Training(sd21.model, SETTINGS, examples(sd21, folder))
     run.advance()
     assert run.step == 1
 
 
-@pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "sample"])
-def test_the_target_is_what_the_denoiser_reads_back(kind: Any):
-    """families.sd.to_denoised is checked against diffusers; both sides of it have to agree."""
-    from nodes.backend.families.sd import to_denoised
+PROCESSES = [Diffusion("epsilon"), Diffusion("v_prediction"), Diffusion("sample"), Flow(), Flow(shift=3.0)]
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_the_target_is_what_the_denoiser_reads_back(process: Process):
+    """process.denoised is checked against diffusers; both sides of it have to agree."""
+    from nodes.backend.process import alpha, denoised, input_scale, sigma_at, timestep_at
 
     generator = torch.Generator().manual_seed(0)
-    clean, noise = (torch.randn(1, 4, 8, 8, generator=generator) for _ in range(2))
-    kept = torch.tensor(0.3)
-    sigma = ((1 - kept) / kept).sqrt().item()
-    wanted = training.target(kind, clean, noise, kept)
-    assert torch.allclose(to_denoised(kind, clean + sigma * noise, wanted, sigma), clean, atol=1e-5)
+    clean, noise = (torch.randn(2, 4, 8, 8, generator=generator) for _ in range(2))
+    shown, wanted, timesteps = training.noised_to(process, clean, noise, torch.tensor([0.3, 0.8]))
+    for i, timestep in enumerate(timesteps.tolist()):
+        sigma = sigma_at(process, timestep) if isinstance(process, Diffusion) else timestep / 1000
+        assert timestep_at(process, sigma) == pytest.approx(timestep)
+        x = alpha(process, sigma) * clean[i] + sigma * noise[i]
+        # float32; the noise level goes through a timestep and its logarithm
+        assert torch.allclose(shown[i], x * input_scale(process, sigma), atol=1e-5)
+        assert torch.allclose(denoised(process, x, wanted[i], sigma), clean[i], atol=1e-5)
 
 
 def test_a_model_with_loras_on_it_is_refused(tiny: Checkpoint, folder: Path, tmp_path: Path, finished: Any):
@@ -261,11 +272,14 @@ def colourfulness(starter: Checkpoint, latent: torch.Tensor) -> float:
     """The mean distance between a pixel's strongest and weakest colour."""
     from nodes.backend.autoencoder import decode
 
-    pixels = decode(pool.vae(starter.vae), latent)
+    pixels = decode(pool.network(starter.vae.network), latent)
     return (pixels.amax(1) - pixels.amin(1)).mean().item()
 
 
-def test_timesteps_are_spread_over_a_batch(tiny: Checkpoint, folder: Path):
+@pytest.mark.parametrize("process", PROCESSES)
+def test_timesteps_are_spread_over_a_batch(tiny: Checkpoint, folder: Path, process: Process):
     run = Training(tiny.model, Settings("attention", 2, 0.001, 10, 0), examples(tiny, folder))
-    tenths = run._timesteps(torch.Generator().manual_seed(0)) * 10 // NoiseSchedule().num_timesteps
+    places = run._places(torch.Generator().manual_seed(0))
+    timesteps = training.noised_to(process, torch.zeros(10, 4, 8, 8), torch.zeros(10, 4, 8, 8), places)[2]
+    tenths = timesteps * 10 // num_timesteps(process)
     assert sorted(tenths.tolist()) == list(range(10))

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from transformers import CLIPTokenizer
 
 from nodegraph import program
-from nodes.backend import checkpoints, loading, vocabulary
+from nodes.backend import loading, parts, vocabulary
 from nodes.backend.strict_json import MAX_QUOTED
-from nodes.types import Weights
+from nodes.types import Network, Weights
 from tests import tiny_models
 
 SIZE = len(tiny_models.CLIP_VOCABULARY)
@@ -35,16 +35,21 @@ def ours(folder: Path, size: int) -> CLIPTokenizer:
     place = folder.parent / "checkpoint"
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(folder, place / "tokenizer")
-    return loading.tokenizer(Weights(str(place), ""), size)
+    return loading.tokenizer(encoder_in(place), size)
 
 
-SHIPPED = [checkpoints.CONFIGS / "tokenizer", program.FOLDER / "models" / "starter" / "tokenizer"]
+def encoder_in(place: Path) -> Network:
+    return Network("sd1", "text_encoder", Weights(str(place), ""))
+
+
+SHIPPED = [parts.CONFIGS / "clip", program.FOLDER / "models" / "starter" / "tokenizer"]
 
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=["sd1", "starter"])
 def test_shipped_tokenizers_number_words_as_the_library_does(folder: Path):
     theirs = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
-    found = loading.tokenizer(Weights(str(folder.parent) if folder.parent.name == "starter" else "x", ""), len(theirs))
+    place = folder.parent if folder.parent.name == "starter" else Path("x")
+    found = loading.tokenizer(encoder_in(place), len(theirs))
     assert ids(found) == ids(theirs)
     assert (found.pad_token_id, found.model_max_length) == (theirs.pad_token_id, theirs.model_max_length)
 

@@ -9,7 +9,7 @@ from diffusers import ControlNetModel, StableDiffusionPipeline
 from safetensors.torch import load_file
 
 from nodes.backend import adapters
-from nodes.types import Weights
+from nodes.types import Network, Weights
 from tools.starter import (
     autoencoder,
     control,
@@ -121,11 +121,13 @@ def test_both_layouts_of_a_lora_give_one_picture(unet, batch, tmp_path):
     lora.save_diffusers(tmp_path / "ours.safetensors", layers)
     lora.save_kohya(tmp_path / "ours_kohya.safetensors", layers)
     noisy, timesteps, embeds, _ = batch
+    unet.save_pretrained(tmp_path / "unet")  # files are read for a network that was described
+    network = Network("sd1", "unet", Weights(str(tmp_path), ""))
     with torch.no_grad():
         trained = adapted(noisy, timesteps, encoder_hidden_states=embeds).sample
         assert not torch.allclose(trained, unet(noisy, timesteps, encoder_hidden_states=embeds).sample, atol=1e-2)
         for file in ("ours", "ours_kohya"):
-            loaded = adapters.with_loras(unet, [Weights(str(tmp_path / f"{file}.safetensors"), "")])
+            loaded = adapters.with_loras(unet, network, [Weights(str(tmp_path / f"{file}.safetensors"), "")])
             assert torch.allclose(loaded(noisy, timesteps, encoder_hidden_states=embeds).sample, trained, atol=1e-5)
 
 

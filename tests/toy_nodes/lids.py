@@ -17,8 +17,8 @@ class Lid:
     path: str
 
     @property
-    def network(self) -> NetworkId:
-        return NetworkId("lid", self.path, "oak")
+    def networks(self) -> tuple[NetworkId, ...]:
+        return (NetworkId("lid", self.path, "oak"),)
 
 
 @node("toy.lid")
@@ -43,5 +43,5 @@ def mutter(box: Box) -> Box:
 
 def holdings() -> tuple[Holding, ...]:
     return tuple(
-        Holding(Lid(path).network, path.split("/")[-1], "cpu", len(weights)) for path, weights in loaded.items()
+        Holding(Lid(path).networks[0], path.split("/")[-1], "cpu", len(weights)) for path, weights in loaded.items()
     )

@@ -26,21 +26,26 @@ BLOCK = 1 << 26  # bytes written at a time
 def shapes() -> dict[str, tuple[int, ...]]:
     """The tensors of a Stable Diffusion 1.5 file by their original names."""
     import torch
-    from transformers import CLIPTextConfig, CLIPTextModel
 
-    from nodes.backend.checkpoints import PREFIXES, config
-    from nodes.backend.loading import CLASSES
+    from nodes.backend import families, loading
+    from nodes.backend.fields import check_fields
     from tests.tiny_checkpoints import unet_to_ldm, vae_to_ldm
 
-    settings = {part: config(Path("shipped"), part) for part in ("unet", "vae", "text_encoder")}
-    with torch.device("meta"):
-        unet = CLASSES["unet"].from_config(settings["unet"]).state_dict()
-        vae = CLASSES["vae"].from_config(settings["vae"]).state_dict()
-        text = CLIPTextModel(CLIPTextConfig(**settings["text_encoder"])).state_dict()
-    tensors = {PREFIXES["unet"] + name: tensor for name, tensor in unet_to_ldm(unet, settings["unet"]).items()}
-    tensors |= {PREFIXES["vae"] + name: tensor for name, tensor in vae_to_ldm(vae, settings["vae"]).items()}
-    tensors |= {f"{PREFIXES['text_encoder']}text_model.{name}": tensor for name, tensor in text.items()}
-    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    def network(role: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """Its tensors by its own names, and its settings."""
+        architecture = family.roles[role].architecture
+        settings = check_fields(Path("shipped"), family.default_settings(role), architecture.schema)
+        with torch.device("meta"):
+            return loading.build(architecture, settings).state_dict(), settings
+
+    family = families.of("sd1")
+    text = {f"text_model.{name}": tensor for name, tensor in network("text_encoder")[0].items()}
+    stored = {"unet": unet_to_ldm(*network("unet")), "vae": vae_to_ldm(*network("vae")), "text_encoder": text}
+    return {
+        f"{family.roles[role].prefixes[0]}{name}": tuple(tensor.shape)
+        for role, tensors in stored.items()
+        for name, tensor in tensors.items()
+    }
 
 
 def write_checkpoint(path: Path) -> int:
@@ -78,9 +83,10 @@ def measure(path: str) -> dict[str, Any]:
     imported = private_megabytes()
     start = time.perf_counter()
     parts = checkpoints.checkpoint(path)
-    pool.unet(parts.model)
-    pool.vae(parts.vae)
-    pool.text_encoder(parts.text_encoder)
+    pool.network(parts.model.network)
+    pool.network(parts.vae.network)
+    for encoder in parts.text_encoder.encoders:
+        pool.reader(encoder)
     loaded = time.perf_counter() - start
     prompt(parts.text_encoder, "a photo of a cat")
     return {"after imports MB": imported, "load s": loaded, "private MB before the first step": private_megabytes()}

@@ -33,7 +33,7 @@ from nodes.load import checkpoint
 from nodes.sampling import Denoised, unet_step
 from nodes.schedule import noise_scheduler, sigmas_at
 from nodes.text import prompt
-from nodes.types import History, Latent
+from nodes.types import History, Latent, Space
 from tests import tiny_models
 
 STEPS, ROUNDS, SIZE, GUIDANCE = 10, 2, 256, 7.5
@@ -174,7 +174,9 @@ def _compare(folder: Path) -> Iterator[dict[str, Any]]:
 
 def looking(latent: torch.Tensor) -> float:
     """Seconds that it takes to see that the results of a step are numbers; the best of many tries."""
-    results = Denoised(Latent(latent), Latent(latent + 1), History((latent + 2,), (1.0,), (latent + 3,)))
+    space = Space("sd", 4, 8)
+    history = History((latent + 2,), (1.0,), (latent + 3,))
+    results = Denoised(Latent(latent, space), Latent(latent + 1, space), history)
     return min(timeit.repeat(lambda: nodes.complaint(results._asdict(), {}), number=100, repeat=20)) / 100
 
 

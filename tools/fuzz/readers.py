@@ -219,7 +219,7 @@ def read_words(folder: Path) -> object:
     from nodes.backend import loading, prompt
 
     encoder = read_model(folder).text_encoder  # type: ignore[attr-defined]
-    tokenizer = loading.tokenizer(encoder.weights, starter_words())
+    tokenizer = loading.tokenizer(encoder.encoders[0], starter_words())
     return prompt.chunks("a (red:1.2) cat on a blue background", tokenizer, 32)
 
 
@@ -236,13 +236,13 @@ def results() -> list[bytes]:
     import torch
 
     from nodes.backend import storage
-    from nodes.types import Image, Latent
+    from nodes.types import PIXELS, Image, Latent
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "result"
         storage.save((Image(torch.zeros(1, 8, 8, 3)), 3, "a", (1.5, None)), file)
         first = file.read_bytes()
-        storage.save((Latent(torch.zeros(1, 4, 2, 2)),), file)
+        storage.save((Latent(torch.zeros(1, 4, 2, 2), PIXELS),), file)
         return [first, file.read_bytes()]
 
 

@@ -147,8 +147,9 @@ def users(plan: Plan, models: Sequence[Holding]) -> dict[NetworkId, list[str]]:
     found: dict[NetworkId, dict[str, None]] = {model.id: {} for model in models}
     for call in plan.calls.values():
         for value in filter(is_dataclass, call.args.values()):
-            if isinstance(value, Described) and value.network in found:
-                found[value.network][owner(call.node)] = None
+            for network in value.networks if isinstance(value, Described) else ():
+                if network in found:
+                    found[network][owner(call.node)] = None
     return {id: list(nodes) for id, nodes in found.items()}
 
 

@@ -1,0 +1,23 @@
+"""The families that this program can run. A new one is a module here and a line in FAMILIES."""
+
+from __future__ import annotations
+
+from nodes.backend.families import pixel, sd1, sd2, sdxl
+from nodes.backend.families.family import Family, Found
+
+FAMILIES: tuple[Family, ...] = (sd2.FAMILY, sd1.FAMILY, sdxl.FAMILY, sdxl.REFINER, pixel.FAMILY)
+"""In the order in which they are asked whether files are theirs."""
+
+_BY_NAME = {family.name: family for family in FAMILIES}
+
+
+def of(name: str) -> Family:
+    """The family of a description. Raises ValueError when this program does not know it."""
+    if name not in _BY_NAME:
+        raise ValueError(f"{name!r} is no family of models that this program knows")
+    return _BY_NAME[name]
+
+
+def recognise(found: Found) -> Family | None:
+    """The family whose checkpoint, or denoiser, this is."""
+    return next((family for family in FAMILIES if family.recognises(found)), None)

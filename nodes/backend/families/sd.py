@@ -1,62 +1,156 @@
-"""Stable Diffusion 1.x and 2.x: a U-Net that attends to CLIP embeddings. Rombach et al. 2022 (arXiv:2112.10752)."""
+"""What the families of Stable Diffusion share: a U-Net that is told of CLIP's states by cross-attention.
+
+Rombach et al. 2022 (arXiv:2112.10752).
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
-import torch
-from torch import Tensor, nn
+from nodes.backend.families.family import Asked, Family, Found, Reader, Role, Tokenizer
+from nodes.backend.networks import clip, unet, vae
+from nodes.backend.networks.architecture import Settings
+from nodes.backend.scheduler_settings import read_diffusion
+from nodes.types import Conditioning, Diffusion, Hint, Model, TextEncoder
 
-from nodes import fit
-from nodes.backend import control
-from nodes.backend.schedules import timestep_at
-from nodes.types import Hint, Model, Prediction
+if TYPE_CHECKING:
+    from torch import Tensor
 
+UNET = Role(
+    "U-Net",
+    unet.UNET,
+    "unet",
+    prefixes=("model.diffusion_model.",),
+    adapter_names=("unet.", "diffusion_model.", ""),
+    flat_adapter_names=("lora_unet_",),
+)
+VAE = Role("VAE", vae.VAE, "vae", prefixes=("first_stage_model.",), precision="full")
+CONTROLNET = Role("ControlNet", unet.CONTROLNET, "controlnet", prefixes=("control_model.",), alone=True)
+TEXT_ENCODER = Role(
+    "Text encoder",
+    clip.CLIP,
+    "text_encoder",
+    prefixes=("cond_stage_model.transformer.",),
+    tokenizer=Tokenizer("clip", "tokenizer"),
+    adapter_names=("text_encoder.", ""),
+    flat_adapter_names=("lora_te_",),
+)
 
-def denoise(
-    unet: Any, model: Model, hints: Sequence[tuple[nn.Module, Hint]], x: Tensor, sigma: float, embeds: Tensor
-) -> Tensor:
-    """The clean latent expected in x: D(x, sigma, conditioning).
-
-    x: [batch, channels, height, width], float32. embeds: [batch, tokens, width]. The network works on its own device
-    and in its own precision; what comes back is float32 where x is.
-    """
-    network = {"device": unet.device, "dtype": unet.dtype}
-    model_input = (x / math.sqrt(sigma**2 + 1)).to(**network)  # back to unit variance, as in training
-    timestep = torch.tensor(timestep_at(model.noise_schedule, sigma), dtype=torch.float32, device=unet.device)
-    embeds = embeds.to(**network)
-    active = [(net, hint) for net, hint in hints if control.is_active(hint, model.noise_schedule, sigma)]
-    added = control.residuals(active, model_input, timestep, embeds)
-    prediction = unet(
-        model_input,
-        timestep,
-        encoder_hidden_states=embeds,
-        down_block_additional_residuals=added.down if added else None,
-        mid_block_additional_residual=added.mid if added else None,
-        return_dict=False,
-    )[0]
-    return to_denoised(model.prediction, x, prediction.to(x), sigma)
-
-
-def to_denoised(kind: Prediction, x: Tensor, prediction: Tensor, sigma: float) -> Tensor:
-    """The clean picture that a network's prediction implies. x = x0 + sigma * noise."""
-    match kind:
-        case "epsilon":
-            return x - sigma * prediction
-        case "v_prediction":  # Salimans & Ho 2022 (arXiv:2202.00512), sec. 4, with alpha = 1 / sqrt(sigma^2 + 1)
-            return x / (sigma**2 + 1) - prediction * (sigma / math.sqrt(sigma**2 + 1))
-        case "sample":
-            return prediction
+VAE_SETTINGS: Settings = {
+    "down_block_types": ["DownEncoderBlock2D"] * 4,
+    "up_block_types": ["UpDecoderBlock2D"] * 4,
+    "block_out_channels": [128, 256, 512, 512],
+    "layers_per_block": 2,
+}
+LATENT_SIZE = 64
+"""Side of the latents that Stable Diffusion 1.x was trained with, where the settings do not say."""
 
 
-def check_latent(unet: Any, latent: Tensor) -> None:
-    """Raises ValueError when the latent was made for another model."""
-    fit.check_channels(unet.config.in_channels, latent.shape)
+class StableDiffusion(Family):
+    denoiser = "unet"
+
+    def process(self, found: Found, settings: Path | None) -> Diffusion:
+        return read_diffusion(settings) if settings else Diffusion()
+
+    def recognises_controlnet(self, found: Found) -> bool:
+        if found.kinds:
+            return found.kind("") == "ControlNetModel" and self.takes_hints_of(found.kinds[""]["addition_embed_type"])
+        if not any("zero_convs.0." in n or n.startswith("controlnet_down_blocks.") for n in found.shapes):
+            return False
+        sized = any(re.match(r"(control_model\.)?(add_embedding|label_emb)\.", name) for name in found.shapes)
+        return self.takes_hints_of("text_time" if sized else None)
+
+    def takes_hints_of(self, addition_embed_type: str | None) -> bool:
+        """Whether its ControlNets are told what the setting of this name says."""
+        return "controlnet" in self.roles and addition_embed_type is None
+
+    def complaint(self, denoiser: Settings) -> str | None:
+        if denoiser["in_channels"] == self.space.channels:
+            return None
+        return (
+            f"it takes {denoiser['in_channels']} channels, as inpainting models do; this program can run text-to-image"
+        )
+
+    def native_size(self, denoiser: Settings) -> int:
+        return (denoiser["sample_size"] or LATENT_SIZE) * self.space.factor
+
+    def prompt_width(self, encoders: Mapping[str, Settings]) -> int:
+        return sum(settings["hidden_size"] for settings in encoders.values())
+
+    def read_width(self, denoiser: Settings) -> int:
+        return denoiser["cross_attention_dim"]
+
+    def controlnet_complaint(self, denoiser: Settings, controlnet: Settings) -> str | None:
+        for name, what in (
+            ("cross_attention_dim", "prompts of width"),
+            ("in_channels", "latent channels:"),
+            ("block_out_channels", "blocks of"),
+            ("layers_per_block", "layers in a block:"),
+        ):
+            if denoiser[name] != controlnet[name]:
+                return f"{what} {_told(controlnet[name])}, not {_told(denoiser[name])}"
+        return None
+
+    def encode(self, readers: Sequence[Reader], text: TextEncoder, prompt: str) -> Conditioning:
+        from nodes.backend.prompt import read
+
+        (reader,) = readers
+        states = read(prompt, *reader, layers_back=text.skip_layers, normed=True)
+        return Conditioning(self.name, prompt, states.embeds)
+
+    def together(self, prompts: Sequence[Conditioning]) -> bool:
+        return True  # see unet_calls.embeds
+
+    def predict(self, net: Any, model: Model, asked: Asked) -> Tensor:
+        from nodes.backend.families import unet_calls
+
+        return unet_calls.predict(net, asked, self.added(net, asked))
+
+    def residuals(self, hints: Sequence[tuple[Any, Hint]], model: Model, asked: Asked) -> Any:
+        from nodes.backend.families import unet_calls
+
+        return unet_calls.residuals(hints, asked, self.added)
+
+    def added(self, net: Any, asked: Asked) -> dict[str, Tensor] | None:
+        """What the network is told besides the noise level and the prompt; None when nothing."""
+        return None
+
+    def blocks(self, net: Any) -> Sequence[Any]:
+        middle = [net.mid_block] if net.mid_block is not None else []  # distilled networks have none
+        return [*net.down_blocks, *middle, *net.up_blocks]
 
 
-def check_prompts(unet: Any, *prompts: Tensor) -> None:
-    """Raises ValueError when a prompt was encoded for another model."""
-    for prompt in prompts:
-        fit.check_prompt(unet.config.cross_attention_dim, prompt.shape[-1])
+def _told(value: Any) -> str:
+    return ", ".join(map(str, cast("list[int]", value))) if isinstance(value, list) else str(value)
+
+
+def cross_attention_width(found: Found) -> int:
+    """How wide the prompts are that the U-Net of a file reads; 0 when it has no attention."""
+    keys = (shape for name, shape in found.shapes.items() if name.endswith("attn2.to_k.weight") and len(shape) == 2)
+    return next(keys, (0, 0))[1]
+
+
+def alone(found: Found) -> Settings | None:
+    """What the settings of a U-Net say that has a folder of its own; None when it is another kind of place."""
+    return found.kinds[""] if found.kind("") == "UNet2DConditionModel" else None
+
+
+def is_unet(found: Found) -> bool:
+    """Whether there is a U-Net that reads prompts, in a folder or under either naming in a file."""
+    if found.kinds:
+        return "UNet2DConditionModel" in (found.kind("unet"), found.kind(""))
+    first = (
+        f"{prefix}{name}" for prefix in ("", *UNET.prefixes) for name in ("input_blocks.0.0.weight", "conv_in.weight")
+    )
+    return any(name in found.shapes for name in first) and cross_attention_width(found) > 0
+
+
+def takes_size(found: Found) -> bool:
+    """Whether the U-Net is told the size of the picture, as those of SDXL are."""
+    if found.kinds:
+        told = (kind.get("addition_embed_type") for kind in (found.kinds.get("unet"), found.kinds.get("")) if kind)
+        return any(told)
+    return any("label_emb.0.0." in name or name.startswith("add_embedding.") for name in found.shapes)

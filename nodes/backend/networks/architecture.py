@@ -6,14 +6,21 @@ Each module beside this one describes one kind, as plain data and functions: pla
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from nodes.backend.fields import Schema
+from nodes.backend.fields import Field, Only, Real, Schema, Whole
 from nodes.backend.headers import Shapes
 
 Shape = tuple[int, ...]
 Settings = dict[str, Any]
+
+CHANNELS = Whole(1, 16_384)
+LAYERS = Whole(1, 16)
+HEADS = Whole(1, 1024)
+EPS = Real(1e-12, 0.9)
+NOT_USED = Field(Only(None), None)
+OFF = Field(Only(False), False)
 
 
 class Ignored(NamedTuple):
@@ -21,6 +28,18 @@ class Ignored(NamedTuple):
 
     names: str  # a regular expression for whole names
     reason: str
+
+
+TRAINING = (
+    Ignored(r"(.+\.)?model_ema\..+", "a smoothed copy of the weights that training kept beside them"),
+    Ignored(r"(optimizer|lr_scheduler)\w*\..+|global_step|epoch", "the state of the training"),
+)
+SCHEDULE = Ignored(
+    r"(sqrt_)?(one_minus_|recip_|recipm1_)?alphas_cumprod(_prev)?|betas|sqrt_one_minus_alphas_cumprod|"
+    r"log_one_minus_alphas_cumprod|posterior_(variance|log_variance_clipped|mean_coef[12])|lvlb_weights|logvar|"
+    r"scale_factor|denoiser\.sigmas",
+    "constants of the noise schedule, computed from the settings",
+)
 
 
 class Stored(NamedTuple):
@@ -79,7 +98,8 @@ class Architecture:
     schema: the settings it may have. shapes: its tensors, told from the settings. spellings: how files name them.
     contradictions: what cannot be meant in settings that fit the schema one by one, a sentence each. told: the settings
     that the tensors of a file tell, by its own names, on top of those given; for files that bring none. ignored: what
-    its files may hold besides. stem: what its weights are called in a folder.
+    its files may hold besides. identities: square matrices that are 1 where a file leaves them out. constants:
+    further arguments of the class that no file decides. stem: what its weights are called in a folder.
     """
 
     library_class: str
@@ -89,4 +109,12 @@ class Architecture:
     contradictions: Callable[[Settings], Iterator[str]] = no_contradictions
     told: Callable[[Settings, Shapes], Settings] = as_given
     ignored: tuple[Ignored, ...] = ()
+    identities: tuple[str, ...] = ()
+    constants: Mapping[str, Any] = field(default_factory=dict[str, Any])
     stem: Literal["diffusion_pytorch_model", "model"] = "diffusion_pytorch_model"
+
+
+def renamed(tensor: str, table: Mapping[str, str]) -> str:
+    """A tensor whose layer stands in the table under the layer's other name."""
+    layer, _, kind = tensor.rpartition(".")
+    return f"{table[layer]}.{kind}" if layer in table else tensor

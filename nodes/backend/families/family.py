@@ -1,0 +1,207 @@
+"""What a family of models is to the rest of the program: the one place where families differ.
+
+A family says, as plain data, how its files are recognised, which networks it has, how noise relates to pictures and
+what suits it; and, with torch, how it reads a prompt and how its denoiser is called. Nothing else names a family. The
+first half is asked while planning, which has no torch: modules of families import it inside methods alone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+from nodes.backend.headers import Shapes
+from nodes.backend.networks.architecture import Architecture, Ignored, Settings
+from nodes.backend.solvers import SolverName
+from nodes.types import Conditioning, Hint, Model, Process, Space, TextEncoder
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Tokenizer(NamedTuple):
+    """folder: of a checkpoint's folder. pad: what the shipped one fills the room after a text with, in its place."""
+
+    kind: Literal["clip", "t5"]
+    folder: str
+    pad: str | None = None
+
+
+@dataclass(frozen=True)
+class Role:
+    """One of the networks of a family.
+
+    title: what people call it. folder: where it is in a checkpoint's folder. prefixes: what its names may begin with in
+    a file that holds more than it. alone: a file or folder of it holds nothing else of use. optional: a checkpoint is
+    whole without it. ignored: what its files hold besides, on top of what the architecture has. adapter_names: what
+    LoRA files put before the names of its layers, with dots and, where those were replaced by underscores, without.
+    always: settings that tell it from others of its architecture.
+    precision: "full" where half is not enough.
+    """
+
+    title: str
+    architecture: Architecture
+    folder: str
+    prefixes: tuple[str, ...] = ()
+    tokenizer: Tokenizer | None = None
+    alone: bool = False
+    optional: bool = False
+    ignored: tuple[Ignored, ...] = ()
+    adapter_names: tuple[str, ...] = ()
+    flat_adapter_names: tuple[str, ...] = ()
+    always: Mapping[str, str] = field(default_factory=dict[str, str])
+    precision: Literal["half", "bfloat16", "full"] = "half"
+
+
+class Defaults(NamedTuple):
+    """What suits a family where a person has not said otherwise. size: side of a picture in pixels."""
+
+    size: int
+    steps: int
+    guidance_scale: float
+    solver: SolverName
+    schedule: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is known of a place with weights, before it is known what they are.
+
+    shapes: of the tensors of a file. kinds: of a folder, what its settings files say of themselves, by folder; that of
+    model_index.json is "".
+    """
+
+    place: Path
+    shapes: Shapes = field(default_factory=dict[str, tuple[int, ...]])
+    kinds: Mapping[str, Settings] = field(default_factory=dict[str, Settings])
+
+    def kind(self, folder: str) -> str:
+        """The class that a folder's settings name; empty when there are none."""
+        return self.kinds[folder]["_class_name"] if folder in self.kinds else ""
+
+    def has(self, *beginnings: str) -> bool:
+        """Whether each of these begins the name of a tensor."""
+        return all(any(name.startswith(beginning) for name in self.shapes) for beginning in beginnings)
+
+    def has_any(self, beginnings: tuple[str, ...]) -> bool:
+        """Whether one of these begins the name of a tensor."""
+        return any(name.startswith(beginnings) for name in self.shapes)
+
+
+class Reader(NamedTuple):
+    """What reads a prompt, in memory."""
+
+    tokenizer: Any
+    encoder: Any
+
+
+class Asked(NamedTuple):
+    """One call of a denoiser. Tensors are on its device and of its precision.
+
+    x: [prompts * batch, channels, height, width] in latent pixels, scaled as the network wants it, the whole batch for
+    each of the prompts. timestep: what the process calls the noise level;
+    in training, of each of the batch. residuals: what ControlNets add. size:
+    (height, width) of the pictures in pixels.
+    """
+
+    x: Tensor
+    timestep: float | Tensor
+    prompts: tuple[Conditioning, ...]
+    size: tuple[int, int]
+    residuals: Any = None
+
+    @property
+    def batch(self) -> int:
+        return len(self.x) // len(self.prompts)
+
+
+class Family(ABC):
+    """name: part of every key and of files; it never changes. title: for people. denoiser: the role that denoises.
+
+    encoders: the roles that read prompts, in order. reads: the families whose prompts its denoiser reads. marks:
+    tensors beside the networks in a file that tell the process, and nothing else.
+    """
+
+    name: str
+    title: str
+    roles: ClassVar[Mapping[str, Role]]
+    denoiser: str
+    encoders: tuple[str, ...]
+    reads: tuple[str, ...]
+    space: Space
+    defaults: Defaults
+    marks: tuple[Ignored, ...] = ()
+
+    # --- while planning ---
+
+    @abstractmethod
+    def recognises(self, found: Found) -> bool:
+        """Whether this is a checkpoint of the family, or its denoiser alone."""
+
+    def recognises_controlnet(self, found: Found) -> bool:
+        """Whether this is a ControlNet of the family."""
+        return False
+
+    @abstractmethod
+    def process(self, found: Found, settings: Path | None) -> Process:
+        """How noise relates to pictures. settings: the scheduler's file, where there is one.
+
+        Raises ValueError when it cannot be meant.
+        """
+
+    def default_settings(self, role: str) -> Settings:
+        """Of a network whose files bring none, on top of its library's defaults."""
+        return {}
+
+    def complaint(self, denoiser: Settings) -> str | None:
+        """Why a denoiser of these settings cannot be run, "it takes 9 channels"; None when it can."""
+        return None
+
+    def native_size(self, denoiser: Settings) -> int:
+        """Side in pixels of the pictures that a denoiser of these settings was trained with."""
+        return self.defaults.size
+
+    @abstractmethod
+    def prompt_width(self, encoders: Mapping[str, Settings]) -> int:
+        """How wide the prompts are that encoders of these settings make. encoders: by role."""
+
+    @abstractmethod
+    def read_width(self, denoiser: Settings) -> int:
+        """How wide the prompts are that a denoiser of these settings reads."""
+
+    def controlnet_complaint(self, denoiser: Settings, controlnet: Settings) -> str | None:
+        """Why a ControlNet cannot go with a denoiser of its own family, "7 layers, not 5"; None when it can."""
+        return None
+
+    # --- while computing ---
+
+    @abstractmethod
+    def encode(self, readers: Sequence[Reader], text: TextEncoder, prompt: str) -> Conditioning:
+        """A prompt as the denoiser reads it. readers: the text's encoders, in memory."""
+
+    def encode_each(self, readers: Sequence[Reader], text: TextEncoder, prompts: Sequence[str]) -> Conditioning:
+        """As encode, with a prompt for each of two encoders. Raises ValueError when they read one prompt together."""
+        raise ValueError(f"{self.title} reads one prompt, without sizes; use Prompt")
+
+    def negative(self, prompt: Conditioning) -> Conditioning:
+        """A prompt as one to keep away from."""
+        return prompt
+
+    def together(self, prompts: Sequence[Conditioning]) -> bool:
+        """Whether these prompts can be asked in one call."""
+        return len({prompt.embeds.shape for prompt in prompts}) == 1
+
+    @abstractmethod
+    def predict(self, net: Any, model: Model, asked: Asked) -> Tensor:
+        """What the network tells of x: [batch, channels, height, width]."""
+
+    def residuals(self, hints: Sequence[tuple[Any, Hint]], model: Model, asked: Asked) -> Any:
+        """The sum of what the ControlNets of these hints add."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def blocks(self, net: Any) -> Sequence[Any]:
+        """The parts of the denoiser one after the other, for progress and Stop."""

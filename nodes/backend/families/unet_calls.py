@@ -1,0 +1,86 @@
+"""Calling a U-Net and its ControlNets. Zhang et al. 2023 (arXiv:2302.05543)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from nodes.backend.families.family import Asked
+from nodes.types import Hint
+
+Added = dict[str, Tensor] | None
+
+
+class Residuals(NamedTuple):
+    """What is added to the U-Net's skip connections, outermost first, and to its middle block."""
+
+    down: tuple[Tensor, ...]
+    mid: Tensor
+
+
+def embeds(asked: Asked) -> Tensor:
+    """[prompts * batch, tokens, width]: the prompts repeated to their least common number of tokens.
+
+    Attention weighs every copy of a token alike, so repeating a whole prompt changes nothing but rounding.
+    """
+    tokens = math.lcm(*(prompt.embeds.shape[1] for prompt in asked.prompts))
+    repeated = (prompt.embeds.repeat(1, tokens // prompt.embeds.shape[1], 1) for prompt in asked.prompts)
+    return torch.cat([embeds.expand(asked.batch, -1, -1) for embeds in repeated]).to(asked.x)
+
+
+def predict(unet: Any, asked: Asked, added: Added) -> Tensor:
+    """What the U-Net tells of x."""
+    residuals: Residuals | None = asked.residuals
+    return unet(
+        asked.x,
+        _timestep(asked),
+        encoder_hidden_states=embeds(asked),
+        added_cond_kwargs=added,
+        down_block_additional_residuals=residuals.down if residuals else None,
+        mid_block_additional_residual=residuals.mid if residuals else None,
+        return_dict=False,
+    )[0]
+
+
+def residuals(
+    hints: Sequence[tuple[Any, Hint]], asked: Asked, added: Callable[[Any, Asked], Added]
+) -> Residuals | None:
+    """The sum of what every hint's network adds; None without hints."""
+    total: Residuals | None = None
+    for controlnet, hint in hints:
+        down, mid = controlnet(
+            asked.x,
+            _timestep(asked),
+            encoder_hidden_states=embeds(asked),
+            controlnet_cond=fitted(hint.pixels, asked),
+            conditioning_scale=hint.strength,
+            added_cond_kwargs=added(controlnet, asked),
+            return_dict=False,
+        )
+        total = Residuals(tuple(down), mid) if total is None else _sum(total, Residuals(tuple(down), mid))
+    return total
+
+
+def _timestep(asked: Asked) -> Tensor:
+    return torch.as_tensor(asked.timestep, device=asked.x.device).to(torch.float32)
+
+
+def _sum(a: Residuals, b: Residuals) -> Residuals:
+    return Residuals(tuple(x + y for x, y in zip(a.down, b.down, strict=True)), a.mid + b.mid)
+
+
+def fitted(pixels: Tensor, asked: Asked) -> Tensor:
+    """A hint's pictures as a network wants them: one per batch item, of the size of the pictures being made."""
+    batch = len(asked.x)
+    if batch % len(pixels):
+        raise ValueError(
+            f"a ControlNet got {len(pixels)} pictures for a batch of {batch}; give it one, or one for each"
+        )
+    pixels = pixels.to(asked.x)
+    if pixels.shape[-2:] != asked.size:
+        pixels = nn.functional.interpolate(pixels, asked.size, mode="bilinear", antialias=True)
+    return torch.cat([pixels] * (batch // len(pixels)))
