@@ -129,7 +129,7 @@ class Sites:
 
     def _unconnected(self, port: Port) -> tuple[str, str | None, str]:
         node, socket = self._places.get(port, port)
-        why = ": what it is linked to is muted or bypassed" if port in self._cut else ""
+        why = ": what it is linked to is muted, bypassed or linked to nothing" if port in self._cut else ""
         return node, socket, f"{socket} is not connected{why}"
 
 

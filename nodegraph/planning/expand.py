@@ -33,7 +33,7 @@ class Flat:
     nodes: what is left to plan. gone: what was rewritten away. links: by the input they feed.
     literals: inputs that take a plain value from the socket of a node that is gone.
     places: for an input that takes its value from outside its group, where the user sees that.
-    cut: inputs whose link leads to nothing, because what it leads to is muted or bypassed.
+    cut: inputs whose link leads to nothing, because what it leads to is muted, bypassed or linked to nothing.
     exits: for each instance of a group, where its outputs come from. problems: by node that cannot be planned.
     """
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from nodegraph.graph import Graph, Group, Node, Port, add_node, change_node, connect, disconnect, set_param
-from nodegraph.group_type import group_type
+from nodegraph.group_type import document_types, group_type
 from nodegraph.node import REQUIRED, Range
+from nodegraph.planning.expand import expand
 from nodegraph.planning.plan import Planner, plan
 from tests.nodegraph.toys import REGISTRY, Box, build, result, sentences, zone
 
@@ -101,6 +102,53 @@ def test_a_wrong_value_on_a_link_into_a_group_is_shown_at_the_group():
     assert sentences(plan(graph, REGISTRY, ["show"])) == [("twice", "amount", "amount takes Number, not Text")]
 
 
+def test_a_wrong_value_of_an_instance_is_told_by_the_name_of_the_group_s_socket():
+    body = build({"in": "group.input", "step": "toy.step"}, "in.strength > step.amount", "in.box > step.box")
+    group = Group("Strong", body, {"box": REQUIRED, "strength": 1.0}, ())
+    graph = build({"strong": ("group:Strong", {"strength": "much"})}, groups=(group,))
+    assert set(sentences(plan(graph, REGISTRY))) == {
+        ("strong", "box", "box is not connected"),
+        ("strong", "strength", "strength takes Number, not 'much'"),
+    }
+
+
+def test_a_body_that_takes_what_its_group_has_not_is_a_problem():
+    body = build({"in": "group.input", "step": "toy.step"}, "in.lost > step.box")
+    graph = build({"odd": "group:Odd"}, groups=(Group("Odd", body, {}, ()),))
+    assert sentences(plan(graph, REGISTRY)) == [("odd", "lost", "lost is not connected")]
+
+
+@pytest.mark.parametrize("links", [[], ["box.lid > out.box"]], ids=["none", "of a socket that is not there"])
+def test_an_output_of_a_group_that_comes_from_nowhere_is_a_problem_for_who_takes_it(links: list[str]):
+    group = Group("Odd", build({"box": "toy.box", "out": "group.output"}, *links), {}, ("box",))
+    graph = build({"odd": "group:Odd", "show": "toy.show"}, "odd.box > show.box", groups=(group,))
+    lid = ("show", "box", "box: 'odd/box' has no output 'lid'")
+    assert sentences(plan(graph, REGISTRY, ["show"])) == [lid if links else ("odd/out", "box", "box is not connected")]
+    planned = plan(graph, REGISTRY, ["odd"])
+    assert (planned.problems, planned.roots("odd")) == ((), ())
+
+
+def test_a_group_without_an_output_node_makes_nothing():
+    group = Group("Odd", build({"box": "toy.box"}), {}, ("box",))
+    graph = build({"odd": "group:Odd", "show": "toy.show"}, "odd.box > show.box", groups=(group,))
+    assert sentences(plan(graph, REGISTRY, ["show", "odd"])) == [("show", "box", NOT_CONNECTED)]
+
+
+def test_a_plain_value_that_goes_straight_through_a_group_comes_from_no_node_of_it():
+    group = Group("Through", build({"in": "group.input", "out": "group.output"}, "in.x > out.y"), {"x": 2.0}, ("y",))
+    graph = build({"through": "group:Through", "box": "toy.box"}, "through.y > box.value", groups=(group,))
+    assert expand(graph, document_types(graph.groups, REGISTRY).get).exits == {"through": ()}
+    assert result(graph, "box").value == 2.0
+
+
+def test_what_is_wrong_behind_a_reroute_is_said_where_the_value_is_taken():
+    nodes = {"text": "plain.choose", "dot": "canvas.reroute", "more": "canvas.reroute", "show": "toy.show"}
+    graph = build(nodes, "text.value > dot.value", "dot.value > more.value", "more.value > show.box")
+    assert sentences(plan(graph, REGISTRY, ["show"])) == [("show", "box", "box takes Box, not Text")]
+    loose = disconnect(graph, Port("dot", "value"))
+    assert sentences(plan(loose, REGISTRY, ["show"])) == [("show", "box", NOT_CONNECTED)]
+
+
 def test_a_group_that_contains_itself_is_a_problem():
     body = build({"in": "group.input", "me": "group:Me", "out": "group.output"}, "in.box > me.box", "me.box > out.box")
     graph = build(
@@ -144,7 +192,7 @@ def test_a_muted_node_is_as_good_as_not_there():
     assert sentences(plan(graph, REGISTRY, ["show"])) == [("twice", "box", NOT_CONNECTED)]
 
 
-NOT_CONNECTED = "box is not connected: what it is linked to is muted or bypassed"
+NOT_CONNECTED = "box is not connected: what it is linked to is muted, bypassed or linked to nothing"
 
 
 def test_a_muted_reroute_passes_nothing_on():
@@ -212,7 +260,7 @@ def test_a_bypassed_group_passes_its_input():
 def test_a_node_that_is_bypassed_and_not_installed_passes_nothing():
     graph = build({"x": "acme.mystery", "show": "toy.show", "box": "toy.box"}, "box.box > x.box", "x.box > show.box")
     graph = change_node(graph, "x", mode="bypassed")
-    message = "box is not connected: what it is linked to is muted or bypassed"
+    message = "box is not connected: what it is linked to is muted, bypassed or linked to nothing"
     assert sentences(plan(graph, REGISTRY, ["show"])) == [("show", "box", message)]
 
 
