@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from nodegraph.graph import Node, add_node, change_node, set_param
+from nodegraph.node import node
 from nodegraph.planning.fingerprints import fingerprint
 from nodegraph.planning.keys import call_key
 from nodegraph.planning.plan import Planner, Ref, plan
@@ -109,6 +110,27 @@ def test_plain_nodes_are_no_calls_and_their_values_enter_the_keys():
 def test_a_sentence_from_a_plain_node_is_a_problem_of_that_node():
     graph = build({"half": ("plain.divide", {"b": 0}), "box": "toy.box"}, "half.value > box.value")
     assert sentences(plan(graph, REGISTRY, ["box"])) == [("half", None, "cannot divide by 0")]
+
+
+def test_a_plain_number_without_bounds_is_a_problem_of_the_node_that_makes_it():
+    graph = build({"half": ("plain.divide", {"a": 1e300, "b": 1e-300}), "box": "toy.box"}, "half.value > box.value")
+    message = "value is no finite number: what it is computed from is too large"
+    assert sentences(plan(graph, REGISTRY, ["box"])) == [("half", None, message)]
+
+
+def test_a_plain_node_is_computed_again_only_when_what_it_takes_is_other():
+    calls = []
+
+    @node("plain.noted")
+    def noted(flag: bool = False) -> bool:
+        calls.append(flag)
+        return flag
+
+    planner = Planner({**REGISTRY, "plain.noted": noted.node_type})
+    graph = build({"zero": ("plain.is_zero", {"a": 1.0}), "noted": "plain.noted"}, "zero.value > noted.flag")
+    for number in (1.0, 2.0, 3.0, 0.0):
+        planner.plan(set_param(graph, "zero", "a", number))
+    assert calls == [False, True]
 
 
 def test_a_bug_in_a_plain_node_is_a_problem_too():

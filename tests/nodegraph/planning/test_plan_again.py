@@ -61,6 +61,12 @@ def test_a_node_that_becomes_one_of_another_type_is_planned_anew():
     assert planner.plan(other) == plan(other, REGISTRY)
 
 
+def test_an_edit_of_what_no_target_needs_changes_nothing():
+    planner, graph = Planner(REGISTRY), extend(zone(), {"lonely": "toy.box"})
+    before = planner.plan(graph, ["show"])
+    assert planner.plan(set_param(graph, "lonely", "value", 7), ["show"]) == before
+
+
 def test_what_is_prepared_for_targets_has_only_to_be_picked_up(monkeypatch):
     put_together = []
     monkeypatch.setattr(planning, "reaching", lambda *args: put_together.append(1) or reaching(*args))
