@@ -26,6 +26,18 @@ def sd21_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def sdxl_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stable Diffusion XL."""
+    return tiny_models.build_sdxl(tmp_path_factory.mktemp("models") / "sdxl")
+
+
+@pytest.fixture(scope="session")
+def sdxl_refiner_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The refiner of sdxl_folder."""
+    return tiny_models.build_sdxl_refiner(tmp_path_factory.mktemp("models") / "sdxl_refiner")
+
+
+@pytest.fixture(scope="session")
 def controlnet_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ControlNet for sd15_folder."""
     return tiny_models.build_controlnet_sd15(tmp_path_factory.mktemp("models") / "controlnet")
