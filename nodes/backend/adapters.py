@@ -16,7 +16,7 @@ from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
-from nodes.backend import lora_file, lora_scale, parts
+from nodes.backend import lora_file, lora_scale, parts, widening
 from nodes.backend.headers import shapes
 from nodes.backend.share import twin
 from nodes.backend.untyped import load_file
@@ -92,12 +92,13 @@ def _put(network: nn.Module, name: str, added: Mapping[str, Factors]) -> None:
         # init_lora_weights: numbers that the file's own replace below
         config = LoraConfig(r=1, target_modules=whole_names, init_lora_weights=False)
         inject_adapter_in_model(config, network, name, low_cpu_mem_usage=True)
+    dtype = widening.computed_in(network)
     for layer, (down, up, scale) in added.items():
         module: Any = network.get_submodule(layer)
         weight = module.get_base_layer().weight
         for half, factor in ((module.lora_A[name], down), (module.lora_B[name], up)):
             shape = (*factor.shape[:2], *half.weight.shape[2:])
-            half.weight = nn.Parameter(factor.reshape(shape).to(weight), requires_grad=False)
+            half.weight = nn.Parameter(factor.reshape(shape).to(weight.device, dtype), requires_grad=False)
         # set_scale multiplies lora_alpha / r
         module.r[name], module.lora_alpha[name] = 1, scale
         module.scaling[name] = scale

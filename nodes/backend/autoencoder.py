@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nodes.backend import finite
+from nodes.backend import finite, widening
 
 WHOLE = 128 * 128  # latent pixels: up to here a picture is done at once (1024 x 1024 pixels at factor 8)
 TILE = 96  # latent pixels a side
@@ -30,14 +30,16 @@ def decode(vae: Any, samples: Tensor, progress: Progress = no_progress) -> Tenso
 
     vae: an AutoencoderKL. Raises ValueError when the latents have another number of channels.
     """
-    channels, factor = vae.config.latent_channels, _factor(vae)
+    channels, factor, dtype = vae.config.latent_channels, _factor(vae), widening.computed_in(vae)
     if samples.shape[1] != channels:
         raise ValueError(
             f"this VAE decodes latents of {channels} channels, got {samples.shape[1]}; use the model's own"
         )
 
     def run(tile: Tensor) -> Tensor:
-        latent = tile.to(vae.device, vae.dtype) / vae.config.scaling_factor + (vae.config.shift_factor or 0)
+        latent = tile.to(vae.device, widening.computed_in(vae)) / vae.config.scaling_factor + (
+            vae.config.shift_factor or 0
+        )
         return (vae.decode(latent, return_dict=False)[0].float().cpu() + 1) / 2
 
     pixels = _by_tiles(run, samples, samples.shape[-2:], (1, factor), progress)
@@ -52,14 +54,14 @@ def encode(vae: Any, pixels: Tensor, progress: Progress = no_progress) -> Tensor
     The mean of the encoder's distribution, so that equal pictures give equal latents. Raises ValueError when a side
     is not a multiple of the factor.
     """
-    factor, (height, width) = _factor(vae), pixels.shape[-2:]
+    factor, dtype, (height, width) = _factor(vae), widening.computed_in(vae), pixels.shape[-2:]
     if height % factor or width % factor:
         raise ValueError(
             f"the VAE needs sides that are multiples of {factor}, got {width} x {height}; use Resize first"
         )
 
     def run(tile: Tensor) -> Tensor:
-        latent = vae.encode(tile.to(vae.device, vae.dtype) * 2 - 1).latent_dist.mode()
+        latent = vae.encode(tile.to(vae.device, dtype) * 2 - 1).latent_dist.mode()
         return ((latent - (vae.config.shift_factor or 0)) * vae.config.scaling_factor).float().cpu()
 
     return _by_tiles(run, pixels, (height // factor, width // factor), (factor, 1), progress)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nodes import fit
-from nodes.backend import families, guidance, pool, process
+from nodes.backend import families, guidance, pool, process, widening
 from nodes.backend.families.family import Asked
 from nodes.backend.solvers import Denoiser
 from nodes.types import Conditioning, Control, Hint, Model, Process
@@ -72,7 +72,7 @@ def predict(
     x: [prompts * batch, channels, height, width]. The network works on its own device and in its own precision.
     """
     family, (height, width) = families.of(model.network.family), x.shape[-2:]
-    scaled = (x * process.input_scale(model.process, sigma)).to(device=net.device, dtype=net.dtype)
+    scaled = (x * process.input_scale(model.process, sigma)).to(device=net.device, dtype=widening.computed_in(net))
     factor = model.space.factor
     asked = Asked(scaled, process.timestep_at(model.process, sigma), prompts, (height * factor, width * factor))
     sized = process.at_size(model.process, height, width)

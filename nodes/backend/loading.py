@@ -21,9 +21,14 @@ from nodes.backend.networks.architecture import Architecture, Settings, Stored
 from nodes.backend.untyped import TensorFile, safe_open
 from nodes.types import Network
 
+NARROW = (torch.float16, torch.bfloat16)
+
 
 def load(network: Network, device: torch.device, dtype: torch.dtype) -> Any:
-    """A network, ready to run. Raises ValueError when the weights do not fit its settings."""
+    """A network, in eval mode. Raises ValueError when the weights do not fit its settings.
+
+    On the CPU, weights that are narrower than `dtype` stay as they are in the file: see `widening`.
+    """
     part = parts.part(network)
     with init_empty_weights():
         module: Any = build(part.spec.architecture, part.settings())
@@ -31,7 +36,7 @@ def load(network: Network, device: torch.device, dtype: torch.dtype) -> Any:
     fitted: dict[str, Tensor] = {}
     for name, wanted in module.state_dict().items():
         tensor = found[name] if name in found else torch.eye(len(wanted))  # one of the architecture's identities
-        fitted[name] = tensor.reshape(wanted.shape).to(device, dtype)
+        fitted[name] = _of_precision(tensor.reshape(wanted.shape), device, dtype)
     module.load_state_dict(fitted, assign=True)
     return module.to(device).requires_grad_(False).eval()
 
@@ -64,6 +69,11 @@ def build(architecture: Architecture, settings: Settings) -> nn.Module:
     if module == "transformers":
         return kind(kind.config_class(**settings, **architecture.constants))
     return kind.from_config({**settings, **architecture.constants})
+
+
+def _of_precision(tensor: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    mapped = device.type == "cpu" and tensor.dtype in NARROW and tensor.itemsize < dtype.itemsize
+    return tensor if mapped else tensor.to(device, dtype)
 
 
 def _read(part: parts.Part, sources: Mapping[str, Source]) -> dict[str, Tensor]:

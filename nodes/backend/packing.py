@@ -82,13 +82,13 @@ def packed(module: M) -> M:
 
 def nbytes(module: nn.Module) -> int:
     """What the packed copies hold once the network has run."""
-    return sum(conv.weight.nbytes for conv in module.modules() if isinstance(conv, PackedConv2d))
+    return sum(4 * conv.weight.numel() for conv in module.modules() if isinstance(conv, PackedConv2d))
 
 
 def _packable(conv: nn.Conv2d) -> bool:
     weight = conv.weight
     return (
-        weight.dtype == torch.float32
+        weight.is_floating_point()
         and weight.device.type == "cpu"
         and conv.padding_mode == "zeros"
         and isinstance(conv.padding, tuple)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from nodes.backend import adapters, devices, loading, packing, parts
+from nodes.backend import adapters, devices, loading, packing, parts, widening
 from nodes.backend.families.family import Reader
 from nodes.types import Lora, Network
 
@@ -21,14 +21,20 @@ MAX_TWINS = 8  # adapted variants kept of one network; each costs some megabytes
 
 @dataclass
 class _Slot:
-    """A network and its adapted twins, newest last."""
+    """A network and its adapted twins, newest last. widens_to: the precision that its weights have once it has run."""
 
     base: Any
+    widens_to: torch.dtype | None = None
     twins: OrderedDict[tuple[Lora, ...], Any] = field(default_factory=OrderedDict[tuple[Lora, ...], Any])
 
     def nbytes(self) -> int:
         modules = (self.base, *self.twins.values())
-        tensors = {id(t): t.nbytes for module in modules for t in (*module.parameters(), *module.buffers())}
+        least = self.widens_to.itemsize if self.widens_to else 0
+        tensors = {
+            id(t): t.numel() * max(t.itemsize, least if t.is_floating_point() else 0)
+            for module in modules
+            for t in (*module.parameters(), *module.buffers())
+        }
         return sum(tensors.values()) + packing.nbytes(self.base)
 
 
@@ -96,10 +102,13 @@ def nbytes() -> int:
 
 def _slot(description: Network) -> _Slot:
     if description not in _slots:
-        precision = parts.part(description).spec.precision
-        module = loading.load(description, _device, devices.dtype(_device, precision))
+        part = parts.part(description)
+        dtype = devices.dtype(_device, part.spec.precision)
+        module = loading.load(description, _device, dtype)
         description.weights.check_unchanged()
-        _slots[description] = _Slot(packing.packed(module) if precision != "full" else module)
+        every_step = description.role in (part.family.denoiser, "controlnet")
+        module = packing.packed(module) if every_step else module
+        _slots[description] = _Slot(widening.widened(module, dtype, kept=every_step), dtype if every_step else None)
         _make_room(description)
     _slots.move_to_end(description)
     return _slots[description]

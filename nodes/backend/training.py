@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from nodes import fit
-from nodes.backend import denoise, families, guidance, loading, pool, process, solvers
+from nodes.backend import denoise, families, guidance, loading, pool, process, solvers, widening
 from nodes.backend import noise as noises
 from nodes.backend.families.family import Asked
 from nodes.backend.schedules import sigmas_for
@@ -74,7 +74,7 @@ class Training:
         self.family = families.of(model.network.family)
         fit.check_prompt(model, fit.Prompt(examples.empty.family, examples.empty.embeds.shape[-1]))
         fit.check_channels(model, tuple(examples.latents.shape))
-        self.net: Any = loading.load(model.network, device, torch.float32)
+        self.net: Any = widening.widened(loading.load(model.network, device, torch.float32), torch.float32, kept=True)
         targets = list(TARGETS[settings.layers])
         rank = settings.rank
         inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=targets), self.net, NAME)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import nodes
 from nodes.adapter import lora
-from nodes.backend import checkpoints, loading, pool
+from nodes.backend import checkpoints, loading, pool, widening
 from nodes.backend.checkpoints import Checkpoint
 from nodes.backend.families import sd1
 from nodes.types import Model, Network, TextEncoder, Weights
@@ -91,7 +91,8 @@ def test_a_controlnet_is_ready_to_run(controlnet_folder: Path):
 
 def test_a_half_precision_file_is_computed_in_single_precision(sd15_folder: Path, single_file: Callable[..., Path]):
     parts = checkpoints.checkpoint(str(single_file(sd15_folder, dtype=torch.float16)))
-    assert {p.dtype for network in networks(parts) for p in network.parameters()} == {torch.float32}
+    assert {widening.computed_in(network) for network in networks(parts)} == {torch.float32}
+    assert noise_pred(unet(parts.model)).dtype == embeds(encoder(parts.text_encoder)).dtype == torch.float32
 
 
 def test_the_tokenizer_belongs_to_the_text_encoder(tiny: Checkpoint):

@@ -1,0 +1,104 @@
+"""Networks whose weights are as narrow as their files have them, and that compute in a wider precision.
+
+A half-precision file is mapped as it is; a block's weights are widened when it runs. What runs at every step keeps
+them so from then on; what runs once a prompt or once a picture is not worth a second copy, and lets go of it. The
+numbers are those of a network that was widened as a whole, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+M = TypeVar("M", bound=nn.Module)
+
+_DTYPE = "computed_in"
+
+
+def widened(module: M, dtype: torch.dtype, *, kept: bool) -> M:
+    """Compute in this precision from now on, in place, whatever the weights have. kept: once widened, they stay so."""
+    if any(p.dtype != dtype for p in _weights(module)):
+        for block in _blocks(module):
+            _put_on(block, dtype, kept=kept)
+        module.__dict__[_DTYPE] = dtype
+    return module
+
+
+def computed_in(module: Any) -> torch.dtype:
+    """The precision that a network computes in."""
+    return module.__dict__.get(_DTYPE, module.dtype)
+
+
+def _weights(module: nn.Module, *, recurse: bool = True) -> Iterator[nn.Parameter]:
+    return (p for p in module.parameters(recurse) if p.is_floating_point())
+
+
+def _blocks(module: nn.Module, *, one_of_many: bool = False) -> Iterator[nn.Module]:
+    """The parts that are widened by themselves: one of a list of equal ones, or what has weights of its own.
+
+    Not single layers: some blocks look at the precision of their layers' weights.
+    """
+    own = next(_weights(module, recurse=False), None) is not None
+    if own or (one_of_many and next(_weights(module), None) is not None):
+        yield module
+        return
+    for child in module.children():
+        yield from _blocks(child, one_of_many=isinstance(module, nn.ModuleList))
+
+
+def _put_on(block: nn.Module, dtype: torch.dtype, *, kept: bool) -> None:
+    kind: Any = type(block)
+    base = _Table if isinstance(block, nn.Embedding) else _Kept if kept else _Lent
+    block.__class__ = type(kind.__name__, (base, kind), {"__module__": kind.__module__, _DTYPE: dtype})
+
+
+class _Kept:
+    computed_in: torch.dtype
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        block: Any = self
+        with torch.inference_mode(False):
+            for parameter in _weights(block):
+                if parameter.dtype != self.computed_in:
+                    # of the parameter itself, so that twins of the network have it too
+                    parameter.data = parameter.data.to(self.computed_in)
+        return super().forward(*args, **kwargs)  # type: ignore[misc]
+
+
+class _Lent:
+    computed_in: torch.dtype
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        block: Any = self
+        with _lent(block, self.computed_in):
+            return super().forward(*args, **kwargs)  # type: ignore[misc]
+
+
+class _Table:
+    """The rows that are looked up are widened alone."""
+
+    computed_in: torch.dtype
+
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+        return super().forward(*args, **kwargs).to(self.computed_in)  # type: ignore[misc]
+
+
+@contextmanager
+def _lent(block: nn.Module, dtype: torch.dtype) -> Generator[None]:
+    narrow = [
+        (module, name, parameter)
+        for module in block.modules()
+        for name, parameter in module.named_parameters(recurse=False)
+        if parameter.is_floating_point() and parameter.dtype != dtype and not isinstance(module, nn.Embedding)
+    ]
+    try:
+        for module, name, parameter in narrow:
+            setattr(module, name, nn.Parameter(parameter.to(dtype), requires_grad=False))
+        yield
+    finally:
+        for module, name, parameter in narrow:
+            setattr(module, name, parameter)
