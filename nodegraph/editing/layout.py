@@ -7,7 +7,8 @@ The layers of Sugiyama, Tagawa and Toda 1981. The canvas draws a wire level from
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import accumulate
 from math import inf
 from typing import Any, NamedTuple, cast
 
@@ -22,8 +23,8 @@ COLUMN_GAP, PART_GAP = 80.0, 60.0
 NODE_GAP, LANE_GAP, WIRE_GAP = 36.0, 24.0, 12.0
 """World units between two nodes of a column, a node and a wire that passes it, and two such wires."""
 SWEEPS = 24
-SOME = 20
-"""Outputs whose lanes are noted in one piece."""
+SOME = 100
+"""Items that are put in their places in one piece: a wire may pass thousands of columns."""
 HEIGHT_COSTS = 2.0
 """A layout that is one unit higher is worth it when its wires turn this much less, all together."""
 
@@ -60,9 +61,9 @@ Item = str | Border
 
 
 class Span(NamedTuple):
-    """What an item takes of a column, from its top to its low end. lane: it is a wire, and others may come close."""
+    """What an item takes of columns, from its top to its low end. lane: it is a wire, and others may come close."""
 
-    column: int
+    columns: slice
     top: float
     low: float
     lane: bool = False
@@ -111,12 +112,17 @@ def layering(
     nodes = {id: box for id, box in boxes.items() if id not in frames}
     if not nodes:
         return {}, {}
-    links = nx.DiGraph()
-    links.add_nodes_from(id for id in graph.nodes if id in nodes)
+    links, together = nx.DiGraph(), nx.Graph()
+    for ids in in_parts(id for id in graph.nodes if id in nodes):
+        links.add_nodes_from(ids)
+        together.add_nodes_from(ids)
+        yield
     incoming: defaultdict[str, list[tuple[int, Port, Port]]] = defaultdict(list)
     for part in in_parts(enumerate(graph.links.items())):
         inner = [(number, d, s) for number, (d, s) in part if d.node in nodes and s.node in nodes and d.node != s.node]
-        links.add_edges_from((s.node, d.node) for _, d, s in inner)
+        ends = [(s.node, d.node) for _, d, s in inner]
+        links.add_edges_from(ends)
+        together.add_edges_from(ends)
         for link in inner:
             incoming[link[1].node].append(link)
         yield
@@ -125,8 +131,6 @@ def layering(
         yield
     nest = _Nest(frames, nodes)
     left, top = (min(graph.nodes[id].pos[axis] for id in (*nodes, *nest.members)) for axis in (0, 1))
-    yield
-    together = links.to_undirected()
     yield
     for members in nest.members.values():
         nx.add_path(together, members)
@@ -141,31 +145,63 @@ def layering(
         def report_part(share: float, done: int = done, size: int = len(part)) -> None:
             report((done + share * size) / len(nodes))
 
-        places_in_part = yield from _Part(graph, incoming, _columns(links.subgraph(part)), nodes, nest, room).places(
-            report_part
-        )
+        columns = yield from _columns(links, part)
+        wires = yield from _wires(incoming, columns, nodes)
+        places_in_part = yield from _Part(graph, wires, columns, nodes, nest, room).places(report_part)
+        yield
         placed = nest.framed(places_in_part, nodes, room)
+        yield
         highest = min(rect.y for rect in placed.values())
         rects |= {id: rect._replace(y=top + rect.y - highest) for id, rect in placed.items()}
         top = max(rects[id].y + rects[id].height for id in placed) + PART_GAP
+    yield
     leftmost = min(rect.x for rect in rects.values())
     places: dict[str, Point] = {id: (left + rect.x - leftmost, rect.y) for id, rect in rects.items()}
     return places, {id: (rects[id].width, rects[id].height) for id in nest.members}
 
 
-def _columns(links: Any) -> dict[str, int]:
-    """The number of each node's column: the longest way from a source.
+def _columns(links: Any, part: Collection[str]) -> Pieces[dict[str, int]]:
+    """The number of each node's column: the longest way from a source. part: of the nodes, those that are connected.
 
     A node with more readers than sources stands just before the first of its readers: that makes fewer wires long.
     """
-    import networkx
+    open_sources: dict[str, int] = {}  # whose column is not known yet
+    for ids in in_parts(part):
+        open_sources |= {id: links.in_degree(id) for id in ids}
+        yield
+    found: dict[str, int] = {}
+    generation, number = sorted(id for id, count in open_sources.items() if not count), 0
+    while generation:
+        following: list[str] = []
+        for id in generation:
+            found[id] = number
+            for reader in links.successors(id):
+                open_sources[reader] -= 1
+                if not open_sources[reader]:
+                    following.append(reader)
+            if not len(found) % PIECE:
+                yield
+        generation, number = sorted(following), number + 1
+    for ids in in_parts(reversed([*found])):
+        for id in ids:
+            readers = [found[reader] for reader in links.successors(id)]
+            if len(readers) > links.in_degree(id):
+                found[id] = min(readers) - 1
+        yield
+    return found
 
-    generations = cast(Any, networkx).topological_generations(links)
-    found = {id: number for number, generation in enumerate(generations) for id in sorted(generation)}
-    for id in reversed([*found]):
-        readers = [found[reader] for reader in links.successors(id)]
-        if len(readers) > links.in_degree(id):
-            found[id] = min(readers) - 1
+
+def _wires(incoming: Incoming, columns: Mapping[str, int], boxes: Mapping[str, Box]) -> Pieces[list[Wire]]:
+    """Those that lead to the right, in the order of the graph."""
+    links = sorted(link for id in columns for link in incoming.get(id, ()))
+    yield
+    found: list[Wire] = []
+    for part in in_parts(links):
+        for _, dst, src in part:
+            if columns.get(src.node, inf) < columns.get(dst.node, -inf):
+                start = boxes[src.node].socket(src.socket, output=True)
+                found.append(Wire(src.node, dst.node, start, boxes[dst.node].socket(dst.socket, output=False)))
+        yield
     return found
 
 
@@ -212,7 +248,7 @@ class _Part:
     def __init__(
         self,
         graph: Graph,
-        incoming: Incoming,
+        wires: Sequence[Wire],
         columns: Mapping[str, int],
         boxes: Mapping[str, Box],
         nest: _Nest,
@@ -220,36 +256,36 @@ class _Part:
     ) -> None:
         self.columns, self.boxes, self.room = columns, boxes, room
         self.paths = {id: nest.around(id) for id in columns}
-        self.wires = [*self._find_wires(incoming)]
+        self.wires = wires
         self.pulls: defaultdict[str, list[tuple[str, float]]] = defaultdict(list)
         """To the node at the other end of each wire: how far below its top this one's top makes the wire level."""
-        for wire in self.wires:
-            self.pulls[wire.src].append((wire.dst, wire.end - wire.start))
-            self.pulls[wire.dst].append((wire.src, wire.start - wire.end))
         self.frames = {frame: ids for frame, ids in nest.members.items() if ids[0] in columns}
         self.spans: dict[Item, list[Span]] = {}
         self.y: dict[Item, float] = {id: graph.nodes[id].pos[1] for id in columns}
 
-    def _find_wires(self, incoming: Incoming) -> Iterator[Wire]:
-        """Those that lead to the right, in the order of the graph."""
-        for _, dst, src in sorted(link for id in self.columns for link in incoming.get(id, ())):
-            if self.columns.get(src.node, inf) < self.columns.get(dst.node, -inf):
-                yield Wire(src.node, dst.node, self._socket(src, output=True), self._socket(dst, output=False))
-
-    def _socket(self, port: Port, *, output: bool) -> float:
-        return self.boxes[port.node].socket(port.socket, output=output)
+    def _pulling(self) -> Pieces[None]:
+        for part in in_parts(self.wires):
+            for wire in part:
+                self.pulls[wire.src].append((wire.dst, wire.end - wire.start))
+                self.pulls[wire.dst].append((wire.src, wire.start - wire.end))
+            yield
 
     def _node_spans(self) -> Pieces[dict[Item, list[Span]]]:
         """A node takes its place, and the lanes of its outputs as far as their last readers."""
         ends: defaultdict[tuple[str, float], int] = defaultdict(int)
-        for wire in self.wires:
-            ends[wire.src, wire.start] = max(ends[wire.src, wire.start], self.columns[wire.dst])
-        spans: dict[Item, list[Span]] = {
-            id: [Span(column, 0.0, self.boxes[id].height)] for id, column in self.columns.items()
-        }
-        for part in in_parts(ends.items(), SOME):  # each may pass hundreds of columns
+        for part in in_parts(self.wires):
+            for wire in part:
+                ends[wire.src, wire.start] = max(ends[wire.src, wire.start], self.columns[wire.dst])
+            yield
+        spans: dict[Item, list[Span]] = {}
+        for part in in_parts(self.columns.items()):
+            for id, column in part:
+                spans[id] = [Span(slice(column, column + 1), 0.0, self.boxes[id].height)]
+            yield
+        for part in in_parts(ends.items()):
             for (id, start), end in part:
-                spans[id] += [Span(column, start, start, lane=True) for column in range(self.columns[id] + 1, end)]
+                if (first := self.columns[id] + 1) < end:
+                    spans[id].append(Span(slice(first, end), start, start, lane=True))
             yield
         return spans
 
@@ -257,30 +293,33 @@ class _Part:
         spans: dict[Item, list[Span]] = {}
         for frame, ids in self.frames.items():
             columns = [self.columns[id] for id in ids]
-            across = [Span(column, 0.0, 0.0) for column in range(min(columns), max(columns) + 1)]
+            across = [Span(slice(min(columns), max(columns) + 1), 0.0, 0.0)]
             spans[Border(frame, upper=True)] = spans[Border(frame, upper=False)] = across
         return spans
 
     def places(self, report: Callable[[float], None]) -> Pieces[dict[str, Point]]:
         """The upper left corner of each node, in whole units."""
-        self.spans = {**(yield from self._node_spans()), **self._border_spans()}
+        yield from self._pulling()
+        self.spans = (yield from self._node_spans()) | self._border_spans()
         least, best = inf, dict[Item, float]()
         for sweep in range(SWEEPS):
             report(sweep / SWEEPS)
-            wanted = self._wanted(sweep)
-            yield
+            wanted = yield from self._wanted(sweep)
             self.y = yield from self._separated(wanted)
+            yield
             cost = self._cost()
+            yield
             if cost < least:
                 least, best = cost, self.y
         lefts = self._lefts()
+        yield
         return {id: (round(lefts[column]), round(best[id])) for id, column in self.columns.items()}
 
     def _lefts(self) -> list[float]:
         widths = [0.0] * (max(self.columns.values()) + 1)
         for id, column in self.columns.items():
             widths[column] = max(widths[column], self.boxes[id].width)
-        return [sum(widths[:column]) + column * COLUMN_GAP for column in range(len(widths))]
+        return [*accumulate((width + COLUMN_GAP for width in widths[:-1]), initial=0.0)]
 
     def _cost(self) -> float:
         """How much the wires turn, and how high it all is."""
@@ -288,16 +327,18 @@ class _Part:
         top = min(self.y[id] for id in self.columns)
         return turns + HEIGHT_COSTS * (max(self.y[id] + self.boxes[id].height for id in self.columns) - top)
 
-    def _wanted(self, sweep: int) -> dict[str, float]:
+    def _wanted(self, sweep: int) -> Pieces[dict[str, float]]:
         """Where each node's wires are level, on the average: those on one side of it at first, then all."""
         forward = sweep % 2 == 0
         y = {id: self.y[id] for id in self.columns}
-        for id in sorted(y, key=self.columns.__getitem__, reverse=not forward):
-            pulls = self.pulls[id]
-            if sweep < SWEEPS / 2:
-                pulls = [pull for pull in pulls if (self.columns[pull[0]] < self.columns[id]) == forward]
-            if pulls:
-                y[id] = sum(y[other] + below for other, below in pulls) / len(pulls)
+        for part in in_parts(sorted(y, key=self.columns.__getitem__, reverse=not forward)):
+            for id in part:
+                pulls = self.pulls[id]
+                if sweep < SWEEPS / 2:
+                    pulls = [pull for pull in pulls if (self.columns[pull[0]] < self.columns[id]) == forward]
+                if pulls:
+                    y[id] = sum(y[other] + below for other, below in pulls) / len(pulls)
+            yield
         return y
 
     def _separated(self, wanted: Mapping[str, float]) -> Pieces[dict[Item, float]]:
@@ -307,49 +348,53 @@ class _Part:
         for frame, ids in self.frames.items():
             places[Border(frame, upper=True)] = min(wanted[id] for id in ids) - above
             places[Border(frame, upper=False)] = max(wanted[id] + self.boxes[id].height for id in ids) + side
-        order = self._ordered(wanted)
-        yield
+        order = yield from self._ordered(wanted)
         down = yield from self._pushed(order, places, 1)
         up = yield from self._pushed(order[::-1], places, -1)
         return {item: (down[item] + up[item]) / 2 for item in order}
 
-    def _ordered(self, wanted: Mapping[str, float]) -> list[Item]:
+    def _ordered(self, wanted: Mapping[str, float]) -> Pieces[list[Item]]:
         """Nodes by their middles, those of a frame together, between its borders."""
         middle = {id: y + self.boxes[id].height / 2 for id, y in wanted.items()}
         middle |= {frame: sum(middle[id] for id in ids) / len(ids) for frame, ids in self.frames.items()}
+        ranks: dict[str, list[tuple[float, str]]] = {}
+        for part in in_parts(wanted):
+            ranks |= {id: [(middle[step], step) for step in (*self.paths[id], id)] for id in part}
+            yield
+        ids = sorted(wanted, key=ranks.__getitem__)
+        yield
         order: list[Item] = []
         opened: list[str] = []
-        for id in sorted(wanted, key=lambda id: [(middle[step], step) for step in (*self.paths[id], id)]):
+        for id in ids:
             while opened != self.paths[id][: len(opened)]:
                 order.append(Border(opened.pop(), upper=False))
             for frame in self.paths[id][len(opened) :]:
                 order.append(Border(frame, upper=True))
                 opened.append(frame)
             order.append(id)
+        yield
         return [*order, *(Border(frame, upper=False) for frame in reversed(opened))]
 
     def _pushed(self, order: Sequence[Item], wanted: Mapping[Item, float], sign: int) -> Pieces[dict[Item, float]]:
         """Put one item after another where it is wanted, or as far on as it must. sign: 1 is down, -1 is up."""
-        nodes, lanes = defaultdict[int, float](lambda: -inf), defaultdict[int, float](lambda: -inf)  # taken so far
+        count = max(self.columns.values()) + 1
+        nodes, lanes = [-inf] * count, [-inf] * count  # taken so far, by column
         places: dict[Item, float] = {}
-        for number, item in enumerate(order):
-            if number % PIECE == PIECE - 1:
-                yield
-            before, after = self._gaps(item, sign)
-            at = sign * wanted[item]
-            for span in self.spans[item]:
-                near = min(sign * span.top, sign * span.low)
-                if span.lane:
-                    at = max(at, nodes[span.column] + LANE_GAP - near, lanes[span.column] + WIRE_GAP - near)
-                else:
-                    at = max(at, nodes[span.column] + before - near)
+        for part in in_parts(order, SOME):
+            for item in part:
+                before, after = self._gaps(item, sign)
+                at = sign * wanted[item]
+                for span in self.spans[item]:
+                    near = min(sign * span.top, sign * span.low)
+                    at = max(at, max(nodes[span.columns]) + (LANE_GAP if span.lane else before) - near)
                     if isinstance(item, str):  # wires pass borders
-                        at = max(at, lanes[span.column] + LANE_GAP - near)
-            places[item] = sign * at
-            for span in self.spans[item]:
-                taken = lanes if span.lane else nodes
-                end = at + max(sign * span.top, sign * span.low) + after * (not span.lane)
-                taken[span.column] = max(taken[span.column], end)
+                        at = max(at, max(lanes[span.columns]) + (WIRE_GAP if span.lane else LANE_GAP) - near)
+                places[item] = sign * at
+                for span in self.spans[item]:
+                    taken = lanes if span.lane else nodes
+                    end = at + max(sign * span.top, sign * span.low) + after * (not span.lane)
+                    taken[span.columns] = [max(low, end) for low in taken[span.columns]]
+            yield
         return places
 
     def _gaps(self, item: Item, sign: int) -> tuple[float, float]:

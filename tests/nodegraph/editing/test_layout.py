@@ -5,9 +5,12 @@ from itertools import combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodegraph.editing.layout import COLUMN_GAP, Box, layered
+from nodegraph.editing import layout
+from nodegraph.editing.layout import COLUMN_GAP, Box, layered, layering
 from nodegraph.graph import Graph, Node, Port, connect
+from nodegraph.pieces import Work
 from tests.nodegraph.toys import build
+from tests.ui.counting import calls
 
 WIDTH, OUT, IN = 200.0, 20.0, 45.0
 ROOM = (20.0, 50.0)
@@ -124,3 +127,20 @@ def test_an_empty_frame_is_left_alone():
     places, sizes = layered(graph, {"a": Box(9.0, 9.0)}, {"f": ()}, ROOM)
     assert set(places) == {"a"}
     assert not sizes
+
+
+def test_a_piece_of_a_layout_is_a_small_part_of_it(monkeypatch):
+    """However many nodes there are, and however many columns their wires pass."""
+    monkeypatch.setattr(layout, "SWEEPS", 2)  # each is as much work as the one before
+    count = 2000
+    near = {Port(f"n{i}", "box"): Port(f"n{i - 1}", "box") for i in range(1, count)}
+    far = {Port(f"n{i}", "other"): Port(f"n{i - 500}", "box") for i in range(500, count)}
+    graph = Graph({f"n{i}": Node("toy.step", pos=(0, i)) for i in range(count)}, near | far)
+    laid_out(Graph({"n0": Node("toy.box")}))  # imports what it needs
+    work = Work(layering(graph, boxes(graph), {}, ROOM, lambda done: None))
+    pieces: list[int] = []
+    while not work.done:
+        pieces.append(calls(lambda: work.go_on(0.0)))
+    assert max(pieces) < 30 * count  # what looking for circles takes, all at once
+    left = {id: place[0] for id, place in work.result[0].items()}
+    assert left["n1999"] - left["n0"] == 1999 * COLUMN_GAP + 1000 * WIDTH + 999 * (WIDTH + 50)
