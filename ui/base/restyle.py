@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 
 from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 
 _POLISHED = Qt.WidgetAttribute.WA_WState_Polished
 """Qt gives a new style to those that have it already."""
@@ -25,10 +26,42 @@ def out_of_sight(widget: QWidget, unseen: Collection[QWidget] = ()) -> Iterator[
             yield from out_of_sight(child, unseen)
 
 
+def in_sight(widget: QWidget, unseen: Collection[QWidget] = ()) -> Iterator[QWidget]:
+    """It and all that is in it, but for what is out of sight; what is around others first."""
+    if widget.isHidden() or widget in unseen:
+        return
+    yield widget
+    for child in widget.children():
+        if isinstance(child, QWidget):
+            yield from in_sight(child, unseen)
+
+
+@contextmanager
+def unheard(app: QApplication) -> Generator[None]:
+    """Meanwhile no widget is told that the style is another: each is told when it is dressed."""
+    app.installEventFilter(_deaf())
+    yield
+    app.removeEventFilter(_deaf())
+
+
+def undress(widgets: Collection[QWidget]) -> None:
+    """A new style of the program leaves them as they are, until they are dressed."""
+    for widget in widgets:
+        widget.setAttribute(_POLISHED, False)
+
+
+def dress(widget: QWidget) -> None:
+    """Give it the look of the program, and tell it. Nothing is done for one that is gone."""
+    with suppress(RuntimeError):  # as Qt says of one that it has deleted
+        if not widget.testAttribute(_POLISHED):
+            widget.setAttribute(_POLISHED, True)
+            widget.style().polish(widget)
+        QApplication.sendEvent(widget, QEvent(QEvent.Type.StyleChange))
+
+
 def leave_for_later(widget: QWidget) -> None:
     """It, and what is in it, keeps the look that it has until it is shown, or `restyle` is called."""
-    for part in _parts(widget):
-        part.setAttribute(_POLISHED, False)
+    undress(_parts(widget))
     widget.setProperty(_LEFT, True)
     widget.installEventFilter(_watcher())  # Qt does so once, however often
 
@@ -40,9 +73,7 @@ def restyle(widget: QWidget) -> None:
     widget.setProperty(_LEFT, None)
     widget.removeEventFilter(_watcher())
     for part in _parts(widget):
-        if not part.testAttribute(_POLISHED):
-            part.setAttribute(_POLISHED, True)
-            part.style().polish(part)
+        dress(part)
 
 
 def _parts(widget: QWidget) -> list[QWidget]:
@@ -59,3 +90,13 @@ class _WhenShown(QObject):
 @cache
 def _watcher() -> _WhenShown:
     return _WhenShown()
+
+
+class _Deaf(QObject):
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        return event.type() == QEvent.Type.StyleChange
+
+
+@cache
+def _deaf() -> _Deaf:
+    return _Deaf()

@@ -12,7 +12,8 @@ from PySide6.QtCore import QSize
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
 from PySide6.QtWidgets import QApplication, QWidget
 
-from ui.base.restyle import leave_for_later, out_of_sight
+from nodegraph.pieces import Pieces, finish, in_parts
+from ui.base.restyle import dress, in_sight, leave_for_later, out_of_sight, undress, unheard
 
 FONT_FOLDER = Path(__file__).parents[1] / "fonts"
 ICON_FOLDER = Path(__file__).parents[1] / "icons"
@@ -20,6 +21,7 @@ FONT_SIZE = 13  # pixels at scale 1
 MIN_SCALE, MAX_SCALE = 0.8, 2.0
 LEGIBLE = 4.5  # contrast ratio of text that WCAG 2.2 calls AA
 VISIBLE = 3.0  # the same of graphics
+SOME = 10  # widgets that are dressed in one piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,18 +235,36 @@ def install(app: QApplication, theme: Theme = DARK, scale: float = 1.0) -> None:
 
 
 def apply(app: QApplication, theme: Theme, scale: float = 1.0, unseen: Collection[QWidget] = ()) -> None:
-    """Change the look at once: every widget gets a StyleChange event, in which it drops what it has painted.
+    """`applying`, all at once."""
+    finish(applying(app, theme, scale, unseen))
 
-    What is hidden has the look when it is shown: it takes time that nobody needs to wait for.
+
+def applying(app: QApplication, theme: Theme, scale: float = 1.0, unseen: Collection[QWidget] = ()) -> Pieces[None]:
+    """Change the look: every widget gets a StyleChange event, in which it drops what it has painted.
+
+    What is in sight has the look one after the other. What is hidden has it when it is shown: it takes time that nobody
+    needs to wait for.
 
     scale: of the panels' text, MIN_SCALE..MAX_SCALE. unseen: widgets that Qt calls visible, though they are behind
     others: they, and what is in them, have the look after `restyle.restyle`.
     """
     global _current, _scale
     _current, _scale = theme, min(max(scale, MIN_SCALE), MAX_SCALE)
-    for top in app.topLevelWidgets():
-        for widget in out_of_sight(top, unseen):
-            leave_for_later(widget)
+    tops = app.topLevelWidgets()
+    for widget in [widget for top in tops for widget in out_of_sight(top, unseen)]:
+        leave_for_later(widget)
+    seen = [widget for top in tops for widget in in_sight(top, unseen)]
+    undress(seen)
+    with unheard(app):
+        _dress_the_program(app, theme)
+    yield
+    for part in in_parts(seen, SOME):
+        for widget in part:
+            dress(widget)
+        yield
+
+
+def _dress_the_program(app: QApplication, theme: Theme) -> None:
     # A sheet in place of another is applied to a widget once for each widget around it; in place of none, once.
     app.setStyleSheet("")
     app.setFont(panel_font())

@@ -19,6 +19,7 @@ from ui.actions.table import Action
 from ui.base import theme
 from ui.base.icons import icon
 from ui.base.settings import Settings
+from ui.base.slices import Slices
 from ui.documents.document import Document
 from ui.documents.session import Session
 from ui.window.panels import PANELS, DocumentPanel, Panel, WindowPanel
@@ -47,6 +48,7 @@ class MainWindow(Shell):
         session: Session | None = None,
     ) -> None:
         super().__init__(registry, engine, settings, session)
+        self._restyling = Slices(self)
         self._build()
         self._connect()
         self._apply_settings()
@@ -185,7 +187,7 @@ class MainWindow(Shell):
         app = QApplication.instance()
         look = theme.THEMES.get(now.theme, theme.DARK)
         if isinstance(app, QApplication) and (look != theme.colors() or now.text_scale != theme.scale()):
-            theme.apply(app, look, now.text_scale, self.docks.behind)
+            self._restyling.begin(theme.applying(app, look, now.text_scale, self.docks.behind))
         self.toolbar.setIconSize(QSize(theme.scaled(17), theme.scaled(17)))
         self.actions_table.bind(bound(self.actions_table.table.values(), now.preset, now.keys))
         self.actions_by_id["run.live"].setChecked(now.live)

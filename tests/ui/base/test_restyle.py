@@ -3,13 +3,14 @@
 import gc
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QApplication, QPlainTextEdit, QWidget
 
 from nodegraph.graph import Graph, Node
 from nodegraph.running.engine import Settings as EngineSettings
 from nodegraph.running.messages import Failed, Idle, Report, Started
 from ui.base.restyle import leave_for_later, out_of_sight
+from ui.base.theme import LIGHT
 from ui.panels.outline import Outline
 from ui.panels.trajectory import TrajectoryPanel
 from ui.widgets.seen import seen
@@ -98,6 +99,34 @@ def test_a_panel_behind_another_has_a_changed_look_when_it_comes_to_the_front(wi
     assert not any(map(has_the_look, parts))
     window.docks.show("Gallery")
     assert all(has_the_look(part) for part in parts if part.isVisible())
+    window.settings.change(theme="Dark")
+
+
+class Told(QObject):
+    """Notes who is told that the style is another."""
+
+    def __init__(self, *widgets: QWidget) -> None:
+        super().__init__()
+        self.who: list[QObject] = []
+        for widget in widgets:
+            widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.StyleChange:
+            self.who.append(watched)
+        return False
+
+
+def test_the_canvas_of_another_tab_is_not_told_of_a_changed_look_until_it_is_shown(window: MainWindow, qtbot):
+    first = window.canvas
+    window.tabs.new(Graph({"box": Node("toy.box")}))
+    second = window.canvas
+    told = Told(first, second)
+    window.settings.change(theme="Light")
+    qtbot.waitUntil(lambda: told.who == [second])
+    window.tabs.step(1)
+    assert told.who == [second, first]
+    assert window.canvas.grab().toImage().pixelColor(5, 5).name() == LIGHT.canvas
     window.settings.change(theme="Dark")
 
 

@@ -88,7 +88,40 @@ def test_a_widget_has_its_look_changed_as_often_however_many_are_around_it(qtbot
     outer.show()
     qtbot.waitExposed(outer)
     theme.apply(qapp, LIGHT)
-    assert 0 < inner.changes == outer.changes <= 3
+    assert inner.changes == outer.changes == 1
+
+
+def test_what_is_hidden_hears_of_a_changed_look_once_when_it_is_shown(qtbot, qapp: QApplication):
+    outer = Nested(None)
+    qtbot.addWidget(outer)
+    inner = Nested(outer)
+    hidden = Nested(inner)
+    inner.hide()
+    outer.show()
+    qtbot.waitExposed(outer)
+    for look in (LIGHT, CONTRAST):
+        theme.apply(qapp, look)
+    assert (outer.changes, inner.changes, hidden.changes) == (2, 0, 0)
+    inner.show()
+    assert (outer.changes, inner.changes, hidden.changes) == (2, 1, 1)
+
+
+def test_the_look_changes_in_pieces_of_a_few_widgets_of_which_some_may_go_meanwhile(qtbot, qapp: QApplication):
+    outer = Nested(None)
+    qtbot.addWidget(outer)
+    parts = [Nested(outer) for _ in range(5 * theme.SOME)]
+    outer.show()
+    qtbot.waitExposed(outer)
+    pieces = theme.applying(qapp, LIGHT)
+    next(pieces)
+    assert not any(part.changes for part in parts)
+    parts.pop().deleteLater()
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    changed: list[int] = []
+    for _ in pieces:
+        changed.append(sum(part.changes for part in parts) - sum(changed))
+    assert sum(changed) == len(parts)
+    assert max(changed) <= theme.SOME
 
 
 def test_a_widget_that_was_unseen_looks_like_the_others_once_it_is_styled(qtbot, qapp: QApplication):
