@@ -110,7 +110,7 @@ class MemoryPanel(QWidget):
     def _show(self, memory: Memory) -> None:
         if not seen(self):
             return
-        plan = self.plan.now() if self.plan.ready else Plan({}, {}, (), {})
+        plan = self.plan.latest or Plan({}, {}, (), {})
         chosen = set(self._chosen())
         self._models = memory.models
         self.tree.clear()

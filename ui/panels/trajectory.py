@@ -84,7 +84,10 @@ class TrajectoryPanel(QWidget):
         runs.changed.connect(self._run_changed)
         runs.planned.connect(self._to_list.ask)
         runs.progressed.connect(self._ask_for_missing)
-        document.changed.connect(self._to_list.ask)
+        # Once for all edits of one act, such as the letters that an input method puts in.
+        self._edited = QTimer(self, singleShot=True, interval=0)
+        self._edited.timeout.connect(self._to_list.ask)
+        document.changed.connect(lambda: self._edited.start())
         self._list_loops()
 
     def _button(self, text: str, act: Callable[[], None]) -> QPushButton:

@@ -52,7 +52,8 @@ class Pictures(QObject):
 
     def source(self, key: str) -> Source | None:
         """Where the picture of a call comes from; None when that is not known (any more)."""
-        of_document = self.plan.now().calls if self.plan.ready else dict[str, Call]()
+        # What is shown was planned or run: to plan what was edited since would take its time on the window's thread.
+        of_document = self.plan.latest.calls if self.plan.latest else dict[str, Call]()
         found = next((calls for calls in (of_document, self.runs.calls_by_key) if key in calls), None)
         return source_of(found[key], found) if found else None
 

@@ -30,6 +30,7 @@ class LivePlan(QObject):
         self.document = document
         self._planner = Planner(document.registry)
         self._others = Planner(document.registry)
+        self.latest: Plan | None = None  # that was told; the document may have gone on since
         self.ready = False  # for the first plan, whatever planning needs must have been imported
         self._others_plan = 0  # how many plans are on their way that somebody waits for
         self._timer = QTimer(self, singleShot=True)
@@ -57,12 +58,11 @@ class LivePlan(QObject):
         """The plan for these targets, at once."""
         return self._planner.plan(self.document.graph, targets)
 
-    def of(self, graph: Graph, targets: Sequence[str] | None = None) -> Plan:
-        """The plan of another graph, such as a queued one, at once."""
-        return (self._planner if graph is self.document.graph else self._others).plan(graph, targets)
-
     def planning(self, graph: Graph, targets: Sequence[str] | None = None) -> Pieces[Plan]:
-        """The same in pieces. Meanwhile the document is not planned by itself: two plans would undo each other."""
+        """The plan of a graph, the document's or another, in pieces.
+
+        Meanwhile the document is not planned by itself: two plans would undo each other.
+        """
         planner = self._planner if graph is self.document.graph else self._others
         self._others_plan += 1
         try:
@@ -90,6 +90,7 @@ class LivePlan(QObject):
         if self._others_plan:
             self._timer.start(PAUSE_MS)
         elif self._planner.prepare(self.document.graph, SLICE):
-            self.planned.emit(self.now())
+            self.latest = self.now()
+            self.planned.emit(self.latest)
         else:
             self._timer.start(0)

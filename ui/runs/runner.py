@@ -139,6 +139,7 @@ class Runner(QObject):
         self.live = False
         self._follow_later = False
         self._preparation.drop()
+        self._comparison.drop()
         self._prepared()
         self.engine.forget(self._receive)
 
@@ -176,8 +177,17 @@ class Runner(QObject):
             self._follow_later = True
             return
         graph = self._live_graph() if self.live else self.document.graph
-        plan = self.plan.of(graph)
-        self._comparison.begin(self.runs.comparing(plan.keys))
+        self._comparison.begin(self._comparing(graph), lambda plan: self._compared(graph, plan))
+
+    def _comparing(self, graph: Graph) -> Pieces[Plan]:
+        plan = yield from self.plan.planning(graph)
+        yield from self.runs.comparing(plan.keys)
+        return plan
+
+    def _compared(self, graph: Graph, plan: Plan) -> None:
+        if self._preparation.busy:  # a run was begun meanwhile
+            self._follow_later = True
+            return
         queued = graph is self._queued  # its turn comes: run now as well, it would take the engine from the queue
         # Not for what ran before: a node that crashes the engine would do so for ever.
         if self.live and not queued and not plan.problems and self._differs(plan) and not self._soon_over():

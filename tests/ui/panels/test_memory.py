@@ -5,7 +5,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from nodegraph.graph import Graph, Node, Port
-from nodegraph.running.messages import Finished
+from nodegraph.running.messages import Finished, Memory
 from tests.ui.engines import LONG, Desk
 from ui.panels.memory import MemoryPanel
 from ui.runs.runner import Runner
@@ -52,6 +52,17 @@ def rows(panel: MemoryPanel) -> list[tuple[str, str]]:
     tops = [panel.tree.topLevelItem(i) for i in range(panel.tree.topLevelItemCount())]
     items = [top.child(i) for top in tops for i in range(top.childCount())]
     return [(item.text(0), item.text(1)) for item in items]
+
+
+def planned(*_: object) -> None:
+    raise AssertionError("it is planned at once, though somebody waits for the window")
+
+
+def test_what_the_engine_says_is_shown_by_the_plan_that_is_there(panel: MemoryPanel, monkeypatch):
+    monkeypatch.setattr(panel.plan, "now", planned)
+    panel.document.set_param("box", "value", 7.0)
+    panel.engine.happened.emit(Memory((), {"a key of another document": 5}, 100, 0, 0))
+    assert rows(panel) == [("1 result", "Earlier settings, or other documents")]
 
 
 def test_results_are_listed_by_the_node_that_has_them(panel: MemoryPanel):

@@ -65,6 +65,16 @@ def test_scrubbing_looks_for_the_loop_in_the_graph_once(toys: TrajectoryPanel, m
     assert len(looked) == 1
 
 
+def test_letters_that_come_together_list_the_loops_once(toys: TrajectoryPanel, qtbot, monkeypatch):
+    listed: list[str] = []
+    monkeypatch.setattr(toys, "_show_loop", lambda: listed.append(toys.node))
+    for value in range(20):
+        toys.document.set_param("box", "value", float(value), merge=("typed", "box"))
+    assert not listed
+    qtbot.waitUntil(lambda: bool(listed), timeout=LONG)
+    assert len(listed) == 1
+
+
 def test_steps_are_played_one_after_the_other(toys: TrajectoryPanel, qtbot):
     toys.player.setInterval(1)
     seen: list[int] = []

@@ -67,6 +67,19 @@ def test_a_document_whose_results_are_not_kept_shows_none(qtbot, start):
     assert preview.results.kept == []
 
 
+def test_where_a_picture_comes_from_is_known_without_planning_what_was_edited_since(qtbot, start, monkeypatch):
+    runner, preview = start(slow(3))
+    run(qtbot, runner)
+
+    def now() -> None:
+        raise AssertionError("it is planned at once, though somebody waits for the window")
+
+    monkeypatch.setattr(runner.plan, "now", now)
+    key = runner.runs.picture_key("save")
+    runner.document.set_param("box", "value", 9.0)
+    assert preview.pictures.source(key) is not None
+
+
 def test_settings_of_an_earlier_day_show_their_picture(qtbot, start):
     run(qtbot, start(slow(3))[0])
     runner, _ = start(slow(3, value=9.0))

@@ -6,6 +6,7 @@ from PySide6.QtCore import QTimer
 
 from nodegraph.graph import Graph, Node, change_node, set_param
 from nodegraph.running.messages import Began, Event, Heard, Idle, Planned, Run, Started
+from tests.ui.counting import calls
 from tests.ui.engines import LONG, Desk, loop, slow
 from ui.runs.runner import Runner
 
@@ -240,6 +241,18 @@ def test_getting_ready_for_a_run_of_many_nodes_is_done_in_pieces_before_anything
     finished = [seen for seen in known if seen]
     assert finished == known[-len(finished) :]
     assert len(finished) >= count
+
+
+def test_what_was_edited_during_a_run_is_compared_with_it_in_pieces(desk: Desk, qtbot, monkeypatch):
+    runner = desk.open(boxes(1200))
+    runner.run()
+    qtbot.waitUntil(lambda: over(runner), timeout=LONG)
+    monkeypatch.setattr("ui.base.slices.SLICE", 0.0)
+    runner.hold(True)
+    changed = {f"n{i}": Node("toy.box", {"value": i + 0.5}) for i in range(1200)}
+    runner.document.edit("Values", lambda graph: Graph(changed))
+    assert calls(lambda: runner.hold(False)) < 1200  # the plan of as many nodes takes more
+    qtbot.waitUntil(lambda: runner.runs.of("n1").stale, timeout=LONG)
 
 
 def test_the_next_run_is_prepared_in_place_of_one_that_was_still_being_prepared(desk: Desk, qtbot, monkeypatch):
