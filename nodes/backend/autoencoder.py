@@ -37,9 +37,7 @@ def decode(vae: Any, samples: Tensor, progress: Progress = no_progress) -> Tenso
         )
 
     def run(tile: Tensor) -> Tensor:
-        latent = tile.to(vae.device, widening.computed_in(vae)) / vae.config.scaling_factor + (
-            vae.config.shift_factor or 0
-        )
+        latent = tile.to(vae.device, dtype) / vae.config.scaling_factor + (vae.config.shift_factor or 0)
         return (vae.decode(latent, return_dict=False)[0].float().cpu() + 1) / 2
 
     pixels = _by_tiles(run, samples, samples.shape[-2:], (1, factor), progress)

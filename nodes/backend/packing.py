@@ -69,7 +69,8 @@ class _Packed:
 def packed(module: M) -> M:
     """Exchange the convolutions of a network, in place, for ones that pack their weights when they first run.
 
-    Only float32 convolutions on the CPU with zero padding; the others stay.
+    Only convolutions on the CPU with zero padding; the others stay. Those of half precision must be widened to float32
+    before they run: see `widening`.
     """
     if not available():
         return module

@@ -107,7 +107,7 @@ def _slot(description: Network) -> _Slot:
         module = loading.load(description, _device, dtype)
         description.weights.check_unchanged()
         every_step = description.role in (part.family.denoiser, "controlnet")
-        module = packing.packed(module) if every_step else module
+        module = packing.packed(module) if every_step and dtype == torch.float32 else module
         _slots[description] = _Slot(widening.widened(module, dtype, kept=every_step), dtype if every_step else None)
         _make_room(description)
     _slots.move_to_end(description)

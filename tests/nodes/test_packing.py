@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nodes.backend import checkpoints, loading, packing, pool
+from nodes.backend import checkpoints, loading, packing, pool, widening
 from nodes.backend.share import twin
 
 pytestmark = pytest.mark.skipif(not packing.available(), reason="this torch has no packing operators")
@@ -58,9 +58,15 @@ def test_twins_share_the_packed_copies(plain: nn.Module):
     assert twin(packed).conv_in._packed is packed.conv_in._packed
 
 
-def test_half_precision_and_reflected_borders_stay_as_they_are():
-    network = nn.Sequential(nn.Conv2d(1, 1, 3).half(), nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect"))
+def test_reflected_borders_stay_as_they_are():
+    network = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect"))
     assert {type(m) for m in packing.packed(network)} == {nn.Conv2d}
+
+
+def test_convolutions_of_half_precision_are_packed_as_they_are_once_widened(plain: nn.Module):
+    half = copy.deepcopy(plain).half()
+    wide = widening.widened(packing.packed(copy.deepcopy(half)), torch.float32, kept=True)
+    assert difference(run(wide), run(half.float())) < 1e-5
 
 
 def test_a_torch_without_the_operators_runs_the_network_as_it_is(plain: nn.Module, monkeypatch: pytest.MonkeyPatch):
