@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nodes import fit
-from nodes.backend import families, guidance, pool, process, widening
+from nodes.backend import families, guidance, parts, pool, process, widening
 from nodes.backend.families.family import Asked
 from nodes.backend.solvers import Denoiser
 from nodes.types import Conditioning, Control, Hint, Model, Process
@@ -37,6 +37,8 @@ def denoiser(
     for hint in control.hints if control else ():
         fit.check_controlnet(model, hint.controlnet)
     negative = family.negative(negative)
+    if family.is_told_guidance(parts.settings(model.network)):
+        positive, guidance_scale = guidance.told(positive, guidance_scale), 1.0
     together = family.together((negative, positive))
     net = pool.network(model.network, model.loras)
     hints = [(pool.network(hint.controlnet.network), hint) for hint in control.hints] if control else []

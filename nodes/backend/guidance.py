@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -29,3 +30,8 @@ def guided(
     else:
         denoised_uncond, denoised_cond = ask(x, (uncond,)), ask(x, (cond,))
     return denoised_uncond + guidance_scale * (denoised_cond - denoised_uncond)
+
+
+def told(prompt: Conditioning, guidance_scale: float) -> Conditioning:
+    """A prompt for a denoiser that reads the guidance scale; one that was given with the prompt stays."""
+    return replace(prompt, distilled_guidance=guidance_scale) if prompt.distilled_guidance is None else prompt

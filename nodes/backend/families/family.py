@@ -172,6 +172,10 @@ class Family(ABC):
     def read_width(self, denoiser: Settings) -> int:
         """How wide the prompts are that a denoiser of these settings reads."""
 
+    def is_told_guidance(self, denoiser: Settings) -> bool:
+        """Whether a denoiser of these settings reads the guidance scale as a number, in place of being asked twice."""
+        return False
+
     def controlnet_complaint(self, denoiser: Settings, controlnet: Settings) -> str | None:
         """Why a ControlNet cannot go with a denoiser of its own family, "7 layers, not 5"; None when it can."""
         return None

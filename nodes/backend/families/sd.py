@@ -83,6 +83,9 @@ class StableDiffusion(Family):
     def read_width(self, denoiser: Settings) -> int:
         return denoiser["cross_attention_dim"]
 
+    def is_told_guidance(self, denoiser: Settings) -> bool:
+        return denoiser["time_cond_proj_dim"] is not None
+
     def controlnet_complaint(self, denoiser: Settings, controlnet: Settings) -> str | None:
         for name, what in (
             ("cross_attention_dim", "prompts of width"),

@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from nodes.backend.families.family import Asked
 from nodes.types import Hint
 
+GUIDANCE_SCALE = 8.5
+"""What a distilled U-Net is told where nothing is said: the stock pipeline's default."""
+
 Added = dict[str, Tensor] | None
 
 
@@ -39,11 +42,33 @@ def predict(unet: Any, asked: Asked, added: Added) -> Tensor:
         asked.x,
         _timestep(asked),
         encoder_hidden_states=embeds(asked),
+        timestep_cond=_told_guidance(unet, asked),
         added_cond_kwargs=added,
         down_block_additional_residuals=residuals.down if residuals else None,
         mid_block_additional_residual=residuals.mid if residuals else None,
         return_dict=False,
     )[0]
+
+
+def _told_guidance(unet: Any, asked: Asked) -> Tensor | None:
+    """[prompts * batch, width]: the guidance scale of each prompt, for a U-Net that was distilled to read it."""
+    width: int | None = unet.config.time_cond_proj_dim
+    if width is None:
+        return None
+    scales = [prompt.distilled_guidance for prompt in asked.prompts]
+    told = torch.tensor([GUIDANCE_SCALE if scale is None else scale for scale in scales])
+    return guidance_embedding(told, width).repeat_interleave(asked.batch, dim=0).to(asked.x)
+
+
+def guidance_embedding(scale: Tensor, width: int) -> Tensor:
+    """[scales, width]: sines and cosines of 1000 w, with frequencies from 1 down to 1 / 10000.
+
+    Luo et al. 2023 (arXiv:2310.04378), sec. 4.2; their w is the scale - 1.
+    """
+    half = width // 2
+    frequencies = torch.exp(torch.arange(half) * (-math.log(10_000) / max(half - 1, 1)))
+    angles = 1000 * (scale[:, None] - 1) * frequencies
+    return nn.functional.pad(torch.cat([angles.sin(), angles.cos()], dim=1), (0, width % 2))
 
 
 def residuals(
