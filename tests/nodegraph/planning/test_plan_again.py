@@ -61,6 +61,22 @@ def test_a_node_that_becomes_one_of_another_type_is_planned_anew():
     assert planner.plan(other) == plan(other, REGISTRY)
 
 
+def test_one_of_two_equal_nodes_that_is_edited_leaves_the_result_to_the_other():
+    graph = build({"a": "toy.box", "b": "toy.box", "sum": "toy.add"}, "a.box > sum.a", "b.box > sum.b")
+    planner = Planner(REGISTRY)
+    planner.plan(graph)
+    for id in ("a", "b", "a"):
+        graph = set_param(graph, id, "value", graph.nodes[id].params.get("value", 1) + 1)
+        assert planner.plan(graph) == plan(graph, REGISTRY)
+
+
+def test_a_problem_that_an_edit_makes_is_gone_with_the_edit_that_mends_it():
+    planner, graph = Planner(REGISTRY), zone()
+    whole = planner.plan(graph, ["show"])
+    assert planner.plan(set_param(graph, "box", "value", 5000), ["show"]).problems
+    assert planner.plan(graph, ["show"]) == whole
+
+
 def test_an_edit_of_what_no_target_needs_changes_nothing():
     planner, graph = Planner(REGISTRY), extend(zone(), {"lonely": "toy.box"})
     before = planner.plan(graph, ["show"])
@@ -221,6 +237,7 @@ def test_what_planning_notes_is_of_nodes_of_the_graph_and_counts_as_from_nothing
         {"text": "plain.choose", "texts": "logic.switch", "each": "foreach.begin", "each_last": "foreach.end"},
         *("pick.value > texts.if_true", "texts.value > text.text", "texts.value > begin.initial_2"),
         *("each_list.value > each.items", "texts.value > each_last.result", "each.zone > each_last.zone"),
+        *("texts.value > begin.initial_3", "begin.state_3 > end.next_3"),
     )
     graph = disconnect(graph, Port("pick", "if_true"))
     planner, fresh = Planner(REGISTRY), Planner(REGISTRY)

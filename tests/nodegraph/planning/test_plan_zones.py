@@ -1,8 +1,8 @@
 """What planning does with zones: every round is planned, and named by what it takes."""
 
-from nodegraph.graph import Port, disconnect, set_param
+from nodegraph.graph import Graph, Port, disconnect, set_param
 from nodegraph.node import node
-from nodegraph.planning.plan import Ref, plan
+from nodegraph.planning.plan import Planner, Ref, plan
 from tests.nodegraph.toys import (
     REGISTRY,
     Box,
@@ -161,6 +161,52 @@ def test_zones_that_multiply_beyond_reason_are_a_problem():
     graph = set_param(set_param(nested(), "outer", "count", 1000), "inner", "count", 1000)
     message = "the zones unroll to 1,000,000 rounds of 1 node; planning takes 250,000 steps at most"
     assert sentences(plan(graph, REGISTRY, ["outer_end"])) == [("inner", None, message)]
+
+
+def test_what_a_zone_lacks_to_begin_or_to_end_is_said_there():
+    loose = disconnect(zone(), Port("begin", "initial"))
+    assert sentences(plan(loose, REGISTRY, ["show"])) == [("begin", "initial", "initial is not connected")]
+    odd = extend(zone(), {}, "step.box > end.lost")
+    assert sentences(plan(odd, REGISTRY, ["show"])) == [("end", "lost", "there is no input 'lost'")]
+
+
+def two_steps(rounds: int) -> Graph:
+    return extend(zone(rounds), {"more": "toy.step"}, "step.box > more.box", "more.box > end.next")
+
+
+def steps(graph: Graph) -> int:
+    planner = Planner(REGISTRY)
+    planner.plan(graph)
+    return planner._evaluator.steps  # pyright: ignore[reportPrivateUsage]
+
+
+def test_a_node_is_a_step_in_each_round_and_so_is_the_round():
+    assert steps(zone(0)) == 3  # box, zone, show
+    assert [steps(zone(rounds)) for rounds in (1, 5)] == [3 + 2, 3 + 5 * 2]
+    assert steps(two_steps(5)) == 3 + 5 * 3
+
+
+def test_a_zone_may_take_all_steps_that_are_left_and_not_one_more(monkeypatch):
+    before = 2  # box and zone
+    monkeypatch.setattr("nodegraph.planning.evaluate.MAX_STEPS", before + 5 * 2)
+    assert plan(two_steps(5), REGISTRY).problems == ()
+    message = "the zones unroll to 6 rounds of 2 nodes; planning takes 12 steps at most"
+    assert sentences(plan(two_steps(6), REGISTRY)) == [("begin", None, message)]
+
+
+def test_zones_that_multiply_are_refused_before_the_first_round():
+    graph = extend(nested(), {"more": "toy.step"}, "step.box > more.box", "more.box > inner_end.next")
+    graph = set_param(set_param(graph, "outer", "count", 400), "inner", "count", 400)
+    message = "the zones unroll to 160,000 rounds of 2 nodes; planning takes 250,000 steps at most"
+    assert sentences(plan(graph, REGISTRY)) == [("inner", None, message)]
+    assert steps(graph) < 10
+
+
+def test_a_zone_for_which_no_step_is_left_is_one_problem(monkeypatch):
+    for module in ("notes", "evaluate"):
+        monkeypatch.setattr(f"nodegraph.planning.{module}.MAX_STEPS", 1)
+    (problem,) = plan(zone(), REGISTRY, ["end"]).problems
+    assert (problem.node, problem.message.endswith("; the limit is 1")) == ("end", True)
 
 
 def test_a_for_each_zone_makes_a_list_of_its_results():
