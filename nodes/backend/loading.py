@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from accelerate import init_empty_weights  # pyright: ignore[reportMissingTypeSt
 from torch import Tensor, nn
 from transformers import AddedToken, CLIPTokenizer
 
-from nodes.backend import parts, vocabulary
+from nodes.backend import parts, t5_prompt, unigram, vocabulary
 from nodes.backend.contents import Source
 from nodes.backend.networks.architecture import Architecture, Settings, Stored
 from nodes.backend.untyped import TensorFile, safe_open
@@ -47,18 +48,22 @@ def tokenizer(network: Network, vocab_size: int) -> Any:
     Raises ValueError when its files are damaged, or when the two do not belong together.
     """
     part = parts.part(network)
-    folder = part.tokenizer_folder()
+    folder, spec = part.tokenizer_folder(), part.spec.tokenizer
+    if spec and spec.kind == "t5":
+        return t5_prompt.tokenizer(unigram.read(folder, vocab_size))
+    return _clip_tokenizer(folder, vocab_size, spec.pad if spec and folder.parent == parts.CONFIGS else None)
+
+
+def _clip_tokenizer(folder: Path, vocab_size: int, pad: str | None) -> Any:
+    """pad: in place of the token that its files fill up with."""
     words = vocabulary.read(folder, vocab_size)
     merges: list[Any] = list(words.merges)
-    special = dict(words.special)
-    if part.spec.tokenizer and part.spec.tokenizer.pad and folder.parent == parts.CONFIGS:
-        special["pad_token"] = part.spec.tokenizer.pad
     return CLIPTokenizer(
         vocab=dict(words.numbers),
         merges=merges,
         added_tokens_decoder={number: AddedToken(**entry) for number, entry in words.added.items()},
         model_max_length=words.context,
-        **special,
+        **{**words.special, **({"pad_token": pad} if pad else {})},
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from nodes.backend import families, shards
+from nodes.backend import families, shards, tokenizer_files
 from nodes.backend.contents import Places, Source, sources
 from nodes.backend.families.family import Family, Role
 from nodes.backend.fields import Field, Schema, Text, check_fields, read_settings
@@ -90,12 +90,10 @@ class Part:
             raise ValueError(f"{self} reads no text")
         kind, folder, _ = self.spec.tokenizer
         checkpoint = settings_folder(self.place)
-        if checkpoint and (checkpoint / folder).is_dir():
-            return checkpoint / folder
-        shipped = CONFIGS / kind
-        if not shipped.is_dir():
-            raise ValueError(f"there is no tokenizer for {self}")
-        return shipped
+        beside = checkpoint / folder if checkpoint and (checkpoint / folder).is_dir() else None
+        if kind == "t5":
+            return tokenizer_files.find(None, beside)
+        return beside or CONFIGS / kind
 
     def files(self) -> tuple[Path, ...]:
         """The .safetensors files. Raises ValueError when there are none, or not all."""
