@@ -6,14 +6,14 @@ is either a folder of the diffusers layout or one .safetensors file with the nam
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from nodegraph.program import FOLDER
-from nodes.backend import families, lora_file, lora_scale, vocabulary
+from nodes.backend import families, lora_file, lora_scale, unigram, vocabulary
 from nodes.backend.contents import listed, refuse_unused
-from nodes.backend.families.family import Family, Found
+from nodes.backend.families.family import Family, Found, Role
 from nodes.backend.fields import Either, Field, Flag, Only, Schema, Text, Whole, read_settings
 from nodes.backend.headers import Shapes, shapes
 from nodes.backend.networks.architecture import SCHEDULE, TRAINING, Ignored, Settings
@@ -34,7 +34,7 @@ BESIDE = (
     *TRAINING,
     SCHEDULE,
     Ignored(r"cond_stage_model\.(text_projection|logit_scale)", "compares texts with pictures"),
-    Ignored(r"conditioner\.embedders\.\d\.logit_scale", "compares texts with pictures"),
+    Ignored(r"(conditioner\.embedders\.\d|text_encoders\.\w+)\.logit_scale", "compares texts with pictures"),
 )
 """What may lie beside the networks in a file that holds all of them."""
 
@@ -67,12 +67,12 @@ def checkpoint(path: str) -> Checkpoint:
     family = _family(found)
     if "vae" not in family.roles:
         raise ValueError(f"{place} is a {family.title.lower()}, not a checkpoint; use Load pixel model")
-    _check_whole(found, family)
-    network = {role: Part(place, family, role).network() for role in (family.denoiser, *family.encoders, "vae")}
-    if place.is_dir():
-        _check_tokenizers(place, family)
+    encoders = tuple(role for role in family.encoders if _is_there(found, family.roles[role]))
+    _check_whole(found, family, encoders)
+    network = {role: Part(place, family, role).network() for role in (family.denoiser, *encoders, "vae")}
+    _check_tokenizers(place, family, encoders)
     model = _model(found, family, network[family.denoiser])
-    text_encoder = TextEncoder(family.name, tuple(network[role] for role in family.encoders))
+    text_encoder = TextEncoder(family.name, tuple(network[role] for role in encoders))
     return Checkpoint(model, text_encoder, _vae(network["vae"], model))
 
 
@@ -218,12 +218,20 @@ def _other_kind(found: Found) -> str | None:
     return None
 
 
-def _check_whole(found: Found, family: Family) -> None:
+def _is_there(found: Found, spec: Role) -> bool:
+    """Whether a checkpoint has a network, or has to have it."""
+    if not spec.optional:
+        return True
+    return (found.place / spec.folder).is_dir() if found.kinds else found.has_any(spec.prefixes)
+
+
+def _check_whole(found: Found, family: Family, encoders: Sequence[str]) -> None:
     """Raises ValueError when a network is missing, or something lies in a file beside the networks."""
-    roles = {role: family.roles[role] for role in (family.denoiser, *family.encoders, "vae")}
+    roles = {role: family.roles[role] for role in (family.denoiser, *encoders, "vae")}
     if found.kinds:
         for spec in roles.values():
-            for folder in filter(None, (spec.folder, spec.tokenizer and spec.tokenizer.folder)):
+            shipped = spec.tokenizer.folder if spec.tokenizer and spec.tokenizer.kind == "clip" else None
+            for folder in filter(None, (spec.folder, shipped)):
                 if not (found.place / folder).is_dir():
                     raise ValueError(f"{found.place} is not a whole checkpoint folder: it has no folder {folder}")
         return
@@ -239,10 +247,13 @@ def _check_whole(found: Found, family: Family) -> None:
     )
 
 
-def _check_tokenizers(place: Path, family: Family) -> None:
-    for role in family.encoders:
+def _check_tokenizers(place: Path, family: Family, encoders: Sequence[str]) -> None:
+    for role in encoders:
         encoder = Part(place, family, role)
-        if encoder.spec.tokenizer and encoder.spec.tokenizer.kind == "clip":
+        kind = encoder.spec.tokenizer.kind if encoder.spec.tokenizer else None
+        if kind == "t5":
+            unigram.read(encoder.tokenizer_folder(), encoder.settings()["vocab_size"])
+        elif kind == "clip" and place.is_dir():  # a file's is the program's own
             vocabulary.read(encoder.tokenizer_folder(), encoder.settings()["vocab_size"])
 
 
