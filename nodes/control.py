@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, cast
 
 from nodegraph.node import File, Range, node
+from nodes import fit
 from nodes.fit import Hints, Known
-from nodes.types import Control, ControlNet, Hint, Image
+from nodes.types import Control, ControlNet, Hint, Image, Vae
 
 
 @node("control.load", title="Load ControlNet")
@@ -17,7 +18,10 @@ def load_controlnet(path: Annotated[str, File((".safetensors",), folder=True)] =
     return controlnet(path)
 
 
-def _followed(controlnet: ControlNet, image: Known, control: Hints | None = None, **_: object) -> tuple[Hints]:
+def _followed(controlnet: ControlNet, image: Known, control: Hints | None = None, **given: object) -> tuple[Hints]:
+    vae = cast("Vae | None", given.get("vae"))
+    if vae is not None or "vae" not in given:  # where it is linked and not known yet, nothing can be said
+        fit.check_hint(controlnet, vae)
     return ((*(control or ()), (controlnet, image)),)
 
 
@@ -29,14 +33,18 @@ def apply_controlnet(
     start: Annotated[float, Range(0.0, 1.0, step=0.01)] = 0.0,
     end: Annotated[float, Range(0.0, 1.0, step=0.01)] = 1.0,
     control: Control | None = None,
+    vae: Vae | None = None,
 ) -> Control:
     """Follow this picture while denoising. Several add up: link one Apply into the next.
 
     image: what the ControlNet was trained on, such as edges; resized to the picture being made. One for all, or one
     for each picture of a batch.
     start, end: between which parts of the denoising, 0 = the first step, 1 = the last.
+    vae: the checkpoint's own, for the ControlNets of families that read the picture as a latent; others need none.
     """
     if start >= end:
         raise ValueError(f"start must be below end, got {start:g} and {end:g}")
+    fit.check_hint(controlnet, vae)
+    read_by = vae if fit.reads_latents(controlnet) else None
     earlier = control.hints if control else ()
-    return Control((*earlier, Hint(controlnet, image.pixels, strength, start, end)))
+    return Control((*earlier, Hint(controlnet, image.pixels, strength, start, end, vae=read_by)))

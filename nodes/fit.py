@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import nodes.backend.families as families
 import nodes.backend.parts as parts
-from nodes.types import ControlNet, Model, Space, TextEncoder, Vae
+from nodes.types import Conditioning, ControlNet, Model, Network, Space, TextEncoder, Vae
 
 Shape = tuple[int, ...]
 """[batch, channels, height, width]"""
@@ -103,16 +103,17 @@ Hints = tuple[tuple[ControlNet, Known], ...]
 
 
 class Prompt(NamedTuple):
-    """What is known of a prompt before it is read: for which family, and how wide its states are."""
+    """What is known of a prompt before it is read: for which family, how wide its states are, and the pooled one."""
 
     family: str
     width: int
+    pooled: int = 0
 
 
 def check_step(model: Model, latent: Known, prompts: tuple[Prompt | None, ...], hints: Hints) -> None:
     """Raises ValueError when a denoising cannot be made of these."""
     if latent:
-        check_channels(model, latent)
+        check_latent(model, latent)
     for prompt in prompts:
         if prompt is not None:
             check_prompt(model, prompt)
@@ -120,6 +121,30 @@ def check_step(model: Model, latent: Known, prompts: tuple[Prompt | None, ...], 
         check_controlnet(model, controlnet)
         if latent and pictures:
             check_pictures(latent[0], pictures[0])
+        if latent:
+            check_positions(controlnet.network, model.space, latent)
+
+
+def check_latent(model: Model, latent: Shape) -> None:
+    """Raises ValueError when the model cannot denoise latents of this shape."""
+    check_channels(model, latent)
+    space, (height, width) = model.space, latent[-2:]
+    if any(side * space.factor % space.multiple for side in (height, width)):
+        raise ValueError(
+            f"the model makes pictures whose sides are multiples of {space.multiple}, got "
+            f"{width * space.factor} x {height * space.factor}"
+        )
+    check_positions(model.network, space, latent)
+
+
+def check_positions(network: Network, space: Space, latent: Shape) -> None:
+    """Raises ValueError when a network has no positions for pictures that are so large."""
+    most = families.of(network.family).most_side(parts.settings(network))
+    if most is not None and max(latent[-2:]) * space.factor > most:
+        raise ValueError(
+            f"{network.weights.path} knows places in pictures of up to {most:,} pixels a side, got "
+            f"{latent[-1] * space.factor:,} x {latent[-2] * space.factor:,}"
+        )
 
 
 def check_channels(model: Model, latent: Shape) -> None:
@@ -135,10 +160,17 @@ def check_prompt(model: Model, prompt: Prompt) -> None:
     if prompt.family not in ours.reads:
         theirs = families.of(prompt.family).title
         raise ValueError(f"the prompt was read for {theirs}, the model is {ours.title}; use its own text encoder")
-    width = ours.read_width(parts.settings(model.network))
-    if prompt.width != width:
+    denoiser = parts.settings(model.network)
+    if not ours.reads_width(denoiser, prompt.width):
         raise ValueError(
-            f"the model reads prompts of width {width}, got {prompt.width}; use the model's own text encoder"
+            f"the model reads prompts of width {ours.read_width(denoiser)}, got {prompt.width}; use the model's own "
+            "text encoder"
+        )
+    pooled = ours.read_pooled_width(denoiser)
+    if pooled and prompt.pooled != pooled:
+        raise ValueError(
+            f"the model reads prompts whose pooled state is {pooled} wide, got {prompt.pooled}; use the model's own "
+            "text encoder"
         )
 
 
@@ -163,10 +195,35 @@ def check_controlnet(model: Model, controlnet: ControlNet) -> None:
         )
 
 
+def check_hint(controlnet: ControlNet, vae: Vae | None) -> None:
+    """Raises ValueError when a ControlNet reads latents, and there is nothing that makes them of its pictures."""
+    if not reads_latents(controlnet):
+        return
+    family, path = families.of(controlnet.network.family), controlnet.network.weights.path
+    if vae is None:
+        raise ValueError(f"{path} reads pictures as latents; link the checkpoint's VAE to Apply ControlNet")
+    if vae.space != family.space:
+        raise ValueError(
+            f"{path} is a ControlNet for {family.title}, the VAE is of another family; link the checkpoint's own"
+        )
+
+
+def reads_latents(controlnet: ControlNet) -> bool:
+    """Whether a ControlNet reads its pictures as the VAE's latents."""
+    return families.of(controlnet.network.family).reads_latents(parts.settings(controlnet.network))
+
+
 def prompt_of(text_encoder: TextEncoder) -> Prompt:
     """What its prompts will be like."""
+    family = families.of(text_encoder.family)
     encoders = {network.role: parts.settings(network) for network in text_encoder.encoders}
-    return Prompt(text_encoder.family, families.of(text_encoder.family).prompt_width(encoders))
+    return Prompt(text_encoder.family, family.prompt_width(encoders), family.pooled_width(encoders))
+
+
+def prompt_is(conditioning: Conditioning) -> Prompt:
+    """What a prompt is like that was read."""
+    pooled = conditioning.pooled
+    return Prompt(conditioning.family, conditioning.embeds.shape[-1], 0 if pooled is None else pooled.shape[-1])
 
 
 def _latent(shape: Shape) -> str:

@@ -287,7 +287,8 @@ class Conditioning:
 class Hint:
     """One picture that guides the denoiser through a ControlNet, between two fractions of the schedule.
 
-    mode: which of its kinds of picture, for a ControlNet that knows several; -1 for one that knows one.
+    mode: which of its kinds of picture, for a ControlNet that knows several; -1 for one that knows one. vae: what makes
+    latents of the picture, for a ControlNet that reads those; None for one that reads pixels.
     """
 
     controlnet: ControlNet
@@ -296,6 +297,7 @@ class Hint:
     start: float  # fraction of the denoising, 0 = first step
     end: float
     mode: int = -1
+    vae: Vae | None = None
 
 
 @socket_type(color="#6ee7b7")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nodes import fit
 from nodes.backend import families, guidance, parts, pool, process, widening
-from nodes.backend.families.family import Asked
+from nodes.backend.families.family import Asked, Follower
 from nodes.backend.solvers import Denoiser
 from nodes.types import Conditioning, Control, Hint, Model, Process
 
@@ -33,9 +33,10 @@ def denoiser(
     """
     family = families.of(model.network.family)
     for prompt in (positive, negative):
-        fit.check_prompt(model, fit.Prompt(prompt.family, prompt.embeds.shape[-1]))
+        fit.check_prompt(model, fit.prompt_is(prompt))
     for hint in control.hints if control else ():
         fit.check_controlnet(model, hint.controlnet)
+        fit.check_hint(hint.controlnet, hint.vae)
     negative = family.negative(negative)
     if family.is_told_guidance(parts.settings(model.network)):
         positive, guidance_scale = guidance.told(positive, guidance_scale), 1.0
@@ -45,9 +46,10 @@ def denoiser(
 
     @torch.inference_mode()
     def denoise(x: Tensor, sigma: float) -> Tensor:
-        fit.check_channels(model, tuple(x.shape))
+        fit.check_latent(model, tuple(x.shape))
         for _, hint in hints:
             fit.check_pictures(len(x), len(hint.pixels))
+            fit.check_positions(hint.controlnet.network, model.space, tuple(x.shape))
         with reporting(family.blocks(net), report):
             return guidance.guided(
                 lambda x, prompts: predict(net, model, hints, x, sigma, prompts),
@@ -78,10 +80,18 @@ def predict(
     factor = model.space.factor
     asked = Asked(scaled, process.timestep_at(model.process, sigma), prompts, (height * factor, width * factor))
     sized = process.at_size(model.process, height, width)
-    active = [(net, hint) for net, hint in hints if is_active(hint, sized, sigma)]
+    active = [follower(net, hint, asked.size) for net, hint in hints if is_active(hint, sized, sigma)]
     if active:
-        asked = asked._replace(residuals=family.residuals(active, model, asked))
+        asked = asked._replace(residuals=family.residuals(net, active, asked))
     return process.denoised(model.process, x, family.predict(net, model, asked).to(x), sigma)
+
+
+def follower(controlnet: Any, hint: Hint, size: tuple[int, int]) -> Follower:
+    """size: (height, width) in pixels of the pictures being made."""
+    if hint.vae is None:
+        return Follower(controlnet, hint)
+    vae = hint.vae.network
+    return Follower(controlnet, hint, pool.network(vae), pool.latent(vae, hint.pixels, size))
 
 
 def is_active(hint: Hint, sized: Process, sigma: float) -> bool:

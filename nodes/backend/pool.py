@@ -5,17 +5,20 @@ The one place in nodes/ that changes. Only the thread that computes may call it.
 
 from __future__ import annotations
 
+import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
-from nodes.backend import adapters, devices, loading, packing, parts, widening
+from nodes.backend import adapters, autoencoder, devices, images, loading, packing, parts, widening
 from nodes.backend.families.family import Reader
 from nodes.types import Lora, Network
 
+MAX_LATENTS = 4  # of pictures that ControlNets follow, a quarter of a megabyte each at 1024 x 1024
 MAX_TWINS = 8  # adapted variants kept of one network; each costs some megabytes of Python objects
 
 
@@ -41,6 +44,7 @@ class _Slot:
 _device = torch.device("cpu")
 _slots: OrderedDict[Network, _Slot] = OrderedDict()
 _tokenizers: dict[Network, Any] = {}
+_latents: OrderedDict[tuple[Network, int, tuple[int, int]], _Latent] = OrderedDict()
 
 
 def configure(device: str) -> None:
@@ -72,6 +76,31 @@ def reader(description: Network, loras: tuple[Lora, ...] = ()) -> Reader:
     return Reader(_tokenizers[description], module)
 
 
+class _Latent(NamedTuple):
+    """What was made of pictures that may be gone by now."""
+
+    pixels: weakref.ref[Tensor]
+    samples: Tensor
+
+
+def latent(vae: Network, pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Pictures as latents of pictures of this (height, width), float32 on the CPU.
+
+    Every step of a denoising asks for those of its hints, so the last few are kept.
+    """
+    key = vae, id(pixels), size
+    known = _latents.get(key)
+    if known is None or known.pixels() is not pixels:
+        height, width = size
+        resized = pixels if pixels.shape[-2:] == size else images.resize(pixels, width, height, "stretch", "bilinear")
+        known = _Latent(weakref.ref(pixels), autoencoder.encode(network(vae), resized))
+    _latents[key] = known
+    _latents.move_to_end(key)
+    while len(_latents) > MAX_LATENTS:
+        _latents.popitem(last=False)
+    return known.samples
+
+
 class Loaded(NamedTuple):
     """A network in memory, with its adapted variants."""
 
@@ -89,6 +118,8 @@ def free(description: Network | None = None) -> None:
     """Forget every network, or this one. Results stay valid: descriptions load again when used."""
     for known in [known for known in _slots if description in (None, known)]:
         del _slots[known]
+    for key in [key for key in _latents if description in (None, key[0])]:
+        del _latents[key]
     for known in [known for known in _tokenizers if description in (None, known)]:
         del _tokenizers[known]
     if _device.type == "cuda":

@@ -14,7 +14,7 @@ from nodes.backend.denoise import is_active
 from nodes.backend.families import unet_calls
 from nodes.backend.families.family import Asked
 from nodes.backend.process import sigma_at
-from nodes.control import apply_controlnet
+from nodes.control import apply_controlnet, load_controlnet
 from nodes.types import Conditioning, ControlNet, Diffusion, Flow, Hint, Image, Network, Process, Weights
 
 NET = ControlNet(Network("sd1", "controlnet", Weights("controlnet", "1")))
@@ -84,10 +84,10 @@ def test_pictures_that_do_not_fit_the_batch_are_refused(controlnet: Any):
         residuals(controlnet, three)
 
 
-def test_applying_a_second_controlnet_keeps_the_first():
-    picture = Image(torch.zeros(1, 3, 64, 64))
-    first = apply_controlnet(NET, picture, 0.5)
-    both = apply_controlnet(NET, picture, 0.3, control=first)
+def test_applying_a_second_controlnet_keeps_the_first(controlnet_folder: Path):
+    net, picture = load_controlnet(str(controlnet_folder)), Image(torch.zeros(1, 3, 64, 64))
+    first = apply_controlnet(net, picture, 0.5)
+    both = apply_controlnet(net, picture, 0.3, control=first)
     assert [hint.strength for hint in both.hints] == [0.5, 0.3]
     assert len(first.hints) == 1
 

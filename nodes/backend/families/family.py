@@ -98,6 +98,18 @@ class Reader(NamedTuple):
     encoder: Any
 
 
+class Follower(NamedTuple):
+    """What follows a hint, in memory. latent: what its VAE makes of its pictures, [pictures, channels, height, width].
+
+    vae, latent: None for a ControlNet that reads pixels. The latent is of the size of what is denoised, and scaled.
+    """
+
+    controlnet: Any
+    hint: Hint
+    vae: Any = None
+    latent: Tensor | None = None
+
+
 class Asked(NamedTuple):
     """One call of a denoiser. Tensors are on its device and of its precision.
 
@@ -176,6 +188,26 @@ class Family(ABC):
         """Whether a denoiser of these settings reads the guidance scale as a number, in place of being asked twice."""
         return False
 
+    def reads_width(self, denoiser: Settings, width: int) -> bool:
+        """Whether a denoiser of these settings can read prompts that are so wide."""
+        return width == self.read_width(denoiser)
+
+    def pooled_width(self, encoders: Mapping[str, Settings]) -> int:
+        """How wide the one state for a whole text is that encoders of these settings make; 0 when there is none."""
+        return 0
+
+    def read_pooled_width(self, denoiser: Settings) -> int:
+        """How wide the one state for a whole text must be for a denoiser of these settings; 0: it reads none."""
+        return 0
+
+    def most_side(self, network: Settings) -> int | None:
+        """The longest side in pixels of a picture that a denoiser or a ControlNet has positions for; None: any."""
+        return None
+
+    def reads_latents(self, controlnet: Settings) -> bool:
+        """Whether a ControlNet of these settings reads its pictures as the VAE's latents."""
+        return False
+
     def controlnet_complaint(self, denoiser: Settings, controlnet: Settings) -> str | None:
         """Why a ControlNet cannot go with a denoiser of its own family, "7 layers, not 5"; None when it can."""
         return None
@@ -202,8 +234,8 @@ class Family(ABC):
     def predict(self, net: Any, model: Model, asked: Asked) -> Tensor:
         """What the network tells of x: [batch, channels, height, width]."""
 
-    def residuals(self, hints: Sequence[tuple[Any, Hint]], model: Model, asked: Asked) -> Any:
-        """The sum of what the ControlNets of these hints add."""
+    def residuals(self, net: Any, followers: Sequence[Follower], asked: Asked) -> Any:
+        """The sum of what ControlNets add. net: the denoiser."""
         raise NotImplementedError
 
     @abstractmethod

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from nodes.backend.families.family import Asked, Family, Found, Reader, Role, Tokenizer
+from nodes.backend.families.family import Asked, Family, Follower, Found, Reader, Role, Tokenizer
 from nodes.backend.networks import clip, unet, vae
 from nodes.backend.networks.architecture import Settings
 from nodes.backend.scheduler_settings import read_diffusion
-from nodes.types import Conditioning, Diffusion, Hint, Model, TextEncoder
+from nodes.types import Conditioning, Diffusion, Model, TextEncoder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -112,10 +112,10 @@ class StableDiffusion(Family):
 
         return unet_calls.predict(net, asked, self.added(net, asked))
 
-    def residuals(self, hints: Sequence[tuple[Any, Hint]], model: Model, asked: Asked) -> Any:
+    def residuals(self, net: Any, followers: Sequence[Follower], asked: Asked) -> Any:
         from nodes.backend.families import unet_calls
 
-        return unet_calls.residuals(hints, asked, self.added)
+        return unet_calls.residuals([(f.controlnet, f.hint) for f in followers], asked, self.added)
 
     def added(self, net: Any, asked: Asked) -> dict[str, Tensor] | None:
         """What the network is told besides the noise level and the prompt; None when nothing."""
