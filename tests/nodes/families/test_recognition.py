@@ -15,6 +15,7 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
     "sd2": tiny_models.build_sd21,
     "sdxl": tiny_models.build_sdxl,
     "sdxl_refiner": tiny_models.build_sdxl_refiner,
+    "sd3": tiny_models.build_sd3,
 }
 
 
