@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast, get_args, get_origin, get_type_hints
 
@@ -89,9 +89,14 @@ def _bytes(tensor: Tensor) -> memoryview:
 
 
 def _make(cls: Any, content: dict[str, Any]) -> Any:
-    """Raises ValueError when the fields are not those of the class, or of other types."""
+    """Raises ValueError when the fields are not those of the class, or of other types.
+
+    One with a default may be missing: it is younger than the file, and was as if at its default before.
+    """
     hints = get_type_hints(cls, vars(types) | {"Tensor": Tensor})
-    wrong = hints.keys() ^ content.keys() or {name for name in hints if not _fits(content[name], hints[name])}
+    needed = {field.name for field in fields(cls) if field.default is MISSING}
+    wrong = (needed - content.keys()) | (content.keys() - hints.keys())
+    wrong = wrong or {name for name in content if not _fits(content[name], hints[name])}
     if wrong:
         raise ValueError(f"{cls.__name__} does not have such {', '.join(sorted(wrong))}")
     return cls(**content)

@@ -22,6 +22,7 @@ from nodes.types import (
     Latent,
     Mask,
     Masked,
+    NoiseSchedule,
     PictureSize,
     SizeShift,
 )
@@ -146,3 +147,11 @@ def test_a_file_that_says_something_else_is_an_error(tree: str, tmp_path: Path):
     save_file({}, tmp_path / "entry", {storage.KEY: tree})
     with pytest.raises(ValueError, match="entry is not a stored result"):
         storage.load(tmp_path / "entry")
+
+
+def test_a_field_that_is_younger_than_a_file_is_at_its_default(tmp_path: Path):
+    from safetensors.torch import save_file
+
+    tree = SCHEDULE % ('"linear"', "0.001", "9")
+    save_file({}, tmp_path / "entry", {storage.KEY: f'{{"tuple": [{tree}]}}'})
+    assert storage.load(tmp_path / "entry") == (NoiseSchedule("linear", 0.001, 1.0, 9, zero_snr=False),)
