@@ -23,7 +23,9 @@ def widened(module: M, dtype: torch.dtype, *, kept: bool) -> M:
     """Compute in this precision from now on, in place, whatever the weights have. kept: once widened, they stay so."""
     if any(p.dtype != dtype for p in _weights(module)):
         for block in _blocks(module):
-            _put_on(block, dtype, kept=kept)
+            for part in block.modules():
+                if part is block or isinstance(part, nn.Embedding):  # T5 has a table of distances in its first block
+                    _put_on(part, dtype, kept=kept)
         module.__dict__[_DTYPE] = dtype
     return module
 

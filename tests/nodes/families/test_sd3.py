@@ -167,6 +167,20 @@ def test_without_t5_latents_are_those_of_the_stock_pipeline_without_it(place: st
     assert relative(sample(found), stock(pipeline)) < EXACT
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float8_e4m3fn])
+def test_a_file_of_less_precision_is_computed_with_its_numbers(
+    dtype: torch.dtype, places: dict[str, Path], tmp_path: Path
+):
+    """In float32, as the stock pipeline does once it was given the same numbers."""
+    place = tmp_path / "narrow"
+    shutil.copytree(places["folder"], place, ignore=shutil.ignore_patterns("*.safetensors"))
+    file = write_single_file(places["folder"], place / "model.safetensors", dtype)
+    pipeline = StableDiffusion3Pipeline.from_pretrained(places["folder"])
+    for part in (pipeline.transformer, pipeline.text_encoder, pipeline.text_encoder_2, pipeline.text_encoder_3):
+        part.load_state_dict({name: t.to(dtype).to(torch.float32) for name, t in part.state_dict().items()})
+    assert relative(sample(loaded(file)), stock(pipeline)) < EXACT
+
+
 def test_prompts_with_and_without_t5_go_together(places: dict[str, Path], parts: Parts):
     """As in the stock pipeline, given the states that it makes itself with T5 and without."""
     bare = loaded(places["folder without T5"]).text_encoder
