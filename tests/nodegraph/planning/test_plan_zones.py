@@ -127,6 +127,7 @@ def test_taking_a_value_out_of_a_zone_past_its_end_is_a_problem():
 def test_half_a_zone_is_a_problem():
     message = "zone must be connected to the zone of the begin node"
     assert ("end", "zone", message) in sentences(plan(disconnect(zone(), Port("end", "zone")), REGISTRY))
+    assert sentences(plan(build({"end": "repeat.end"}), REGISTRY)) == [("end", "zone", message)]
     begin = build({"box": "toy.box", "begin": "repeat.begin"}, "box.box > begin.initial")
     assert sentences(plan(begin, REGISTRY)) == [("begin", "zone", "the zone has no end: connect zone to an end node")]
 
