@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from PySide6.QtCore import QPointF
 from PySide6.QtWidgets import QApplication, QWidget
 
+from nodegraph import machine
 from nodegraph.formats.package import discover
 from nodegraph.running.engine import Settings
 from ui.actions.keys_dialog import KeysDialog
@@ -132,7 +133,7 @@ class Shots:
         search.box.setText("save")
         self.shot("find_action", search)
         search.close()
-        picker = TemplatePicker(templates(FOLDERS), self.window)
+        picker = TemplatePicker(templates(FOLDERS, machine.memory()), self.window)
         picker.show()
         self.shot("templates", picker)
         picker.close()

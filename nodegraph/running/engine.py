@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import cast
 
+from nodegraph import machine
 from nodegraph.formats import workflow
 from nodegraph.formats.files import remove_leftovers
 from nodegraph.formats.package import discover
@@ -67,9 +68,7 @@ def cache_folder() -> str:
 
 def quarter_of_memory() -> int:
     """In bytes."""
-    if sys.platform == "win32":
-        return 2 << 30  # the standard library cannot tell there
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+    return (machine.memory() or 8 << 30) // 4
 
 
 @dataclass(frozen=True, slots=True)

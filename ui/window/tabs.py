@@ -9,7 +9,7 @@ from PySide6.QtCore import QPointF, Qt, Signal
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QTabBar, QTabWidget, QToolButton, QWidget
 
-from nodegraph import program
+from nodegraph import machine, program
 from nodegraph.graph import Graph
 from ui.base.icons import icon
 from ui.canvas.commands.selection import insert_file
@@ -173,7 +173,7 @@ class Tabs(QTabWidget):
 
     def ask_template(self) -> None:
         """Start from a workflow that comes with the program."""
-        picker = TemplatePicker(templates(program.FOLDER / folder for folder in FOLDERS), self)
+        picker = TemplatePicker(templates((program.FOLDER / folder for folder in FOLDERS), machine.memory()), self)
         picker.exec()
         picker.deleteLater()
         if picker.chosen:

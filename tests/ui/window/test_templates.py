@@ -1,5 +1,6 @@
 """Choosing a workflow to start from."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,6 +106,59 @@ def test_a_double_click_takes_a_template_and_escape_takes_none(picker: TemplateP
 
 def test_the_words_about_a_template_are_shown(picker: TemplatePicker):
     assert picker.doc.toPlainText() == "Sums\nAdds two boxes."
+
+
+LARGE = {"what": "A large file", "parameter": ["load", "path"], "from": "https://example.org/large", "size": 7 * 10**9}
+
+
+@pytest.fixture
+def needy(qtbot, tmp_path: Path) -> TemplatePicker:
+    """Of a file that is here, of one that is not, and of more memory than the machine has."""
+    (tmp_path / "here.bin").write_bytes(b"1")
+    for name, path, memory in (("file", "here.bin", 1), ("lacks", "gone.bin", 10**9), ("much", "here.bin", 9 * 10**9)):
+        graph = Graph({"load": Node("x.load", {"path": str(tmp_path / path)})})
+        data = workflow.to_data(graph) | {"needs": [{**LARGE, "memory": memory}]}
+        (tmp_path / f"{name}.json").write_text(json.dumps(data))
+    made = TemplatePicker(templates([tmp_path], memory=8 * 10**9))
+    qtbot.addWidget(made)
+    made.resize(1100, 700)
+    made.show()
+    qtbot.waitExposed(made)
+    return made
+
+
+def test_each_template_says_whether_it_runs_here(needy: TemplatePicker):
+    said = [needy.grid.item(row).data(Qt.ItemDataRole.AccessibleTextRole) for row in range(needy.grid.count())]
+    assert said == ["File. Runs here", "Lacks. Needs A large file, 7.0 GB", "Much. Takes 9.0 GB of memory"]
+
+
+def test_what_runs_here_is_chosen_by_key_and_the_rest_left_out(needy: TemplatePicker):
+    QTest.keyClick(needy.search, Qt.Key.Key_Tab)
+    QTest.keyClick(needy.focusWidget(), Qt.Key.Key_Space)
+    assert shown(needy) == ["File"]
+    QTest.keyClicks(needy.search, "much")
+    assert shown(needy) == []
+    QTest.keyClick(needy.only_here, Qt.Key.Key_Space)
+    assert shown(needy) == ["Much"]
+
+
+def test_the_page_lists_what_is_needed_where_it_comes_from_and_what_is_not_here(needy: TemplatePicker):
+    needy.grid.setCurrentRow(1)
+    text = needy.doc.toPlainText()
+    assert "A large file: 7.0 GB, 1.0 GB of memory, not here. From example.org/large" in text
+    assert 'href="https://example.org/large"' in needy.doc.toHtml()
+    needy.grid.setCurrentRow(2)
+    assert "Takes 9.0 GB of memory; this machine has 8.0 GB." in needy.doc.toPlainText()
+
+
+def test_where_the_memory_is_not_known_it_is_not_in_the_way(tmp_path: Path, needy: TemplatePicker):
+    assert [template.here.verdict for template in templates([tmp_path])] == ["runs", "lacks", "runs"]
+
+
+def test_the_starter_workflow_runs_on_any_machine_that_runs_the_program():
+    (starter,) = (t for t in templates([ROOT / "workflows"], memory=4 * 10**9) if t.path.stem == "text_to_image")
+    assert starter.needs
+    assert starter.here.verdict == "runs"
 
 
 def test_every_workflow_that_ships_can_be_chosen():
