@@ -75,8 +75,25 @@ class TourStep:
     parameter: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a plain value is, where nodes that take it go by that.
+
+    title: what people call the kind; two of one title are one kind. suits: by node type and parameter, the value that
+    suits it. idle: by node type and input, why that has no meaning for it; an input "" stands for the whole node.
+    """
+
+    title: str
+    suits: Mapping[tuple[str, str], Any] = field(default_factory=dict[tuple[str, str], Any], compare=False)
+    idle: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str], compare=False)
+
+
 def _nothing(values: Mapping[str, Any]) -> tuple[str, ...]:
     return ()
+
+
+def _no_kind(value: Any) -> Kind | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +101,14 @@ class Domain:
     """A package's own is its `DOMAIN`.
 
     branching: None where no loop is cut. describe_step: what people call the place of a step within its loop, from its
-    plain arguments; nothing for a step of another kind. usual: parameters that people turn in nearly every workflow.
-    acronyms: words of names as they are written. tour: through the first workflow.
+    plain arguments; nothing for a step of another kind. kind: of a plain value; None for most. usual: parameters that
+    people turn in nearly every workflow. acronyms: words of names as they are written. tour: through the first
+    workflow.
     """
 
     branching: Branching | None = None
     describe_step: Callable[[Mapping[str, Any]], tuple[str, ...]] = _nothing
+    kind: Callable[[Any], Kind | None] = _no_kind
     usual: tuple[str, ...] = ()
     acronyms: Mapping[str, str] = field(default_factory=dict[str, str])
     tour: tuple[TourStep, ...] = ()

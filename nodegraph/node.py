@@ -15,7 +15,7 @@ import inspect
 import math
 import types
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -211,6 +211,11 @@ class NodeType:
     @cached_property
     def output_index(self) -> dict[str, int]:
         return {o.name: index for index, o in enumerate(self.outputs)}
+
+    @cached_property
+    def describes(self) -> bool:
+        """Whether what it makes is worked out while planning, and is more than numbers and texts."""
+        return self.foldable and any(is_dataclass(output.type) for output in self.outputs)
 
     @cached_property
     def output_types(self) -> tuple[Any, ...]:

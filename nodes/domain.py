@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from nodegraph.domain import Branching, Decode, Domain, Show, Slice, TourStep
+import nodes.backend.families as families
+from nodegraph.domain import Branching, Decode, Domain, Kind, Show, Slice, TourStep
 from nodes.backend.process import timestep_at
-from nodes.types import Model
+from nodes.types import ControlNet, Model, TextEncoder, Vae
 
 
 def _place_of_step(values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -23,6 +25,31 @@ def _place_of_step(values: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(words)
 
 
+def _kind(value: Any) -> Kind | None:
+    """The family of a description."""
+    match value:
+        case Model() | Vae() | ControlNet():
+            return _of_family(value.network.family)
+        case TextEncoder():
+            return _of_family(value.family)
+        case _:
+            return None
+
+
+@cache
+def _of_family(name: str) -> Kind:
+    family = families.of(name)
+    suits = family.defaults
+    guided = {"guidance_scale": suits.guidance_scale, "solver": suits.solver}
+    of_nodes = {
+        "schedule.noise_scheduler": {"steps": suits.steps, "schedule": suits.schedule},
+        "group:Denoise": guided,
+        "sampling.unet_step": guided,
+    }
+    values = {(type, name): value for type, of_node in of_nodes.items() for name, value in of_node.items()}
+    return Kind(family.title, values, family.meaningless)
+
+
 DOMAIN = Domain(
     branching=Branching(
         entry="latent",
@@ -34,6 +61,7 @@ DOMAIN = Domain(
         show=Show("output.preview", takes="image"),
     ),
     describe_step=_place_of_step,
+    kind=_kind,
     usual=("steps", "guidance_scale"),
     acronyms={"vae": "VAE", "lora": "LoRA", "cfg": "CFG", "controlnet": "ControlNet"},
     tour=(

@@ -9,13 +9,14 @@ edit reaches, and no more.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from nodegraph.builtin import VARIABLE_GET, VARIABLE_SET
-from nodegraph.graph import Graph, Node
+from nodegraph.graph import Graph, Node, Port
 from nodegraph.group_type import document_types
 from nodegraph.limits import TooMuch
 from nodegraph.node import NodeType
@@ -40,13 +41,15 @@ class Plan:
     """What a graph comes down to.
 
     calls: by key, dependencies first. keys: the last call of each node that has one. problems: what is wrong on the
-    way to the targets. outputs: what nodes without a call of their own pass on (groups, ends of zones, switches).
+    way to the targets. outputs: what nodes without a call of their own pass on (groups, ends of zones, switches), and
+    what nodes make that describe something. taken: which of those values reaches an input, in the graph without groups.
     """
 
     calls: Mapping[str, Call]
     keys: Mapping[str, str]
     problems: tuple[Problem, ...]
     outputs: Mapping[str, tuple[Any, ...]]
+    taken: Mapping[Port, Any] = field(default_factory=dict[Port, Any])
 
     def roots(self, target: str) -> tuple[str, ...]:
         """The calls that make what this node shows; none for a plain value, or when there is a problem."""
@@ -87,6 +90,7 @@ class Planner:
         self._registry = registry
         self._graph = Graph()
         self._flat, self._structure = Flat({}, {}), Structure((), {})
+        self._describing = _Describing()
         self._types = registry
         self._evaluator = Evaluator(environment)
         self._loading: tuple[Graph, Pieces[None]] | None = None
@@ -157,7 +161,9 @@ class Planner:
         flat = yield from expanding(graph, types.get)
         found = yield from structuring(flat)
         yield from self._evaluator.loading(flat, found, types.get)
+        describing = yield from _describing(flat, found, types)
         self._graph, self._types, self._flat, self._structure = graph, types, flat, found
+        self._describing = describing
         self._plans, self._tables = {}, {}
 
     def _goals(self, targets: Targets) -> tuple[str, ...]:
@@ -185,7 +191,7 @@ class Planner:
             self._tables[targets] = tables
         self._plans = {known: plan for known, plan in self._plans.items() if known in self._tables}
         problems = dict.fromkeys(problem for found in tables.problems.values() for problem in found)
-        return Plan(dict(tables.calls), dict(tables.keys), tuple(problems), self._outputs())
+        return Plan(dict(tables.calls), dict(tables.keys), tuple(problems), self._outputs(), self._taken())
 
     def _following_evaluator(self) -> Pieces[None]:
         """Let all tables follow what was evaluated since. Those of a plan that is given up half-way are forgotten."""
@@ -205,10 +211,36 @@ class Planner:
 
     def _outputs(self) -> dict[str, tuple[Any, ...]]:
         values = self._evaluator.values
-        outputs = {id: value.outputs for id in self._structure.forms if (value := values.get(id))}
+        passing = (*self._structure.forms, *self._describing.nodes)
+        outputs = {id: value.outputs for id in passing if (value := values.get(id))}
         for id, ports in self._flat.exits.items():
             outputs[id] = tuple(self._evaluator.output(port) for port in ports if values.get(port.node))
         return outputs
+
+    def _taken(self) -> dict[Port, Any]:
+        links, values = self._describing.links, self._evaluator.values
+        return {dst: self._evaluator.output(src) for dst, src in links.items() if values.get(src.node)}
+
+
+class _Describing(NamedTuple):
+    """nodes: which make descriptions. links: from them, and from what may pass such values on."""
+
+    nodes: tuple[str, ...] = ()
+    links: Mapping[Port, Port] = MappingProxyType({})
+
+
+def _describing(flat: Flat, structure: Structure, types: Mapping[str, NodeType]) -> Pieces[_Describing]:
+    kinds = {id for id in {node.type for node in flat.nodes.values()} if (type := types.get(id)) and type.describes}
+    yield
+    nodes = tuple([id for id, node in flat.nodes.items() if node.type in kinds]) if kinds else ()
+    if not nodes:
+        return _Describing()
+    yield
+    sources, links = {*nodes, *structure.forms}, dict[Port, Port]()
+    for part in in_parts(flat.links.items(), LARGE):
+        links |= {dst: src for dst, src in part if src.node in sources}
+        yield
+    return _Describing(nodes, links)
 
 
 class _Tables:

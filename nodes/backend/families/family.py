@@ -133,7 +133,8 @@ class Asked(NamedTuple):
 class Family(ABC):
     """name: part of every key and of files; it never changes. title: for people. denoiser: the role that denoises.
 
-    encoders: the roles that read prompts, in order. reads: the families whose prompts its denoiser reads. marks:
+    encoders: the roles that read prompts, in order. meaningless: by node type and input, why that says nothing to the
+    family; an input "" stands for the whole node. reads: the families whose prompts its denoiser reads. marks:
     tensors beside the networks in a file that tell the process, and nothing else.
     """
 
@@ -146,6 +147,7 @@ class Family(ABC):
     space: Space
     defaults: Defaults
     marks: tuple[Ignored, ...] = ()
+    meaningless: ClassVar[Mapping[tuple[str, str], str]] = {}
 
     # --- while planning ---
 

@@ -104,6 +104,9 @@ class StableDiffusionXL(StableDiffusion):
     space = Space("sdxl", 4, 8)
     defaults = Defaults(1024, 30, 7.0, "dpmpp_2m", "karras")
     marks = (Ignored(r"v_pred|ztsnr", "says how the denoiser was trained: see process"),)
+    meaningless: ClassVar = {
+        ("text.sdxl_conditioning", "aesthetic_score"): "Only the refiner is told how pleasing the picture is",
+    }
 
     def recognises(self, found: Found) -> bool:
         if not is_unet(found) or not takes_size(found):
@@ -182,6 +185,10 @@ class Refiner(StableDiffusionXL):
     encoders = ("text_encoder_2",)
     reads = ("sdxl_refiner",)
     defaults = Defaults(1024, 30, 7.0, "dpmpp_2m", "karras")
+    meaningless: ClassVar = {
+        ("text.sdxl_conditioning", name): "The refiner is told how pleasing the picture is in the place of its target"
+        for name in ("target_width", "target_height")
+    }
 
     def recognises(self, found: Found) -> bool:
         if not is_unet(found) or not takes_size(found):

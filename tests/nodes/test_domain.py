@@ -1,0 +1,45 @@
+"""What the editor is told of models: their families, what suits those, and what has no meaning for them."""
+
+from dataclasses import replace
+
+import pytest
+
+from nodegraph.formats.package import discover
+from nodegraph.planning.plan import plan
+from nodes.backend.families import FAMILIES
+from nodes.domain import DOMAIN
+from tests.nodegraph.toys import build
+
+REGISTRY = discover("nodes")
+
+
+def kind(family):
+    planned = plan(build({"load": ("load.checkpoint", {"path": "models/starter"})}), REGISTRY)
+    model, text_encoder, vae = planned.outputs["load"]
+    assert DOMAIN.kind(model) == DOMAIN.kind(text_encoder) == DOMAIN.kind(vae)
+    return DOMAIN.kind(replace(model, network=replace(model.network, family=family.name)))
+
+
+@pytest.fixture(params=FAMILIES, ids=lambda family: family.name)
+def told(request):
+    found = kind(request.param)
+    assert found is not None
+    assert found.title == request.param.title
+    return found
+
+
+def test_what_suits_a_family_is_a_value_that_the_parameter_may_have(told):
+    assert {name for _, name in told.suits} == {"steps", "schedule", "guidance_scale", "solver"}
+    for (type, name), value in told.suits.items():
+        assert REGISTRY[type].input(name).complaint(value) is None
+
+
+def test_what_has_no_meaning_for_a_family_is_there_and_has_a_reason(told):
+    for (type, name), why in told.idle.items():
+        assert name == "" or REGISTRY[type].input(name) is not None, (type, name)
+        assert why[:1].isupper()
+        assert not why.endswith(".")
+
+
+def test_numbers_and_texts_are_of_no_kind():
+    assert [DOMAIN.kind(value) for value in (1, 2.0, "sd1", (1.0, 0.0), None)] == [None] * 5
