@@ -75,7 +75,11 @@ class SocketPart(_Part):
         return self.on_screen(QRectF(at.x() - SOCKET, at.y() - SOCKET, 2 * SOCKET, 2 * SOCKET))
 
     def text(self, kind: QAccessible.Text) -> str:
-        if kind != QAccessible.Text.Name or not self.isValid():
+        if not self.isValid():
+            return ""
+        if kind == QAccessible.Text.Description and not self.output:
+            return self.canvas.scene.nodes[self.node.id].why_idle(self.name)
+        if kind != QAccessible.Text.Name:
             return ""
         scope, id = self.canvas.scene.scope, self.node.id
         type = scope.type_of(id)
@@ -118,8 +122,9 @@ class NodePart(_Part):
         scope = self.canvas.scene.scope
         if kind == QAccessible.Text.Name:
             words = state(self.canvas.scene.nodes[self.id].run, scope.graph.nodes[self.id].mode)
-            return ", ".join(filter(None, (scope.title_of(self.id), words)))
-        return scope.type_of(self.id).doc if kind == QAccessible.Text.Description else ""
+            return ", ".join(filter(None, (scope.title_of(self.id), self.canvas.scene.nodes[self.id].badge, words)))
+        idle = self.canvas.scene.nodes[self.id].idle.get("", "")
+        return idle or scope.type_of(self.id).doc if kind == QAccessible.Text.Description else ""
 
     def _keys(self) -> list[tuple[str, bool]]:
         type = self.canvas.scene.scope.type_of(self.id)

@@ -41,6 +41,7 @@ class Document(QObject):
     """A graph, its undo history and its file. registry: the node types its nodes may have."""
 
     changed = Signal(object)  # Diff
+    edited = Signal(object)  # the GraphEdit of an edit; undo and redo, and other versions of the file, are none
     file_changed = Signal()  # the path, or whether there are unsaved changes
 
     def __init__(self, registry: Registry, graph: Graph | None = None, parent: QObject | None = None) -> None:
@@ -70,26 +71,49 @@ class Document(QObject):
 
         Raises ValueError when the file could not be opened again: nothing that is made may be lost.
         """
-        after = change(self.graph, *args)
+        if self._step(text, change(self.graph, *args), merge) and (step := self._top_step()):
+            self.edited.emit(step)
+
+    def show_version(self, text: str, graph: Graph) -> None:
+        """Show what was saved, by the user or to be safe, as one undo step. Raises ValueError as `edit` does."""
+        self._step(text, graph, None)
+
+    def amend(self, step: GraphEdit, change: Callable[..., Graph], *args: Any) -> bool:
+        """Make a pure edit part of an undo step. Whether that was possible: no more once it was undone, or is not last.
+
+        A step that was saved stays as it is, and gets another of its name after it.
+        """
+        if self.undo_stack.canRedo() or self._top_step() is not step:
+            return False
+        self._step(step.text(), change(self.graph, *args), step.merge, into=self._last_step())
+        return True
+
+    def _step(self, text: str, after: Graph, merge: Hashable | None, into: GraphEdit | None = None) -> bool:
+        """Whether there is a step with this change. into: what it becomes part of, whatever the tokens are."""
         if after == self.graph:
-            return
+            return False
         check_growth(self.graph, after)
         last = self._last_step()
-        if merge is None or last is None or last.merge != merge:
+        into = into or (last if last is not None and merge is not None and last.merge == merge else None)
+        if into is None:
             self.undo_stack.push(GraphEdit(self, text, after, merge))
-            return
-        last.after = after
-        last.redo()
-        if after == last.before:
-            last.setObsolete(True)
-            self.undo_stack.undo()  # which takes off a step that is obsolete, and does no more
+            return True
+        into.after = after
+        into.redo()
+        if after != into.before:
+            return True
+        into.setObsolete(True)
+        self.undo_stack.undo()  # which takes off a step that is obsolete, and does no more
+        return False
 
     def _last_step(self) -> GraphEdit | None:
         """The step that another edit may become part of: nothing was undone since, and it is not what was saved."""
-        stack = self.undo_stack
-        if stack.canRedo() or stack.isClean() or not stack.index():
-            return None
-        step = stack.command(stack.index() - 1)
+        return None if self.undo_stack.canRedo() or self.undo_stack.isClean() else self._top_step()
+
+    def _top_step(self) -> GraphEdit | None:
+        """What undo would take back."""
+        index = self.undo_stack.index()
+        step = self.undo_stack.command(index - 1) if index else None
         return step if isinstance(step, GraphEdit) else None
 
     def set_param(self, node: str, name: str, value: Any, *, merge: Hashable | None = None) -> None:

@@ -206,7 +206,7 @@ class Session(QObject):
             raise ValueError("the document has no file yet; save it first")
         self._watch.accept(document.path)  # first: what is written from now on is noticed
         graph = workflow.load(document.path)
-        document.edit("Reload the file", lambda _: graph)
+        document.show_version("Reload the file", graph)
         document.undo_stack.setClean()
 
     def check_files(self) -> None:
@@ -224,7 +224,7 @@ class Session(QObject):
     def show_version(self, document: Document, version: Version) -> None:
         """Show what was saved then; one step that can be undone. Raises ValueError when it cannot be read."""
         graph = workflow.load(version.file)
-        document.edit("Restore a version", lambda _: graph)
+        document.show_version("Restore a version", graph)
 
     def _history(self, path: Path) -> History:
         return history_of(self._versions, path)
@@ -311,7 +311,7 @@ class Session(QObject):
         document = Document(self.registry, _saved(state), self)
         document.path = state.path
         document.working_title = self._unused(state.title)
-        document.edit("Recover unsaved changes", lambda _: state.graph)
+        document.show_version("Recover unsaved changes", state.graph)
         if state.path:
             clean_saves(state.path, self._history(state.path))
             self._watch.expect(state.path, state.on_disk)

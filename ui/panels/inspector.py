@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QApplication, QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from nodegraph.graph import Diff, Port
 from nodegraph.node import Input, NodeType
@@ -14,6 +14,7 @@ from ui.base.text import help_markdown
 from ui.documents.document import Document
 from ui.documents.scope import Scope
 from ui.panels.parameter_row import ParameterRow
+from ui.runs.kinds import Kinds
 from ui.widgets.seen import WhenSeen, seen
 
 NOTHING = "Select a node to see its parameters"
@@ -34,6 +35,7 @@ class Inspector(QScrollArea):
         self.nodes: tuple[str, ...] = ()
         self.rows: dict[str, ParameterRow] = {}
         self._shown: tuple[NodeType, ...] = ()  # the types that the rows are for
+        self._kinds = Kinds()
         self._page_of: NodeType | None = None  # the type of the single node for which the page was made
         self._parts: list[Callable[[], object]] = []  # what the page does not show yet
         self._later = QTimer(self, singleShot=True, interval=0)
@@ -58,6 +60,23 @@ class Inspector(QScrollArea):
         self.nodes = ids
         self._to_show.ask()
 
+    def show_kinds(self, kinds: Kinds) -> None:
+        """Of what the nodes of the document make and take."""
+        self._kinds = kinds
+        self._mark_kinds()
+
+    def _mark_kinds(self) -> None:
+        """Say what the node makes, and dim the parameters that have no meaning for any of the nodes."""
+        ids, graph = [id for id in self.nodes if id in self.document.graph.nodes], self.document.graph
+        prefix = self.document.prefix if isinstance(self.document, Scope) else ""
+        title = self._kinds.title(prefix + ids[0]) if len(ids) == 1 else ""
+        self.badge.setText(title)
+        self.badge.setVisible(bool(title))
+        idle = [self._kinds.idle(prefix + id, graph.nodes[id].type) for id in ids]
+        for name, row in self.rows.items():
+            whys = [known.get(name) or known.get("", "") for known in idle]
+            row.show_idle(whys[0] if all(whys) and whys else "")
+
     def _show(self) -> None:
         ids = self.nodes
         self._shown = tuple(self.document.type_of(id) for id in ids)
@@ -81,6 +100,7 @@ class Inspector(QScrollArea):
             self._about.setText(about)
             for row in self.rows.values():
                 row.show_node(id)
+            self._mark_kinds()
         else:
             self._fill(title, about, type.doc, inputs)
             self._page_of = type
@@ -102,7 +122,13 @@ class Inspector(QScrollArea):
         self._column.setContentsMargins(14, 8, 14, 14)
         self._column.setSpacing(4)
         self._title, self._about = _text(title, "heading" if about else "dim"), _text(about, "dim")
+        self.badge = _text("", "badge")
+        self.badge.setWordWrap(False)
+        self.badge.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
+        self.badge.setAccessibleName("What the node makes")
+        self.badge.hide()
         self._column.addWidget(self._title)
+        self._column.addWidget(self.badge)
         if about:
             self._column.addWidget(self._about)
             self._column.addSpacing(8)
@@ -118,6 +144,7 @@ class Inspector(QScrollArea):
         for part in self._parts[:AT_ONCE]:
             part()
         del self._parts[:AT_ONCE]
+        self._mark_kinds()
         if self._parts:
             self._later.start()
 

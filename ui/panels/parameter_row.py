@@ -6,7 +6,7 @@ from textwrap import fill
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGraphicsOpacityEffect, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from nodegraph.graph import Graph, Port, SeedMode, change_node, disconnect, reset_param, set_param
 from nodegraph.node import Input, Range, Seed
@@ -18,6 +18,7 @@ from ui.widgets.editors import Editor, make_editor
 from ui.widgets.fields import ComboBox
 
 TIP_WIDTH = 72  # characters
+IDLE = 0.55  # how much is seen of a parameter without a meaning
 
 SEED_MODES: dict[SeedMode, str] = {
     "fixed": "Keep for the next run",
@@ -38,6 +39,7 @@ class ParameterRow(QWidget):
         super().__init__()
         self.document, self.node, self.spec = document, node, spec
         self.nodes = (node, *others)
+        self._idle = ""
         self._gesture = 0  # edits of one gesture are one undo step
         self.name = QLabel(label(spec.name))
         self.about = QLabel()
@@ -76,7 +78,20 @@ class ParameterRow(QWidget):
         """What the parameter does, and what it may be."""
         does = parameter_help(self.document.type_of(self.node).doc, self.spec.name)
         may_be = ", ".join(filter(None, (type_name(self.spec.type), _limits(self.spec))))
-        return "\n".join(filter(None, (fill(does, TIP_WIDTH), may_be)))
+        return "\n".join(filter(None, (fill(self._idle, TIP_WIDTH), fill(does, TIP_WIDTH), may_be)))
+
+    def show_idle(self, why: str) -> None:
+        """why: the parameter has no meaning here, as a sentence; empty when it has one. It can be set all the same."""
+        if why == self._idle:
+            return
+        self._idle = why
+        self.setToolTip(self._tip())
+        for widget in (self, self.editor):
+            if widget is not None:
+                widget.setAccessibleDescription(why)
+        for text in (self.name, *((self.editor,) if self.editor is not None else ())):
+            effect = QGraphicsOpacityEffect(text, opacity=IDLE) if why else None
+            text.setGraphicsEffect(effect)  # type: ignore[arg-type]  none takes it off, which the stubs leave out
 
     def _connect(self) -> None:
         if self.editor is not None:

@@ -56,6 +56,8 @@ def _inspector(workspace: Workspace) -> QWidget:
     made = Inspector(workspace.canvas.scope, workspace.page)
     made.held.connect(workspace.runner.hold)
     workspace.selected.connect(made.show_nodes)
+    workspace.following.changed.connect(made.show_kinds)
+    made.show_kinds(workspace.following.kinds)
     made.show_nodes(tuple(workspace.canvas.state.selection))
     return made
 

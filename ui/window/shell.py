@@ -82,6 +82,7 @@ class Shell(QMainWindow):
     def _workspace(self, document: Document) -> Workspace:
         made = Workspace(document, self.engine, self.queue, self.session, self)
         made.failed.connect(self.say)
+        made.following.followed.connect(self.announce)
         made.problems.counted.connect(self.status_bar.refresh)
         if self.started:
             made.plan.start()
@@ -205,6 +206,10 @@ class Shell(QMainWindow):
     def say(self, sentence: str) -> None:
         """In the line at the foot, for a while."""
         self.status_bar.say(sentence)
+
+    def announce(self, sentence: str) -> None:
+        """What was done beside what the user did: also while nodes run, until it was surely read."""
+        self.status_bar.say(sentence, hold=True)
 
     def complain(self, sentence: str) -> None:
         """What is damaged, or cannot be kept: at the foot until it was surely read, and in the log for good."""

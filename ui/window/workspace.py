@@ -17,6 +17,7 @@ from ui.documents.session import Session
 from ui.panels.preview import Preview
 from ui.panels.problems import Problems
 from ui.runs.engine import Engine
+from ui.runs.following import Following
 from ui.runs.kept_pictures import Pictures
 from ui.runs.live_plan import LivePlan
 from ui.runs.queue import Queue
@@ -43,6 +44,7 @@ class Workspace(QObject):
         self.document, self.engine, self.session = document, engine, session
         self.runs = RunState(self)
         self.plan = LivePlan(document, self)
+        self.following = Following(document, self.plan, self)  # before the runner: what follows is run with the edit
         self.runner = Runner(document, engine, queue, self.plan, self.runs, self)
         self.canvas = Canvas(document, self.runs)
         self.page = QStackedWidget()
@@ -62,6 +64,7 @@ class Workspace(QObject):
         self.canvas.state.held.connect(self.runner.hold)
         self.canvas.scope.moved.connect(self._show_selection)
         self.plan.planned.connect(self._show_plan)
+        self.following.changed.connect(self.canvas.scene.show_kinds)
         self.problems.chosen.connect(self.canvas.state.center_on)
         self.canvas.state.refused.connect(self.failed)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
 from PySide6.QtCore import QPointF, QRectF
 
 from nodegraph.builtin import BEGIN_OF, GROUP_INPUT, GROUP_OUTPUT, VARIABLE_GET
+from nodegraph.domain import Kind
 from nodegraph.editing.layout import NODE_GAP
 from nodegraph.editing.wires import variables
 from nodegraph.graph import GROUP, Graph, Node, Port, add_node, connect, fresh_id
@@ -26,7 +27,11 @@ ZONE = 3 * WIDTH  # from the begin of a new zone to its end, in world units: a n
 def open_palette(state: CanvasState, at: QPointF, port: Port | None = None, *, from_output: bool = True) -> Palette:
     """Offer what can be added at a place in pixels; with a port, what can be linked to it."""
     place = at if state.area.contains(at) else state.middle
-    palette = Palette(offers(state.scope, port, from_output=from_output), state.recent, state.widget)
+    found = offers(state.scope, port, from_output=from_output)
+    if port is not None and from_output:
+        kinds = state.scene.kinds.made.get(state.scope.prefix + port.node, ())
+        found = [replace(offer, unfit=_unfit(offer, kinds)) for offer in found]
+    palette = Palette(found, state.recent, state.widget)
     world = state.view.to_world(place)
     adding = partial(add, state, world=world, port=port, from_output=from_output)
     palette.chosen.connect(lambda offer: tried(state, "Nothing was added", adding, offer))
@@ -45,6 +50,11 @@ def offers(scope: Scope, port: Port | None = None, *, from_output: bool = True) 
         return found
     mates = ((offer, mate(scope, offer.type, port, from_output=from_output)) for offer in found)
     return [replace(offer, fit=fit) for offer, (fit, socket) in mates if socket]
+
+
+def _unfit(offer: Offer, kinds: Iterable[Kind]) -> str:
+    """Why what is offered has no meaning for values of these kinds."""
+    return next((why for kind in kinds if (why := kind.idle.get((offer.type.id, "")))), "")
 
 
 def _words(type: NodeType, types: Mapping[str, NodeType]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QPointF, QRectF, QSizeF
 
 from nodegraph.graph import SeedMode
 from nodegraph.node import File, Input, Range, Seed
@@ -31,15 +31,25 @@ def tip_at(scene: Scene, scope: Scope, view: View, at: QPointF) -> str:
     if socket is not None:
         port, output = socket
         found = scope.output(port) if output else scope.input(port)
-        return f"{label(port.socket)}: {type_name(found.type)}" if found else label(port.socket)
+        text = f"{label(port.socket)}: {type_name(found.type)}" if found else label(port.socket)
+        idle = "" if output else scene.nodes[port.node].why_idle(port.socket)
+        return "\n".join(filter(None, (idle, text)))
     item = scene.node_at(world)
-    if item is None or item.figure != "node":
+    if item is None:
+        return _of_badge(scene, world)
+    if item.figure != "node":
         return ""
     rows = (row for row in item.shape.rows if row.editable and row.rect.contains(world - item.pos))
     row = next(rows, None)
     if row is not None and row.input is not None and row.input.name not in item.linked:
         return row_tip(item, row, row.input, world - item.pos)
     return _about(item)
+
+
+def _of_badge(scene: Scene, world: QPointF) -> str:
+    near = scene.nodes_in(QRectF(world, QSizeF(1, 1)))
+    badged = (item for item in near if item.badge and item.badge_place.translated(item.pos).contains(world))
+    return next((f"{item.title} makes something for {item.badge}" for item in badged), "")
 
 
 def row_tip(item: NodeItem, row: Row, spec: Input, place: QPointF) -> str:
@@ -50,6 +60,8 @@ def row_tip(item: NodeItem, row: Row, spec: Input, place: QPointF) -> str:
         return f"{SEED_MODES[item.node.seed_mode]}: {SEED_TIPS[item.node.seed_mode]}. Click for another"
     if spec.get(File) and row.button.contains(place):
         return "Choose a file"
+    if why := item.why_idle(spec.name):
+        return why
     value = item.node.params.get(spec.name, None if spec.required else spec.default)
     if complaint := None if value is None else spec.complaint(value):
         return complaint
@@ -63,4 +75,4 @@ def row_tip(item: NodeItem, row: Row, spec: Input, place: QPointF) -> str:
 def _about(item: NodeItem) -> str:
     if item.run.state == "failed":
         return item.run.message
-    return item.problem or item.type.doc.split("\n\n", 1)[0]
+    return item.problem or item.idle.get("") or item.type.doc.split("\n\n", 1)[0]

@@ -23,7 +23,7 @@ ALMOST = 0.78  # likeness, 0..1, from which a word counts as mistyped
 class Offer:
     """A node that can be added. params: what it starts with. words: synonyms. name: instead of the type's title.
 
-    fit: how well it suits what it is to be linked to, 0 best.
+    fit: how well it suits what it is to be linked to, 0 best. unfit: why it has no meaning there; such come last.
     """
 
     type: NodeType
@@ -31,6 +31,7 @@ class Offer:
     words: tuple[str, ...] = ()
     name: str = ""
     fit: int = 0
+    unfit: str = ""
 
     @property
     def title(self) -> str:
@@ -45,7 +46,7 @@ def search(offers: Iterable[Offer], query: str, recent: Sequence[str] = ()) -> l
     words = query.lower().split()
     age = {id: index for index, id in enumerate(recent)}
     ranked = [
-        (rank, o.fit, age.get(o.type.id, len(age)), o.type.category, o.title, index, o)
+        (rank, bool(o.unfit), o.fit, age.get(o.type.id, len(age)), o.type.category, o.title, index, o)
         for index, o in enumerate(offers)
         if (rank := _rank(o, words)) is not None
     ]
@@ -107,4 +108,5 @@ def _entry(offer: Offer) -> Entry:
     family = "This document" if offer.name else label(type.category.partition(":")[0])
     sockets = type.outputs or type.inputs
     tint = style(sockets[0].type).color if sockets else colors().faint
-    return Entry(offer.title, family, type.doc.split("\n", 1)[0].replace("`", ""), tint, offer)
+    about = offer.unfit or type.doc.split("\n", 1)[0].replace("`", "")
+    return Entry(offer.title, family, about, tint, offer)

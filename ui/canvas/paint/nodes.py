@@ -25,6 +25,7 @@ SMALL, READABLE = 0.22, 0.36
 TITLE = 26.0  # where titles begin
 BADGE = 13.0  # side of a drawing
 MODES = {"muted": ICONS["canvas.mute"], "bypassed": ICONS["canvas.bypass"]}
+KIND_PAD = 6.0  # beside the word for what a node makes
 BAR = 3.0  # height of a progress bar
 
 
@@ -107,6 +108,7 @@ def _paint_node(painter: QPainter, item: NodeItem, selected: bool, scale: float)
     if shape.picture is not None and item.pixmap is not None:
         _paint_picture(painter, item, shape.picture)
     if scale >= READABLE:
+        _paint_kind(painter, item)
         _paint_chevron(painter, item.node.collapsed)
         _paint_cost(painter, item)
         paint_rows(painter, item)
@@ -176,6 +178,21 @@ def _paint_cost(painter: QPainter, item: NodeItem) -> None:
         painter.setFont(font(11))
         painter.setPen(color(colors().faint))
         draw_right(painter, item.shape.width - 4, -5, " · ".join(parts), 11)
+
+
+def _paint_kind(painter: QPainter, item: NodeItem) -> None:
+    """On the node's upper edge: what it makes is of this kind. In no colour of its own, which would say more."""
+    if not item.badge:
+        return
+    theme, place = colors(), item.badge_place
+    word = elided(item.badge, place.width() - 2 * KIND_PAD, size=11)
+    place.setWidth(advance(word, 11) + 2 * KIND_PAD)
+    painter.setPen(QPen(color(theme.faint), 1))
+    painter.setBrush(color(theme.field))
+    painter.drawRoundedRect(place.adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
+    painter.setFont(font(11))
+    painter.setPen(color(theme.text))
+    painter.drawText(QPointF(place.left() + KIND_PAD, place.bottom() - 4.2), word)
 
 
 def _paint_picture(painter: QPainter, item: NodeItem, place: QRectF) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QBrush, QPainter, QPen
+from PySide6.QtGui import QBrush, QColor, QPainter, QPen
 
 from nodegraph.graph import SeedMode
 from nodegraph.node import Choice, File, Input, Multiline, Range, Seed
@@ -22,6 +22,7 @@ SEED_MODES: dict[SeedMode, str] = {"fixed": "fixed", "increment": "+1", "random"
 
 NO_PEN, NO_BRUSH = QPen(Qt.PenStyle.NoPen), QBrush(Qt.BrushStyle.NoBrush)
 DRAWING = 13.0  # side of what a button shows
+FADED = 0.5  # of a colour is left where something has no meaning
 INSET = 2 * PAD  # from the node's edge to the text of a field
 
 
@@ -32,41 +33,47 @@ def paint_rows(painter: QPainter, item: NodeItem) -> None:
             assert row.input is not None
             _paint_parameter(painter, item, row, row.input)
         else:
-            _paint_names(painter, row)
+            _paint_names(painter, item, row)
 
 
-def _paint_names(painter: QPainter, row: Row) -> None:
-    painter.setPen(color(colors().dim))
+def _paint_names(painter: QPainter, item: NodeItem, row: Row) -> None:
     # Alone in its row, a name has all of it.
     free = row.width - 24 if row.input is None or row.output is None else row.width / 2 - 16
     if row.input is not None:
+        painter.setPen(_faded(colors().dim, colors().raised, item.why_idle(row.input.name)))
         painter.drawText(QPointF(12, row.y + 16), elided(label(row.input.name), free, size=12))
     if row.output is not None:
+        painter.setPen(color(colors().dim))
         draw_right(painter, row.width - 12, row.y + 16, elided(label(row.output.name), free, size=12), 12)
 
 
 def _paint_parameter(painter: QPainter, item: NodeItem, row: Row, spec: Input) -> None:
-    theme, name = colors(), label(spec.name)
+    theme, name, idle = colors(), label(spec.name), item.why_idle(spec.name)
     if spec.name in item.linked:
-        painter.setPen(color(theme.dim))
+        painter.setPen(_faded(theme.dim, theme.raised, idle))
         painter.drawText(QPointF(12, row.y + 16), elided(name, row.width - 24, size=12))
         return
     value = item.node.params.get(spec.name, None if spec.required else spec.default)
     wrong = not (spec.required and value is None) and spec.complaint(value) is not None
-    _paint_field(painter, row, 0.0 if wrong else _share(spec, value), wrong=wrong)
-    painter.setPen(color(theme.dim))
+    _paint_field(painter, row, 0.0 if wrong or idle else _share(spec, value), wrong=wrong)
+    painter.setPen(_faded(theme.dim, theme.field, idle))
     painter.drawText(QPointF(INSET, row.y + 16), elided(name, row.width - 2 * INSET, size=12))
-    tint = theme.failed if wrong else theme.text
-    painter.setPen(color(tint))
+    tint = color(theme.failed) if wrong else _faded(theme.text, theme.field, idle)
+    painter.setPen(tint)
     if spec.get(Multiline):
         _paint_paragraph(painter, row, str(value or ""))
     elif spec.type is bool and not wrong:
-        _paint_switch(painter, row, on=bool(value))
+        _paint_switch(painter, row, on=bool(value) and not idle)
     else:
         right = _paint_buttons(painter, item, row, spec)
         free = right - INSET - advance(name, 12) - 10
-        painter.setPen(color(tint))
+        painter.setPen(tint)
         draw_right(painter, right, row.y + 16, elided(_shown(spec, value), free, size=12), 12)
+
+
+def _faded(tint: str, ground: str, idle: str) -> QColor:
+    """idle: why what is written has no meaning; it is still to be read, but stands back."""
+    return mixed(ground, tint, FADED) if idle else color(tint)
 
 
 def _paint_field(painter: QPainter, row: Row, share: float, *, wrong: bool) -> None:

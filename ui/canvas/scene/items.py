@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF
@@ -17,6 +18,7 @@ from ui.runs.node_run import IDLE, NodeRun
 from ui.widgets.pixmaps import Pixmaps
 
 MESSAGE = 64.0  # height of the strip below a failed node
+BADGE_INSET, BADGE_HEIGHT = 8.0, 16.0
 
 
 class NodeItem:
@@ -28,6 +30,8 @@ class NodeItem:
         self.linked: frozenset[str] = frozenset()
         self.run: NodeRun = IDLE
         self.problem = ""
+        self.badge = ""  # of what kind it makes something
+        self.idle: Mapping[str, str] = {}  # by input, why it has no meaning here; "" is the whole node
         self.known = True
         self.figure: Figure = figure_of(node.type)
         self.color = style(Any).color  # of a reroute: that of what it passes on
@@ -75,6 +79,15 @@ class NodeItem:
     @property
     def title(self) -> str:
         return self.node.title or self.type.title
+
+    @property
+    def badge_place(self) -> QRectF:
+        """From its corner: on the upper edge."""
+        return QRectF(BADGE_INSET, -BADGE_HEIGHT, min(self.shape.width - 2 * BADGE_INSET, 200.0), BADGE_HEIGHT)
+
+    def why_idle(self, input: str) -> str:
+        """Why the input has no meaning here; empty when it has one."""
+        return self.idle.get(input) or self.idle.get("", "")
 
     def hit(self, point: QPointF) -> bool:
         """Whether a press there is on the node."""

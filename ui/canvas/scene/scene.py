@@ -27,6 +27,7 @@ from ui.canvas.scene.shape import (
 )
 from ui.canvas.scene.zones import ZoneItem, depths, zone_item
 from ui.documents.scope import Scope
+from ui.runs.kinds import Kinds
 from ui.runs.run_state import RunState
 from ui.widgets.pixmaps import Pixmaps
 
@@ -47,6 +48,8 @@ class Scene(Placed):
         self.running: dict[str, NodeItem] = {}  # those of the nodes that are computed now
         self.problems: dict[str, str] = {}  # by node of the graph that is shown
         self._reported: Mapping[str, str] = {}
+        self.kinds = Kinds()
+        self._marked: frozenset[str] = frozenset()  # nodes of the graph that is shown that these say something of
         self._zones: tuple[ZoneNodes, ...] = ()
         self._zone_index: dict[str, int] = {}  # by begin
         self.pixmaps = Pixmaps()
@@ -57,6 +60,7 @@ class Scene(Placed):
         scope.changing.connect(self.finish)
         scope.changed.connect(self.apply)
         scope.moved.connect(self._mark_problems)
+        scope.moved.connect(self._mark_kinds)
         runs.changed.connect(self._show_run)
         runs.planned.connect(self._frame_zones)
         self.apply(Diff(added=tuple(scope.graph.nodes), linked=tuple(scope.graph.links)))
@@ -75,6 +79,7 @@ class Scene(Placed):
         self.touched.emit(area or QRectF())
         self._frame_zones()
         self._mark_problems()
+        self._mark_kinds()
         later, self._later = self._later, {}
         for node in later:
             self._show_run(node)
@@ -163,6 +168,7 @@ class Scene(Placed):
         self._next += old is None
         item.node, item.type, item.linked, item.run, item.shape = node, type, linked, run, shape
         item.known, item.problem = self.scope.known(id), self.problems.get(id, "")
+        self._show_kind(item)
         item.forget_picture()
         self._nodes[id] = item
         self._note_running(item)
@@ -297,6 +303,26 @@ class Scene(Placed):
         for id in changed & self._nodes.keys():
             self._nodes[id].problem = shown.get(id, "")
             self.touched.emit(self._nodes[id].bounds)
+
+    def show_kinds(self, kinds: Kinds) -> None:
+        """Of what is made on the nodes and taken by them."""
+        self.kinds = kinds
+        self._mark_kinds()
+
+    def _mark_kinds(self) -> None:
+        if not self.complete:
+            return
+        before, self._marked = self._marked, self.kinds.nodes_in(self.scope.prefix)
+        for id in (before | self._marked) & self._nodes.keys():
+            item = self._nodes[id]
+            shown = item.badge, item.idle
+            self._show_kind(item)
+            if (item.badge, item.idle) != shown:
+                self.touched.emit(item.bounds)
+
+    def _show_kind(self, item: NodeItem) -> None:
+        node = self.scope.prefix + item.id
+        item.badge, item.idle = self.kinds.title(node), self.kinds.idle(node, item.node.type)
 
     def look_at_round(self, zone: ZoneItem, step: int) -> None:
         """Show the pictures of the round before (-1) or after (1) in the zone."""

@@ -1,0 +1,231 @@
+"""What a node makes is named on it, and what suits that follows a choice, as a person sees and undoes it.
+
+The toys are clays and the pots that are made of them: red clay is fired at 900 degrees, white clay at 1200.
+"""
+
+import pytest
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QAccessible
+from PySide6.QtTest import QTest
+
+from nodegraph.editing.grouping import make_group
+from nodegraph.formats import workflow
+from nodegraph.graph import Graph, Node, Port, remove_nodes, set_param
+from nodegraph.running.engine import Settings as EngineSettings
+from ui.canvas import accessible
+from ui.canvas.commands.adding import open_palette
+from ui.panels.inspector import Inspector
+from ui.widgets.finder import Entry
+from ui.window.main_window import MainWindow
+
+LONG = 20_000
+POTS = Graph(
+    {
+        "clay": Node("toy.clay", {}, (0, 0)),
+        "knead": Node("toy.knead", {}, (300, 0)),
+        "pot": Node("toy.pot", {"wheel": "fast"}, (600, 0)),
+        "show": Node("toy.show", {}, (900, 0)),
+    },
+    {Port("knead", "clay"): Port("clay", "clay"), Port("pot", "clay"): Port("knead", "clay")}
+    | {Port("show", "box"): Port("pot", "box")},
+)
+
+
+@pytest.fixture
+def window(qtbot, registry, tmp_path) -> MainWindow:
+    """With the pots open, planned, and no engine."""
+    made = MainWindow(registry, EngineSettings("tests.toy_nodes", cache=None, out_dir=str(tmp_path)))
+    qtbot.addWidget(made, before_close_func=lambda w: [d.undo_stack.setClean() for d in w.session.documents])
+    made.resize(1300, 900)
+    made.show()
+    qtbot.waitExposed(made)
+    show(qtbot, made, POTS)
+    return made
+
+
+def show(qtbot, window: MainWindow, graph: Graph) -> None:
+    window.tabs.show_document(window.session.new(graph))
+    planned(qtbot, window, window.plan.start)
+
+
+def planned(qtbot, window: MainWindow, act) -> None:
+    """Do it, and wait until what it did is planned, and what follows from that as well."""
+    with qtbot.waitSignal(window.plan.planned, timeout=LONG):
+        act()
+    qtbot.waitUntil(lambda: not window.plan._timer.isActive(), timeout=LONG)
+
+
+def inspector(qtbot, window: MainWindow, node: str) -> Inspector:
+    window.canvas.state.select({node})
+    shown = window.docks.panel("Inspector")
+    qtbot.waitUntil(lambda: shown.complete and shown.node == node, timeout=LONG)
+    return shown
+
+
+def choose(qtbot, window: MainWindow, clay: str) -> None:
+    """Type it into the inspector."""
+    box = inspector(qtbot, window, "clay").rows["of"].editor.box
+    box.setFocus()
+    box.selectAll()
+
+    def type_it() -> None:
+        QTest.keyClicks(box, clay)
+        QTest.keyClick(box, Qt.Key.Key_Return)
+
+    planned(qtbot, window, type_it)
+
+
+def pot(window: MainWindow) -> dict:
+    return dict(window.document.graph.nodes["pot"].params)
+
+
+def badge(window: MainWindow, node: str) -> str:
+    return window.canvas.scene.nodes[node].badge
+
+
+def test_a_node_says_of_what_kind_it_makes_something(window):
+    badges = {id: badge(window, id) for id in POTS.nodes}
+    assert badges == {"clay": "Red clay", "knead": "Red clay", "pot": "", "show": ""}
+
+
+def test_another_choice_sets_what_suits_it_says_so_and_is_undone_as_one(window, qtbot):
+    choose(qtbot, window, "white")
+    assert badge(window, "knead") == "White clay"
+    assert pot(window) == {"wheel": "fast", "heat": 1200, "hours": 12}  # a person had chosen the wheel
+    assert window.status_bar.text.text() == "Heat and hours follow White clay"
+    planned(qtbot, window, window.document.undo_stack.undo)
+    assert window.document.graph == POTS
+    assert badge(window, "clay") == "Red clay"
+    planned(qtbot, window, window.document.undo_stack.redo)
+    assert pot(window) == {"wheel": "fast", "heat": 1200, "hours": 12}
+    assert window.document.undo_stack.count() == 1
+
+
+def test_what_followed_one_choice_follows_the_next(window, qtbot):
+    choose(qtbot, window, "white")
+    window.document.set_param("pot", "hours", 20)
+    choose(qtbot, window, "red")
+    assert pot(window) == {"wheel": "fast", "hours": 20}
+
+
+def test_a_mistake_on_the_way_is_no_choice(window, qtbot):
+    choose(qtbot, window, "blue")
+    assert badge(window, "clay") == ""
+    assert pot(window) == {"wheel": "fast"}
+    choose(qtbot, window, "white")
+    assert pot(window) == {"wheel": "fast", "heat": 1200, "hours": 12}
+
+
+def test_linking_to_what_is_of_another_kind_is_a_choice_too(window, qtbot):
+    other = Graph({**POTS.nodes, "white": Node("toy.clay", {"of": "white"})}, POTS.links)
+    show(qtbot, window, other)
+    links = {**other.links, Port("pot", "clay"): Port("white", "clay")}
+    planned(qtbot, window, lambda: window.document.edit("Connect", lambda g: Graph(g.nodes, links)))
+    assert pot(window) == {"wheel": "fast", "heat": 1200, "hours": 12}
+
+
+def test_opening_and_reloading_change_nothing(window, qtbot, tmp_path):
+    path = tmp_path / "pots.json"
+    workflow.save(set_param(POTS, "clay", "of", "white"), path)
+    window.open(path)
+    planned(qtbot, window, window.plan.start)
+    assert pot(window) == {"wheel": "fast"}
+    workflow.save(POTS, path)
+    planned(qtbot, window, lambda: window.session.reload(window.document))
+    assert badge(window, "clay") == "Red clay"
+    assert window.document.graph == POTS
+    assert not window.document.dirty
+
+
+def test_a_choice_that_was_saved_at_once_is_followed_by_a_step_of_its_own(window, qtbot, tmp_path):
+    def choose_and_save() -> None:
+        window.document.set_param("clay", "of", "white")
+        window.session.save(window.document, tmp_path / "pots.json")
+
+    planned(qtbot, window, choose_and_save)
+    assert pot(window)["heat"] == 1200
+    assert window.document.dirty
+    assert window.document.undo_stack.count() == 2
+
+
+def test_a_choice_taken_back_before_it_was_planned_changes_nothing(window, qtbot):
+    def choose_and_undo() -> None:
+        window.document.set_param("clay", "of", "white")
+        window.document.undo_stack.undo()
+
+    planned(qtbot, window, choose_and_undo)
+    assert window.document.graph == POTS
+    assert window.document.undo_stack.canRedo()
+
+
+def test_what_has_no_meaning_is_dimmed_with_the_reason_on_the_node_and_in_the_inspector(window, qtbot):
+    choose(qtbot, window, "white")
+    item = window.canvas.scene.nodes["pot"]
+    row = next(row for row in item.shape.rows if row.input and row.input.name == "soak")
+    place = window.canvas.state.view.to_screen(item.pos + row.rect.center())
+    assert window.canvas.tip_at(place) == "White clay is not soaked"
+    rows = inspector(qtbot, window, "pot").rows
+    assert "White clay is not soaked" in rows["soak"].toolTip()
+    assert rows["soak"].editor.accessibleDescription() == "White clay is not soaked"
+    assert rows["soak"].name.graphicsEffect() is not None
+    assert rows["heat"].name.graphicsEffect() is None
+    choose(qtbot, window, "red")
+    rows = inspector(qtbot, window, "pot").rows
+    assert "soaked" not in rows["soak"].toolTip()
+    assert rows["soak"].name.graphicsEffect() is None
+
+
+def test_a_node_without_a_meaning_says_so_as_a_whole(window, qtbot):
+    choose(qtbot, window, "dry")
+    item = window.canvas.scene.nodes["pot"]
+    assert window.canvas.tip_at(window.canvas.state.view.to_screen(item.pos + QPointF(60, 12))) == (
+        "Nothing is made of dry clay"
+    )
+    assert all(row.name.graphicsEffect() for row in inspector(qtbot, window, "pot").rows.values())
+
+
+def test_the_inspector_names_the_kind(window, qtbot):
+    shown = inspector(qtbot, window, "clay")
+    assert shown.badge.text() == "Red clay"
+    assert shown.badge.isVisible()
+    choose(qtbot, window, "white")
+    assert shown.badge.text() == "White clay"
+    assert not inspector(qtbot, window, "pot").badge.isVisible()
+
+
+def test_what_is_for_other_kinds_is_offered_last_with_the_reason(window, qtbot):
+    def offered() -> list[Entry]:
+        palette = open_palette(window.canvas.state, QPointF(300, 300), Port("knead", "clay"))
+        entries = [palette.list.item(row).data(Qt.ItemDataRole.UserRole) for row in range(palette.list.count())]
+        palette.close()
+        return entries
+
+    kept = {entry.title: entry.about for entry in offered()}
+    assert kept["Pot"] == "A pot, by how hot it was fired."
+    choose(qtbot, window, "dry")
+    entries = offered()
+    assert {entry.title for entry in entries} == kept.keys()
+    assert (entries[-1].title, entries[-1].about) == ("Pot", "Nothing is made of dry clay")
+
+
+def test_a_screen_reader_hears_the_kind_and_why_a_parameter_has_no_meaning(window, qtbot):
+    accessible.install()
+    choose(qtbot, window, "white")
+    root = QAccessible.queryAccessibleInterface(window.canvas)
+    nodes = {part.id: part for part in map(root.child, range(root.childCount()))}
+    assert nodes["clay"].text(QAccessible.Text.Name) == "Clay, White clay"
+    soak = next(p for p in map(nodes["pot"].child, range(nodes["pot"].childCount())) if p.name == "soak")
+    assert soak.text(QAccessible.Text.Description) == "White clay is not soaked"
+
+
+def test_inside_a_group_and_on_it_the_kind_is_known(window, qtbot):
+    show(qtbot, window, make_group(POTS, {"knead"}, "Soften"))
+    id = next(id for id, node in window.document.graph.nodes.items() if node.type.startswith("group:"))
+    assert badge(window, id) == "Red clay"
+    window.canvas.scope.enter(id)
+    assert badge(window, "knead") == "Red clay"
+
+
+def test_a_node_that_makes_nothing_any_more_has_no_badge(window, qtbot):
+    planned(qtbot, window, lambda: window.document.edit("Delete", remove_nodes, {"clay"}))
+    assert badge(window, "knead") == ""
