@@ -79,13 +79,13 @@ class TourStep:
 class Kind:
     """What a plain value is, where nodes that take it go by that.
 
-    title: what people call the kind; two of one title are one kind. suits: by node type and parameter, the value that
+    title: what people call the kind. suits: by node type and parameter, the value that
     suits it. idle: by node type and input, why that has no meaning for it; an input "" stands for the whole node.
     """
 
     title: str
-    suits: Mapping[tuple[str, str], Any] = field(default_factory=dict[tuple[str, str], Any], compare=False)
-    idle: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str], compare=False)
+    suits: Mapping[tuple[str, str], Any] = field(default_factory=dict[tuple[str, str], Any], hash=False)
+    idle: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str], hash=False)
 
 
 def _nothing(values: Mapping[str, Any]) -> tuple[str, ...]:

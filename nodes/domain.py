@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import nodes.backend.families as families
+import nodes.backend.parts as parts
 from nodegraph.domain import Branching, Decode, Domain, Kind, Show, Slice, TourStep
 from nodes.backend.process import timestep_at
-from nodes.types import ControlNet, Model, TextEncoder, Vae
+from nodes.types import ControlNet, Model, Network, TextEncoder, Vae
 
 
 def _place_of_step(values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -25,15 +27,32 @@ def _place_of_step(values: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(words)
 
 
+NOT_ASKED = {
+    (type, "negative"): "The model was distilled to read the guidance scale as a number, and reads no negative prompt"
+    for type in ("group:Denoise", "sampling.unet_step")
+}
+
+
 def _kind(value: Any) -> Kind | None:
-    """The family of a description."""
+    """The family of a description, and what else a model says of itself."""
     match value:
-        case Model() | Vae() | ControlNet():
+        case Model():
+            return _of_model(value.network)
+        case Vae() | ControlNet():
             return _of_family(value.network.family)
         case TextEncoder():
             return _of_family(value.family)
         case _:
             return None
+
+
+def _of_model(network: Network) -> Kind:
+    kind = _of_family(network.family)
+    try:
+        told = families.of(network.family).is_told_guidance(parts.settings(network))
+    except (OSError, ValueError):  # the file is gone meanwhile; what is wrong is said at the loader
+        return kind
+    return replace(kind, idle={**kind.idle, **NOT_ASKED}) if told else kind
 
 
 @cache

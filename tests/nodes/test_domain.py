@@ -1,14 +1,18 @@
 """What the editor is told of models: their families, what suits those, and what has no meaning for them."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
 
 from nodegraph.formats.package import discover
 from nodegraph.planning.plan import plan
+from nodes.backend import parts
 from nodes.backend.families import FAMILIES
 from nodes.domain import DOMAIN
+from nodes.load import checkpoint
 from tests.nodegraph.toys import build
+from tests.tiny_variants import distilled
 
 REGISTRY = discover("nodes")
 
@@ -43,3 +47,23 @@ def test_what_has_no_meaning_for_a_family_is_there_and_has_a_reason(told):
 
 def test_numbers_and_texts_are_of_no_kind():
     assert [DOMAIN.kind(value) for value in (1, 2.0, "sd1", (1.0, 0.0), None)] == [None] * 5
+
+
+def test_a_negative_prompt_has_no_meaning_for_a_model_that_is_told_the_guidance_scale(sd15_folder, tmp_path):
+    usual, told = (
+        DOMAIN.kind(checkpoint(str(place)).model) for place in (sd15_folder, distilled(sd15_folder, tmp_path / "lcm"))
+    )
+    assert usual.title == told.title
+    assert {key for key in told.idle if key not in usual.idle} == {
+        ("sampling.unet_step", "negative"),
+        ("group:Denoise", "negative"),
+    }
+
+
+def test_a_model_whose_file_is_gone_is_still_of_its_family(sd15_folder, tmp_path):
+    place = tmp_path / "gone"
+    shutil.copytree(sd15_folder, place)
+    model = checkpoint(str(place)).model
+    shutil.rmtree(place)
+    parts.settings.cache_clear()
+    assert DOMAIN.kind(model).title == "Stable Diffusion 1.x"

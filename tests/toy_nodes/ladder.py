@@ -7,6 +7,7 @@ from nodegraph.domain import Branching, Decode, Domain, Show, Slice, TourStep
 from nodegraph.node import node
 from tests.toy_nodes.boxes import Box
 from tests.toy_nodes.lids import Lid
+from tests.toy_nodes.pots import kind
 
 Rungs = tuple[float, ...]
 
@@ -71,6 +72,7 @@ DOMAIN = Domain(
         show=Show("toy.show", takes="box"),
     ),
     _height,
+    kind=kind,
     usual=("ratio",),
     acronyms={"diy": "DIY"},
     tour=(

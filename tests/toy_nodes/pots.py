@@ -1,8 +1,9 @@
-"""A plain description, and what is made of it."""
+"""Clays, which are plain descriptions of some kind, and pots, which go by that."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+from nodegraph.domain import Kind
 from nodegraph.node import Range, node
 from nodegraph.types import socket_type
 from tests.toy_nodes.boxes import Box
@@ -38,3 +39,18 @@ def pot(
 ) -> Box:
     """A pot, by how hot it was fired."""
     return Box(heat + hours)
+
+
+KINDS = {
+    "red": Kind("Red clay", {("toy.pot", "heat"): 900, ("toy.pot", "hours"): 8, ("toy.pot", "wheel"): "fast"}),
+    "white": Kind(
+        "White clay",
+        {("toy.pot", "heat"): 1200, ("toy.pot", "hours"): 12, ("toy.pot", "wheel"): "slow"},
+        {("toy.pot", "soak"): "White clay is not soaked"},
+    ),
+    "dry": Kind("Dry clay", idle={("toy.pot", ""): "Nothing is made of dry clay"}),
+}
+
+
+def kind(value: Any) -> Kind | None:
+    return KINDS[value.of] if isinstance(value, Clay) else None

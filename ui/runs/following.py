@@ -57,7 +57,7 @@ class Following(QObject):
             for id in self.kinds.taken
             if id in nodes and (kind := self.kinds.suiting(id, nodes[id].type)) is not None
         }
-        others = {id: kind for id, kind in found.items() if self._known.get(id, kind) != kind}
+        others = {id: kind for id, kind in found.items() if self._known.get(id, kind).title != kind.title}
         self._known = {id: kind for id, kind in {**self._known, **found}.items() if id in nodes}
         return others
 

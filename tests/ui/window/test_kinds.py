@@ -3,6 +3,8 @@
 The toys are clays and the pots that are made of them: red clay is fired at 900 degrees, white clay at 1200.
 """
 
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QAccessible
@@ -12,6 +14,7 @@ from nodegraph.editing.grouping import make_group
 from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node, Port, remove_nodes, set_param
 from nodegraph.running.engine import Settings as EngineSettings
+from tests.toy_nodes.pots import KINDS
 from ui.canvas import accessible
 from ui.canvas.commands.adding import open_palette
 from ui.panels.inspector import Inspector
@@ -229,3 +232,11 @@ def test_inside_a_group_and_on_it_the_kind_is_known(window, qtbot):
 def test_a_node_that_makes_nothing_any_more_has_no_badge(window, qtbot):
     planned(qtbot, window, lambda: window.document.edit("Delete", remove_nodes, {"clay"}))
     assert badge(window, "knead") == ""
+
+
+def test_of_one_kind_another_may_leave_other_parameters_without_meaning(window, qtbot, monkeypatch):
+    wet = replace(KINDS["red"], idle={("toy.pot", "soak"): "It is wet already"})
+    monkeypatch.setitem(KINDS, "white", wet)
+    choose(qtbot, window, "white")
+    assert window.canvas.scene.nodes["pot"].why_idle("soak") == "It is wet already"
+    assert pot(window) == {"wheel": "fast"}
