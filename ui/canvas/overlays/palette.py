@@ -55,6 +55,9 @@ def search(offers: Iterable[Offer], query: str, recent: Sequence[str] = ()) -> l
 
 def _rank(offer: Offer, words: Sequence[str]) -> int | None:
     """Lower is better; None when a word is nowhere."""
+    whole = " ".join(words)
+    if words[1:] and any(name.lower().startswith(whole) for name in (offer.title, *offer.words)):
+        return 0
     total = 0
     for word in words:
         rank = _word_rank(offer, word)

@@ -11,6 +11,7 @@ from ui.canvas.commands.adding import mate, offers, open_palette
 from ui.canvas.overlays.palette import Offer, search
 from ui.documents.document import Document
 from ui.documents.scope import Scope
+from ui.widgets.finder import SHOWN
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def test_what_was_used_lately_comes_first(everything):
     [
         ("text_encoder", 2, "text.encode"),
         ("vae", 3, "vae.decode"),
-        ("model", 4, "schedule.noise_scheduler"),
+        ("model", SHOWN, "schedule.noise_scheduler"),
     ],
 )
 def test_for_a_wire_the_nodes_made_for_it_come_first(wire, among, first):
