@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nodes.backend.families as families
 import nodes.backend.parts as parts
 from nodegraph.domain import Branching, Decode, Domain, Kind, Show, Slice, TourStep
 from nodes.backend.process import timestep_at
 from nodes.types import ControlNet, Model, Network, TextEncoder, Vae
+
+if TYPE_CHECKING:
+    from nodes.backend.families.family import Family
+    from nodes.backend.networks.architecture import Settings
+
+Idle = Mapping[tuple[str, str], str]
+"""By node type and input, why it has no meaning."""
 
 
 def _place_of_step(values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -31,14 +38,17 @@ NOT_ASKED = {
     (type, "negative"): "The model was distilled to read the guidance scale as a number, and reads no negative prompt"
     for type in ("group:Denoise", "sampling.unet_step")
 }
+NOT_ENCODED = {("control.apply", "vae"): "This ControlNet reads the picture itself, not a latent of it"}
 
 
 def _kind(value: Any) -> Kind | None:
-    """The family of a description, and what else a model says of itself."""
+    """The family of a description, and what else the network of one says of itself."""
     match value:
         case Model():
-            return _of_model(value.network)
-        case Vae() | ControlNet():
+            return _of_network(value.network, NOT_ASKED, lambda family, own: family.is_told_guidance(own))
+        case ControlNet():
+            return _of_network(value.network, NOT_ENCODED, lambda family, own: not family.reads_latents(own))
+        case Vae():
             return _of_family(value.network.family)
         case TextEncoder():
             return _of_family(value.family)
@@ -46,13 +56,14 @@ def _kind(value: Any) -> Kind | None:
             return None
 
 
-def _of_model(network: Network) -> Kind:
+def _of_network(network: Network, idle: Idle, holds: Callable[[Family, Settings], bool]) -> Kind:
+    """idle: what has no meaning besides, where that holds for a network of its settings."""
     kind = _of_family(network.family)
     try:
-        told = families.of(network.family).is_told_guidance(parts.settings(network))
+        more = holds(families.of(network.family), parts.settings(network))
     except (OSError, ValueError):  # the file is gone meanwhile; what is wrong is said at the loader
         return kind
-    return replace(kind, idle={**kind.idle, **NOT_ASKED}) if told else kind
+    return replace(kind, idle={**kind.idle, **idle}) if more else kind
 
 
 @cache

@@ -9,6 +9,7 @@ from nodegraph.formats.package import discover
 from nodegraph.planning.plan import plan
 from nodes.backend import parts
 from nodes.backend.families import FAMILIES
+from nodes.control import load_controlnet
 from nodes.domain import DOMAIN
 from nodes.load import checkpoint
 from tests.nodegraph.toys import build
@@ -67,3 +68,7 @@ def test_a_model_whose_file_is_gone_is_still_of_its_family(sd15_folder, tmp_path
     shutil.rmtree(place)
     parts.settings.cache_clear()
     assert DOMAIN.kind(model).title == "Stable Diffusion 1.x"
+
+
+def test_a_vae_has_no_meaning_where_a_controlnet_reads_the_picture_itself(controlnet_folder):
+    assert ("control.apply", "vae") in DOMAIN.kind(load_controlnet(str(controlnet_folder))).idle

@@ -147,7 +147,9 @@ class Family(ABC):
     space: Space
     defaults: Defaults
     marks: tuple[Ignored, ...] = ()
-    meaningless: ClassVar[Mapping[tuple[str, str], str]] = {}
+    meaningless: ClassVar[Mapping[tuple[str, str], str]] = {
+        ("text.sdxl_conditioning", ""): "This family reads one prompt, without sizes; use Prompt",
+    }
 
     # --- while planning ---
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from nodes.backend.families.family import Asked, Family, Follower, Found, Reader, Role, Tokenizer
 from nodes.backend.networks import clip, unet, vae
@@ -51,9 +51,6 @@ LATENT_SIZE = 64
 
 class StableDiffusion(Family):
     denoiser = "unet"
-    meaningless: ClassVar[Mapping[tuple[str, str], str]] = {
-        ("text.sdxl_conditioning", ""): "It reads one prompt, without sizes; use Prompt",
-    }
 
     def process(self, found: Found, settings: Path | None) -> Diffusion:
         return read_diffusion(settings) if settings else Diffusion()
