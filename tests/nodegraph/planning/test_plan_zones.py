@@ -187,6 +187,12 @@ def test_a_node_is_a_step_in_each_round_and_so_is_the_round():
     assert steps(two_steps(5)) == 3 + 5 * 3
 
 
+def test_a_large_value_costs_steps_where_it_is_passed_on_and_where_it_is_taken():
+    graph = build({"pick": "logic.switch", "text": "plain.choose"}, "pick.value > text.text")
+    long = {size: set_param(graph, "pick", "if_true", "x" * size) for size in (1, 20_000)}
+    assert steps(long[20_000]) == steps(long[1]) + 2 * 2
+
+
 def test_a_zone_may_take_all_steps_that_are_left_and_not_one_more(monkeypatch):
     before = 2  # box and zone
     monkeypatch.setattr("nodegraph.planning.evaluate.MAX_STEPS", before + 5 * 2)
