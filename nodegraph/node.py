@@ -348,9 +348,15 @@ def exact(value: float) -> str:
     return short if float(short) == value else str(value)
 
 
+_PLAIN = {bool, int, float, str}
+
+
 def _fits(tp: Any, value: Any) -> bool:
     if isinstance(tp, ListOf) and isinstance(value, tuple):
-        return all(_fits(tp.element, element) for element in cast("tuple[Any, ...]", value))
+        elements = cast("tuple[Any, ...]", value)
+        kinds: dict[type[Any], Any] = {type(element): element for element in elements}
+        # Whether a plain value fits is told by its kind: of a thousand numbers one is looked at.
+        return all(_fits(tp.element, element) for element in (kinds.values() if kinds.keys() <= _PLAIN else elements))
     return accepts(tp, type_of(value))
 
 

@@ -13,6 +13,10 @@ ITEMS_A_STEP, CHARACTERS_A_STEP = 20, 10_000
 """What an argument may hold until checking it, and putting it into a key, takes as long as the rest of a step."""
 
 
+_LEAVES = {bool, int, float}
+"""What most long lists are full of: nothing is in it."""
+
+
 class Size(NamedTuple):
     """Of a plain value. depth: of lists in lists."""
 
@@ -30,7 +34,7 @@ def size(value: Any) -> Size:
         for part in level:
             if isinstance(part, str):
                 characters += len(part)
-            elif parts := _parts(part):
+            elif type(part) not in _LEAVES and (parts := _parts(part)):
                 items += len(parts)
                 if items > MAX_ITEMS:
                     break

@@ -11,10 +11,13 @@ from nodegraph.formats import workflow
 from nodegraph.formats.workflow import WorkflowError
 from nodegraph.graph import Graph, Group, Node, set_param
 from nodegraph.group_type import document_types
-from nodegraph.node import REQUIRED, node
+from nodegraph.node import REQUIRED, Input, node
 from nodegraph.pieces import finish
 from nodegraph.planning.plan import Planner, plan
+from nodegraph.planning.sizes import Size, size
+from nodegraph.types import ListOf
 from tests.nodegraph.toys import REGISTRY, build, extend, nested, sentences, zone
+from tests.ui.counting import calls
 
 
 @node("plain.twice")
@@ -322,3 +325,16 @@ def test_a_switch_for_everything_is_planned():
     links += [f"w{i}.value > w{i + 1}.{side}" for i in range(1999) for side in ("if_true", "if_false")]
     graph = extend(build(nodes), {}, *links)
     assert plan(graph, TYPES).problems == ()
+
+
+def test_a_long_list_of_numbers_is_measured_and_checked_without_a_look_into_each():
+    """A function or two for each is what finiteness takes; its kind, and what it holds, are told of all at once."""
+    numbers = tuple(map(float, range(5000)))
+    assert calls(lambda: size(numbers)) < 2 * len(numbers)
+    assert size((numbers, (1, "two", True))) == Size(5005, 3, 2)
+    spec = Input("values", ListOf(float), REQUIRED)
+    assert calls(lambda: spec.complaint(numbers)) < 5 * len(numbers)
+    assert spec.complaint(numbers) is None
+    assert spec.complaint((*numbers, 3)) is None
+    assert spec.complaint((*numbers, True)) is not None
+    assert spec.complaint((*numbers, "three")) is not None
