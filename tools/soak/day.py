@@ -6,8 +6,9 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -84,25 +85,39 @@ class Day(QObject):
 
         And the same things are seen each evening: an engine has two threads, and a wide canvas megabytes of picture.
         """
+        self._next.stop()
+        self._put_away = iter(self._all_put_away())
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """One thing after the other, as a person does; the window takes events in between."""
+        if (put_away := next(self._put_away, None)) is None:
+            QTimer.singleShot(NIGHTFALL, self._night)
+        else:
+            QTimer.singleShot(FRAME, self, self._tidy)
+            put_away()
+
+    def _all_put_away(self) -> Iterator[Callable[[], object]]:
         window = self.window
-        window.runner.stop()
-        window.settings.change(live=False, theme=self._look.theme, text_scale=self._look.text_scale)
+        yield self._dismiss
+        yield window.runner.stop
+        yield lambda: window.settings.change(live=False)
+        yield lambda: window.settings.change(theme=self._look.theme, text_scale=self._look.text_scale)
         if window.actions_by_id["view.app"].isChecked():
-            self._press("view.app")
-        window.restoreState(self._panels)
-        for job in tuple(window.queue.jobs):
-            window.queue.remove(job.id)
+            yield lambda: self._press("view.app")
+        yield lambda: window.restoreState(self._panels)
+        yield lambda: [window.queue.remove(job.id) for job in tuple(window.queue.jobs)]
         for workspace in window.tabs.workspaces:
-            workspace.document.undo_stack.setClean()
-            window.tabs.close_tab(workspace)
-        window.gallery.remove(*window.gallery.pictures)
-        window.log.clear.click()
-        QTimer.singleShot(NIGHTFALL, self._night)
+            yield workspace.document.undo_stack.setClean
+            yield partial(window.tabs.close_tab, workspace)
+        yield lambda: window.gallery.remove(*window.gallery.pictures)
+        yield window.log.clear.click
 
     def _night(self) -> None:
         self.window.engine.start()  # if it was killed today
         self.evening.emit()
         self.window.tabs.new(self._graphs[0], "Text to image")
+        self._next.start(0)
 
     # Acts ---------------------------------------------------------------------------------------------
 
@@ -272,6 +287,7 @@ class Day(QObject):
         self.window.docks.show("Trajectory")
         trajectory = self.window.docks.panel("Trajectory")
         assert isinstance(trajectory, TrajectoryPanel)
+        trajectory.slider.setFocus()  # or else the keys are the canvas's, which goes from node to node
         for _ in range(5):
             QTest.keyClick(trajectory.slider, self.chance.choice((Qt.Key.Key_Left, Qt.Key.Key_Right)))
 

@@ -19,8 +19,8 @@ PROBES = 20  # a second
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """At one moment. minute: since the start. uss: memory that is this process's own, and rss: with what it shares, in
-    MB. python, qt: objects; qt: widgets. engine: MB of the engine process, 0 when there is none."""
+    """At one moment. minute: since the start. uss: memory that this process alone has written, and rss: with what it
+    shares, in MB. python, qt: objects; qt: widgets. engine: MB of the engine process, 0 when there is none."""
 
     minute: float
     uss: float
@@ -47,7 +47,8 @@ def sample(started: float, engine: int | None) -> Sample:
     other = _kilobytes(f"/proc/{engine}/status") if engine else {}
     return Sample(
         (time.monotonic() - started) / 60,
-        (own["Private_Clean"] + own["Private_Dirty"]) / 1000,
+        # Unchanged pages of libraries count as private while no other program has them: 20 MB that come and go with it.
+        own["Private_Dirty"] / 1000,
         own["Rss"] / 1000,
         len(os.listdir("/proc/self/fd")),
         len(os.listdir("/proc/self/task")),
