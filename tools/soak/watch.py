@@ -85,7 +85,7 @@ class Probe(QObject):
 
     def __init__(self) -> None:
         super().__init__()
-        self._measured = array("d")  # three numbers of each wait, so that the measuring leaves no object behind
+        self._measured = array("f")  # three numbers of each wait, so that the measuring leaves no object behind
         self._started = time.monotonic()
         self._clock = time.pthread_getcpuclockid(threading.get_ident())
         self._round = 0

@@ -39,8 +39,18 @@ class Slices(QObject):
         """Do the first slice at once. then: told what came of it. wanted: asked before each further slice; if it is
         not, the rest is dropped.
         """
-        self._work, self._then, self._wanted = Work(pieces), then or _nothing, wanted or _always
+        self.put_off(pieces, then, wanted)
+        self._timer.stop()
         self._go_on(SLICE)
+
+    def put_off(
+        self, pieces: Pieces[T], then: Callable[[T], object] | None = None, wanted: Callable[[], bool] | None = None
+    ) -> None:
+        """The same, but the first slice too is done when the window has answered: for what comes of an event that has
+        taken its time already.
+        """
+        self._work, self._then, self._wanted = Work(pieces), then or _nothing, wanted or _always
+        self._timer.start()
 
     def finish(self) -> None:
         """Do at once what is left to be done."""

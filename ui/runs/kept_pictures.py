@@ -103,7 +103,7 @@ class Pictures(QObject):
 
     def _seek(self, pieces: Pieces[None]) -> None:
         # While something runs nothing would be asked for, and a plan for the run would have to wait.
-        self._search.begin(pieces, wanted=lambda: not self.engine.running)
+        self._search.put_off(pieces, wanted=lambda: not self.engine.running)
 
     def _looking_again(self) -> Pieces[None]:
         plan = yield from self.plan.planning(self.plan.document.graph)

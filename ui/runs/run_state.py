@@ -29,6 +29,9 @@ PICTURE_BYTES = 256 << 20
 SMALL_SIDE = 32
 """Pixels: of 50,000 nodes, 150 MB."""
 
+SOME = 100
+"""Nodes that views are told of in one piece."""
+
 
 class RunState(Telling):
     """Engine events, added up by node. Nodes inside a group count for the group's node, and have ids of their own."""
@@ -107,7 +110,7 @@ class RunState(Telling):
                     totals[place] += 1
                     memory[place] += size
             yield
-        for part in in_parts(totals.items()):
+        for part in in_parts(totals.items(), SOME):
             with self._together():
                 for place, count in part:
                     self._set(place, calls=count, memory=memory[place])

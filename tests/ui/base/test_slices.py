@@ -32,6 +32,15 @@ def test_the_first_slice_is_done_at_once_and_the_rest_when_the_window_has_answer
     assert (done, slices.busy) == ([0, 1, 2], False)
 
 
+def test_what_is_put_off_begins_when_the_window_has_answered(slices: Slices, qtbot):
+    done: list[int] = []
+    told: list[str] = []
+    slices.put_off(counting(done, 3), told.append)
+    assert (done, told, slices.busy) == ([], [], True)
+    qtbot.waitUntil(lambda: told == ["all"])
+    assert done == [0, 1, 2]
+
+
 def test_what_is_left_can_be_done_at_once(slices: Slices):
     done: list[int] = []
     told: list[str] = []

@@ -92,10 +92,12 @@ def _arranged(
     scene: Scene, graph: Graph, ids: Collection[str], report: Callable[[float], None]
 ) -> Pieces[Mapping[str, Node]]:
     """These nodes in their new places, the frames among them in their new sizes. report: see `layering`."""
-    frames = {id: scene.with_members([id]) - {id} for id in ids if scene.nodes[id].figure == "frame"}
+    items = scene.nodes
+    frames = {id: scene.with_members([id]) - {id} for id in ids if items[id].figure == "frame"}
     framed = {id for members in frames.values() for id in members}
     # A note outside a frame has its place for a reason that no wire tells.
-    placed = [scene.nodes[id] for id in ids if scene.nodes[id].figure in ("node", "reroute") or id in framed]
+    placed = [items[id] for id in ids if items[id].figure in ("node", "reroute") or id in framed]
+    yield
     sizes: dict[str, Box] = {}
     for part in in_parts(placed):
         sizes |= {item.id: _box(item) for item in part if item.figure != "frame"}
@@ -103,9 +105,10 @@ def _arranged(
     zones = {f"{zone.begin}/zone": zone for zone in scene.zones if zone.nodes <= sizes.keys()}  # no id has a slash
     stand_ins = {id: Node(FRAME, pos=zone.rect.topLeft().toTuple()) for id, zone in zones.items()}
     nodes = {**graph.nodes, **stand_ins}
+    yield
     kept = _kept_together(frames, zones)
     places, frame_sizes = yield from layering(replace(graph, nodes=nodes), sizes, kept, FRAME_ROOM, report)
-    notes = [item.rect for item in scene.nodes.values() if item.figure == "note" and item.id not in places]
+    notes = [item.rect for item in items.values() if item.figure == "note" and item.id not in places]
     down = _clearance([QRectF(*places[id], *size[:2]) for id, size in sizes.items()], notes) if notes else 0.0
     yield
     moved: dict[str, Node] = {}
