@@ -9,7 +9,7 @@ from nodegraph.group_type import document_types, group_type
 from nodegraph.node import REQUIRED, Range
 from nodegraph.planning.expand import expand
 from nodegraph.planning.plan import Planner, plan
-from tests.nodegraph.toys import REGISTRY, Box, build, result, sentences, zone
+from tests.nodegraph.toys import REGISTRY, Box, build, extend, result, sentences, zone
 
 TWICE = Group(
     "Twice",
@@ -110,6 +110,11 @@ def test_a_wrong_value_of_an_instance_is_told_by_the_name_of_the_group_s_socket(
         ("strong", "box", "box is not connected"),
         ("strong", "strength", "strength takes Number, not 'much'"),
     }
+    text = extend(graph, {"box": "toy.box", "text": "plain.choose", "any": "logic.switch"}, "box.box > strong.box")
+    linked = extend(text, {}, "text.value > strong.strength")
+    assert sentences(plan(linked, REGISTRY)) == [("strong", "strength", "strength takes Number, not Text")]
+    passed = extend(text, {}, "text.value > any.if_true", "any.value > strong.strength")
+    assert sentences(plan(passed, REGISTRY)) == [("strong", "strength", "strength takes Number, not 'linear'")]
 
 
 def test_a_body_that_takes_what_its_group_has_not_is_a_problem():

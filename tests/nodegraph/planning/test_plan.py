@@ -35,6 +35,11 @@ def test_an_integer_in_a_number_socket_is_the_same_number():
     assert key(BOX, "box") == key(set_param(BOX, "box", "value", 7.0), "box")
 
 
+def test_an_integer_on_a_link_to_a_number_socket_is_the_same_number_too():
+    graph = build({"twice": ("plain.double", {"x": 7}), "box": "toy.box"}, "twice.value > box.value")
+    assert key(graph, "box") == key(set_param(BOX, "box", "value", 14.0), "box")
+
+
 def test_a_key_depends_on_the_value_and_on_the_environment():
     assert key(BOX, "box") != key(set_param(BOX, "box", "value", 8), "box")
     assert key(BOX, "box") != key(BOX, "box", environment="cuda")
@@ -234,6 +239,12 @@ def test_after_a_cycle_the_planner_goes_on():
 def test_problems_behind_a_problem_are_not_repeated():
     graph = build({"a": "toy.step", "b": "toy.step", "c": "toy.show"}, "a.box > b.box", "b.box > c.box")
     assert sentences(plan(graph, REGISTRY, ["c"])) == [("a", "box", "box is not connected")]
+
+
+def test_behind_a_node_that_is_not_installed_that_alone_is_said():
+    nodes = {"x": "acme.mystery", "step": "toy.step", "show": "toy.show"}
+    graph = build(nodes, "x.box > step.box", "step.box > show.box")
+    assert sentences(plan(graph, REGISTRY, ["show"])) == [("x", None, "node type 'acme.mystery' is not installed")]
 
 
 def test_what_no_target_needs_has_no_problems():
