@@ -86,6 +86,18 @@ def check_sides(space: Space, **sides: int) -> None:
         raise ValueError(f"the VAE needs sides that are multiples of {space.multiple}, got {told}; use Resize first")
 
 
+def reference_size(vae: Vae, image: Shape) -> tuple[int, int]:
+    """The (width, height) nearest to a picture's proportions of those that models were trained to work from.
+
+    Raises ValueError when this VAE's are no such models.
+    """
+    family = families.of(vae.network.family)
+    if not family.reference_sizes:
+        raise ValueError(f"models of {family.title} see no other pictures beside the one they make")
+    proportions = image[-1] / image[-2]
+    return min(family.reference_sizes, key=lambda size: abs(proportions - size[0] / size[1]))
+
+
 def scaled(latent: Known, scale: float) -> Known:
     return latent and (*latent[:2], floor(latent[-2] * scale), floor(latent[-1] * scale))
 
@@ -102,21 +114,49 @@ Hints = tuple[tuple[ControlNet, Known], ...]
 """The networks that a denoising follows, and the shapes of their pictures."""
 
 
+class Shown(NamedTuple):
+    """What is known of a latent that a denoiser is shown beside the one it works on. space: None when not known."""
+
+    space: Space | None
+    shape: Known
+
+
 class Prompt(NamedTuple):
-    """What is known of a prompt before it is read: for which family, how wide its states are, and the pooled one."""
+    """What is known of a prompt before it is read: for which family, how wide its states are, and the pooled one.
+
+    What comes with it: masked, the picture to complete; references, those to work from.
+    """
 
     family: str
     width: int
     pooled: int = 0
+    masked: Shown | None = None
+    references: tuple[Shown, ...] = ()
+    distilled_guidance: bool = False
+
+    @property
+    def brings(self) -> frozenset[str]:
+        """Fields of `Conditioning`."""
+        return frozenset(name for name in BROUGHT if getattr(self, name))
+
+
+BROUGHT = {
+    "masked": ("a picture to complete", "Inpaint conditioning"),
+    "references": ("reference pictures", "Reference picture"),
+    "distilled_guidance": ("a distilled guidance scale", "Distilled guidance"),
+}
+"""What a prompt may bring besides, for people, and the node that puts it there."""
 
 
 def check_step(model: Model, latent: Known, prompts: tuple[Prompt | None, ...], hints: Hints) -> None:
-    """Raises ValueError when a denoising cannot be made of these."""
+    """Raises ValueError when a denoising cannot be made of these. prompts: what the first one brings holds for all."""
     if latent:
         check_latent(model, latent)
     for prompt in prompts:
         if prompt is not None:
             check_prompt(model, prompt)
+    if prompts and prompts[0] is not None:
+        check_shown(model, latent, prompts[0])
     for controlnet, pictures in hints:
         check_controlnet(model, controlnet)
         if latent and pictures:
@@ -155,7 +195,7 @@ def check_channels(model: Model, latent: Shape) -> None:
 
 
 def check_prompt(model: Model, prompt: Prompt) -> None:
-    """Raises ValueError when a prompt was encoded for another model."""
+    """Raises ValueError when a prompt was encoded for another model, or brings what this one is not told."""
     ours = families.of(model.network.family)
     if prompt.family not in ours.reads:
         theirs = families.of(prompt.family).title
@@ -172,12 +212,56 @@ def check_prompt(model: Model, prompt: Prompt) -> None:
             f"the model reads prompts whose pooled state is {pooled} wide, got {prompt.pooled}; use the model's own "
             "text encoder"
         )
+    for name in sorted(prompt.brings - ours.takes(denoiser)):
+        what, node = BROUGHT[name]
+        raise ValueError(
+            f"the prompt brings {what}, which {model.network.weights.path} ({ours.title}) does not take; leave {node} "
+            "out, or choose a model that takes it"
+        )
+
+
+def check_shown(model: Model, latent: Known, prompt: Prompt) -> None:
+    """Raises ValueError when a model that completes pictures gets none, or a prompt brings pictures that do not fit."""
+    ours = families.of(model.network.family)
+    if prompt.masked is None and "masked" in ours.takes(parts.settings(model.network)):
+        raise ValueError(
+            f"{model.network.weights.path} ({ours.title}) completes pictures: put Inpaint conditioning between the "
+            "prompt and the denoising, with the picture and a mask"
+        )
+    for space, shape in (*filter(None, [prompt.masked]), *prompt.references):
+        if space not in (None, model.space) or (shape and shape[1] != model.space.channels):
+            raise ValueError("the prompt brings a picture that was encoded for another model; use the model's own VAE")
+        if latent and shape and shape[0] not in (1, latent[0]):
+            raise ValueError(f"the prompt brings {shape[0]} pictures for a batch of {latent[0]}; bring one, or all")
+    size = prompt.masked and prompt.masked.shape and prompt.masked.shape[-2:]
+    if latent and size and size != latent[-2:]:
+        factor = model.space.factor
+        theirs, made = (f"{sides[-1] * factor} x {sides[-2] * factor}" for sides in (size, latent))
+        raise ValueError(f"the picture to complete is {theirs}, the one being made {made}; they must have one size")
 
 
 def check_pictures(count: int, pictures: int) -> None:
     """Raises ValueError unless a ControlNet got one picture for all items of a batch, or one for each."""
     if pictures not in (1, count):
         raise ValueError(f"a ControlNet got {pictures} pictures for a batch of {count}; give it one, or one for each")
+
+
+def check_mode(controlnet: ControlNet, mode: str) -> int:
+    """The number of a mode; -1 for none, "". Raises ValueError when the ControlNet knows no such mode, or needs one."""
+    family = families.of(controlnet.network.family)
+    count = family.num_hint_modes(parts.settings(controlnet.network))
+    path = controlnet.network.weights.path
+    if not mode:
+        if count:
+            known = ", ".join(name for name, number in family.hint_modes.items() if number < count)
+            raise ValueError(f"{path} knows several kinds of picture: set mode to one of {known}")
+        return -1
+    number = family.hint_modes.get(mode, count)
+    if number >= count:
+        raise ValueError(
+            f"{path} knows no mode {mode!r}" + ("" if count else "; it was trained with one kind of picture")
+        )
+    return number
 
 
 def check_controlnet(model: Model, controlnet: ControlNet) -> None:
@@ -214,16 +298,25 @@ def reads_latents(controlnet: ControlNet) -> bool:
 
 
 def prompt_of(text_encoder: TextEncoder) -> Prompt:
-    """What its prompts will be like."""
+    """What its prompts will be like. Raises ValueError when it cannot read any as it is set."""
     family = families.of(text_encoder.family)
+    if complaint := family.text_complaint(text_encoder):
+        raise ValueError(complaint)
     encoders = {network.role: parts.settings(network) for network in text_encoder.encoders}
     return Prompt(text_encoder.family, family.prompt_width(encoders), family.pooled_width(encoders))
 
 
 def prompt_is(conditioning: Conditioning) -> Prompt:
     """What a prompt is like that was read."""
-    pooled = conditioning.pooled
-    return Prompt(conditioning.family, conditioning.embeds.shape[-1], 0 if pooled is None else pooled.shape[-1])
+    pooled, masked = conditioning.pooled, conditioning.masked
+    return Prompt(
+        conditioning.family,
+        conditioning.embeds.shape[-1],
+        0 if pooled is None else pooled.shape[-1],
+        masked and Shown(None, tuple(masked.latent.shape)),
+        tuple(Shown(None, tuple(reference.shape)) for reference in conditioning.references),
+        conditioning.distilled_guidance is not None,
+    )
 
 
 def _latent(shape: Shape) -> str:

@@ -120,7 +120,7 @@ TORCH_FREE = {
 }
 """Backend modules that planning uses, so the editor process imports them."""
 
-COMPUTING = {"sd3_calls.py", "unet_calls.py"}
+COMPUTING = {"flux_calls.py", "masked.py", "sd3_calls.py", "unet_calls.py"}
 """Modules beside the families that those import inside methods."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -37,7 +38,7 @@ def denoiser(
     for hint in control.hints if control else ():
         fit.check_controlnet(model, hint.controlnet)
         fit.check_hint(hint.controlnet, hint.vae)
-    negative = family.negative(negative)
+    negative = family.negative(completed(negative, positive))
     if family.is_told_guidance(parts.settings(model.network)):
         positive, guidance_scale = guidance.told(positive, guidance_scale), 1.0
     together = family.together((negative, positive))
@@ -47,6 +48,7 @@ def denoiser(
     @torch.inference_mode()
     def denoise(x: Tensor, sigma: float) -> Tensor:
         fit.check_latent(model, tuple(x.shape))
+        fit.check_shown(model, tuple(x.shape), fit.prompt_is(positive))
         for _, hint in hints:
             fit.check_pictures(len(x), len(hint.pixels))
             fit.check_positions(hint.controlnet.network, model.space, tuple(x.shape))
@@ -61,6 +63,17 @@ def denoiser(
             )
 
     return denoise
+
+
+def completed(negative: Conditioning, positive: Conditioning) -> Conditioning:
+    """A negative prompt with what the positive one brings besides its text, where it brings nothing itself."""
+    told = positive.distilled_guidance if negative.distilled_guidance is None else negative.distilled_guidance
+    return replace(
+        negative,
+        distilled_guidance=told,
+        references=negative.references or positive.references,
+        masked=negative.masked or positive.masked,
+    )
 
 
 def predict(

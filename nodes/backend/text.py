@@ -17,4 +17,6 @@ def encode_each(text_encoder: TextEncoder, prompts: tuple[str, str]) -> Conditio
 
 
 def _readers(text_encoder: TextEncoder) -> list[Reader]:
+    if complaint := families.of(text_encoder.family).text_complaint(text_encoder):
+        raise ValueError(complaint)
     return [pool.reader(encoder, text_encoder.loras) for encoder in text_encoder.encoders]

@@ -73,6 +73,7 @@ class Training:
         # Not the pool's network: that one is packed for inference, and may be of lower precision.
         self.family = families.of(model.network.family)
         fit.check_prompt(model, fit.prompt_is(examples.empty))
+        fit.check_shown(model, None, fit.prompt_is(examples.empty))
         fit.check_channels(model, tuple(examples.latents.shape))
         self.net: Any = widening.widened(loading.load(model.network, device, torch.float32), torch.float32, kept=True)
         targets = list(TARGETS[settings.layers])

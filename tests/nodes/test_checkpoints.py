@@ -161,11 +161,6 @@ def test_settings_that_lie_around_a_file_are_taken_for_its_own(sd15_folder: Path
     assert str(one_file.parent / "unet" / "config.json") in described.model.network.weights.files
 
 
-def test_an_inpainting_model_is_told_from_a_text_to_image_model(tmp_path_factory: pytest.TempPathFactory):
-    folder = tiny_models.build_sd15_inpaint(tmp_path_factory.mktemp("models") / "inpaint")
-    assert "takes 9 channels, as inpainting models do" in refusal(folder)
-
-
 def test_a_folder_without_a_unet_is_no_checkpoint(tmp_path: Path):
     assert "is not a checkpoint of a family" in refusal(tmp_path)
 

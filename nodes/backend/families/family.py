@@ -8,7 +8,7 @@ first half is asked while planning, which has no torch: modules of families impo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
@@ -129,13 +129,22 @@ class Asked(NamedTuple):
     def batch(self) -> int:
         return len(self.x) // len(self.prompts)
 
+    def each(self, of: Callable[[Conditioning], Tensor]) -> Tensor:
+        """What `of` finds in every prompt, for each of the batch: [prompts * batch, ...]."""
+        import torch
+
+        found = map(of, self.prompts)
+        return torch.cat([tensor.expand(self.batch, *tensor.shape[1:]) for tensor in found])
+
 
 class Family(ABC):
     """name: part of every key and of files; it never changes. title: for people. denoiser: the role that denoises.
 
     encoders: the roles that read prompts, in order. meaningless: by node type and input, why that says nothing to the
     family; an input "" stands for the whole node. reads: the families whose prompts its denoiser reads. marks:
-    tensors beside the networks in a file that tell the process, and nothing else.
+    tensors beside the networks in a file that tell the process, and nothing else. hint_modes: the numbers by which
+    ControlNets that know several kinds of picture know them. reference_sizes: (width, height) of the pictures that its
+    denoisers were trained to work from.
     """
 
     name: str
@@ -150,6 +159,8 @@ class Family(ABC):
     meaningless: ClassVar[Mapping[tuple[str, str], str]] = {
         ("text.sdxl_conditioning", ""): "This family reads one prompt, without sizes; use Prompt",
     }
+    hint_modes: ClassVar[Mapping[str, int]] = {}
+    reference_sizes: ClassVar[Sequence[tuple[int, int]]] = ()
 
     # --- while planning ---
 
@@ -211,6 +222,21 @@ class Family(ABC):
     def reads_latents(self, controlnet: Settings) -> bool:
         """Whether a ControlNet of these settings reads its pictures as the VAE's latents."""
         return False
+
+    def takes(self, denoiser: Settings) -> frozenset[str]:
+        """What a denoiser of these settings is told beside prompts: fields of `Conditioning`.
+
+        "masked", the picture to complete, it cannot do without.
+        """
+        return frozenset()
+
+    def text_complaint(self, text: TextEncoder) -> str | None:
+        """Why a text encoder cannot read prompts as it is set; None when it can."""
+        return None
+
+    def num_hint_modes(self, controlnet: Settings) -> int:
+        """How many kinds of picture a ControlNet knows apart; 0 when it was trained with one."""
+        return 0
 
     def controlnet_complaint(self, denoiser: Settings, controlnet: Settings) -> str | None:
         """Why a ControlNet cannot go with a denoiser of its own family, "7 layers, not 5"; None when it can."""

@@ -68,11 +68,17 @@ class StableDiffusion(Family):
         return "controlnet" in self.roles and addition_embed_type is None
 
     def complaint(self, denoiser: Settings) -> str | None:
-        if denoiser["in_channels"] == self.space.channels:
+        channels = self.space.channels
+        if denoiser["in_channels"] in (channels, _shown_channels(channels)):
             return None
         return (
-            f"it takes {denoiser['in_channels']} channels, as inpainting models do; this program can run text-to-image"
+            f"it takes {denoiser['in_channels']} channels; this program can run those of {channels}, and of "
+            f"{_shown_channels(channels)}, which complete pictures"
         )
+
+    def takes(self, denoiser: Settings) -> frozenset[str]:
+        completes = {"masked"} if denoiser["in_channels"] != self.space.channels else set[str]()
+        return frozenset(completes | ({"distilled_guidance"} if self.is_told_guidance(denoiser) else set[str]()))
 
     def native_size(self, denoiser: Settings) -> int:
         return (denoiser["sample_size"] or LATENT_SIZE) * self.space.factor
@@ -87,9 +93,10 @@ class StableDiffusion(Family):
         return denoiser["time_cond_proj_dim"] is not None
 
     def controlnet_complaint(self, denoiser: Settings, controlnet: Settings) -> str | None:
+        if controlnet["in_channels"] != self.space.channels:
+            return f"latent channels: {controlnet['in_channels']}, not {self.space.channels}"
         for name, what in (
             ("cross_attention_dim", "prompts of width"),
-            ("in_channels", "latent channels:"),
             ("block_out_channels", "blocks of"),
             ("layers_per_block", "layers in a block:"),
         ):
@@ -126,6 +133,11 @@ class StableDiffusion(Family):
         return [*net.down_blocks, *middle, *net.up_blocks]
 
 
+def _shown_channels(channels: int) -> int:
+    """Of a U-Net that is shown a mask and the rest of the picture beside the latent."""
+    return channels + 1 + channels
+
+
 def _told(value: Any) -> str:
     return ", ".join(map(str, cast("list[int]", value))) if isinstance(value, list) else str(value)
 
@@ -145,10 +157,20 @@ def is_unet(found: Found) -> bool:
     """Whether there is a U-Net that reads prompts, in a folder or under either naming in a file."""
     if found.kinds:
         return "UNet2DConditionModel" in (found.kind("unet"), found.kind(""))
-    first = (
-        f"{prefix}{name}" for prefix in ("", *UNET.prefixes) for name in ("input_blocks.0.0.weight", "conv_in.weight")
-    )
-    return any(name in found.shapes for name in first) and cross_attention_width(found) > 0
+    return _first(found) is not None and cross_attention_width(found) > 0
+
+
+def input_channels(found: Found) -> int:
+    """How many channels the U-Net of a file takes; 0 when there is none."""
+    shape = _first(found) or ()
+    return shape[1] if len(shape) == 4 else 0
+
+
+def _first(found: Found) -> tuple[int, ...] | None:
+    """The shape of a file's first convolution."""
+    names = ("input_blocks.0.0.weight", "conv_in.weight")
+    first = (prefix + name for prefix in ("", *UNET.prefixes) for name in names)
+    return next((found.shapes[name] for name in first if name in found.shapes), None)
 
 
 def takes_size(found: Found) -> bool:

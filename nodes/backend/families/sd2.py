@@ -9,6 +9,7 @@ from typing import ClassVar
 from nodes.backend.families.family import Defaults, Found
 from nodes.backend.families.sd import (
     CONTROLNET,
+    LATENT_SIZE,
     TEXT_ENCODER,
     UNET,
     VAE,
@@ -16,6 +17,7 @@ from nodes.backend.families.sd import (
     StableDiffusion,
     alone,
     cross_attention_width,
+    input_channels,
     is_unet,
     takes_size,
 )
@@ -24,10 +26,10 @@ from nodes.backend.scheduler_settings import read_diffusion
 from nodes.types import Diffusion, Space
 
 PROMPT_WIDTH = 1024
+LARGER_LATENT_SIZE = 96
 _HEADS = [5, 10, 20, 20]
 _SETTINGS: dict[str, Settings] = {
     "unet": {
-        "sample_size": 96,
         "cross_attention_dim": PROMPT_WIDTH,
         "attention_head_dim": _HEADS,
         "use_linear_projection": True,
@@ -83,8 +85,17 @@ class StableDiffusion2(StableDiffusion):
         return super().recognises_controlnet(found) and linear
 
     def process(self, found: Found, settings: Path | None) -> Diffusion:
-        """Nothing in a file tells how it was trained; of those published, the larger ones predict v."""
-        return read_diffusion(settings) if settings else Diffusion("v_prediction")
+        """Nothing in a file tells how it was trained; of those published, the larger ones predict v.
+
+        Smaller are those that complete pictures.
+        """
+        if settings:
+            return read_diffusion(settings)
+        return Diffusion("v_prediction" if input_channels(found) == self.space.channels else "epsilon")
+
+    def native_size(self, denoiser: Settings) -> int:
+        usual = LATENT_SIZE if "masked" in self.takes(denoiser) else LARGER_LATENT_SIZE
+        return (denoiser["sample_size"] or usual) * self.space.factor
 
     def default_settings(self, role: str) -> Settings:
         return _SETTINGS[role]

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from nodes.backend.families import masked
 from nodes.backend.families.family import Asked
 from nodes.types import Hint
 
@@ -39,7 +40,7 @@ def predict(unet: Any, asked: Asked, added: Added) -> Tensor:
     """What the U-Net tells of x."""
     residuals: Residuals | None = asked.residuals
     return unet(
-        asked.x,
+        _shown(unet, asked),
         _timestep(asked),
         encoder_hidden_states=embeds(asked),
         timestep_cond=_told_guidance(unet, asked),
@@ -48,6 +49,17 @@ def predict(unet: Any, asked: Asked, added: Added) -> Tensor:
         mid_block_additional_residual=residuals.mid if residuals else None,
         return_dict=False,
     )[0]
+
+
+def _shown(unet: Any, asked: Asked) -> Tensor:
+    """x, and before what is left of the picture its mask, where the U-Net completes pictures.
+
+    Masks lose most of their pixels: as Rombach et al. 2022 trained it, each latent pixel has that of its corner.
+    """
+    if unet.config.in_channels == asked.x.shape[1]:
+        return asked.x
+    latent, mask = masked.inputs(asked)
+    return torch.cat([asked.x, nn.functional.interpolate(mask, asked.x.shape[-2:]), latent], dim=1)
 
 
 def _told_guidance(unet: Any, asked: Asked) -> Tensor | None:

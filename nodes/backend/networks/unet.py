@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any, cast
 
 from nodes.backend.fields import Each, Either, Field, Flag, Only, Real, Schema, Whole
+from nodes.backend.headers import Shapes
 from nodes.backend.networks.architecture import (
     CHANNELS,
     EPS,
@@ -112,6 +113,7 @@ RESNET = {
     "conv2": "out_layers.3",
     "conv_shortcut": "skip_connection",
 }
+FIRST = "conv_in.weight"
 UNET_ENDS = {
     "conv_in": "input_blocks.0.0",
     "time_embedding.linear_1": "time_embed.0",
@@ -323,12 +325,19 @@ def _spellings(settings: Settings) -> Spellings:
     return lambda name: (Stored(name), Stored(theirs(name)))
 
 
+def _told(settings: Settings, found: Shapes) -> Settings:
+    """How many channels it takes: of one family and size there are those that make and those that complete pictures."""
+    shapes = (found[stored.name] for stored in _spellings(settings)(FIRST) if stored.name in found)
+    return next((settings | {"in_channels": shape[1]} for shape in shapes if len(shape) == 4), settings)
+
+
 UNET = Architecture(
     "diffusers.models.unets.unet_2d_condition:UNet2DConditionModel",
     UNET_SETTINGS,
     _unet,
     _spellings,
     _contradictions,
+    _told,
     ignored=TRAINING,
 )
 CONTROLNET = Architecture(

@@ -1,0 +1,28 @@
+"""What inpainting models are shown of a picture: Rombach et al. 2022 (arXiv:2112.10752), sec. 4.5."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from nodes import fit
+from nodes.backend import autoencoder
+from nodes.backend.autoencoder import Progress
+from nodes.types import Masked, Vae
+
+ANEW = 0.5
+"""From here on a mask means that a pixel is to be made anew: the models were trained with yes and no."""
+
+GREY = 0.5
+"""What is there instead of it; 0 as the VAE counts brightness."""
+
+
+def masked(net: Any, vae: Vae, pixels: Tensor, weight: Tensor, progress: Progress) -> Masked:
+    """pixels: [batch, 3, height, width] in 0..1. weight: [batch, 1, height, width]. net: the VAE, in memory.
+
+    Raises ValueError when the two do not fit each other, or the VAE.
+    """
+    fit.encoded(vae, fit.joined(3, image=tuple(pixels.shape), mask=tuple(weight.shape)))
+    mask = (weight >= ANEW).to(pixels)
+    return Masked(autoencoder.encode(net, pixels * (1 - mask) + GREY * mask, progress), mask)
