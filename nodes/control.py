@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 from nodegraph.node import File, Range, node
 from nodes import fit
 from nodes.fit import Hints, Known
 from nodes.types import Control, ControlNet, Hint, Image, Vae
+
+Mode = Literal["as trained", "canny", "tile", "depth", "blur", "pose", "grey", "low quality"]
+"""All that the union ControlNets of any family know."""
 
 
 @node("control.load", title="Load ControlNet")
@@ -18,7 +21,15 @@ def load_controlnet(path: Annotated[str, File((".safetensors",), folder=True)] =
     return controlnet(path)
 
 
-def _followed(controlnet: ControlNet, image: Known, control: Hints | None = None, **given: object) -> tuple[Hints]:
+def _mode(mode: str) -> str:
+    return "" if mode == "as trained" else mode
+
+
+def _followed(
+    controlnet: ControlNet, image: Known, mode: str | None = None, control: Hints | None = None, **given: object
+) -> tuple[Hints]:
+    if mode is not None:
+        fit.check_mode(controlnet, _mode(mode))
     vae = cast("Vae | None", given.get("vae"))
     if vae is not None or "vae" not in given:  # where it is linked and not known yet, nothing can be said
         fit.check_hint(controlnet, vae)
@@ -34,6 +45,7 @@ def apply_controlnet(
     end: Annotated[float, Range(0.0, 1.0, step=0.01)] = 1.0,
     control: Control | None = None,
     vae: Vae | None = None,
+    mode: Mode = "as trained",
 ) -> Control:
     """Follow this picture while denoising. Several add up: link one Apply into the next.
 
@@ -41,10 +53,12 @@ def apply_controlnet(
     for each picture of a batch.
     start, end: between which parts of the denoising, 0 = the first step, 1 = the last.
     vae: the checkpoint's own, for the ControlNets of families that read the picture as a latent; others need none.
+    mode: what kind of picture it is, for a union ControlNet, which knows several.
     """
     if start >= end:
         raise ValueError(f"start must be below end, got {start:g} and {end:g}")
     fit.check_hint(controlnet, vae)
     read_by = vae if fit.reads_latents(controlnet) else None
     earlier = control.hints if control else ()
-    return Control((*earlier, Hint(controlnet, image.pixels, strength, start, end, vae=read_by)))
+    number = fit.check_mode(controlnet, _mode(mode))
+    return Control((*earlier, Hint(controlnet, image.pixels, strength, start, end, number, read_by)))

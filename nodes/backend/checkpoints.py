@@ -6,7 +6,7 @@ is either a folder of the diffusers layout or one .safetensors file with the nam
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ KIND: Schema = {
     "addition_embed_type": Field(Either(Text(), Only(None)), None),
     "hidden_act": Field(Either(Text(), Only(None)), None),
     "cross_attention_dim": Field(Either(Whole(1, 1_000_000), Only(None)), None),
+    "guidance_embeds": Field(Either(Flag(), Only(None)), None),
     "use_linear_projection": Field(Either(Flag(), Only(None)), None),
 }
 """What tells families apart, in a model_index.json or the settings of a part: words to compare and to show."""
@@ -239,12 +240,25 @@ def _check_whole(found: Found, family: Family, encoders: Sequence[str]) -> None:
         if not found.has_any(spec.prefixes):
             raise ValueError(
                 f"{found.place} is not a whole {family.title} checkpoint: it has no {spec.prefixes[0]}* tensors, which "
-                f"its {role} would be"
+                f"its {role} would be{_beside(found, family, roles)}"
             )
-    prefixes = tuple(prefix for spec in roles.values() for prefix in spec.prefixes)
+    prefixes = tuple(next(filter(found.has, spec.prefixes)) for spec in roles.values())
     refuse_unused(
         str(found.place), (name for name in found.shapes if not name.startswith(prefixes)), (*BESIDE, *family.marks)
     )
+
+
+def _beside(found: Found, family: Family, roles: Mapping[str, Role]) -> str:
+    """What to load beside a file that has the denoiser, for the end of a sentence; nothing when it has none."""
+    if not found.has_any(family.roles[family.denoiser].prefixes):
+        return ""
+    missing = [role for role, spec in roles.items() if not found.has_any(spec.prefixes)]
+    nodes = (
+        ("Load text encoders", [roles[role].title for role in missing if role in family.encoders]),
+        ("Load VAE", [roles[role].title for role in missing if role == "vae"]),
+    )
+    told = ", ".join(f"its {' and '.join(titles)} with {node}" for node, titles in nodes if titles)
+    return f"; load it with Load denoiser, and beside it {told}"
 
 
 def _check_tokenizers(place: Path, family: Family, encoders: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ first runs, and the system may drop its pages again.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -83,9 +84,11 @@ def build(architecture: Architecture, settings: Settings) -> nn.Module:
     """The network that these settings describe, with whatever weights its class begins with."""
     module, _, name = architecture.library_class.partition(":")
     kind: Any = getattr(import_module(module), name)
-    if module == "transformers":
-        return kind(kind.config_class(**settings, **architecture.constants))
-    return kind.from_config({**settings, **architecture.constants})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of libraries, about their own parts
+        if module == "transformers":
+            return kind(kind.config_class(**settings, **architecture.constants))
+        return kind.from_config({**settings, **architecture.constants})
 
 
 def _of_precision(tensor: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from nodes.backend.families import pixel, sd1, sd2, sd3, sdxl
+from nodes.backend.families import flux, pixel, sd1, sd2, sd3, sdxl
 from nodes.backend.families.family import Family, Found
 
-FAMILIES: tuple[Family, ...] = (sd2.FAMILY, sd1.FAMILY, sdxl.FAMILY, sdxl.REFINER, sd3.FAMILY, pixel.FAMILY)
+FAMILIES: tuple[Family, ...] = (
+    *(sd2.FAMILY, sd1.FAMILY, sdxl.FAMILY, sdxl.REFINER),
+    *(sd3.FAMILY, flux.FAMILY, pixel.FAMILY),
+)
 """In the order in which they are asked whether files are theirs."""
 
 _BY_NAME = {family.name: family for family in FAMILIES}

@@ -34,6 +34,14 @@ from nodes.backend.networks.mmdit import (
 NUM_AXES = 3
 """Which picture, row, column: each turns its share of a head's channels (arXiv:2104.09864)."""
 
+PATCH = 2
+"""Latent pixels a side that make a token."""
+
+LATENT_CHANNELS, FACTOR = 16, 8
+TOKEN_CHANNELS = LATENT_CHANNELS * PATCH**2
+FILL_CHANNELS = 2 * TOKEN_CHANNELS + (FACTOR * PATCH) ** 2
+"""Of Fill, which is shown the rest of a picture too, and of its mask every pixel."""
+
 HINT_CHANNELS, HINT_CONVOLUTIONS = 16, 6
 
 _NETWORK: Schema = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,12 @@ from diffusers import (
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Tensor
 
+from nodegraph import program
+from nodegraph.formats import workflow
+from nodegraph.formats.package import discover
+from nodegraph.graph import Node, Port
 from nodegraph.node import Context
+from nodegraph.planning.plan import plan
 from nodes import fit
 from nodes.backend import families, noise, training
 from nodes.backend.families.family import Found
@@ -215,6 +220,35 @@ def test_a_model_that_completes_pictures_says_so_when_it_gets_none(folders: dict
     plain = prompt(parts.text_encoder, POSITIVE)
     with pytest.raises(ValueError, match="completes pictures: put Inpaint conditioning"):
         sample(parts, (plain, plain))
+
+
+def test_it_is_said_while_planning_and_a_picture_contents_it(folders: dict[str, Path]):
+    flow = workflow.load(program.FOLDER / "workflows" / "text_to_image.json")
+    nodes = dict(flow.nodes)
+    nodes["checkpoint"] = replace(nodes["checkpoint"], params={"path": str(folders["sd1"])})
+    nodes["latent"] = replace(nodes["latent"], params={"width": 64, "height": 64})
+
+    def problems(nodes: dict[str, Node], links: dict[Port, Port]) -> set[str]:
+        graph = replace(flow, nodes=nodes, links=flow.links | links)
+        return {problem.message for problem in plan(graph, discover("nodes")).problems}
+
+    assert all("completes pictures: put Inpaint conditioning" in message for message in problems(nodes, {}))
+    assert problems(nodes, {})
+
+    nodes["picture"] = Node("image.grey", {"width": 96, "height": 64})
+    nodes["mask"], nodes["shown"] = Node("mask.rectangle"), Node("conditioning.inpaint")
+    links = {
+        Port("mask", "image"): Port("picture", "image"),
+        Port("shown", "image"): Port("picture", "image"),
+        Port("shown", "mask"): Port("mask", "mask"),
+        Port("shown", "vae"): Port("checkpoint", "vae"),
+        Port("shown", "conditioning"): flow.links[Port("denoise", "positive")],
+        Port("denoise", "positive"): Port("shown", "conditioning"),
+    }
+    (message,) = problems(nodes, links)
+    assert "the picture to complete is 96 x 64, the one being made 64 x 64" in message
+    nodes["picture"] = Node("image.grey", {"width": 64, "height": 64})
+    assert not problems(nodes, links)
 
 
 def test_a_model_that_does_not_see_a_mask_is_not_given_one(folders: dict[str, Path]):
