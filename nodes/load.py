@@ -39,15 +39,19 @@ def denoiser(path: Weights = "") -> Model:
     return checkpoints.denoiser(path)
 
 
+class Encoders(NamedTuple):
+    text_encoder: TextEncoder
+
+
 @node("load.text_encoders", title="Load text encoders", aliases=("CLIP loader", "dual CLIP", "T5", "split files"))
-def text_encoders(model: Model, path: Weights = "", path_2: Weights = "", path_3: Weights = "") -> TextEncoder:
+def text_encoders(model: Model, path: Weights = "", path_2: Weights = "", path_3: Weights = "") -> Encoders:
     """What reads prompts for a model, each in a file of its own: as many as the model's family has, in any order.
 
     path, path_2, path_3: .safetensors files, or folders of the diffusers layout.
     """
     from nodes.backend import checkpoints
 
-    return checkpoints.text_encoders(model, (path, path_2, path_3))
+    return Encoders(checkpoints.text_encoders(model, (path, path_2, path_3)))
 
 
 @node("load.vae", title="Load VAE", aliases=("autoencoder", "split files"))

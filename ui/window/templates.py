@@ -35,7 +35,7 @@ from ui.base.text import label
 from ui.canvas.paint.thumbnail import drawing, icon
 from ui.window.runs_here import RUNS, RunsHere, Verdict, about, runs_here
 
-FOLDERS = (Path("workflows"), Path("workflows/learn"))
+FOLDERS = (Path("workflows"), Path("workflows/learn"), Path("workflows/models"))
 """Where the program's own are, in its folder."""
 
 ABOUT = "about"  # a field of the file

@@ -108,19 +108,21 @@ def relative(ours: Tensor, theirs: Tensor) -> float:
     return float((ours - theirs).norm() / theirs.norm())
 
 
+def build_fill(dev: Path, place: Path) -> Path:
+    """As Flux.1 Fill: its transformer sees the picture to complete."""
+    shutil.copytree(dev, place)
+    settings = FluxTransformer2DModel.load_config(dev / "transformer")
+    fill = FluxTransformer2DModel.from_config({**settings, "in_channels": 384, "out_channels": 64})
+    tiny_models.randomise(fill, "fill").save_pretrained(place / "transformer")
+    return place
+
+
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("flux")
-    made = {
-        "dev": tiny_models.build_flux(root / "dev"),
-        "schnell": tiny_models.build_flux(root / "schnell", distilled_guidance=False),
-        "fill": root / "fill",
-    }
-    shutil.copytree(made["dev"], made["fill"])
-    settings = FluxTransformer2DModel.load_config(made["dev"] / "transformer")
-    fill = FluxTransformer2DModel.from_config({**settings, "in_channels": 384, "out_channels": 64})
-    tiny_models.randomise(fill, "fill").save_pretrained(made["fill"] / "transformer")
-    return made
+    dev = tiny_models.build_flux(root / "dev")
+    schnell = tiny_models.build_flux(root / "schnell", distilled_guidance=False)
+    return {"dev": dev, "schnell": schnell, "fill": build_fill(dev, root / "fill")}
 
 
 @pytest.fixture(params=["folder", "file"])
