@@ -108,13 +108,14 @@ def _encoders_in(place: Path, family: Family) -> Iterator[tuple[str, Network]]:
     """By role, the encoders that a place holds: one, or all of them when it is a checkpoint's."""
     complaints: list[str] = []
     for role in family.encoders:
+        encoder = Part(place, family, role)
         try:
-            network = Part(place, family, role).network()
+            encoder.sources()
         except ValueError as error:
             complaints.append(str(error))
         else:
             complaints.append("")
-            yield role, network
+            yield role, encoder.network()
     if all(complaints):
         told = min(complaints, key=len) if complaints else "it reads no prompts of its own"
         raise ValueError(f"{place} is no text encoder of {family.title}: {told}")

@@ -28,19 +28,22 @@ TRANSFORMER = Role(
 )
 SMALLER = Role(
     "Smaller text encoder",
-    clip.CLIP_PROJECTED,
+    clip.CLIP_PROJECTED_AS_IS,
     "text_encoder",
     prefixes=("text_encoders.clip_l.transformer.",),
     tokenizer=Tokenizer("clip", "tokenizer"),
+    always={"hidden_act": "quick_gelu"},
     adapter_names=("text_encoder.",),
     flat_adapter_names=("lora_te1_",),
 )
 LARGER = replace(
     SMALLER,
     title="Larger text encoder",
+    architecture=clip.CLIP_PROJECTED,
     folder="text_encoder_2",
     prefixes=("text_encoders.clip_g.transformer.",),
     tokenizer=Tokenizer("clip", "tokenizer_2", pad="!"),
+    always={"hidden_act": "gelu"},
     adapter_names=("text_encoder_2.",),
     flat_adapter_names=("lora_te2_",),
 )
