@@ -6,18 +6,48 @@ batches holds everywhere: what is alone goes with every item of the others; othe
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import floor
 from typing import NamedTuple
 
 import nodes.backend.families as families
 import nodes.backend.parts as parts
-from nodes.types import Conditioning, ControlNet, Model, Network, Space, TextEncoder, Vae
+from nodes.types import Conditioning, ControlNet, Latent, Model, Network, Space, TextEncoder, Vae
 
 Shape = tuple[int, ...]
 """[batch, channels, height, width]"""
 
 Known = Shape | None
 """None while it is not known."""
+
+
+class Latents(tuple[int, ...]):
+    """The shape of a latent, and whose space it is in."""
+
+    space: Space
+
+    def __new__(cls, shape: Iterable[int], space: Space) -> Latents:
+        made = super().__new__(cls, shape)
+        made.space = space
+        return made
+
+    @classmethod
+    def of(cls, latent: Latent) -> Latents:
+        return cls(latent.samples.shape, latent.space)
+
+
+def _like(latent: Shape, shape: Shape) -> Shape:
+    """Another shape in the same space."""
+    return Latents(shape, latent.space) if isinstance(latent, Latents) else shape
+
+
+def check_space(taker: str, space: Space, latent: Shape) -> None:
+    """Raises ValueError when a latent is in another space than what takes it."""
+    if isinstance(latent, Latents) and latent.space.name != space.name:
+        raise ValueError(
+            f"the latent is one of {families.of_space(latent.space)}, the {taker} of {families.of_space(space)}; "
+            "use the model's own VAE from the start to the end"
+        )
 
 
 def batch(**shapes: Known) -> int | None:
@@ -47,6 +77,8 @@ def joined(channels: int, **shapes: Known) -> Known:
 
 def kept_outside(latent: Known, original: Known, mask: Known) -> Known:
     """What `Keep outside mask` makes. The mask may be of any size with the latent's proportions."""
+    if isinstance(original, Latents) and latent:
+        check_space("original", original.space, latent)
     if latent and original and latent[1:] != original[1:]:
         told = " and ".join(
             f"{name} is {_latent(shape)}" for name, shape in (("it", latent), ("the original", original))
@@ -58,12 +90,13 @@ def kept_outside(latent: Known, original: Known, mask: Known) -> Known:
             f"the latent {latent[-1]} x {latent[-2]}"
         )
     count = batch(latent=latent, original=original, mask=mask)
-    return (count, *latent[1:]) if count and latent else None
+    return _like(latent, (count, *latent[1:])) if count and latent else None
 
 
 def decoded(vae: Vae, latent: Known) -> Known:
     if latent is None:
         return None
+    check_space("VAE", vae.space, latent)
     if latent[1] != vae.space.channels:
         raise ValueError(
             f"this VAE decodes latents of {vae.space.channels} channels, got {latent[1]}; use the model's own"
@@ -76,7 +109,8 @@ def encoded(vae: Vae, image: Known) -> Known:
         return None
     height, width = image[-2:]
     check_sides(vae.space, height=height, width=width)
-    return (image[0], vae.space.channels, height // vae.space.factor, width // vae.space.factor)
+    space = vae.space
+    return Latents((image[0], space.channels, height // space.factor, width // space.factor), space)
 
 
 def check_sides(space: Space, **sides: int) -> None:
@@ -99,7 +133,7 @@ def reference_size(vae: Vae, image: Shape) -> tuple[int, int]:
 
 
 def scaled(latent: Known, scale: float) -> Known:
-    return latent and (*latent[:2], floor(latent[-2] * scale), floor(latent[-1] * scale))
+    return latent and _like(latent, (*latent[:2], floor(latent[-2] * scale), floor(latent[-1] * scale)))
 
 
 def of_channels(shape: Known, channels: int) -> Known:
@@ -151,6 +185,7 @@ BROUGHT = {
 def check_step(model: Model, latent: Known, prompts: tuple[Prompt | None, ...], hints: Hints) -> None:
     """Raises ValueError when a denoising cannot be made of these. prompts: what the first one brings holds for all."""
     if latent:
+        check_space("model", model.space, latent)
         check_latent(model, latent)
     for prompt in prompts:
         if prompt is not None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from nodegraph.node import Range, Seed, node
 from nodes import fit
-from nodes.fit import Known, Shape
+from nodes.fit import Known, Latents
 from nodes.types import PIXELS, Flow, Image, Latent, Mask, Model, NoiseSchedule, Vae
 
 Side = Annotated[int, Range(0, 16_384, step=8, unit="px", zero="as trained")]
@@ -16,13 +16,14 @@ SeedNumber = Annotated[int, Range(0, 2**64 - 1), Seed()]
 MAX_BATCH_INDEX = 9999  # the noise of all pictures before is drawn and dropped
 
 
-def _empty(vae: Vae, width: int, height: int, batch: int) -> tuple[Shape]:
+def _empty(vae: Vae, width: int, height: int, batch: int) -> tuple[Latents]:
     width, height = width or vae.native_size, height or vae.native_size
     space = vae.space
     for name, length in (("width", width), ("height", height)):
         if length % space.multiple:
             raise ValueError(f"{name} must be a multiple of {space.multiple}, got {length}")
-    return ((batch, space.channels, height // space.factor, width // space.factor),)
+    shape = (batch, space.channels, height // space.factor, width // space.factor)
+    return (Latents(shape, space),)
 
 
 @node("latent.empty", aliases=("width", "height", "size", "batch"), outline=_empty)
@@ -140,7 +141,7 @@ def keep_outside(
     from nodes.backend.noise import add_noise
 
     x = latent.samples
-    fit.kept_outside(x.shape, original.samples.shape, mask.weight.shape)
+    fit.kept_outside(Latents.of(latent), Latents.of(original), mask.weight.shape)
     weight = interpolate(mask.weight, x.shape[-2:], mode="area")
     count = max(len(x), len(original.samples), len(weight))
     originals = original.samples.expand(count, -1, -1, -1)  # each with the noise of its place in the batch
@@ -149,7 +150,7 @@ def keep_outside(
 
 
 def _from_pixels(image: Known) -> tuple[Known]:
-    return (image,)
+    return (image and Latents(image, PIXELS),)
 
 
 @node("latent.from_pixels", title="Pixels as latent", aliases=("pixel space",), outline=_from_pixels)

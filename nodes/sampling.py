@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 from nodegraph.node import Context, Range, Seed, node
 from nodes import fit
 from nodes.backend.solvers import SolverName
-from nodes.fit import Hints, Known, Prompt
+from nodes.fit import Hints, Known, Latents, Prompt
 from nodes.types import Conditioning, Control, Diffusion, Flow, History, Latent, Model, NoiseSchedule
 
 Training = Literal["as told", "epsilon", "v_prediction", "sample", "flow"]
@@ -103,6 +103,7 @@ def unet_step(
 
     if history and any(tensor.shape != latent.samples.shape for tensor in (*history.denoised, *history.samples)):
         raise ValueError("the history is that of a latent of another shape; begin every denoising without one")
+    fit.check_space("model", model.space, Latents.of(latent))
     denoise = denoiser(model, positive, negative, guidance_scale, control, ctx.progress)
     x, denoised, history = step(
         *(solver, model.process, denoise, latent.samples, sigma, sigma_next),

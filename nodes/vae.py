@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nodegraph.node import Context, node
 from nodes import fit
-from nodes.fit import Known
+from nodes.fit import Known, Latents
 from nodes.types import Image, Latent, Vae
 
 
@@ -24,6 +24,7 @@ def decode(ctx: Context, vae: Vae, latent: Latent) -> Image:
     """
     from nodes.backend import autoencoder, pool
 
+    fit.decoded(vae, Latents.of(latent))
     return Image(autoencoder.decode(pool.network(vae.network), latent.samples, ctx.progress))
 
 

@@ -340,3 +340,39 @@ def test_a_history_of_another_latent_is_refused(sd15_folder: Path):
     prompt = Conditioning("sd1", "", torch.zeros(1, 77, 32))
     with pytest.raises(ValueError, match="the history is that of a latent of another shape"):
         unet_step(Context(), model, Latent(torch.zeros(2, 4, 8, 8), SPACE), prompt, prompt, 2.0, 1.0, history=history)
+
+
+FOREIGN = replace(SPACE, name="sdxl")
+"""Of as many channels, and of other pictures."""
+
+
+def test_a_latent_of_another_family_is_refused_in_a_sentence_that_names_both(sd15_folder: Path):
+    from nodegraph.node import Context
+    from nodes.sampling import unet_step
+    from nodes.vae import decode
+
+    model, _, vae = checkpoints.checkpoint(str(sd15_folder))
+    latent, prompt = Latent(torch.zeros(1, 4, 8, 8), FOREIGN), Conditioning("sd1", "", torch.zeros(1, 77, 32))
+    named = "the latent is one of Stable Diffusion XL.*, the {} of Stable Diffusion .*1.x"
+    with pytest.raises(ValueError, match=named.format("VAE")):
+        decode(Context(), vae, latent)
+    with pytest.raises(ValueError, match=named.format("model")):
+        unet_step(Context(), model, latent, prompt, prompt, 2.0, 1.0)
+
+
+@pytest.mark.parametrize("through", ["latent.resize", "latent.multiply", "latent.noise"])
+def test_whose_space_a_latent_is_in_is_known_before_the_run(
+    through: str, sd15_folder: Path, tmp_path_factory: pytest.TempPathFactory
+):
+    other = tiny_models.build_sdxl(tmp_path_factory.mktemp("models") / "sdxl")
+    nodes = {
+        "one": Node("load.checkpoint", {"path": str(sd15_folder)}),
+        "other": Node("load.checkpoint", {"path": str(other)}),
+        "empty": Node("latent.empty", {"width": 64, "height": 64}),
+        "through": Node(through, {"sigma": 1.0} if through == "latent.noise" else {}),
+        "decode": Node("vae.decode"),
+    }
+    links = ("one.vae empty.vae", "empty.latent through.latent", "through.latent decode.latent", "other.vae decode.vae")
+    (problem,) = problems(graph(nodes, *links))
+    assert problem.startswith("the latent is one of Stable Diffusion 2.x or Stable Diffusion 1.x, the VAE of Stable")
+    assert problems(graph(nodes, *links[:3], "one.vae decode.vae")) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nodes.backend.families import flux, pixel, sd1, sd2, sd3, sdxl
 from nodes.backend.families.family import Family, Found
+from nodes.types import Space
 
 FAMILIES: tuple[Family, ...] = (
     *(sd2.FAMILY, sd1.FAMILY, sdxl.FAMILY, sdxl.REFINER),
@@ -19,6 +20,12 @@ def of(name: str) -> Family:
     if name not in _BY_NAME:
         raise ValueError(f"{name!r} is no family of models that this program knows")
     return _BY_NAME[name]
+
+
+def of_space(space: Space) -> str:
+    """The families whose latents are in a space, for people."""
+    titles = [family.title for family in FAMILIES if family.space.name == space.name]
+    return " or ".join(titles) or "another family"
 
 
 def recognise(found: Found) -> Family | None:
