@@ -89,7 +89,7 @@ class ParameterRow(QWidget):
         for widget in (self, self.editor):
             if widget is not None:
                 widget.setAccessibleDescription(why)
-        for text in (self.name, *((self.editor,) if self.editor is not None else ())):
+        for text in (self.name, self.about, *((self.editor,) if self.editor is not None else ())):
             effect = QGraphicsOpacityEffect(text, opacity=IDLE) if why else None
             text.setGraphicsEffect(effect)  # type: ignore[arg-type]  none takes it off, which the stubs leave out
 

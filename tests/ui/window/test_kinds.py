@@ -6,8 +6,8 @@ The toys are clays and the pots that are made of them: red clay is fired at 900 
 from dataclasses import replace
 
 import pytest
-from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QAccessible
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QAccessible, QImage, QPainter
 from PySide6.QtTest import QTest
 
 from nodegraph.editing.grouping import make_group
@@ -17,7 +17,10 @@ from nodegraph.running.engine import Settings as EngineSettings
 from tests.toy_nodes.pots import KINDS
 from ui.canvas import accessible
 from ui.canvas.commands.adding import open_palette
+from ui.canvas.paint.nodes import paint_nodes
+from ui.canvas.scene.shape import MARGIN
 from ui.panels.inspector import Inspector
+from ui.runs.kinds import Kinds
 from ui.widgets.finder import Entry
 from ui.window.main_window import MainWindow
 
@@ -240,3 +243,26 @@ def test_of_one_kind_another_may_leave_other_parameters_without_meaning(window, 
     choose(qtbot, window, "white")
     assert window.canvas.scene.nodes["pot"].why_idle("soak") == "It is wet already"
     assert pot(window) == {"wheel": "fast"}
+
+
+def painted(window: MainWindow) -> QImage:
+    """The nodes at scale 1, their origin at MARGIN from the corner."""
+    image = QImage(800, 300, QImage.Format.Format_RGB32)
+    image.fill(0)
+    painter = QPainter(image)
+    painter.translate(MARGIN, MARGIN)
+    paint_nodes(painter, window.canvas.scene.nodes.values(), (), 1.0)
+    painter.end()
+    return image
+
+
+def test_the_kind_is_painted_on_the_upper_edge_and_colours_nothing_else(window):
+    nodes = window.canvas.scene.nodes
+    badges = [nodes[id].badge_place.translated(nodes[id].pos + QPointF(MARGIN, MARGIN)) for id in ("clay", "knead")]
+    with_kinds = painted(window)
+    window.canvas.scene.show_kinds(Kinds())
+    without = painted(window)
+    places = (QPoint(x, y) for x in range(with_kinds.width()) for y in range(with_kinds.height()))
+    other = [at for at in places if with_kinds.pixel(at) != without.pixel(at)]
+    assert all(any(badge.contains(at) for at in other) for badge in badges)
+    assert all(any(badge.contains(at) for badge in badges) for at in other)

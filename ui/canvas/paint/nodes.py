@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from math import ceil
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
@@ -186,7 +187,7 @@ def _paint_kind(painter: QPainter, item: NodeItem) -> None:
         return
     theme, place = colors(), item.badge_place
     word = elided(item.badge, place.width() - 2 * KIND_PAD, size=11)
-    place.setWidth(advance(word, 11) + 2 * KIND_PAD)
+    place.setWidth(ceil(advance(word, 11)) + 2 * KIND_PAD)
     painter.setPen(QPen(color(theme.faint), 1))
     painter.setBrush(color(theme.field))
     painter.drawRoundedRect(place.adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
