@@ -39,15 +39,16 @@ NOT_ASKED = {
     for type in ("group:Denoise", "sampling.unet_step")
 }
 NOT_ENCODED = {("control.apply", "vae"): "This ControlNet reads the picture itself, not a latent of it"}
+OF_ONE_MODE = {("control.apply", "mode"): "This ControlNet knows one kind of picture"}
 
 
 def _kind(value: Any) -> Kind | None:
     """The family of a description, and what else the network of one says of itself."""
     match value:
         case Model():
-            return _of_network(value.network, NOT_ASKED, lambda family, own: family.is_told_guidance(own))
+            return _of_network(value.network, _idle_for_model)
         case ControlNet():
-            return _of_network(value.network, NOT_ENCODED, lambda family, own: not family.reads_latents(own))
+            return _of_network(value.network, _idle_for_controlnet)
         case Vae():
             return _of_family(value.network.family)
         case TextEncoder():
@@ -56,14 +57,22 @@ def _kind(value: Any) -> Kind | None:
             return None
 
 
-def _of_network(network: Network, idle: Idle, holds: Callable[[Family, Settings], bool]) -> Kind:
-    """idle: what has no meaning besides, where that holds for a network of its settings."""
+def _idle_for_model(family: Family, own: Settings) -> Idle:
+    return NOT_ASKED if family.is_told_guidance(own) else {}
+
+
+def _idle_for_controlnet(family: Family, own: Settings) -> Idle:
+    return {**({} if family.reads_latents(own) else NOT_ENCODED), **({} if family.num_hint_modes(own) else OF_ONE_MODE)}
+
+
+def _of_network(network: Network, idle: Callable[[Family, Settings], Idle]) -> Kind:
+    """idle: what has no meaning besides, for a network of its settings."""
     kind = _of_family(network.family)
     try:
-        more = holds(families.of(network.family), parts.settings(network))
+        more = idle(families.of(network.family), parts.settings(network))
     except (OSError, ValueError):  # the file is gone meanwhile; what is wrong is said at the loader
         return kind
-    return replace(kind, idle={**kind.idle, **idle}) if more else kind
+    return replace(kind, idle={**kind.idle, **more})
 
 
 @cache

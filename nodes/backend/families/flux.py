@@ -117,6 +117,10 @@ class Flux(Family):
     reads = ("flux",)
     space = SPACE
     defaults = Defaults(1024, 28, 1.0, "euler", "normal")
+    meaningless: ClassVar = {
+        **Family.meaningless,
+        ("text.clip_skip", ""): "Flux.1 reads the last layers of its text encoders; leave it out",
+    }
     reference_sizes: ClassVar = KONTEXT_SIZES
     hint_modes: ClassVar = {"canny": 0, "tile": 1, "depth": 2, "blur": 3, "pose": 4, "grey": 5, "low quality": 6}
 
