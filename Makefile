@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STARTER := workflows/text_to_image.json
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
-.PHONY: run test test-all lint format fuzz kills soak sharing bench screenshots clean system
+.PHONY: run test test-all lint format fuzz kills soak sharing oracle bench screenshots clean system
 
 run: $(VENV)/.installed system
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then \
@@ -50,6 +50,10 @@ soak: $(VENV)/.installed-dev system
 # MINUTES=10, RUNS=64: of both at least. ARGS="--at-once 8 --write": each command takes half a gigabyte.
 sharing: $(VENV)/.installed-dev system
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tools.sharing --minutes $(or $(MINUTES),10) --runs $(or $(RUNS),64) $(ARGS)
+
+# ARGS="--family sdxl --task refiner" shows some of it; all of it goes into docs/oracle.md.
+oracle: $(VENV)/.installed-dev system
+	OMP_NUM_THREADS=1 $(BIN)/python -m tools.oracle $(ARGS)
 
 bench: $(VENV)/.installed-dev system
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tools.bench

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from diffusers import ControlNetModel, UNet2DConditionModel
+from diffusers import ControlNetModel, SD3ControlNetModel, SD3Transformer2DModel, UNet2DConditionModel
 
 from tests.tiny_models import randomise
 
@@ -32,4 +34,22 @@ def controlnet(folder: Path, place: Path) -> Path:
         load_weights_from_unet=False,
     )
     randomise(made, "controlnet").save_pretrained(place)
+    return place
+
+
+def sd3_controlnet(folder: Path, place: Path) -> Path:
+    """A ControlNet for the transformer of a checkpoint's folder."""
+    settings = SD3Transformer2DModel.load_config(folder, subfolder="transformer")
+    made = SD3ControlNetModel.from_config({**settings, "num_layers": 2})
+    randomise(made, "controlnet").save_pretrained(place)
+    return place
+
+
+def pixel_model(place: Path, like: Callable[[Path], Path]) -> Path:
+    """A denoiser of pixels with the U-Net and the scheduler of a latent one. like: builds that."""
+    with TemporaryDirectory() as folder:
+        plain = like(Path(folder) / "plain")
+        made = with_unet(plain, Path(folder) / "pixel", in_channels=3, out_channels=3, sample_size=32)
+        for name in ("unet", "scheduler"):
+            shutil.copytree(made / name, place / name)
     return place

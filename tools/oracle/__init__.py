@@ -1,0 +1,1 @@
+"""Every family against diffusers' own pipelines: the table in docs/oracle.md."""

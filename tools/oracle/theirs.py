@@ -1,0 +1,108 @@
+"""diffusers' latents for the same seed, by its stock pipelines."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import diffusers
+import torch
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+from torch import Tensor
+from transformers import CLIPTextModel
+
+from tools.oracle import loop, noising
+from tools.oracle.asking import HINT_STRENGTH, NEGATIVE, SEED, STEPS, Ask
+from tools.oracle.files import Files
+from tools.oracle.rows import Row
+
+
+def latent(row: Row, ask: Ask, files: Files) -> Tensor:
+    with _able(ask):
+        if row.text_from:
+            return loop.latent(row, row.text_from, ask, files)
+        if ask.refined:
+            return _refined(row, ask, files)
+        pipeline = _pipeline(row, ask, files)
+        made = pipeline(**_arguments(row, ask, files, pipeline)).images
+    return row.unpacked(made, *ask.size)
+
+
+def _mean(distribution: Any, generator: Any = None) -> Tensor:
+    return distribution.mode()
+
+
+@contextmanager
+def _able(ask: Ask) -> Generator[None]:
+    """Of the distribution that a VAE's encoder tells, the pipelines take the mean, as we do, and draw nothing.
+
+    Clip skip works with transformers 5, whose CLIP has no `text_model` around its layers.
+    """
+    with ExitStack() as patches:
+        patches.enter_context(patch.object(DiagonalGaussianDistribution, "sample", _mean))
+        if ask.clip_skip:
+            patches.enter_context(patch.object(CLIPTextModel, "text_model", property(lambda self: self), create=True))
+        yield
+
+
+def _pipeline(row: Row, ask: Ask, files: Files) -> Any:
+    given: dict[str, Any] = {}
+    if ask.kind == "controlnet":
+        given["controlnet"] = getattr(diffusers, row.controlnet_class).from_pretrained(files.controlnet(row))
+    made: Any = getattr(diffusers, row.pipelines[ask.kind]).from_pretrained(files.folder(row, ask), **given)
+    made.set_progress_bar_config(disable=True)
+    if not row.flow:
+        made.scheduler = noising.scheduler(ask, made.scheduler.config)
+    for seed, _ in ask.loras:
+        made.load_lora_weights(str(files.lora(row, seed)), adapter_name=f"lora_{seed}")
+    if ask.loras:
+        made.set_adapters([f"lora_{seed}" for seed, _ in ask.loras], [strength for _, strength in ask.loras])
+    return made
+
+
+def _arguments(row: Row, ask: Ask, files: Files, pipeline: Any) -> dict[str, Any]:
+    width, height = ask.size
+    picture = files.shown(ask.size)
+    generator = torch.Generator().manual_seed(SEED)
+    found: dict[str, Any] = {
+        "prompt": ask.prompt,
+        "negative_prompt": NEGATIVE,
+        "num_inference_steps": round(STEPS / ask.strength),
+        "guidance_scale": row.scale if ask.scale is None else ask.scale,
+        "num_images_per_prompt": ask.batch,
+        "generator": generator,
+        "output_type": "latent",
+    }
+    if ask.clip_skip:
+        found["clip_skip"] = ask.clip_skip
+    if ask.kind != "image":
+        found |= {"width": width, "height": height}
+    if ask.kind in ("image", "inpaint"):
+        found |= {"image": picture, "strength": ask.strength}
+    if ask.kind == "inpaint":
+        found["mask_image"] = files.mask(ask.size)
+    if ask.kind == "controlnet":
+        found |= {row.hint: picture, "controlnet_conditioning_scale": HINT_STRENGTH}
+    if ask.solver == "lcm":
+        found |= _lcm(ask, pipeline, generator)
+    return {name: value for name, value in {**found, **row.arguments}.items() if name not in row.without}
+
+
+def _lcm(ask: Ask, pipeline: Any, generator: torch.Generator) -> dict[str, Any]:
+    """Their scheduler's own timesteps are others, and it starts from unit noise: it is handed ours."""
+    timesteps = noising.trailing()
+    noise = torch.randn(1, 4, ask.size[1] // 8, ask.size[0] // 8, generator=generator)
+    start = noise * (1 - pipeline.scheduler.alphas_cumprod[timesteps[0]]) ** 0.5
+    return {"timesteps": timesteps, "num_inference_steps": None, "latents": start}
+
+
+def _refined(row: Row, ask: Ask, files: Files) -> Tensor:
+    """The base until half of its timesteps are done, the refiner from there on."""
+    assert row.refiner is not None
+    base, plain = _pipeline(row, ask, files), _arguments(row, ask, files, None)
+    half = base(**plain, denoising_end=0.5).images
+    refiner = _pipeline(row.refiner, Ask(kind="image"), files)
+    rest = {name: value for name, value in plain.items() if name not in ("width", "height")}
+    return refiner(**rest, image=half, denoising_start=0.5).images
