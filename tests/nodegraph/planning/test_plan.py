@@ -2,14 +2,16 @@
 
 import os
 from dataclasses import replace
+from hashlib import blake2b
 
 import pytest
 
 from nodegraph.graph import Node, add_node, change_node, set_param
 from nodegraph.node import node
 from nodegraph.planning.fingerprints import fingerprint
-from nodegraph.planning.keys import call_key
+from nodegraph.planning.keys import call_key, canonical
 from nodegraph.planning.plan import Planner, Ref, plan
+from nodegraph.types import ListOf
 from tests.nodegraph.toys import REGISTRY, build, extend, result, sentences
 
 
@@ -61,6 +63,18 @@ def test_a_text_cannot_imitate_another_argument():
     type = REGISTRY["plain.choose"]
     assert call_key(type, {"kind": "a\ntext='b'"}, "", {}) != call_key(type, {"kind": "a", "text": "b"}, "", {})
     assert call_key(type, {"text": "@k.box"}, "", {}) != call_key(type, {"text": Ref("k", "box")}, "", {})
+
+
+def test_a_key_is_a_digest_of_lines_that_every_version_writes_alike():
+    """Or else what was kept before would be computed again."""
+    args = {"boxes": (Ref("k1", "box"), Ref("k2", "left")), "amount": 1.0, "path": "a"}
+    lines = ["toy.total 1 'cuda'", "amount=1.0", "boxes=(@k1.box, @k2.left,)", "path='a'", "path:(1, 2)"]
+    digest = blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+    assert call_key(REGISTRY["toy.total"], args, "cuda", {"path": (1, 2)}) == digest
+
+
+def test_integers_in_a_list_of_numbers_are_numbers():
+    assert repr(canonical(ListOf(ListOf(float)), ((1, 2.5), ()))) == "((1.0, 2.5), ())"
 
 
 def test_a_file_that_changes_changes_the_key(tmp_path):
