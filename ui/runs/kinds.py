@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from nodegraph.domain import Domain, Kind
 from nodegraph.planning.plan import Plan
@@ -43,13 +44,21 @@ class Kinds:
 
 
 def kinds_of(plan: Plan, domain: Domain) -> Kinds:
-    made: dict[str, dict[Kind, None]] = {}
-    taken: dict[str, dict[Kind, None]] = {}
-    for node, values in plan.outputs.items():
-        for kind in filter(None, map(domain.kind, values)):
-            made.setdefault(node, {})[kind] = None
+    # By the identity of a value, which the plan holds: one is taken by many.
+    values = {id(value): value for value in chain(*plan.outputs.values(), plan.taken.values())}
+    known = {key: (kind,) for key, value in values.items() if (kind := domain.kind(value)) is not None}
+    made: dict[str, tuple[Kind, ...]] = {}
+    taken: dict[str, tuple[Kind, ...]] = {}
+    for node, outputs in plan.outputs.items():
+        for value in outputs:
+            _add(made, node, known.get(id(value), ()))
     for dst, value in plan.taken.items():
-        if kind := domain.kind(value):
-            for place in places(dst.node):
-                taken.setdefault(place, {})[kind] = None
-    return Kinds(*({node: tuple(kinds) for node, kinds in found.items()} for found in (made, taken)))
+        for place in places(dst.node):
+            _add(taken, place, known.get(id(value), ()))
+    return Kinds(made, taken)
+
+
+def _add(found: dict[str, tuple[Kind, ...]], node: str, more: tuple[Kind, ...]) -> None:
+    before = found.get(node, ())
+    if more and more[0] not in before:
+        found[node] = before + more if before else more
