@@ -36,6 +36,8 @@ POTS = Graph(
     | {Port("show", "box"): Port("pot", "box")},
 )
 
+WHITE = set_param(POTS, "clay", "of", "white")
+
 
 @pytest.fixture
 def window(qtbot, registry, tmp_path) -> MainWindow:
@@ -132,14 +134,14 @@ def test_linking_to_what_is_of_another_kind_is_a_choice_too(window, qtbot):
 
 def test_opening_and_reloading_change_nothing(window, qtbot, tmp_path):
     path = tmp_path / "pots.json"
-    workflow.save(set_param(POTS, "clay", "of", "white"), path)
+    workflow.save(POTS, path)
     window.open(path)
     planned(qtbot, window, window.plan.start)
-    assert pot(window) == {"wheel": "fast"}
-    workflow.save(POTS, path)
-    planned(qtbot, window, lambda: window.session.reload(window.document))
-    assert badge(window, "clay") == "Red clay"
     assert window.document.graph == POTS
+    workflow.save(WHITE, path)
+    planned(qtbot, window, lambda: window.session.reload(window.document))
+    assert badge(window, "clay") == "White clay"
+    assert window.document.graph == WHITE
     assert not window.document.dirty
 
 
@@ -161,6 +163,21 @@ def test_a_choice_taken_back_before_it_was_planned_changes_nothing(window, qtbot
 
     planned(qtbot, window, choose_and_undo)
     assert window.document.graph == POTS
+    assert window.document.undo_stack.canRedo()
+
+
+def test_a_choice_that_is_undone_with_a_later_edit_leaves_what_was_before(window, qtbot):
+    show(qtbot, window, WHITE)
+    choose(qtbot, window, "red")
+
+    def edit_and_undo_both() -> None:
+        window.document.set_param("pot", "soak", True)
+        window.document.undo_stack.undo()
+        window.document.undo_stack.undo()
+
+    planned(qtbot, window, edit_and_undo_both)
+    assert badge(window, "clay") == "White clay"
+    assert window.document.graph == WHITE
     assert window.document.undo_stack.canRedo()
 
 
