@@ -102,7 +102,8 @@ DOMAIN = Domain(
     describe_step=_place_of_step,
     kind=_kind,
     usual=("steps", "guidance_scale"),
-    acronyms={"vae": "VAE", "lora": "LoRA", "cfg": "CFG", "controlnet": "ControlNet"},
+    acronyms={"vae": "VAE", "lora": "LoRA", "cfg": "CFG", "controlnet": "ControlNet"}
+    | {family.name: family.title for family in families.FAMILIES},
     tour=(
         TourStep(
             "Noise becomes a picture",

@@ -90,7 +90,8 @@ def chosen(name: str, models: Models) -> Graph:
     for need in needs(graph):
         graph = set_param(graph, need.parameter.node, need.parameter.socket, str(models.file(name, *need.parameter)))
     for id, node in graph.nodes.items():
-        for side in {"width", "height"} & node.params.keys():
+        sides = {"width", "height"}
+        for side in sides if node.type == "latent.empty" else sides & node.params.keys():
             graph = set_param(graph, id, side, SIDE)
         if node.type == "schedule.noise_scheduler":
             graph = set_param(graph, id, "steps", 4 if name == "sdxl_refiner" else STEPS)
