@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nodegraph.program import FOLDER
-from nodes.backend import families, lora_file, lora_scale, unigram, vocabulary
+from nodes.backend import families, lora_file, lora_scale
 from nodes.backend.contents import listed, refuse_unused
 from nodes.backend.families.family import Family, Found, Role
 from nodes.backend.fields import Either, Field, Flag, Only, Schema, Text, Whole, read_settings
 from nodes.backend.headers import Shapes, shapes
 from nodes.backend.networks.architecture import SCHEDULE, TRAINING, Ignored, Settings
 from nodes.backend.parts import INDEX, Part, part, settings, settings_folder
+from nodes.backend.tokenizer_kinds import KINDS
 from nodes.types import PIXELS, ControlNet, Lora, Model, Network, TextEncoder, Vae, Weights
 
 MAX_NATIVE = 4096  # pixels
@@ -232,7 +233,7 @@ def _check_whole(found: Found, family: Family, encoders: Sequence[str]) -> None:
     roles = {role: family.roles[role] for role in (family.denoiser, *encoders, "vae")}
     if found.kinds:
         for spec in roles.values():
-            shipped = spec.tokenizer.folder if spec.tokenizer and spec.tokenizer.kind == "clip" else None
+            shipped = spec.tokenizer.folder if spec.tokenizer and KINDS[spec.tokenizer.kind].shipped else None
             for folder in filter(None, (spec.folder, shipped)):
                 if not (found.place / folder).is_dir():
                     raise ValueError(f"{found.place} is not a whole checkpoint folder: it has no folder {folder}")
@@ -265,11 +266,9 @@ def _beside(found: Found, family: Family, roles: Mapping[str, Role]) -> str:
 def _check_tokenizers(place: Path, family: Family, encoders: Sequence[str]) -> None:
     for role in encoders:
         encoder = Part(place, family, role)
-        kind = encoder.spec.tokenizer.kind if encoder.spec.tokenizer else None
-        if kind == "t5":
-            unigram.read(encoder.tokenizer_folder(), encoder.settings()["vocab_size"])
-        elif kind == "clip" and place.is_dir():  # a file's is the program's own
-            vocabulary.read(encoder.tokenizer_folder(), encoder.settings()["vocab_size"])
+        kind = KINDS[encoder.spec.tokenizer.kind] if encoder.spec.tokenizer else None
+        if kind and (place.is_dir() or not kind.shipped):  # a file's is the program's own
+            kind.check(encoder.tokenizer_folder(), encoder.settings()["vocab_size"])
 
 
 def _model(found: Found, family: Family, network: Network) -> Model:

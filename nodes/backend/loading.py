@@ -9,17 +9,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import init_empty_weights  # pyright: ignore[reportMissingTypeStubs]  # it has none
 from torch import Tensor, nn
-from transformers import AddedToken, CLIPTokenizer
 
-from nodes.backend import parts, t5_prompt, unigram, vocabulary
+from nodes.backend import parts
 from nodes.backend.contents import Source
 from nodes.backend.networks.architecture import Architecture, Settings, Stored
+from nodes.backend.tokenizer_kinds import KINDS
 from nodes.backend.untyped import TensorFile, safe_open
 from nodes.types import Network
 
@@ -49,22 +48,8 @@ def tokenizer(network: Network, vocab_size: int) -> Any:
     """
     part = parts.part(network)
     folder, spec = part.tokenizer_folder(), part.spec.tokenizer
-    if spec and spec.kind == "t5":
-        return t5_prompt.tokenizer(unigram.read(folder, vocab_size))
-    return _clip_tokenizer(folder, vocab_size, spec.pad if spec and folder.parent == parts.CONFIGS else None)
-
-
-def _clip_tokenizer(folder: Path, vocab_size: int, pad: str | None) -> Any:
-    """pad: in place of the token that its files fill up with."""
-    words = vocabulary.read(folder, vocab_size)
-    merges: list[Any] = list(words.merges)
-    return CLIPTokenizer(
-        vocab=dict(words.numbers),
-        merges=merges,
-        added_tokens_decoder={number: AddedToken(**entry) for number, entry in words.added.items()},
-        model_max_length=words.context,
-        **{**words.special, **({"pad_token": pad} if pad else {})},
-    )
+    assert spec  # or there would be no folder
+    return KINDS[spec.kind].build(folder, vocab_size, spec.pad)
 
 
 def _empty(architecture: Architecture, settings: Settings) -> Any:

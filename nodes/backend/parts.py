@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from nodes.backend import families, shards, tokenizer_files
+from nodes.backend import families, shards
 from nodes.backend.contents import Places, Source, sources
 from nodes.backend.families.family import Family, Role
 from nodes.backend.fields import Field, Schema, Text, check_fields, read_settings
 from nodes.backend.headers import Shapes, shapes
 from nodes.backend.networks.architecture import Ignored, Settings
+from nodes.backend.tokenizer_kinds import KINDS
 from nodes.types import Network, Weights
-
-CONFIGS = Path(__file__).parents[1] / "configs"
-"""The tokenizer of every CLIP, by the kind of tokenizer."""
 
 INDEX = "model_index.json"
 CLASS: Schema = {"_class_name": Field(Text(), "")}
@@ -91,9 +89,7 @@ class Part:
         kind, folder, _ = self.spec.tokenizer
         checkpoint = settings_folder(self.place)
         beside = checkpoint / folder if checkpoint and (checkpoint / folder).is_dir() else None
-        if kind == "t5":
-            return tokenizer_files.find(None, beside)
-        return beside or CONFIGS / kind
+        return KINDS[kind].find(beside)
 
     def files(self) -> tuple[Path, ...]:
         """The .safetensors files. Raises ValueError when there are none, or not all."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from transformers import CLIPTokenizer
 
 from nodegraph import program
-from nodes.backend import loading, parts, vocabulary
+from nodes.backend import loading, tokenizer_kinds, vocabulary
 from nodes.backend.strict_json import MAX_QUOTED
 from nodes.types import Network, Weights
 from tests import tiny_models
@@ -42,7 +42,7 @@ def encoder_in(place: Path) -> Network:
     return Network("sd1", "text_encoder", Weights(str(place), ""))
 
 
-SHIPPED = [parts.CONFIGS / "clip", program.FOLDER / "models" / "starter" / "tokenizer"]
+SHIPPED = [tokenizer_kinds.CONFIGS / "clip", program.FOLDER / "models" / "starter" / "tokenizer"]
 
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=["sd1", "starter"])

@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
 
 class Tokenizer(NamedTuple):
-    """folder: of a checkpoint's folder. pad: what the shipped one fills the room after a text with, in its place."""
+    """kind: see `tokenizer_kinds`. folder: of a checkpoint's folder.
 
-    kind: Literal["clip", "t5"]
+    pad: what the shipped one fills the room after a text with, in its place.
+    """
+
+    kind: str
     folder: str
     pad: str | None = None
 

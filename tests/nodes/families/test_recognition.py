@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nodes.backend import checkpoints, families
+from nodes.backend import checkpoints, families, tokenizer_kinds
 from tests import tiny_models
 
 BUILDERS: dict[str, Callable[[Path], Path]] = {
@@ -42,6 +42,8 @@ def test_every_family_has_a_name_of_its_own_and_defaults_that_are_in_its_limits(
         assert family.defaults.size % family.space.multiple == 0
         assert family.denoiser in family.roles
         assert set(family.encoders) <= family.roles.keys()
+        kinds = {role.tokenizer.kind for role in family.roles.values() if role.tokenizer}
+        assert kinds <= tokenizer_kinds.KINDS.keys()
 
 
 def test_a_family_that_is_not_known_is_named():
