@@ -50,6 +50,12 @@ def _t5(folder: Path, vocab_size: int, pad: str | None) -> Any:
     return t5_prompt.tokenizer(unigram.read(folder, vocab_size))
 
 
+def _qwen(folder: Path, vocab_size: int, pad: str | None) -> Any:
+    from nodes.backend import qwen_prompt
+
+    return qwen_prompt.tokenizer(vocabulary.read(folder, vocab_size, "qwen"))
+
+
 def _or_shipped(name: str) -> Callable[[Path | None], Path]:
     return lambda beside: beside or CONFIGS / name
 
@@ -57,4 +63,5 @@ def _or_shipped(name: str) -> Callable[[Path | None], Path]:
 KINDS: Mapping[str, Kind] = {
     "clip": Kind(_or_shipped("clip"), vocabulary.read, _clip, shipped=True),
     "t5": Kind(partial(tokenizer_files.find, None), unigram.read, _t5, shipped=False),
+    "qwen": Kind(_or_shipped("qwen"), partial(vocabulary.read, kind="qwen"), _qwen, shipped=True),
 }

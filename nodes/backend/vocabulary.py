@@ -1,9 +1,9 @@
-"""The files of a CLIP tokenizer, read and checked here: the library gets lists, never a folder.
+"""The files of a tokenizer that merges bytes, CLIP's or Qwen's, read and checked here: the library gets lists.
 
 Format: vocab.json {token: number} with merges.txt (a header line, then two tokens a line), or both in tokenizer.json
 under "model"; special tokens and the length of a prompt in tokenizer_config.json and special_tokens_map.json.
-Byte-level BPE: Radford et al. 2019 (GPT-2), with CLIP's end-of-word mark. How text is cut into words is CLIP's,
-whatever a tokenizer.json says.
+Byte-level BPE: Radford et al. 2019 (GPT-2), in CLIP with an end-of-word mark. How text is cut into words is told by the
+kind of tokenizer, whatever a tokenizer.json says.
 """
 
 from __future__ import annotations
@@ -20,12 +20,20 @@ from nodes.backend.fields import MAX_SETTINGS, Field, Schema, Whole, check_field
 from nodes.backend.strict_json import quoted, read_object
 
 MAX_BYTES = 16_000_000
-SPECIAL = {
-    "bos_token": "<|startoftext|>",
-    "eos_token": "<|endoftext|>",
-    "unk_token": "<|endoftext|>",
-    "pad_token": "<|endoftext|>",
+SPECIAL: dict[str, dict[str, str]] = {
+    "clip": {
+        "bos_token": "<|startoftext|>",
+        "eos_token": "<|endoftext|>",
+        "unk_token": "<|endoftext|>",
+        "pad_token": "<|endoftext|>",
+    },
+    "qwen": {},  # its prompts are framed by words of a chat, and never filled up
 }
+"""The token for each role that a kind of tokenizer has, where its files do not say."""
+
+SPARE_ROWS = frozenset({"qwen"})
+"""The kinds whose text encoders may have rows for more tokens than there are."""
+
 CONFIG: Schema = {"model_max_length": Field(Whole(3, 1 << 127), 77)}  # a very large number stands for no limit
 
 
@@ -48,14 +56,15 @@ FILES = (
 )
 
 
-def read(folder: Path, vocab_size: int) -> Vocabulary:
-    """The tokenizer for a text encoder that knows vocab_size tokens.
+def read(folder: Path, vocab_size: int, kind: str = "clip") -> Vocabulary:
+    """The tokenizer for a text encoder that knows vocab_size tokens. kind: see SPECIAL.
 
     Raises ValueError, naming the file and what is wrong in it, or when the two do not belong together.
     """
     stats = [path.stat() if path.is_file() else None for path in _paths(folder)]
-    words = _read(folder, tuple(s and (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for s in stats))
-    if len(words.numbers) != vocab_size:
+    words = _read(folder, kind, tuple(s and (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for s in stats))
+    count = len(words.numbers)
+    if count > vocab_size or (count < vocab_size and kind not in SPARE_ROWS):
         raise ValueError(f"the tokenizer in {folder} has {len(words.numbers)} words, its text encoder {vocab_size}")
     return words
 
@@ -65,7 +74,7 @@ def _paths(folder: Path) -> Iterator[Path]:
 
 
 @lru_cache(maxsize=4)
-def _read(folder: Path, _identity: tuple[object, ...]) -> Vocabulary:
+def _read(folder: Path, kind: str, _identity: tuple[object, ...]) -> Vocabulary:
     """_identity: only so that changed files are read again."""
     whole, table, list_, config, roles, older = _paths(folder)
     added: dict[int, Mapping[str, Any]] = {}
@@ -87,7 +96,8 @@ def _read(folder: Path, _identity: tuple[object, ...]) -> Vocabulary:
     numbers |= {entry["content"]: number for number, entry in added.items()}
     _check_numbers(place, numbers)
     _check_merges(list_ if place == table else place, numbers, merges)
-    special = {role: _role(folder, role, settings | named, numbers) for role in SPECIAL}
+    usual = SPECIAL[kind]
+    special = {role: _role(folder, role, settings | named, usual, numbers) for role in usual}
     context = check_fields(config, settings, CONFIG)["model_max_length"]
     return Vocabulary(numbers, merges, special, added, context)
 
@@ -154,7 +164,7 @@ def _from_tokenizer_json(
     data = read_object(path, MAX_BYTES)
     model = data.get("model")
     if not isinstance(model, dict) or cast("dict[str, Any]", model).get("type", "BPE") != "BPE":
-        raise ValueError(f"{path} has no BPE model, which CLIP's tokenizer is")
+        raise ValueError(f"{path} has no BPE model, which this kind of tokenizer is")
     fields = cast("dict[str, Any]", model)
     merges = fields.get("merges")
     if not isinstance(merges, list):
@@ -164,9 +174,11 @@ def _from_tokenizer_json(
     return _numbers(path, fields.get("vocab")), _pairs(path, entries), added
 
 
-def _role(folder: Path, role: str, named: Mapping[str, Any], numbers: Mapping[str, int]) -> str:
+def _role(
+    folder: Path, role: str, named: Mapping[str, Any], usual: Mapping[str, str], numbers: Mapping[str, int]
+) -> str:
     """The token for a role, given as text or as an object with its content."""
-    value: Any = named.get(role) or SPECIAL[role]
+    value: Any = named.get(role) or usual[role]
     token: Any = cast("dict[str, Any]", value).get("content") if isinstance(value, dict) else value
     if not isinstance(token, str) or token not in numbers:
         raise ValueError(f"the {role} of the tokenizer in {folder} is {quoted(token)}, which is none of its tokens")

@@ -16,7 +16,7 @@ from nodegraph.formats import workflow
 from nodegraph.formats.needs import needs
 from nodegraph.graph import Graph, set_param
 from nodes.backend import families
-from tests import tiny_models, tiny_variants
+from tests import tiny_models, tiny_modern, tiny_variants
 from tests.nodes.families import test_flux, test_inpainting, test_sd3
 
 FOLDER = Path(__file__).parents[2] / "workflows" / "models"
@@ -61,6 +61,7 @@ class Models:
             "flux": lambda: tiny_models.build_flux(place),
             "flux_few_steps": lambda: tiny_models.build_flux(place, distilled_guidance=False),
             "flux_fill": lambda: test_flux.build_fill(self.get("flux"), place),
+            "zimage": lambda: tiny_modern.build_z_image(place),
             "flux_controlnet": lambda: test_flux.build_controlnet(place, self.get("flux") / "transformer"),
         }
         builders[name]()

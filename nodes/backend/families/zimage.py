@@ -1,0 +1,135 @@
+"""Z-Image by Tongyi-MAI, Turbo too. A transformer over one stream of the picture's tokens and the prompt's.
+
+Qwen3, a language model, tells of the prompt token by token. Pictures are in the space of Flux.1, whose VAE it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from nodes.backend.families import flux
+from nodes.backend.families.family import Asked, Defaults, Family, Found, Reader, Role, Tokenizer
+from nodes.backend.networks import qwen3, zimage
+from nodes.backend.networks.architecture import Settings
+from nodes.backend.networks.zimage import PATCH, TEXT_TOKENS
+from nodes.backend.scheduler_settings import read_flow
+from nodes.types import Conditioning, Flow, Model, TextEncoder
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SHIFT = 3.0
+"""Of Turbo, which most files are; other models have it in their scheduler's settings."""
+
+CHAT = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
+"""What Qwen3's chat template makes of one message."""
+
+LAYERS_BACK = 1
+
+TRANSFORMER = Role(
+    "Transformer",
+    zimage.ARCHITECTURE,
+    "transformer",
+    prefixes=("model.diffusion_model.", ""),
+    adapter_names=("transformer.", "diffusion_model.", ""),
+    flat_adapter_names=("lora_unet_", "lora_transformer_"),
+    precision="bfloat16",
+)
+TEXT_ENCODER = Role(
+    "Qwen3 text encoder",
+    qwen3.ARCHITECTURE,
+    "text_encoder",
+    prefixes=("text_encoders.qwen3_4b.transformer.",),
+    tokenizer=Tokenizer("qwen", "tokenizer"),
+    precision="bfloat16",
+)
+VAE = flux.VAE
+
+ORIGINAL_NAMES = ("x_embedder.weight", "final_layer.linear.weight", "layers.0.attention.qkv.weight")
+OWN_NAMES = (f"{zimage.X_EMBEDDER}.weight", f"{zimage.FINAL_LAYER}.linear.weight", "layers.0.attention.to_q.weight")
+BOTH_NAMES = ("x_pad_token", "cap_pad_token", "cap_embedder.1.weight", "context_refiner.0.attention_norm1.weight")
+"""Lumina 2, from whose blocks its own are made, has no tokens that fill up."""
+
+_SETTINGS: dict[str, Settings] = {
+    "transformer": {},
+    "text_encoder": {
+        "hidden_size": 2560,
+        "intermediate_size": 9728,
+        "num_hidden_layers": 36,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "max_position_embeddings": 40_960,
+        "rope_theta": 1e6,
+    },
+}
+
+
+class ZImage(Family):
+    name = "zimage"
+    title = "Z-Image"
+    roles: ClassVar = {"transformer": TRANSFORMER, "text_encoder": TEXT_ENCODER, "vae": VAE}
+    denoiser = "transformer"
+    encoders = ("text_encoder",)
+    reads = ("zimage",)
+    space = flux.SPACE
+    defaults = Defaults(1024, 8, 1.0, "euler", "normal")
+    meaningless: ClassVar = {
+        **Family.meaningless,
+        ("text.clip_skip", ""): "Z-Image reads one layer of its text encoder; leave it out",
+    }
+
+    def recognises(self, found: Found) -> bool:
+        if found.kinds:
+            return "ZImageTransformer2DModel" in (found.kind("transformer"), found.kind(""))
+        return any(
+            all(prefix + name in found.shapes for name in (*BOTH_NAMES, *names))
+            for prefix in TRANSFORMER.prefixes
+            for names in (ORIGINAL_NAMES, OWN_NAMES)
+        )
+
+    def process(self, found: Found, settings: Path | None) -> Flow:
+        return read_flow(settings, PATCH, to_least=False) if settings else Flow(SHIFT)
+
+    def default_settings(self, role: str) -> Settings:
+        return flux.FAMILY.default_settings(role) if role == "vae" else _SETTINGS[role]
+
+    def complaint(self, denoiser: Settings) -> str | None:
+        channels, ours = denoiser["in_channels"], self.space.channels
+        return None if channels == ours else f"it takes {channels} channels; this program can run those of {ours}"
+
+    def prompt_width(self, encoders: Mapping[str, Settings]) -> int:
+        return encoders["text_encoder"]["hidden_size"]
+
+    def read_width(self, denoiser: Settings) -> int:
+        return denoiser["cap_feat_dim"]
+
+    def most_side(self, network: Settings) -> int:
+        return min(network["axes_lens"][1:]) * PATCH * self.space.factor
+
+    def text_complaint(self, text: TextEncoder) -> str | None:
+        if text.skip_layers:
+            return f"{self.title} reads one layer of its text encoder; take Clip skip out, or set it to 0"
+        return None
+
+    def encode(self, readers: Sequence[Reader], text: TextEncoder, prompt: str) -> Conditioning:
+        from nodes.backend import qwen_prompt
+
+        (reader,) = readers
+        embeds = qwen_prompt.encode(prompt, CHAT, *reader, length=TEXT_TOKENS, layers_back=LAYERS_BACK)
+        return Conditioning(self.name, prompt, embeds)
+
+    def together(self, prompts: Sequence[Conditioning]) -> bool:
+        return True  # each has its own place in a list
+
+    def predict(self, net: Any, model: Model, asked: Asked) -> Tensor:
+        from nodes.backend.families import zimage_calls
+
+        return zimage_calls.predict(net, asked)
+
+    def blocks(self, net: Any) -> Sequence[Any]:
+        return [*net.noise_refiner, *net.context_refiner, *net.layers]
+
+
+FAMILY = ZImage()

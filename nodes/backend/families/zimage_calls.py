@@ -1,0 +1,26 @@
+"""Calling Z-Image's transformer: a list of pictures and a list of prompts, each of its own length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nodes.backend.families.family import Asked
+
+TIMESTEPS = 1000
+
+
+def predict(net: Any, asked: Asked) -> Tensor:
+    """What the transformer tells of x. It counts from the noise to the picture, so both ends are turned round."""
+    x = asked.x
+    timesteps = torch.as_tensor(asked.timestep, dtype=torch.float32, device=x.device).expand(len(x))
+    texts = [prompt.embeds[0].to(x) for prompt in asked.prompts for _ in range(asked.batch)]
+    made: list[Tensor] = net(
+        [*x.unsqueeze(2)],  # each a film of one frame
+        (TIMESTEPS - timesteps) / TIMESTEPS,
+        texts,
+        return_dict=False,
+    )[0]
+    return -torch.stack(made).squeeze(2)

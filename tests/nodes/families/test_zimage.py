@@ -1,0 +1,420 @@
+"""Z-Image against diffusers: the same noise step for step, from folders, from split files and from one file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import ZImageImg2ImgPipeline, ZImagePipeline
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import AutoTokenizer
+
+from nodegraph.node import Context
+from nodes import fit
+from nodes.backend import checkpoints, denoise, families, loading, noise, parts, process, tokenizer_kinds
+from nodes.backend.families import flux, zimage
+from nodes.backend.families.family import Found
+from nodes.backend.schedules import sigmas_for
+from nodes.latent import empty_latent
+from nodes.latent import noise as add_noise
+from nodes.load import checkpoint
+from nodes.sampling import unet_step
+from nodes.text import clip_skip, prompt
+from nodes.types import Conditioning, Flow, History, Image, Latent, Model, Network, TextEncoder, Vae, Weights
+from nodes.vae import decode, encode
+from tests import tiny_models, tiny_modern
+
+POSITIVE, NEGATIVE = "a photo of a red cat (with a hat), it's 2 cats", "blurry"
+LONG = "a large old stone castle in a dark forest with a river, painting in ink and watercolor, " * 2
+SEED, STEPS, SIDE = 11, 4, 64
+
+EXACT = 1e-4  # float32; prompts and pictures lie in another order in a batch, and guidance is summed in another order
+SAME = 1e-6  # of one prompt the very same calls are made: nothing but Euler's sum differs
+
+
+@dataclass(frozen=True)
+class Parts:
+    model: Model
+    text_encoder: TextEncoder
+    vae: Vae
+
+
+def texts(parts: Parts, positive: str = POSITIVE) -> tuple[Conditioning, ...]:
+    return prompt(parts.text_encoder, positive), prompt(parts.text_encoder, NEGATIVE)
+
+
+def sample(
+    parts: Parts,
+    prompts: Sequence[Conditioning],
+    *,
+    start: Latent | None = None,
+    scale: float = 1.0,
+    batch: int = 1,
+    size: tuple[int, int] = (SIDE, SIDE),
+    fraction: float = 1.0,
+) -> Tensor:
+    """A plain loop over the functions that are nodes in the editor. size: (height, width)."""
+    start = start or empty_latent(parts.vae, size[1], size[0], batch)
+    sized = process.at_size(parts.model.process, *start.samples.shape[-2:])
+    sigmas = sigmas_for(sized, "normal", STEPS, fraction)
+    latent, seed = add_noise(start, sigmas[0], SEED)
+    history: History | None = None
+    for index in range(STEPS):
+        latent, _, history = unet_step(
+            Context(), parts.model, latent, *prompts, *sigmas[index : index + 2],
+            index, seed, scale, "euler", history, None,
+        )  # fmt: skip
+    return latent.samples
+
+
+def stock(
+    pipeline: Any, *, positive: str = POSITIVE, batch: int = 1, size: tuple[int, int] = (SIDE, SIDE), **arguments: Any
+) -> Tensor:
+    """What a pipeline makes of the same noise. Its guidance scale is ours less 1."""
+    pipeline.set_progress_bar_config(disable=True)
+    height, width = size
+    start = noise.draw((batch, 16, height // 8, width // 8), SEED, 0)
+    options = {"num_inference_steps": STEPS, "latents": start, "height": height, "width": width, "guidance_scale": 0.0}
+    options |= {"negative_prompt": NEGATIVE, **arguments}
+    return pipeline(prompt=positive, num_images_per_prompt=batch, output_type="latent", **options).images
+
+
+def relative(ours: Tensor, theirs: Tensor) -> float:
+    return float((ours - theirs).norm() / theirs.norm())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_modern.build_z_image(tmp_path_factory.mktemp("zimage") / "turbo")
+
+
+@pytest.fixture(scope="module")
+def split(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Files of the parts, among the settings of their repository as published ones are."""
+    place = tmp_path_factory.mktemp("split") / "turbo"
+    shutil.copytree(folder, place, ignore=shutil.ignore_patterns("*.safetensors"))
+    return tiny_modern.z_image_split(folder, place)
+
+
+@pytest.fixture(scope="module")
+def pipeline(folder: Path) -> Any:
+    return ZImagePipeline.from_pretrained(folder)
+
+
+@pytest.fixture(scope="module")
+def whole(folder: Path) -> Parts:
+    return Parts(*checkpoint(str(folder)))
+
+
+def loaded(split: dict[str, Path]) -> Parts:
+    """As Load denoiser, Load text encoders and Load VAE do."""
+    model = checkpoints.denoiser(str(split["transformer"]))
+    text_encoder = checkpoints.text_encoders(model, [str(split["text_encoder"])])
+    return Parts(model, text_encoder, checkpoints.autoencoder(model, str(split["vae"])))
+
+
+# Prompts ---------------------------------------------------------------------------------------------------
+
+TEXTS = (
+    POSITIVE,
+    "",
+    "Ünïcödé ☃ 東京, 3.14  and\n\n  two lines \n",
+    "e\u0301 <|im_end|>\n<think> it'LL",
+    "[red] \\(cat\\) BREAK",
+)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_prompt_is_read_as_in_the_stock_pipeline(text: str, whole: Parts, pipeline: Any):
+    with torch.inference_mode():
+        (theirs,), _ = pipeline.encode_prompt(text, "cpu", do_classifier_free_guidance=False)
+    ours = prompt(whole.text_encoder, text).embeds
+    assert ours.shape[1:] == theirs.shape
+    # The pipeline fills the text up and takes the rest away again, so its sums are over other lengths.
+    assert relative(ours[0], theirs) < 1e-6
+
+
+def test_the_shipped_vocabulary_numbers_words_as_the_library_does():
+    network = Network("zimage", "text_encoder", Weights("x.safetensors", ""))
+    ours, theirs = loading.tokenizer(network, 151_936), AutoTokenizer.from_pretrained(tokenizer_kinds.CONFIGS / "qwen")
+    for text in (*TEXTS, zimage.CHAT.format("a cat")):
+        assert ours.encode(text).ids == theirs(text).input_ids
+    # of the published model: Qwen's own documentation of its vocabulary
+    assert ours.encode("Hello, world!<|im_start|><think>").ids == [9707, 11, 1879, 0, 151_644, 151_667]
+
+
+def test_a_prompt_of_more_tokens_than_the_model_reads_says_where_it_is_too_long(whole: Parts):
+    longest = "cat " * 502
+    assert prompt(whole.text_encoder, f"{longest}!").embeds.shape[1] == 512
+    said = r"the prompt has 506 tokens; 504 is the most. What is too much begins at ' fox!'"
+    with pytest.raises(ValueError, match=said):
+        prompt(whole.text_encoder, f"{longest}! fox!")
+
+
+def test_weights_of_words_are_refused_and_brackets_are_text(whole: Parts):
+    with pytest.raises(ValueError, match=r"knows no weights of words: write '\(red cat:1\.3\)' without one"):
+        prompt(whole.text_encoder, "a (red cat:1.3)")
+    plain, bracketed = (prompt(whole.text_encoder, text).embeds for text in ("a cat", "a (cat)"))
+    assert plain.shape[1] < bracketed.shape[1]
+
+
+# Pictures --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", ["folder", "split"])
+def test_a_picture_is_that_of_the_stock_pipeline(source: str, whole: Parts, split: dict[str, Path], pipeline: Any):
+    parts = whole if source == "folder" else loaded(split)
+    ours = sample(parts, texts(parts))
+    assert relative(ours, stock(pipeline)) < SAME
+    pixels = decode(Context(), parts.vae, Latent(ours, parts.vae.space)).pixels
+    config = pipeline.vae.config
+    with torch.inference_mode():
+        theirs = pipeline.vae.decode(ours / config.scaling_factor + config.shift_factor).sample
+    assert relative(pixels, (theirs / 2 + 0.5).clamp(0, 1)) < 1e-5
+
+
+@pytest.mark.parametrize("source", ["folder", "split"])
+@pytest.mark.parametrize("positive", [POSITIVE, LONG])
+def test_guidance_is_that_of_the_stock_pipeline(
+    source: str, positive: str, whole: Parts, split: dict[str, Path], pipeline: Any
+):
+    # the long prompt fills up to another multiple of 32 than the negative one
+    parts = whole if source == "folder" else loaded(split)
+    ours = sample(parts, texts(parts, positive), scale=4.0)
+    assert relative(ours, stock(pipeline, positive=positive, guidance_scale=3.0)) < EXACT
+    assert relative(ours, sample(parts, texts(parts, positive))) > 1e-2
+
+
+@pytest.mark.parametrize(("batch", "size"), [(2, (SIDE, SIDE)), (1, (48, 96)), (3, (80, 32))])
+@pytest.mark.parametrize("scale", [1.0, 4.0])
+def test_batches_and_other_sizes_are_those_of_the_stock_pipeline(
+    scale: float, batch: int, size: tuple[int, int], whole: Parts, pipeline: Any
+):
+    theirs = stock(pipeline, batch=batch, size=size, guidance_scale=scale - 1)
+    assert relative(sample(whole, texts(whole), batch=batch, size=size, scale=scale), theirs) < EXACT
+
+
+def test_image_to_image_is_that_of_the_stock_pipeline(folder: Path, whole: Parts, monkeypatch: pytest.MonkeyPatch):
+    # The pipeline draws from the distribution that its VAE's encoder tells; we take its mean, always.
+    monkeypatch.setattr(DiagonalGaussianDistribution, "sample", lambda self, generator=None: self.mode())
+    picture = noise.draw((1, 3, SIDE, SIDE), 5, 0).sigmoid()
+    pipeline = ZImageImg2ImgPipeline.from_pretrained(folder)
+    options = {"strength": 0.5, "num_inference_steps": 2 * STEPS, "latents": None}
+    theirs = stock(pipeline, image=picture, generator=torch.Generator().manual_seed(SEED), **options)
+    start = encode(Context(), whole.vae, Image(picture))
+    assert relative(sample(whole, texts(whole), start=start, fraction=0.5), theirs) < EXACT
+
+
+def test_latents_of_flux_fit(whole: Parts, tmp_path: Path):
+    theirs = checkpoint(str(tiny_models.build_flux(tmp_path / "flux"))).vae
+    assert theirs.space == whole.model.space == flux.SPACE
+    latent = encode(Context(), theirs, Image(torch.rand(1, 3, SIDE, SIDE)))
+    assert sample(whole, texts(whole), start=latent, fraction=0.5).isfinite().all()
+
+
+def test_half_precision_files_give_nearly_the_same_picture(folder: Path, whole: Parts, tmp_path: Path):
+    place = tmp_path / "half"
+    shutil.copytree(folder, place, ignore=shutil.ignore_patterns("*.safetensors"))
+    parts = loaded(tiny_modern.z_image_split(folder, place, torch.bfloat16))
+    # 8 bits of each weight are left: about 2^-9 for each of some tens of layers
+    assert relative(sample(parts, texts(parts)), sample(whole, texts(whole))) < 0.1
+
+
+# LoRA ------------------------------------------------------------------------------------------------------
+
+
+def write_lora(place: Path, folder: Path, prefix: str, *, flat: bool = False) -> dict[str, Tensor]:
+    """Factors for some of the layers, under diffusers' names; what they add, by layer."""
+    tensors = load_file(folder / "transformer" / "diffusion_pytorch_model.safetensors")
+    layers = [
+        "layers.1.attention.to_q", "layers.2.attention.to_out.0", "layers.0.feed_forward.w2",
+        "noise_refiner.0.attention.to_v", "context_refiner.1.feed_forward.w1", "layers.0.adaLN_modulation.0",
+    ]  # fmt: skip
+    file: dict[str, Tensor] = {}
+    added: dict[str, Tensor] = {}
+    for number, layer in enumerate(layers):
+        outputs, inputs = tensors[f"{layer}.weight"].shape
+        down, up = noise.draw((2, inputs), number, 0) / 8, noise.draw((outputs, 2), number, 1) / 8
+        name = prefix + (layer.replace(".", "_") if flat else layer)
+        file |= {f"{name}.lora_down.weight": down, f"{name}.lora_up.weight": up}
+        if flat:
+            file[f"{name}.alpha"] = torch.tensor(1.0)
+        added[layer] = up @ down * (0.5 if flat else 1.0)
+    save_file(file, place)
+    return added
+
+
+@pytest.mark.parametrize(
+    ("prefix", "flat"), [("transformer.", False), ("diffusion_model.", False), ("", False), ("lora_unet_", True)]
+)
+def test_a_lora_is_added_to_the_weights_of_its_layers(
+    prefix: str, flat: bool, folder: Path, whole: Parts, tmp_path: Path
+):
+    added = write_lora(tmp_path / "lora.safetensors", folder, prefix, flat=flat)
+    merged = tmp_path / "merged"
+    shutil.copytree(folder, merged)
+    file = merged / "transformer" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(file)
+    for layer, weight in added.items():
+        tensors[f"{layer}.weight"] = tensors[f"{layer}.weight"] + weight
+    save_file(tensors, file)
+    lora = checkpoints.lora(str(tmp_path / "lora.safetensors"), whole.model, whole.text_encoder)
+    adapted = Parts(Model(**{**_fields(whole.model), "loras": (lora,)}), whole.text_encoder, whole.vae)
+    expected = Parts(*checkpoint(str(merged)))
+    ours = sample(adapted, texts(whole))
+    assert relative(ours, sample(expected, texts(whole))) < EXACT  # summed beside the weights, not with them
+    assert relative(ours, sample(whole, texts(whole))) > 1e-2
+
+
+def _fields(model: Model) -> dict[str, Any]:
+    return {name: getattr(model, name) for name in Model.__dataclass_fields__}
+
+
+# Stop ------------------------------------------------------------------------------------------------------
+
+
+def test_stop_is_looked_for_after_every_block(whole: Parts):
+    told: list[tuple[int, int]] = []
+    ask = denoise.denoiser(whole.model, *texts(whole), 1.0, None, lambda *progress: told.append(progress))
+    ask(noise.draw((1, 16, 8, 8), SEED, 0), 0.5)
+    assert told == [(done, 8) for done in range(1, 8)]
+
+
+# What is what ----------------------------------------------------------------------------------------------
+
+
+def test_it_is_recognised_by_itself_alone(folder: Path, split: dict[str, Path], tmp_path: Path):
+    prefixed = tmp_path / "prefixed.safetensors"
+    tensors = load_file(split["transformer"])
+    save_file({f"model.diffusion_model.{name}": tensor for name, tensor in tensors.items()}, prefixed)
+    own = folder / "transformer" / "diffusion_pytorch_model.safetensors"
+    for place in (folder, folder / "transformer", split["transformer"], prefixed, own):
+        found = checkpoints.look(place)
+        assert [family.name for family in families.FAMILIES if family.recognises(found)] == ["zimage"], place
+
+
+def test_lumina_whose_blocks_it_has_is_another(split: dict[str, Path]):
+    shapes = {name: tuple(tensor.shape) for name, tensor in load_file(split["transformer"]).items()}
+    del shapes["x_pad_token"], shapes["cap_pad_token"]
+    assert not any(family.recognises(Found(Path("lumina"), shapes=shapes)) for family in families.FAMILIES)
+
+
+def test_files_far_from_any_settings_are_told_by_their_tensors(folder: Path, whole: Parts, tmp_path: Path):
+    places = tiny_modern.z_image_split(folder, tmp_path / "alone")
+    model = checkpoints.denoiser(str(places["transformer"]))
+    assert model.process == Flow(3.0)
+    ours, theirs = parts.settings(model.network), parts.settings(whole.model.network)
+    assert ours == {**theirs, "axes_lens": [1024, 512, 512]}  # no tensor tells, and no text comes so far
+    encoder = checkpoints.text_encoders(model, [str(places["text_encoder"])]).encoders[0]
+    ours, theirs = parts.settings(encoder), parts.settings(whole.text_encoder.encoders[0])
+    told = {name: value for name, value in ours.items() if "rope" not in name and name != "layer_types"}
+    assert told == {name: theirs[name] for name in told}
+    with pytest.raises(ValueError, match=r"has 151669 words, its text encoder 576"):
+        prompt(TextEncoder("zimage", (encoder,)), "a cat")
+
+
+def test_a_file_with_all_of_it_is_a_checkpoint(split: dict[str, Path], whole: Parts, tmp_path: Path):
+    place = tmp_path / "all"
+    shutil.copytree(split["vae"].parent, place, ignore=shutil.ignore_patterns("*.safetensors"))
+    prefixes = {
+        "transformer": "model.diffusion_model.",
+        "text_encoder": "text_encoders.qwen3_4b.transformer.",
+        "vae": "vae.",
+    }
+    tensors = {prefixes[part] + name: t for part, file in split.items() for name, t in load_file(file).items()}
+    save_file(tensors, place / "all.safetensors")
+    parts = Parts(*checkpoint(str(place / "all.safetensors")))
+    assert sample(parts, texts(parts)).equal(sample(whole, texts(whole)))
+    save_file({**tensors, "vae2.weight": torch.zeros(1)}, place / "all.safetensors")
+    with pytest.raises(ValueError, match=r"has tensors that this program has no use for: vae2\.weight"):
+        checkpoint(str(place / "all.safetensors"))
+
+
+def test_a_file_with_the_transformer_alone_says_what_to_load_beside_it(split: dict[str, Path]):
+    said = (
+        r"is not a whole Z-Image checkpoint: .*; load it with Load denoiser, and beside it its Qwen3 text encoder with "
+        "Load text encoders, its VAE with Load VAE"
+    )
+    with pytest.raises(ValueError, match=said):
+        checkpoint(str(split["transformer"]))
+
+
+# What is said ----------------------------------------------------------------------------------------------
+
+
+def changed(folder: Path, place: Path, part: str, change: dict[str, Any]) -> str:
+    """What is said of a checkpoint with other settings."""
+    shutil.copytree(folder, place)
+    config = place / part / ("scheduler_config.json" if part == "scheduler" else "config.json")
+    config.write_text(json.dumps(json.loads(config.read_text()) | change))
+    with pytest.raises(ValueError, match=str(place)) as caught:
+        checkpoint(str(place))
+    return str(caught.value)
+
+
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("transformer", {"siglip_feat_dim": 1152}, "siglip_feat_dim is 1152; it must be null"),
+    ("transformer", {"n_kv_heads": 2}, "n_kv_heads is 2; it must be n_heads, 4"),
+    ("transformer", {"all_patch_size": [4]}, "all_patch_size is [4]"),
+    ("transformer", {"axes_dims": [4, 4, 4]}, "axes_dims is [4, 4, 4]; it must be 3 even numbers that add up to"),
+    ("transformer", {"n_layers": 4}, "lacks layers.3."),
+    ("transformer", {"n_layers": 2}, "has tensors that this program has no use for: layers.2."),
+    ("text_encoder", {"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e6}}, "rope_parameters is"),
+    ("text_encoder", {"rope_scaling": {"factor": 4.0}}, "rope_scaling is"),
+    ("text_encoder", {"use_sliding_window": True}, "use_sliding_window is True; it must be false"),
+    ("text_encoder", {"num_key_value_heads": 3}, "num_attention_heads 4 is no multiple of num_key_value_heads 3"),
+    ("scheduler", {"shift_terminal": 0.02}, "shift_terminal is 0.02; it must be null"),
+]
+
+
+@pytest.mark.parametrize(("part", "change", "said"), REFUSED)
+def test_what_cannot_be_run_is_refused_by_name(
+    part: str, change: dict[str, Any], said: str, folder: Path, tmp_path: Path
+):
+    assert said in changed(folder, tmp_path / "changed", part, change)
+
+
+def test_a_checkpoint_without_its_tokenizer_or_with_anothers_is_refused(folder: Path, tmp_path: Path):
+    place = tmp_path / "checkpoint"
+    shutil.copytree(folder, place)
+    vocab = json.loads((place / "tokenizer" / "vocab.json").read_text())
+    (place / "tokenizer" / "tokenizer.json").unlink()
+    more = {f"zz{number}": len(tiny_modern.IDS) + number for number in range(30)}
+    (place / "tokenizer" / "vocab.json").write_text(json.dumps(vocab | more))
+    with pytest.raises(ValueError, match=r"tokenizer has 604 words, its text encoder 576"):
+        checkpoint(str(place))
+    shutil.rmtree(place / "tokenizer")
+    with pytest.raises(ValueError, match="is not a whole checkpoint folder: it has no folder tokenizer"):
+        checkpoint(str(place))
+
+
+def test_a_prompt_of_another_family_is_refused_by_name(whole: Parts, sd15_folder: Path):
+    theirs = checkpoint(str(sd15_folder)).text_encoder
+    with pytest.raises(ValueError, match=r"was read for Stable Diffusion 1\.x, the model is Z-Image"):
+        fit.check_step(whole.model, None, (fit.prompt_of(theirs),), ())
+
+
+def test_sizes_that_it_cannot_make_are_refused(whole: Parts):
+    with pytest.raises(ValueError, match="sides are multiples of 16, got 72 x 64"):
+        fit.check_step(whole.model, (1, 16, 8, 9), (), ())
+    with pytest.raises(ValueError, match=r"up to 8,192 pixels a side, got 8,208 x 64"):
+        fit.check_step(whole.model, (1, 16, 8, 1026), (), ())
+
+
+def test_layers_cannot_be_skipped(whole: Parts):
+    with pytest.raises(ValueError, match=r"Z-Image reads one layer of its text encoder; take Clip skip out"):
+        prompt(clip_skip(whole.text_encoder, 1), "")
+
+
+def test_it_is_shown_no_pictures(whole: Parts):
+    told = fit.prompt_of(whole.text_encoder)._replace(references=(fit.Shown(whole.vae.space, None),))
+    with pytest.raises(ValueError, match=r"brings reference pictures, which .* \(Z-Image\) does not take"):
+        fit.check_step(whole.model, None, (told,), ())

@@ -1,0 +1,126 @@
+"""What is known of Z-Image's transformer is what diffusers builds, and what published files hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from diffusers.loaders.single_file_utils import convert_z_image_transformer_checkpoint_to_diffusers
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from nodes.backend.fields import check_fields
+from nodes.backend.networks.architecture import Settings
+from nodes.backend.networks.zimage import ARCHITECTURE
+from tests.nodes.networks import files
+from tests.nodes.networks.files import PLACE, Tensors, settings
+from tests.tiny_modern import z_image_to_original
+
+TINY = {
+    "dim": 32,
+    "n_heads": 2,
+    "n_kv_heads": 2,
+    "n_layers": 2,
+    "n_refiner_layers": 1,
+    "cap_feat_dim": 6,
+    "in_channels": 4,
+    "axes_dims": [4, 6, 6],
+}
+PUBLISHED: dict[str, dict[str, Any]] = {"Turbo": {}, "tiny": TINY}
+
+
+@st.composite
+def any_settings(draw: st.DrawFn) -> Settings:
+    """Small ones without a contradiction."""
+    axes = [2 * draw(st.integers(1, 2)) for _ in range(3)]
+    heads = draw(st.integers(1, 3))
+    change = {"dim": heads * sum(axes), "n_heads": heads, "n_kv_heads": heads, "axes_dims": axes}
+    change |= {name: draw(st.integers(1, 6)) for name in ("in_channels", "cap_feat_dim")}
+    return settings(
+        ARCHITECTURE, change | {"n_layers": draw(st.integers(1, 2)), "n_refiner_layers": draw(st.integers(0, 2))}
+    )
+
+
+def original(tensors: Tensors) -> Tensors:
+    """As ComfyUI's files name them, without the norm that nothing reads."""
+    named = z_image_to_original(tensors)
+    del named["norm_final.weight"]
+    return named
+
+
+def test_names_and_defaults_are_the_librarys():
+    ours = {name: field.default for name, field in ARCHITECTURE.schema.items()}
+    assert ours == files.library_defaults(ARCHITECTURE)
+
+
+@pytest.mark.parametrize("change", PUBLISHED.values(), ids=PUBLISHED)
+def test_published_networks_have_the_tensors_of_the_library(change: dict[str, Any]):
+    found = settings(ARCHITECTURE, change)
+    assert ARCHITECTURE.shapes(found) == files.library_shapes(ARCHITECTURE, found)
+
+
+@hypothesis_settings(max_examples=40)
+@given(any_settings())
+def test_any_settings_give_the_tensors_of_the_library(found: Settings):
+    assert not [*ARCHITECTURE.contradictions(found)]
+    assert ARCHITECTURE.shapes(found) == files.library_shapes(ARCHITECTURE, found)
+
+
+@hypothesis_settings(max_examples=10)
+@given(any_settings())
+def test_settings_without_a_contradiction_make_a_network_that_runs(found: Settings):
+    module = files.library_class(ARCHITECTURE)(**found).eval()
+    pictures, texts = [torch.zeros(found["in_channels"], 1, 4, 6)], [torch.zeros(512, found["cap_feat_dim"])]
+    with torch.inference_mode():
+        (made,) = module(pictures, torch.tensor([0.5]), texts, return_dict=False)[0]
+    assert made.shape == pictures[0].shape
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"n_heads": 3}, "dim 32 is no multiple of n_heads 3"),
+        ({"n_kv_heads": 1}, "n_kv_heads is 1; it must be n_heads, 2"),
+        ({"axes_dims": [2, 7, 7]}, "must be 3 even numbers that add up to dim / n_heads, 16"),
+        ({"axes_dims": [8, 8]}, "must be 3 even numbers"),
+        ({"axes_lens": [513, 512, 512]}, "axes_lens is [513, 512, 512]; it must be 3 numbers, the first 514 or more"),
+        ({"axes_lens": [1024, 512]}, "it must be 3 numbers"),
+    ],
+)
+def test_settings_that_cannot_be_meant_together_are_one_sentence(change: dict[str, Any], sentence: str):
+    assert files.wrong(ARCHITECTURE, TINY) == []
+    assert sentence in files.wrong(ARCHITECTURE, {**TINY, **change})[0]
+
+
+@hypothesis_settings(max_examples=40)
+@given(any_settings())
+def test_files_of_either_layout_give_the_librarys_tensors(found: Settings):
+    tensors = files.numbered(ARCHITECTURE.shapes(found))
+    assert files.same(files.read(ARCHITECTURE, found, tensors), tensors)
+    assert files.same(files.read(ARCHITECTURE, found, original(tensors)), tensors)
+
+
+def test_original_files_are_read_as_diffusers_reads_them():
+    found = settings(ARCHITECTURE, {})
+    tensors = original(files.numbered(ARCHITECTURE.shapes(found)))
+    theirs = convert_z_image_transformer_checkpoint_to_diffusers(dict(tensors))
+    assert files.same(files.read(ARCHITECTURE, found, tensors), theirs)
+
+
+@pytest.mark.parametrize("change", PUBLISHED.values(), ids=PUBLISHED)
+@pytest.mark.parametrize("is_original", [False, True], ids=["diffusers", "original"])
+def test_a_published_file_tells_its_settings(change: dict[str, Any], is_original: bool):
+    wanted = settings(ARCHITECTURE, change)
+    tensors = files.on_meta(ARCHITECTURE, wanted)
+    told = ARCHITECTURE.told(settings(ARCHITECTURE, {}), files.shapes_of(original(tensors) if is_original else tensors))
+    assert told == wanted
+    assert check_fields(PLACE, told, ARCHITECTURE.schema) == told
+
+
+def test_a_damaged_file_tells_something_without_an_error():
+    start = settings(ARCHITECTURE, TINY)
+    for found in files.damaged(files.shapes_of(original(files.on_meta(ARCHITECTURE, start)))):
+        assert ARCHITECTURE.told(start, found).keys() == ARCHITECTURE.schema.keys()
+    assert ARCHITECTURE.told(start, {}).keys() == ARCHITECTURE.schema.keys()
