@@ -1,4 +1,4 @@
-"""The command line: run, check, nodes, export. Runs the engine in this process; imports no window.
+"""The command line: run, check, nodes, export, tokenizer. Runs the engine in this process; imports no window.
 
 Exit codes: 0 all well; 1 the workflow has problems or a node failed; 2 wrong usage, or a file that cannot be
 read; 130 interrupted. Results that were finished before are kept, so the same command goes on from there.
@@ -16,6 +16,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -34,7 +35,12 @@ from nodegraph.text import shortened
 from nodegraph.types import type_name
 
 OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
-FORMS = ("[WORKFLOW] [--run]", "{run,check,nodes,export} ...", "{install-desktop,remove-desktop}", "--version")
+FORMS = (
+    "[WORKFLOW] [--run]",
+    "{run,check,nodes,export,tokenizer} ...",
+    "{install-desktop,remove-desktop}",
+    "--version",
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -87,6 +93,12 @@ def parser(called: str = "denoodle") -> argparse.ArgumentParser:
     export = commands.add_parser("export", parents=[files], help="print the workflow in a picture or file as JSON")
     export.add_argument("--out", metavar="FILE", help="write it there instead")
     export.set_defaults(act=export_command)
+
+    tokenizer = commands.add_parser("tokenizer", help="keep T5's tokenizer, which no file of weights holds")
+    chosen = tokenizer.add_mutually_exclusive_group(required=True)
+    chosen.add_argument("words", nargs="?", metavar="FILE", help="a tokenizer.json or spiece.model, or its folder")
+    chosen.add_argument("--download", action="store_true", help="fetch it from the model hub (2 MB)")
+    tokenizer.set_defaults(act=tokenizer_command)
     return top
 
 
@@ -161,6 +173,17 @@ def run_command(args: argparse.Namespace, report: Report, package: str) -> int:
     for path in [] if args.json else report.images:
         print(path)
     return code
+
+
+@reporting
+def tokenizer_command(args: argparse.Namespace, report: Report, package: str) -> int:
+    hooks = import_module(package)
+    try:
+        print(hooks.keep_tokenizer(args.words))
+    except OSError as error:
+        report.problem(f"the tokenizer cannot be kept: {error}")
+        return UNUSABLE
+    return OK
 
 
 def check_writable(out: str) -> None:

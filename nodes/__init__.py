@@ -55,6 +55,19 @@ def preview(value: Any, max_side: int) -> Picture | None:
     return previews.preview(value, max_side)
 
 
+def keep_tokenizer(place: str | None) -> str:
+    """Keep T5's tokenizer for all models that read prompts by it: this one, or None for that of the model hub.
+
+    Where it is kept. Raises ValueError when it is none or cannot be fetched, OSError when it cannot be kept.
+    """
+    from pathlib import Path
+
+    from nodes.backend import tokenizer_files
+
+    rows = tokenizer_files.ROWS
+    return str(tokenizer_files.remember(Path(place), rows) if place else tokenizer_files.download(rows))
+
+
 def codec() -> Any:
     """How results are written to disk and read back."""
     from nodes.backend import storage

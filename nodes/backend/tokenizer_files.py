@@ -19,12 +19,15 @@ from nodes.backend import unigram
 REPOSITORY = "google/t5-v1_1-xxl"
 """On the model hub: the encoder of Stable Diffusion 3 and Flux, by those who trained it."""
 
+ROWS = 32_128
+"""Words that the published encoders have room for: Raffel et al. 2020 (arXiv:1910.10683), rounded up."""
+
 TIMEOUT = 10.0
 """Seconds until the hub has to answer."""
 
 CHOOSE = (
     "choose a tokenizer.json of T5 (Stable Diffusion 3 has it in the folder tokenizer_3, Flux in tokenizer_2), or the "
-    f"spiece.model of {REPOSITORY}"
+    f"spiece.model of {REPOSITORY}, with `denoodle tokenizer FILE`"
 )
 
 _going_online = Lock()
@@ -49,7 +52,8 @@ def find(chosen: Path | None, beside: Path | None) -> Path:
         if unigram.files(place):
             return place
     raise ValueError(
-        f"T5's tokenizer is missing, which a file of weights does not hold: {CHOOSE}, or have it downloaded"
+        f"T5's tokenizer is missing, which a file of weights does not hold: {CHOOSE}, or have it downloaded "
+        "(2 MB) with `denoodle tokenizer --download`"
     )
 
 
