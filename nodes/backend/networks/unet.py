@@ -114,6 +114,7 @@ RESNET = {
     "conv_shortcut": "skip_connection",
 }
 FIRST = "conv_in.weight"
+GUIDANCE = "time_embedding.cond_proj.weight"
 UNET_ENDS = {
     "conv_in": "input_blocks.0.0",
     "time_embedding.linear_1": "time_embed.0",
@@ -326,9 +327,17 @@ def _spellings(settings: Settings) -> Spellings:
 
 
 def _told(settings: Settings, found: Shapes) -> Settings:
-    """How many channels it takes: of one family and size there are those that make and those that complete pictures."""
-    shapes = (found[stored.name] for stored in _spellings(settings)(FIRST) if stored.name in found)
-    return next((settings | {"in_channels": shape[1]} for shape in shapes if len(shape) == 4), settings)
+    """Of one family and size there are those that make and those that complete pictures, and those that were distilled.
+
+    The first take other channels, the last have a layer that reads the guidance scale.
+    """
+    told: Settings = {}
+    for field, name, dimensions in (("in_channels", FIRST, 4), ("time_cond_proj_dim", GUIDANCE, 2)):
+        stored = (spelling.name for spelling in _spellings(settings)(name))
+        shape: Shape = next((found[name] for name in stored if name in found), ())
+        if len(shape) == dimensions:
+            told[field] = shape[1]
+    return settings | told
 
 
 UNET = Architecture(

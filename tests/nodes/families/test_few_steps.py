@@ -19,8 +19,12 @@ from diffusers import (
 from torch import Tensor
 
 from nodegraph.node import Context
+from nodes.backend import families
 from nodes.backend import noise as noises
 from nodes.backend.families.unet_calls import GUIDANCE_SCALE, guidance_embedding
+from nodes.backend.fields import check_fields
+from nodes.backend.headers import shapes
+from nodes.backend.networks.unet import UNET
 from nodes.control import apply_controlnet, load_controlnet
 from nodes.latent import empty_latent, noise
 from nodes.load import checkpoint
@@ -90,6 +94,15 @@ def test_a_latent_consistency_model_reads_the_guidance_scale(pipeline: Any, guid
 
 def test_one_file_reads_it_too(folder: Path, single_file: Callable[[Path], Path]):
     assert relative(sample(single_file(folder), 8.5), sample(folder, 8.5)) < EXACT
+
+
+def test_a_file_without_settings_tells_that_it_reads_it(folder: Path, single_file: Callable[[Path], Path]):
+    prefix = "model.diffusion_model."
+    found = {name.removeprefix(prefix): shape for name, shape in shapes(single_file(folder)).items()}
+    usual = check_fields(folder, families.of("sd1").default_settings("unet"), UNET.schema)
+    told = UNET.told(usual, found)
+    assert {name for name in told if told[name] != usual[name]} == {"time_cond_proj_dim"}
+    assert told["time_cond_proj_dim"] == 32
 
 
 def test_that_of_sdxl_reads_it_too(sdxl_folder: Path, tmp_path: Path):
