@@ -8,9 +8,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from diffusers import ControlNetModel, SD3ControlNetModel, SD3Transformer2DModel, UNet2DConditionModel
+from diffusers import (
+    ControlNetModel,
+    FluxControlNetModel,
+    FluxTransformer2DModel,
+    SD3ControlNetModel,
+    SD3Transformer2DModel,
+    UNet2DConditionModel,
+)
 
-from tests.tiny_models import randomise
+from tests.tiny_models import build_flux, randomise
 
 
 def with_unet(folder: Path, place: Path, **settings: Any) -> Path:
@@ -24,6 +31,11 @@ def with_unet(folder: Path, place: Path, **settings: Any) -> Path:
 def distilled(folder: Path, place: Path) -> Path:
     """As a latent consistency model: its U-Net reads the guidance scale. Luo et al. 2023 (arXiv:2310.04378)."""
     return with_unet(folder, place, time_cond_proj_dim=32)
+
+
+def filling(folder: Path, place: Path) -> Path:
+    """As a model that completes pictures: its U-Net takes nine channels."""
+    return with_unet(folder, place, in_channels=9)
 
 
 def controlnet(folder: Path, place: Path) -> Path:
@@ -41,6 +53,28 @@ def sd3_controlnet(folder: Path, place: Path) -> Path:
     """A ControlNet for the transformer of a checkpoint's folder."""
     settings = SD3Transformer2DModel.load_config(folder, subfolder="transformer")
     made = SD3ControlNetModel.from_config({**settings, "num_layers": 2})
+    randomise(made, "controlnet").save_pretrained(place)
+    return place
+
+
+def flux_schnell(place: Path) -> Path:
+    return build_flux(place, distilled_guidance=False)
+
+
+def flux_fill(place: Path) -> Path:
+    """As Flux.1 Fill: its transformer is shown the rest of the picture, and the mask of every pixel."""
+    build_flux(place)
+    settings = FluxTransformer2DModel.load_config(place, subfolder="transformer")
+    made = FluxTransformer2DModel.from_config({**settings, "in_channels": 384, "out_channels": 64})
+    randomise(made, "fill").save_pretrained(place / "transformer")
+    return place
+
+
+def flux_controlnet(folder: Path, place: Path) -> Path:
+    """A ControlNet for the transformer of a checkpoint's folder."""
+    settings = FluxTransformer2DModel.load_config(folder, subfolder="transformer")
+    kept = {name: value for name, value in settings.items() if name != "out_channels"}
+    made = FluxControlNetModel.from_config({**kept, "num_layers": 1, "num_single_layers": 1})
     randomise(made, "controlnet").save_pretrained(place)
     return place
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "image", "inpaint", "controlnet"]
-"""The kinds of pipeline that diffusers has for a family."""
+Kind = Literal["text", "image", "inpaint", "controlnet", "fill", "reference"]
+"""The kinds of pipeline that diffusers has for a family. fill: models that are shown the picture they complete."""
 
 POSITIVE, NEGATIVE = "a photo of a red cat", "blurry"
 TOKEN = "<tiny-style>"
@@ -51,6 +51,7 @@ TASKS: dict[str, Ask] = {
     "other size": Ask(size=(96, 64)),
     "image": Ask(kind="image"),
     "inpaint": Ask(kind="inpaint"),
+    "inpainting model": Ask(kind="fill"),
     "ControlNet": Ask(kind="controlnet"),
     "LoRA at 0.7": Ask(loras=((1, 0.7),)),
     "two LoRAs": Ask(loras=((1, 0.7), (2, 0.4))),

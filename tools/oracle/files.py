@@ -26,9 +26,11 @@ class Files:
     def folder(self, row: Row, ask: Ask) -> Path:
         """A checkpoint of the diffusers layout."""
         plain = self._made(row, "folder", row.build)
-        if not ask.distilled:
-            return plain
-        return self._made(row, "distilled", lambda place: tiny_variants.distilled(plain, place))
+        if ask.distilled:
+            return self._made(row, "distilled", lambda place: tiny_variants.distilled(plain, place))
+        if ask.kind == "fill" and row.always != "fill":
+            return self._made(row, "filling", lambda place: tiny_variants.filling(plain, place))
+        return plain
 
     def file(self, row: Row, ask: Ask) -> Path:
         """The same as one file of the original layout, among the folder's settings as published ones are."""

@@ -68,8 +68,9 @@ def _graph(row: Row, ask: Ask, files: Files, place: Path) -> Made:
     masked = ask.kind == "inpaint"
     step = "step" if masked else "denoise"
     graph = workflow.load(WORKFLOWS / ("text_to_image_steps.json" if masked else "text_to_image.json"))
+    split = row.alone_in_file and place.is_file()
     params: dict[tuple[str, str], Any] = {
-        ("checkpoint", "path"): str(place),
+        ("checkpoint", "path"): str(files.folder(row, ask) if split else place),
         ("positive", "text"): ask.prompt,
         ("negative", "text"): NEGATIVE,
         ("scheduler", "schedule"): ask.schedule,
@@ -84,7 +85,10 @@ def _graph(row: Row, ask: Ask, files: Files, place: Path) -> Made:
     }
     for (node, name), value in params.items():
         graph = set_param(graph, node, name, value)
-    for edit in (_with_pixels, _with_loras, _with_clip_skip, _with_picture, _with_mask, _with_hint):
+    if split:
+        graph = _add(graph, "denoiser", "load.denoiser", path=str(place))
+        graph = _replaced(graph, Port("checkpoint", "model"), Port("denoiser", "model"))
+    for edit in (_with_pixels, _with_loras, _with_clip_skip, _with_picture, _with_shown, _with_mask, _with_hint):
         graph = edit(graph, row, ask, files)
     if ask.refined:
         return _refined(graph, row, files, place), "refine"
@@ -118,9 +122,11 @@ def _with_pixels(graph: Graph, row: Row, ask: Ask, files: Files) -> Graph:
 
 def _with_picture(graph: Graph, row: Row, ask: Ask, files: Files) -> Graph:
     """What an image to image, or the rest of an inpainting, is made of."""
-    if ask.kind not in ("image", "inpaint"):
+    if ask.kind not in ("image", "inpaint", "fill", "reference"):
         return graph
     graph = _add(graph, "picture", "image.load", path=str(files.picture(ask.size)))
+    if ask.kind in ("fill", "reference"):
+        return graph
     if row.text_from:
         graph = _add(graph, "encode", "latent.from_pixels", ("picture", "image", "image"))
     else:
@@ -128,6 +134,19 @@ def _with_picture(graph: Graph, row: Row, ask: Ask, files: Files) -> Graph:
     if ask.kind == "inpaint":
         return graph
     return _link(_link(graph, "encode", "latent", "noise", "latent"), "encode", "latent", "scheduler", "latent")
+
+
+def _with_shown(graph: Graph, row: Row, ask: Ask, files: Files) -> Graph:
+    """A picture that the model itself sees: to complete it, or to work from it."""
+    links = (("positive", "conditioning", "conditioning"), ("checkpoint", "vae", "vae"), ("picture", "image", "image"))
+    if ask.kind == "fill":
+        graph = _add(graph, "mask", "mask.rectangle", ("picture", "image", "image"))
+        graph = _add(graph, "shown", "conditioning.inpaint", *links, ("mask", "mask", "mask"))
+    elif ask.kind == "reference":
+        graph = _add(graph, "shown", "conditioning.reference", *links, best_size=False)
+    else:
+        return graph
+    return _link(graph, "shown", "conditioning", "denoise", "positive")
 
 
 def _with_mask(graph: Graph, row: Row, ask: Ask, files: Files) -> Graph:

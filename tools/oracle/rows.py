@@ -17,6 +17,12 @@ def _as_it_is(latent: Tensor, width: int, height: int) -> Tensor:
     return latent
 
 
+def _unpacked(latent: Tensor, width: int, height: int) -> Tensor:
+    """Flux's pipelines return tokens of 2 x 2 latent pixels: [batch, tokens, channels * 4]."""
+    squares = latent.reshape(len(latent), height // 16, width // 16, -1, 2, 2)
+    return squares.permute(0, 3, 1, 4, 2, 5).reshape(len(latent), -1, height // 8, width // 8)
+
+
 @dataclass(frozen=True)
 class Row:
     """name: of its files. build: its model as a folder of the diffusers layout. pipelines: diffusers' classes.
@@ -26,7 +32,8 @@ class Row:
     whether they keep the scheduler that they come with. why: tasks without meaning, with the reason. refiner: of the
     second half of the steps. adapted: what LoRA files are made with. hint: the argument of the pictures for a
     ControlNet. unpacked: of (latent, width, height), the latent that a pipeline returns, as others have it. text_from:
-    where prompts are read, when the model cannot. side: of its pictures, in pixels.
+    where prompts are read, when the model cannot. side: of its pictures, in
+    pixels. alone_in_file: whether single files hold the denoiser alone, as published ones do.
     """
 
     name: str
@@ -47,6 +54,7 @@ class Row:
     unpacked: Callable[[Tensor, int, int], Tensor] = _as_it_is
     text_from: Row | None = None
     side: int = SIDE
+    alone_in_file: bool = False
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -60,7 +68,9 @@ class Row:
         return replace(ask, size=(width, height), kind=kind, schedule=schedule)
 
 
+NO_FILLER = "No inpainting model of this family is published."
 NO_REFINER = "Only Stable Diffusion XL has a refiner."
+NO_LCM = "Latent consistency models are not distilled from flows."
 TO_COME = "The next to be built."
 
 SD1 = Row(
@@ -72,6 +82,7 @@ SD1 = Row(
         "image": "StableDiffusionImg2ImgPipeline",
         "inpaint": "StableDiffusionInpaintPipeline",
         "controlnet": "StableDiffusionControlNetPipeline",
+        "fill": "StableDiffusionInpaintPipeline",
     },
     why={"refiner": NO_REFINER, "textual inversion": TO_COME},
 )
@@ -85,6 +96,7 @@ REFINER = Row(
     adapted={"text_encoders": False},
     why={
         "text": "The refiner goes on from a picture, in all of its cells.",
+        "inpainting model": NO_FILLER,
         "ControlNet": "No ControlNet is made for the refiner.",
         "textual inversion": TO_COME,
         "refiner": "Its half of a run is in the cell of Stable Diffusion XL.",
@@ -101,6 +113,7 @@ SDXL = Row(
         "image": "StableDiffusionXLImg2ImgPipeline",
         "inpaint": "StableDiffusionXLInpaintPipeline",
         "controlnet": "StableDiffusionXLControlNetPipeline",
+        "fill": "StableDiffusionXLInpaintPipeline",
     },
     refiner=REFINER,
     why={"textual inversion": TO_COME},
@@ -114,6 +127,7 @@ PIXEL = Row(
     side=32,
     adapted={"text_encoders": False},
     why={
+        "inpainting model": NO_FILLER,
         "ControlNet": "No ControlNet is made for pixel models.",
         "refiner": NO_REFINER,
         "textual inversion": TO_COME,
@@ -134,12 +148,73 @@ SD3 = Row(
     controlnet_class="SD3ControlNetModel",
     hint="control_image",
     why={
+        "inpainting model": NO_FILLER,
         "LoRA at 0.7": TO_COME,
         "two LoRAs": TO_COME,
         "textual inversion": TO_COME,
         "refiner": NO_REFINER,
-        "few steps: LCM": "Latent consistency models are not distilled from flows.",
+        "few steps: LCM": NO_LCM,
     },
 )
+FLUX = Row(
+    "flux",
+    "Flux.1 dev",
+    tiny_models.build_flux,
+    {
+        "text": "FluxPipeline",
+        "image": "FluxImg2ImgPipeline",
+        "inpaint": "FluxInpaintPipeline",
+        "controlnet": "FluxControlNetPipeline",
+    },
+    scale=1.0,
+    arguments={"guidance_scale": 3.5},
+    without=frozenset({"negative_prompt"}),
+    flow=True,
+    alone_in_file=True,
+    controlnet=tiny_variants.flux_controlnet,
+    controlnet_class="FluxControlNetModel",
+    hint="control_image",
+    unpacked=_unpacked,
+    why={
+        "inpainting model": "That is Flux.1 Fill.",
+        "LoRA at 0.7": TO_COME,
+        "two LoRAs": TO_COME,
+        "textual inversion": TO_COME,
+        "refiner": NO_REFINER,
+        "few steps: LCM": NO_LCM,
+        "few steps: Turbo, Lightning": "That is Flux.1 schnell.",
+        "clip skip": "Flux reads no layer of CLIP but the last.",
+    },
+)
+SCHNELL = replace(
+    FLUX,
+    name="flux_schnell",
+    title="Flux.1 schnell",
+    build=tiny_variants.flux_schnell,
+    why={task: reason for task, reason in FLUX.why.items() if task != "few steps: Turbo, Lightning"},
+)
+FILL = replace(
+    FLUX,
+    name="flux_fill",
+    title="Flux.1 Fill",
+    build=tiny_variants.flux_fill,
+    pipelines={"fill": "FluxFillPipeline"},
+    arguments={"guidance_scale": 30.0},
+    always="fill",
+    why={
+        **{task: reason for task, reason in FLUX.why.items() if task != "inpainting model"},
+        "image": "Fill and Kontext are shown the picture in all of their cells.",
+        "inpaint": "Fill and Kontext are shown the picture in all of their cells.",
+        "ControlNet": "No ControlNet is made for Fill and Kontext.",
+    },
+)
+KONTEXT = replace(
+    FLUX,
+    name="flux_kontext",
+    title="Flux.1 Kontext",
+    pipelines={"reference": "FluxKontextPipeline"},
+    always="reference",
+    why={**FLUX.why, **{task: FILL.why[task] for task in ("image", "inpaint", "ControlNet")}},
+)
 
-ROWS: tuple[Row, ...] = (SD1, SD2, SDXL, REFINER, SD3, PIXEL)
+ROWS: tuple[Row, ...] = (SD1, SD2, SDXL, REFINER, SD3, FLUX, SCHNELL, FILL, KONTEXT, PIXEL)

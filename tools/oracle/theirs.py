@@ -77,11 +77,13 @@ def _arguments(row: Row, ask: Ask, files: Files, pipeline: Any) -> dict[str, Any
     }
     if ask.clip_skip:
         found["clip_skip"] = ask.clip_skip
-    if ask.kind != "image":
+    if ask.kind != "image" or row.flow:
         found |= {"width": width, "height": height}
-    if ask.kind in ("image", "inpaint"):
+    if ask.kind in ("image", "inpaint", "fill"):
         found |= {"image": picture, "strength": ask.strength}
-    if ask.kind == "inpaint":
+    if ask.kind == "reference":
+        found |= {"image": picture, "max_area": width * height, "_auto_resize": False}
+    if ask.kind in ("inpaint", "fill"):
         found["mask_image"] = files.mask(ask.size)
     if ask.kind == "controlnet":
         found |= {row.hint: picture, "controlnet_conditioning_scale": HINT_STRENGTH}
