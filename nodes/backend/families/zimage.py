@@ -116,8 +116,10 @@ class ZImage(Family):
     def encode(self, readers: Sequence[Reader], text: TextEncoder, prompt: str) -> Conditioning:
         from nodes.backend import qwen_prompt
 
-        (reader,) = readers
-        embeds = qwen_prompt.encode(prompt, CHAT, *reader, length=TEXT_TOKENS, layers_back=LAYERS_BACK)
+        (qwen,) = readers
+        embeds = qwen_prompt.encode(
+            prompt, CHAT, qwen.tokenizer, qwen.encoder, length=TEXT_TOKENS, layers_back=LAYERS_BACK
+        )
         return Conditioning(self.name, prompt, embeds)
 
     def together(self, prompts: Sequence[Conditioning]) -> bool:
