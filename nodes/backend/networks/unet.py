@@ -334,8 +334,9 @@ def _told(settings: Settings, found: Shapes) -> Settings:
     told: Settings = {}
     for field, name, dimensions in (("in_channels", FIRST, 4), ("time_cond_proj_dim", GUIDANCE, 2)):
         stored = (spelling.name for spelling in _spellings(settings)(name))
-        shapes = (found[name] for name in stored if name in found)
-        told |= {field: shape[1] for shape in shapes if len(shape) == dimensions}
+        for shape in (found[name] for name in stored if name in found):
+            if len(shape) == dimensions:
+                told[field] = shape[1]
     return settings | told
 
 
