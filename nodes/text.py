@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-from nodegraph.node import Multiline, Range, node
+from nodegraph.node import File, Multiline, Range, node
 from nodes import fit
 from nodes.types import Conditioning, PictureSize, TextEncoder
 
@@ -83,3 +83,18 @@ def clip_skip(text_encoder: TextEncoder, skip_layers: Annotated[int, Range(0, 11
     0 uses all layers, 1 is what other programs call clip skip 2.
     """
     return replace(text_encoder, skip_layers=skip_layers)
+
+
+@node("text.load_embedding", title="Load embedding", aliases=("textual inversion", "embedding", "TI"))
+def load_embedding(
+    text_encoder: TextEncoder, path: Annotated[str, File((".safetensors",))] = "", name: str = ""
+) -> TextEncoder:
+    """Teach a text encoder a word: a small file of vectors that a name in prompts stands for.
+
+    Textual inversion: Gal et al. 2022 (arXiv:2208.01618). Write the name, or embedding:NAME, anywhere in a prompt, in
+    brackets too. name: empty is that of the file. The word that a file was trained for stands for it as well.
+    """
+    from nodes.backend import checkpoints
+
+    found = checkpoints.embedding(path, name, text_encoder)
+    return replace(text_encoder, embeddings=(*text_encoder.embeddings, found))

@@ -1,104 +1,137 @@
-"""LoRA: low-rank adapters beside a network's own weights, which stay untouched.
+"""LoRA files beside a network's own weights, which stay untouched.
 
-Hu et al. 2021 (arXiv:2106.09685), eq. 3: h = W x + strength * alpha / rank * B A x.
+Hu et al. 2021 (arXiv:2106.09685), eq. 3: h = W x + strength * alpha / rank * B A x. Of the other kinds see `additions`.
 """
 
 from __future__ import annotations
 
 import math
-import re
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.tuners_utils import BaseTunerLayer
+import torch
 from torch import Tensor, nn
 
-from nodes.backend import lora_file, lora_scale, parts, widening
+from nodes.backend import additions, lora_file, lora_scale, parts, widening
+from nodes.backend.additions import Adapted, Addition
 from nodes.backend.headers import shapes
-from nodes.backend.share import twin
+from nodes.backend.share import twin, twin_of_one
 from nodes.backend.untyped import load_file
 from nodes.types import Network, Weights
 
 
-class Factors(NamedTuple):
-    """scale: alpha / rank. down: [rank, inputs, *kernel]. up: [outputs, rank]."""
-
-    down: Tensor
-    up: Tensor
-    scale: float
-
-
 def with_loras(base: nn.Module, network: Network, files: Sequence[Weights]) -> Any:
-    """A twin of a network with the adapters of these files beside its layers, all at strength 1.
+    """A twin of a network with what these files add beside its layers, all at strength 1.
 
     A file may cover some networks of a model alone. Raises ValueError when one does not fit the network.
     """
     adapted = twin(base)
-    for index, weights in enumerate(files):
-        _put(adapted, _name(index), factors(base, network, weights))
-    return adapted
+    for number, weights in enumerate(files):
+        for layer, addition in _additions(base, network, weights).items():
+            parent, _, name = layer.rpartition(".")
+            holder = adapted.get_submodule(parent)
+            module: Any = getattr(holder, name)
+            if not isinstance(module, Adapted):
+                module = Adapted(module)
+                setattr(holder, name, module)
+            module.append(number, addition)
+    return adapted.eval()
 
 
 def with_strengths(adapted: nn.Module, strengths: Sequence[float]) -> Any:
-    """A twin of an adapted network with other strengths, one for each of its LoRAs."""
-    names = [_name(index) for index in range(len(strengths))]
-    weighted = twin(adapted)
-    for layer in weighted.modules():
-        if isinstance(layer, BaseTunerLayer):
-            layer.set_adapter(names, inference_mode=True)
-            for name, strength in zip(names, strengths, strict=True):
-                layer.set_scale(name, strength)  # pyright: ignore[reportCallIssue]
+    """A twin of an adapted network with other strengths, one for each of its files.
+
+    What holds no adapted layer is the very same in both: a large network has thousands of modules.
+    """
+    if isinstance(adapted, Adapted):
+        return adapted.with_strengths([strengths[number] for number in adapted.files])
+    children = {name: with_strengths(child, strengths) for name, child in adapted.named_children()}
+    if all(child is getattr(adapted, name) for name, child in children.items()):
+        return adapted
+    weighted = twin_of_one(adapted)
+    for name, child in children.items():
+        setattr(weighted, name, child)
     return weighted
 
 
-def factors(base: nn.Module, network: Network, weights: Weights) -> dict[str, Factors]:
+def _additions(base: nn.Module, network: Network, weights: Weights) -> dict[str, Addition]:
     """What a file adds to each layer of a network, by the layer's name."""
     place, role = Path(weights.path), parts.part(network).spec
     layers = lora_file.layers({name: tuple(tensor.shape) for name, tensor in base.state_dict().items()})
-    pairs = lora_file.read(place, shapes(place), role, layers, parts.settings(network)).pairs
+    found = lora_file.read(place, shapes(place), role, layers, parts.settings(network)).additions
     tensors = load_file(place)
-    told = lora_scale.settings(place, role) if pairs else dict[str, Any]()
-    return {layer: _factors(place, tensors, layer, pair, told) for layer, pair in pairs.items()}
+    told = lora_scale.settings(place, role) if found else dict[str, Any]()
+    dtype = widening.computed_in(base)
+    return {
+        layer: _addition(_Reading(place, tensors, added, base.get_submodule(layer).weight, dtype), layer, told)
+        for layer, added in found.items()
+    }
 
 
-def _factors(
-    place: Path, tensors: Mapping[str, Tensor], layer: str, pair: lora_file.Pair, told: Mapping[str, Any]
-) -> Factors:
-    down, up = tensors[pair.down], tensors[pair.up]
-    rank = len(down)
-    if pair.alpha is None:
-        return Factors(down, up, lora_scale.scale(place, told, layer, rank))
-    alpha = tensors[pair.alpha].item()
-    if not math.isfinite(alpha):
-        raise ValueError(f"{place}: {pair.alpha} must be a finite number, it is {alpha}")
-    return Factors(down, up, alpha / rank)
+class _Reading:
+    """The tensors of one addition. weight: of the layer it is for. dtype: what the layer computes in."""
+
+    def __init__(
+        self, place: Path, tensors: Mapping[str, Tensor], added: lora_file.Addition, weight: Any, dtype: torch.dtype
+    ) -> None:
+        self.place, self.added, self.weight, self.dtype = place, added, weight, dtype
+        self.tensors = {factor: tensors[name] for factor, name in added.names.items()}
+        self.rows, self.swapped = added.stored.rows, added.stored.change == "swapped"
+
+    def of(self, prefix: str) -> dict[str, Tensor]:
+        """The factors whose names begin so, where the weight is, without that."""
+        found = {n.removeprefix(prefix): t for n, t in self.tensors.items() if n.startswith(prefix)}
+        return {name: self.placed(tensor) for name, tensor in found.items()}
+
+    def placed(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.weight.device, self.dtype)
+
+    def part(self, tensor: Tensor) -> Tensor:
+        """The rows of it that are for the layer."""
+        return additions.part(tensor, self.rows, swapped=self.swapped)
+
+    def rank(self) -> int | None:
+        """None where nothing is of low rank."""
+        for factor in ("down", "hada_w1_b", "lokr_w2_b", "lokr_w1_b"):
+            if factor in self.tensors:
+                return len(self.tensors[factor])
+        return None
+
+    def scale(self, layer: str, told: Mapping[str, Any]) -> float:
+        """alpha / rank. A product without a rank is as it was trained."""
+        rank = self.rank()
+        if "alpha" not in self.tensors:
+            return lora_scale.scale(self.place, told, layer, rank)
+        alpha = self.tensors["alpha"].item()
+        if not math.isfinite(alpha):
+            name = self.added.names["alpha"]
+            raise ValueError(f"{self.place}: {name} must be a finite number, it is {alpha}")
+        return alpha / rank if rank else 1.0
 
 
-def _name(index: int) -> str:
-    return f"lora_{index}"
+def _addition(read: _Reading, layer: str, told: Mapping[str, Any]) -> Addition:
+    scale = read.scale(layer, told)
+    if read.added.kind == "LoHa":
+        return additions.Hadamard(read.of("hada_"), scale, read.rows, swapped=read.swapped)
+    if read.added.kind == "LoKr":
+        return additions.Kronecker(read.of("lokr_"), scale, read.rows, swapped=read.swapped)
+    pair = additions.LowRank(_down(read), _up(read), scale)
+    if "magnitude" not in read.tensors:
+        return pair
+    magnitude = read.part(read.tensors["magnitude"].flatten())
+    return additions.Decomposed(pair, magnitude.to(read.weight.device), read.weight)
 
 
-def _put(network: nn.Module, name: str, added: Mapping[str, Factors]) -> None:
-    """Put factors beside the layers of a network under one name."""
-    if not added:
-        return
-    whole_names = "|".join(map(re.escape, added))  # peft matches them from end to end
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # what peft warns of is a layer that would not act as its file says
-        warnings.filterwarnings("ignore", "Already found a `peft_config`")  # a second adapter, which is meant
-        # init_lora_weights: numbers that the file's own replace below
-        config = LoraConfig(r=1, target_modules=whole_names, init_lora_weights=False)
-        inject_adapter_in_model(config, network, name, low_cpu_mem_usage=True)
-    dtype = widening.computed_in(network)
-    for layer, (down, up, scale) in added.items():
-        module: Any = network.get_submodule(layer)
-        weight = module.get_base_layer().weight
-        for half, factor in ((module.lora_A[name], down), (module.lora_B[name], up)):
-            shape = (*factor.shape[:2], *half.weight.shape[2:])
-            half.weight = nn.Parameter(factor.reshape(shape).to(weight.device, dtype), requires_grad=False)
-        # set_scale multiplies lora_alpha / r
-        module.r[name], module.lora_alpha[name] = 1, scale
-        module.scaling[name] = scale
+def _down(read: _Reading) -> Tensor:
+    """[rank, inputs, *kernel]. A middle convolution is multiplied into it, which changes nothing but rounding."""
+    down, kernel = read.tensors["down"], read.weight.shape[2:]
+    if "mid" in read.tensors:
+        down = torch.einsum("oikl,ic->ockl", read.tensors["mid"].float(), down.float().flatten(1))
+    return read.placed(down.reshape(len(down), read.weight.shape[1], *kernel))
+
+
+def _up(read: _Reading) -> Tensor:
+    """[outputs, rank, ...], with as many sides as the layer's weight."""
+    up = read.part(read.tensors["up"].flatten(1))
+    return read.placed(up.reshape(*up.shape, *(1 for _ in read.weight.shape[2:])))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nodegraph.program import FOLDER
-from nodes.backend import families, lora_file, lora_scale
+from nodes.backend import embedding_file, families, lora_file, lora_scale
 from nodes.backend.contents import listed, refuse_unused
 from nodes.backend.families.family import Family, Found, Role
 from nodes.backend.fields import Either, Field, Flag, Only, Schema, Text, Whole, read_settings
@@ -19,9 +19,10 @@ from nodes.backend.headers import Shapes, shapes
 from nodes.backend.networks.architecture import SCHEDULE, TRAINING, Ignored, Settings
 from nodes.backend.parts import INDEX, Part, part, settings, settings_folder
 from nodes.backend.tokenizer_kinds import KINDS
-from nodes.types import PIXELS, ControlNet, Lora, Model, Network, TextEncoder, Vae, Weights
+from nodes.types import PIXELS, ControlNet, Embedding, Lora, Model, Network, TextEncoder, Vae, Weights
 
 MAX_NATIVE = 4096  # pixels
+NOT_IN_NAMES = "()[]\\"  # of embeddings: what prompts read as marks
 KIND: Schema = {
     "_class_name": Field(Text(), ""),
     "addition_embed_type": Field(Either(Text(), Only(None)), None),
@@ -173,13 +174,62 @@ def lora(path: str, model: Model, text_encoder: TextEncoder) -> Lora:
         spec = part(network).spec
         layers = lora_file.layers(spec.architecture.shapes(settings(network)))
         content = lora_file.read(place, found, spec, layers, settings(network))
-        lora_scale.check(place, spec, content.pairs)
+        lora_scale.check(place, spec, content.additions)
         unknown &= set(content.unknown)
     if unknown == set(found):
         raise ValueError(f"{place} is a LoRA for another family of models than this one ({family.title})")
     if unknown:
-        raise ValueError(f"{place} has tensors for no layer of this model: {listed(sorted(unknown))}")
+        what = _left_out(family, text_encoder, unknown) or "no layer of this model"
+        raise ValueError(f"{place} has tensors for {what}: {listed(sorted(unknown))}")
     return Lora(Weights.of(place, filter(None, (place, lora_scale.config_file(place)))), 1.0)
+
+
+def embedding(path: str, name: str, text_encoder: TextEncoder) -> Embedding:
+    """Describe an embedding for a text encoder. name: what stands for it in prompts; empty is the file's own.
+
+    Raises ValueError when the file is none, fits none of the encoders, or its name is taken or can stand in no prompt.
+    """
+    place = find(path)
+    if place.is_dir():
+        raise ValueError(f"{place} is a folder; choose the embedding's .safetensors file")
+    name = name.strip() or place.stem
+    if not name.isprintable() or set(name) & set(NOT_IN_NAMES) or "BREAK" in name:
+        raise ValueError(
+            f"{name!r} cannot stand in a prompt for {place}: give it a name without {NOT_IN_NAMES} or BREAK"
+        )
+    if any(known.name.casefold() == name.casefold() for known in text_encoder.embeddings):
+        raise ValueError(f"there are two embeddings named {name!r}; give {place} another name")
+    found = shapes(place)
+    if not found or lora_file.is_lora(found):
+        raise ValueError(f"{place} is no embedding: it has {'low-rank pairs' if found else 'no tensors'}")
+    embedding_file.read(place, found, readers(text_encoder))
+    return Embedding(name, Weights.of(place, [place]))
+
+
+def readers(text_encoder: TextEncoder) -> dict[str, embedding_file.Reads]:
+    """By role, the encoders that embeddings can be put into. Raises ValueError when there is none."""
+    family = families.of(text_encoder.family)
+    kinds = {network.role: family.roles[network.role] for network in text_encoder.encoders}
+    clips = {role for role, spec in kinds.items() if spec.tokenizer and spec.tokenizer.kind == "clip"}
+    if not clips:
+        raise ValueError(
+            f"none of the text encoders of {family.title} that are loaded is a CLIP, as embeddings are for"
+        )
+    return {
+        network.role: embedding_file.Reads(kinds[network.role].embedding_names, settings(network))
+        for network in text_encoder.encoders
+        if network.role in clips
+    }
+
+
+def _left_out(family: Family, text_encoder: TextEncoder, names: Iterable[str]) -> str | None:
+    """The encoder that all these tensors of a LoRA are for, when it is one that a family can do without."""
+    for role in set(family.encoders) - {network.role for network in text_encoder.encoders}:
+        spec = family.roles[role]
+        prefixes = tuple(filter(None, (*spec.adapter_names, *spec.flat_adapter_names)))
+        if prefixes and all(name.startswith(prefixes) for name in names):
+            return f"the {spec.title}, which is not loaded"
+    return None
 
 
 def look(place: Path) -> Found:

@@ -7,14 +7,16 @@ times; nested marks multiply; \\( \\) \\[ \\] are ordinary brackets; BREAK start
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nodegraph.text import whole
+from nodes.backend.share import twin
 
 EMPHASIS = 1.1
 MAX_WEIGHT = 100.0
@@ -84,22 +86,42 @@ def _joined(pieces: list[Piece]) -> Iterator[Piece]:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What the text encoder reads at once. ids and weights are as long as its context, start and end included."""
+    """What the text encoder reads at once. ids and weights are as long as its context, start and end included.
+
+    vectors: what is read in the place of words, by their number in it.
+    """
 
     ids: tuple[int, ...]
     weights: tuple[float, ...]
+    vectors: tuple[tuple[int, Tensor], ...] = ()
 
 
-def chunks(prompt: str, tokenizer: Any, context: int) -> tuple[Chunk, ...]:
-    """The prompt's tokens in chunks of context - 2, at least one. No word is cut unless it is longer than a chunk."""
+class _Token(NamedTuple):
+    id: int
+    weight: float
+    vector: Tensor | None = None
+
+
+Taught = Mapping[str, Tensor | None]
+"""Vectors, [places, width], by the names that stand for them; None where they are for another encoder alone."""
+
+TAUGHT_ID = 0  # what stands in their place: any word but the end's, by whose number CLIP finds it
+NOTHING_TAUGHT: Taught = MappingProxyType({})
+
+
+def chunks(prompt: str, tokenizer: Any, context: int, taught: Taught = NOTHING_TAUGHT) -> tuple[Chunk, ...]:
+    """The prompt's tokens in chunks of context - 2, at least one. No word is cut unless it is longer than a chunk.
+
+    Raises ValueError when it names an embedding that is not there.
+    """
     room = context - 2  # the start and the end token
-    filled: list[list[tuple[int, float]]] = [[]]
+    filled: list[list[_Token]] = [[]]
     for piece in parse(whole(prompt)):  # tokenizers refuse half a character
         if piece.text == BREAK:
             filled.append([])
             continue
-        for word in piece.text.split():
-            tokens = [(id, piece.weight) for id in tokenizer(word, add_special_tokens=False).input_ids]
+        for word in _words(piece.text, taught):
+            tokens = _tokens(word, piece.weight, tokenizer)
             if len(filled[-1]) + len(tokens) > room and filled[-1]:
                 filled.append([])
             while len(tokens) > room:
@@ -109,11 +131,34 @@ def chunks(prompt: str, tokenizer: Any, context: int) -> tuple[Chunk, ...]:
     return tuple(_framed(tokens, tokenizer, context) for tokens in filled)
 
 
-def _framed(tokens: list[tuple[int, float]], tokenizer: Any, context: int) -> Chunk:
+def _words(text: str, taught: Taught) -> Iterator[str | Tensor]:
+    """Words, and vectors where a name stands for them."""
+    known = {name.casefold(): vectors for name, vectors in taught.items()}
+    longest_first = sorted(known, key=len, reverse=True)
+    names = "|".join(map(re.escape, longest_first)) or r"(?!)"
+    for index, part in enumerate(re.split(rf"(?i:(?<![\w-])(?:embedding:)?({names})(?![\w-]))", text)):
+        if index % 2:
+            vectors = known[part.casefold()]
+            yield from part.split() if vectors is None else (vectors,)
+            continue
+        if missing := re.search(r"(?i:(?<![\w-])embedding:)(\S+)", part):
+            raise ValueError(f"the prompt names the embedding {missing[1][:60]!r}, which this encoder does not know")
+        yield from part.split()
+
+
+def _tokens(word: str | Tensor, weight: float, tokenizer: Any) -> list[_Token]:
+    if isinstance(word, str):
+        return [_Token(id, weight) for id in tokenizer(word, add_special_tokens=False).input_ids]
+    return [_Token(TAUGHT_ID, weight, vector) for vector in word]
+
+
+def _framed(tokens: Sequence[_Token], tokenizer: Any, context: int) -> Chunk:
     start, end, pad = tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id
     missing = context - 2 - len(tokens)
-    ids = (start, *(id for id, _ in tokens), end, *(pad for _ in range(missing)))
-    return Chunk(ids, (1.0, *(weight for _, weight in tokens), *(1.0 for _ in range(1 + missing))))
+    ids = (start, *(token.id for token in tokens), end, *(pad for _ in range(missing)))
+    weights = (1.0, *(token.weight for token in tokens), *(1.0 for _ in range(1 + missing)))
+    vectors = ((place, token.vector) for place, token in enumerate(tokens, 1) if token.vector is not None)
+    return Chunk(ids, weights, tuple(vectors))
 
 
 class Read(NamedTuple):
@@ -128,7 +173,15 @@ class Read(NamedTuple):
 
 
 @torch.inference_mode()
-def read(prompt: str, tokenizer: Any, encoder: Any, *, layers_back: int, normed: bool) -> Read:
+def read(
+    prompt: str,
+    tokenizer: Any,
+    encoder: Any,
+    taught: Taught = NOTHING_TAUGHT,
+    *,
+    layers_back: int,
+    normed: bool,
+) -> Read:
     """A prompt as an encoder reads it. Raises ValueError when layers_back leaves no layer.
 
     layers_back: how far before the last layer the states are taken. normed: whether they go through the final norm, as
@@ -141,22 +194,50 @@ def read(prompt: str, tokenizer: Any, encoder: Any, *, layers_back: int, normed:
     if layers_back >= layers:
         raise ValueError(f"the text encoder has {layers} layers, {layers_back} cannot be skipped")
     context = min(tokenizer.model_max_length, encoder.config.max_position_embeddings)
-    found = chunks(prompt, tokenizer, context)
-    embeds, pooled = _states(encoder, [chunk.ids for chunk in found], layers_back, normed)
+    found = chunks(prompt, tokenizer, context, taught)
+    embeds, pooled = _states(encoder, found, layers_back, normed)
     weights = torch.tensor([chunk.weights for chunk in found])[..., None]
     if (weights != 1).any():
-        ids = [chunk.ids for chunk in chunks("", tokenizer, context)]
-        embeds = torch.lerp(_states(encoder, ids, layers_back, normed)[0], embeds, weights)
+        empty = chunks("", tokenizer, context)
+        embeds = torch.lerp(_states(encoder, empty, layers_back, normed)[0], embeds, weights)
     return Read(embeds.reshape(1, -1, embeds.shape[-1]).contiguous(), pooled[:1].contiguous())
 
 
-def _states(encoder: Any, ids: Sequence[tuple[int, ...]], layers_back: int, normed: bool) -> tuple[Tensor, Tensor]:
+def _states(encoder: Any, chunks: Sequence[Chunk], layers_back: int, normed: bool) -> tuple[Tensor, Tensor]:
     """[chunks, context, width], and the state at the end of each chunk."""
-    tokens = torch.tensor(ids, device=encoder.device)
+    tokens = torch.tensor([chunk.ids for chunk in chunks], device=encoder.device)
     last = layers_back == 0 and normed
-    output = encoder(tokens, output_hidden_states=not last)
+    output = _with_vectors(encoder, chunks)(tokens, output_hidden_states=not last)
     pooled = output.text_embeds if hasattr(output, "text_embeds") else output.pooler_output
     states = output.last_hidden_state if last else output.hidden_states[-1 - layers_back]
     if normed and not last:
         states = getattr(encoder, "text_model", encoder).final_layer_norm(states)
     return states.to("cpu", torch.float32), pooled.to("cpu", torch.float32)
+
+
+def _with_vectors(encoder: Any, chunks: Sequence[Chunk]) -> Any:
+    """A twin of the encoder that reads these chunks' vectors in the place of words; itself when there are none."""
+    placed = [(row, place, vector) for row, chunk in enumerate(chunks) for place, vector in chunk.vectors]
+    if not placed:
+        return encoder
+    reading = twin(encoder)
+    reading.set_input_embeddings(_Table(encoder.get_input_embeddings(), placed))
+    return reading
+
+
+class _Table(nn.Module):
+    """The vectors of words, but for some places of the text that is read next."""
+
+    def __init__(self, words: nn.Module, placed: Sequence[tuple[int, int, Tensor]]) -> None:
+        super().__init__()
+        self.words, self.placed = words, placed
+
+    @property
+    def weight(self) -> Any:
+        return self.words.weight
+
+    def forward(self, ids: Tensor) -> Tensor:
+        found = self.words(ids).clone()
+        for row, place, vector in self.placed:
+            found[row, place] = vector.to(found)
+        return found

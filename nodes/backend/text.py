@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nodes.backend import families, pool
+from nodes.backend import embeddings, families, pool
 from nodes.backend.families.family import Reader
 from nodes.types import Conditioning, TextEncoder
 
@@ -19,4 +19,8 @@ def encode_each(text_encoder: TextEncoder, prompts: tuple[str, str]) -> Conditio
 def _readers(text_encoder: TextEncoder) -> list[Reader]:
     if complaint := families.of(text_encoder.family).text_complaint(text_encoder):
         raise ValueError(complaint)
-    return [pool.reader(encoder, text_encoder.loras) for encoder in text_encoder.encoders]
+    readers = (pool.reader(encoder, text_encoder.loras) for encoder in text_encoder.encoders)
+    return [
+        reader._replace(taught=embeddings.taught(text_encoder, encoder))
+        for reader, encoder in zip(readers, text_encoder.encoders, strict=True)
+    ]

@@ -54,14 +54,6 @@ def with_tensors(path: Path, source: Path, more: Mapping[str, Tensor], metadata:
 
 
 KINDS = {
-    "LoHa": [f"{LAYER}.hada_w1_a", f"{LAYER}.hada_t2"],
-    "LoKr": [f"{LAYER}.lokr_w1", f"{LAYER}.lokr_t2"],
-    "LoRA with middle convolutions": [f"{CONV}.lora_mid.weight"],
-    "DoRA": [
-        f"{LAYER}.dora_scale",
-        "unet.mid_block.attentions.0.proj_in.lora_magnitude_vector",
-        "unet.mid_block.attentions.0.proj_in.lora_magnitude_vector.default.weight",
-    ],
     "OFT": [f"{LAYER}.oft_blocks", f"{LAYER}.oft_diag"],
     "GLoRA": [f"{LAYER}.a1.weight"],
     "(IA)3": [f"{LAYER}.on_input", "base_model.model.mid_block.attentions.0.proj_in.ia3_l"],
@@ -150,7 +142,9 @@ def test_several_alphas_for_one_layer_are_refused(starter: Checkpoint, tmp_path:
     ("settings", "reason"),
     [
         ({"unet.use_dora": True}, "was made with use_dora"),
-        ({"unet.peft_type": "LOHA"}, "holds 'LOHA'"),
+        ({"unet.peft_type": "OFT"}, "holds 'OFT'"),
+        ({"unet.peft_type": "LOHA"}, "has settings of 'LOHA', and tensors of LoRA"),
+        ({"unet.r": 0, "unet.peft_type": "LOKR"}, "has settings of 'LOKR', and tensors of LoRA"),
         ({"unet.lora_alpha": "8"}, "lora_alpha must be a finite number"),
         ({"unet.lora_alpha": True}, "lora_alpha must be a finite number"),
         ({"unet.alpha_pattern": ["a"]}, "alpha_pattern must be an object"),
@@ -181,7 +175,7 @@ def test_names_without_a_prefix_and_with_that_of_peft_are_understood(starter: Ch
         lora_file.read(path, shapes(path), part.spec, layers, part.settings())
         for path in (DIFFUSERS, tmp_path / "renamed.safetensors")
     )
-    assert one.pairs.keys() == other.pairs.keys()
+    assert one.additions.keys() == other.additions.keys()
     assert not other.unknown
 
 
@@ -198,7 +192,8 @@ def test_every_spelling_of_diffusers_is_understood(down: str, up: str, network: 
     layer, stored = "x.to_q", "x.to_q" if network == "unet" else "text_model.x.to_q"
     found = {down.format(stored): (2, 8), up.format(stored): (8, 2)}
     content = lora_file.read(Path("a"), found, sd1.FAMILY.roles[network], {layer: (8, 8)}, settings_of(network))
-    assert content == ({layer: (down.format(stored), up.format(stored), None)}, ())
+    names = {"down": down.format(stored), "up": up.format(stored)}
+    assert content == ({layer: ("LoRA", names, content.additions[layer].stored)}, ())
 
 
 @pytest.mark.parametrize(
@@ -213,7 +208,7 @@ def test_every_spelling_of_diffusers_is_understood(down: str, up: str, network: 
 def test_layers_that_stood_beside_an_attention_are_found(network: str, stored: str, layer: str):
     found = {f"{stored}_lora.down.weight": (2, 8), f"{stored}_lora.up.weight": (8, 2)}
     assert list(
-        lora_file.read(Path("a"), found, sd1.FAMILY.roles[network], {layer: (8, 8)}, settings_of(network)).pairs
+        lora_file.read(Path("a"), found, sd1.FAMILY.roles[network], {layer: (8, 8)}, settings_of(network)).additions
     ) == [layer]
 
 
@@ -222,7 +217,7 @@ def test_layers_under_their_original_names_are_found(starter: Checkpoint):
     found = {f"{name}.lora_down.weight": (2, 64, 3, 3), f"{name}.lora_up.weight": (64, 2, 1, 1)}
     role, settings = sd1.FAMILY.roles["unet"], settings_of("unet")
     content = lora_file.read(Path("a"), found, role, {"down_blocks.0.resnets.0.conv1": (64, 64, 3, 3)}, settings)
-    assert list(content.pairs) == ["down_blocks.0.resnets.0.conv1"]
+    assert list(content.additions) == ["down_blocks.0.resnets.0.conv1"]
 
 
 @pytest.mark.parametrize(
@@ -241,11 +236,11 @@ def test_a_lora_of_another_family_is_refused(
 
 
 def test_checking_a_workflow_finds_a_lora_that_cannot_be_applied(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    path = with_tensors(tmp_path / "mid.safetensors", KOHYA, {f"{CONV}.lora_mid.weight": torch.ones(4, 4, 3, 3)})
+    path = with_tensors(tmp_path / "whole.safetensors", KOHYA, {f"{CONV}.diff": torch.ones(4, 4, 3, 3)})
     graph = json.loads(workflow.dumps(workflow.load(ROOT / "workflows" / "lora.json")))
     for node in graph["nodes"].values():
         if node["type"] == "adapter.lora":
             node["params"]["path"] = str(path)
     (tmp_path / "flow.json").write_text(json.dumps(graph), "utf-8")
     assert headless.main(["check", str(tmp_path / "flow.json")]) == 1
-    assert "holds LoRA with middle convolutions" in capsys.readouterr().err
+    assert "holds whole differences of weights" in capsys.readouterr().err

@@ -19,7 +19,8 @@ from torch.func import functional_call
 import nodes.types
 from nodegraph.program import FOLDER as ROOT
 from nodes.adapter import lora
-from nodes.backend import checkpoints, loading, lora_file, noise, pool
+from nodes.backend import adapters, checkpoints, loading, lora_file, noise, pool
+from nodes.backend.additions import LowRank
 from nodes.backend.checkpoints import Checkpoint
 from nodes.types import Lora, Model, Weights
 from tests.nodes.lora_files import LAYOUTS, Layer, Layout, merged, random_layer, write
@@ -80,7 +81,7 @@ def assert_alike(ours: Tensor, merged: Tensor) -> None:
     assert (ours - merged).abs().max() <= 2e-5 * max(merged.abs().max().item(), 1)
 
 
-def adapters(data: st.DataObject, weights: Mapping[str, Tensor]) -> dict[str, Layer]:
+def drawn_layers(data: st.DataObject, weights: Mapping[str, Tensor]) -> dict[str, Layer]:
     """Any of the layers, each with a rank and an alpha of its own."""
     names = st.sampled_from(sorted(weights))
     settings = st.tuples(st.integers(1, 6), st.floats(-8, 16, width=32))
@@ -96,7 +97,7 @@ STRENGTHS = st.floats(-1.5, 1.5, width=32)
 def test_a_denoiser_with_a_lora_is_the_one_with_merged_weights(
     tiny: Checkpoint, unet: Network, data: st.DataObject, layout: Layout, strength: float
 ):
-    layers = adapters(data, unet.weights)
+    layers = drawn_layers(data, unet.weights)
     with TemporaryDirectory() as folder:
         path = write(Path(folder) / "lora.safetensors", layout, layers)
         ours = noise_pred(unet_of(lora(tiny.model, tiny.text_encoder, str(path), strength, 0.0).model))
@@ -108,7 +109,7 @@ def test_a_denoiser_with_a_lora_is_the_one_with_merged_weights(
 def test_a_text_encoder_with_a_lora_is_the_one_with_merged_weights(
     tiny: Checkpoint, encoder: Network, data: st.DataObject, layout: Layout, strength: float
 ):
-    layers = adapters(data, encoder.weights)
+    layers = drawn_layers(data, encoder.weights)
     with TemporaryDirectory() as folder:
         path = write(Path(folder) / "lora.safetensors", layout, {}, layers)
         adapted = lora(tiny.model, tiny.text_encoder, str(path), 0.0, strength).text_encoder
@@ -121,7 +122,7 @@ def test_a_text_encoder_with_a_lora_is_the_one_with_merged_weights(
 def test_two_loras_add_up_to_their_merged_weights(
     tiny: Checkpoint, unet: Network, data: st.DataObject, first: float, second: float
 ):
-    one, other = adapters(data, unet.weights), adapters(data, unet.weights)
+    one, other = drawn_layers(data, unet.weights), drawn_layers(data, unet.weights)
     with TemporaryDirectory() as folder:
         a = write(Path(folder) / "a.safetensors", "kohya", one)
         b = write(Path(folder) / "b.safetensors", "diffusers", other)
@@ -135,8 +136,8 @@ def test_two_loras_add_up_to_their_merged_weights(
 def scales(model: Model, path: Path) -> set[float]:
     """What the layers of a file are multiplied with, as it is loaded."""
     files = [Weights(str(path), "1")]
-    adapted = pool.adapters.with_strengths(pool.adapters.with_loras(unet_of(model), model.network, files), [1.0])
-    return {round(m.scaling["lora_0"], 6) for m in adapted.modules() if getattr(m, "scaling", None)}
+    adapted = adapters.with_loras(unet_of(model), model.network, files)
+    return {round(module.scale, 6) for module in adapted.modules() if isinstance(module, LowRank)}
 
 
 def starter() -> Model:

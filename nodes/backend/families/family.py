@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from nodes.backend.headers import Shapes
@@ -41,6 +42,7 @@ class Role:
     a file that holds more than it. alone: a file or folder of it holds nothing else of use. optional: a checkpoint is
     whole without it. ignored: what its files hold besides, on top of what the architecture has. adapter_names: what
     LoRA files put before the names of its layers, with dots and, where those were replaced by underscores, without.
+    embedding_names: what files of embeddings call the vectors for it.
     always: settings that tell it from others of its architecture.
     precision: "full" where half is not enough.
     """
@@ -55,6 +57,7 @@ class Role:
     ignored: tuple[Ignored, ...] = ()
     adapter_names: tuple[str, ...] = ()
     flat_adapter_names: tuple[str, ...] = ()
+    embedding_names: tuple[str, ...] = ()
     always: Mapping[str, str] = field(default_factory=dict[str, str])
     precision: Literal["half", "bfloat16", "full"] = "half"
 
@@ -95,10 +98,11 @@ class Found:
 
 
 class Reader(NamedTuple):
-    """What reads a prompt, in memory."""
+    """What reads a prompt, in memory. taught: vectors by the names that stand for them in prompts."""
 
     tokenizer: Any
     encoder: Any
+    taught: Mapping[str, Tensor | None] = MappingProxyType({})
 
 
 class Follower(NamedTuple):

@@ -33,6 +33,8 @@ TRANSFORMER = Role(
     flux.ARCHITECTURE,
     "transformer",
     prefixes=("model.diffusion_model.", ""),
+    adapter_names=("transformer.", "diffusion_model.", ""),
+    flat_adapter_names=("lora_transformer_", "lora_unet_"),
     precision="bfloat16",
 )
 TEXT_ENCODER = Role(
@@ -41,6 +43,9 @@ TEXT_ENCODER = Role(
     "text_encoder",
     prefixes=("text_encoders.clip_l.transformer.",),
     tokenizer=Tokenizer("clip", "tokenizer"),
+    adapter_names=("text_encoder.",),
+    flat_adapter_names=("lora_te1_",),
+    embedding_names=("clip_l",),
 )
 T5 = Role(
     "T5 text encoder",
@@ -48,6 +53,8 @@ T5 = Role(
     "text_encoder_2",
     prefixes=("text_encoders.t5xxl.transformer.",),
     tokenizer=Tokenizer("t5", "tokenizer_2"),
+    adapter_names=("text_encoder_2.",),
+    flat_adapter_names=("lora_te2_", "lora_te3_"),  # OneTrainer's and kohya's
     precision="bfloat16",
 )
 VAE = replace(sd.VAE, prefixes=("vae.", "first_stage_model."))

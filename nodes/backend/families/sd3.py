@@ -35,6 +35,7 @@ SMALLER = Role(
     always={"hidden_act": "quick_gelu"},
     adapter_names=("text_encoder.",),
     flat_adapter_names=("lora_te1_",),
+    embedding_names=("clip_l",),
 )
 LARGER = replace(
     SMALLER,
@@ -46,6 +47,7 @@ LARGER = replace(
     always={"hidden_act": "gelu"},
     adapter_names=("text_encoder_2.",),
     flat_adapter_names=("lora_te2_",),
+    embedding_names=("clip_g",),
 )
 T5 = Role(
     "T5",
@@ -54,6 +56,7 @@ T5 = Role(
     prefixes=("text_encoders.t5xxl.transformer.",),
     tokenizer=Tokenizer("t5", "tokenizer_3"),
     optional=True,
+    adapter_names=("text_encoder_3.",),
     flat_adapter_names=("lora_te3_",),
     precision="bfloat16",  # T5 overflows in float16
 )

@@ -33,6 +33,7 @@ SMALLER = replace(
     prefixes=("conditioner.embedders.0.transformer.",),
     adapter_names=("text_encoder.",),
     flat_adapter_names=("lora_te1_",),
+    embedding_names=("clip_l",),
     always={"hidden_act": "quick_gelu"},
 )
 LARGER = replace(
@@ -44,6 +45,7 @@ LARGER = replace(
     tokenizer=Tokenizer("clip", "tokenizer_2", pad="!"),
     adapter_names=("text_encoder_2.",),
     flat_adapter_names=("lora_te2_",),
+    embedding_names=("clip_g",),
     always={"hidden_act": "gelu"},
 )
 WIDTHS = 768, 1280
