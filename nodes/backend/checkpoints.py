@@ -166,8 +166,8 @@ def lora(path: str, model: Model, text_encoder: TextEncoder) -> Lora:
     lora_file.check_kind(place, found)
     family = families.of(model.network.family)
     _check_adapted_family(place, found, family)
-    width = family.read_width(settings(model.network))
-    if other := lora_file.prompt_widths(found) - {width}:
+    width = settings(model.network).get("cross_attention_dim")  # elsewhere, attn2 is no cross-attention
+    if width and (other := lora_file.prompt_widths(found) - {width}):
         raise ValueError(f"{place} is a LoRA for models with prompts {max(other)} wide; this one's are {width}")
     unknown = set(found)
     for network in (model.network, *text_encoder.encoders):

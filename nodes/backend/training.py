@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import peft
 import safetensors.torch
@@ -24,20 +24,13 @@ from torch.nn.functional import mse_loss
 from nodes import fit
 from nodes.backend import denoise, families, guidance, loading, pool, process, solvers, widening
 from nodes.backend import noise as noises
-from nodes.backend.families.family import Asked
+from nodes.backend.families.family import Asked, Trained
 from nodes.backend.schedules import sigmas_for
 from nodes.backend.training_data import Examples
 from nodes.types import Conditioning, Diffusion, Flow, History, Model, Process
 
 _peft: Any = peft  # what gathers the layers is not declared
 
-Layers = Literal["attention", "all"]
-
-ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
-TARGETS: dict[Layers, tuple[str, ...]] = {
-    "attention": ATTENTION,
-    "all": (*ATTENTION, "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2", "conv1", "conv2", "conv_shortcut"),
-}
 NAME = "trained"
 CAPTION_DROPOUT = 0.1  # Ho & Salimans 2022 (arXiv:2207.12598), sec. 4.1: guidance keeps working
 WARMUP = 20  # steps
@@ -51,7 +44,7 @@ SEED_STRIDE = 0x7F4A7C15  # odd, so that no two of 2^32 steps have one seed
 class Settings:
     """All that decides a training but its length and its pictures."""
 
-    layers: Layers
+    layers: Trained
     rank: int
     learning_rate: float
     batch: int
@@ -74,9 +67,9 @@ class Training:
         self.family = families.of(model.network.family)
         fit.check_prompt(model, fit.prompt_is(examples.empty))
         fit.check_shown(model, None, fit.prompt_is(examples.empty))
-        fit.check_channels(model, tuple(examples.latents.shape))
+        fit.check_latent(model, tuple(examples.latents.shape))
         self.net: Any = widening.widened(loading.load(model.network, device, torch.float32), torch.float32, kept=True)
-        targets = list(TARGETS[settings.layers])
+        targets = list(self.family.trained[settings.layers])
         rank = settings.rank
         inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=targets), self.net, NAME)
         named = [(name, p) for name, p in self.net.named_parameters() if p.requires_grad]
@@ -145,15 +138,16 @@ class Training:
         """A latent of the prompt by the network as it is now."""
         shape = self.examples.latents[:1].shape
         sized = process.at_size(self.model.process, shape[-2], shape[-1])
-        sigmas = sigmas_for(sized, "karras", SAMPLE_STEPS, 1.0)
+        sigmas = sigmas_for(sized, self.family.defaults.schedule, SAMPLE_STEPS, 1.0)
         x = noises.draw(shape, seed, 0) * sigmas[0]
         history = History()
         together = self.family.together((self.examples.empty, prompt))
+        scale = min(SAMPLE_GUIDANCE, self.family.defaults.guidance_scale)  # 1 for those distilled from guidance
 
         def denoised(x: Tensor, sigma: float) -> Tensor:
             return guidance.guided(
                 lambda x, prompts: denoise.predict(self.net, self.model, [], x, sigma, prompts),
-                *(x, prompt, self.examples.empty, SAMPLE_GUIDANCE),
+                *(x, prompt, self.examples.empty, scale),
                 together=together,
             )
 

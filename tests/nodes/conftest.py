@@ -59,3 +59,9 @@ def single_file(tmp_path: Path) -> Callable[..., Path]:
 def sd3_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stable Diffusion 3.5 with all three text encoders, 2.3 MB, 64 x 64 pictures."""
     return tiny_models.build_sd3(tmp_path_factory.mktemp("models") / "sd3")
+
+
+@pytest.fixture(scope="session")
+def flux_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Flux.1 dev, 64 x 64 pictures."""
+    return tiny_models.build_flux(tmp_path_factory.mktemp("models") / "flux")

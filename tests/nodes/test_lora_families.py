@@ -71,6 +71,17 @@ FAMILIES: dict[str, list[Layout]] = {
         *of_encoder("text_encoder", "lora_te1_"),
         *of_encoder("text_encoder_2", "lora_te2_"),
     ],
+    "sd3": [
+        *layouts("transformer", "lora_transformer_"),
+        *of_encoder("text_encoder", "lora_te1_"),
+        *of_encoder("text_encoder_2", "lora_te2_"),
+        *of_encoder("text_encoder_3", "lora_te3_"),
+    ],
+    "flux": [
+        *layouts("transformer", "lora_transformer_"),
+        *of_encoder("text_encoder", "lora_te1_"),
+        *of_encoder("text_encoder_2", "lora_te2_", "lora_te3_"),
+    ],
 }
 
 
@@ -82,15 +93,16 @@ class Tiny(NamedTuple):
         networks = (self.checkpoint.model.network, *self.checkpoint.text_encoder.encoders)
         return next(network for network in networks if network.role == role)
 
+    def prefix(self) -> str:
+        """Of the denoiser's tensors in a single file."""
+        return ORIGINAL if any(name.startswith(ORIGINAL) for name in single_file_tensors(self.folder)) else ""
+
     def weights(self, layout: Layout) -> dict[str, Tensor]:
         """Of the layers that can be adapted, by the name that the layout has for them."""
         tensors = load_file(next((self.folder / layout.role).glob("*.safetensors")))
         if layout.original:
-            tensors = {
-                name.removeprefix(ORIGINAL): tensor
-                for name, tensor in single_file_tensors(self.folder).items()
-                if name.startswith(ORIGINAL)
-            }
+            prefix, whole = self.prefix(), single_file_tensors(self.folder)
+            tensors = {name.removeprefix(prefix): t for name, t in whole.items() if name.startswith(prefix)}
         layers = lora_file.layers({name: tuple(tensor.shape) for name, tensor in tensors.items()})
         return {layer: tensors[f"{layer}.weight"] for layer in layers}
 
@@ -110,7 +122,7 @@ def merged(tiny: Tiny, layout: Layout, weights: Mapping[str, Tensor]) -> nn.Modu
         shutil.copytree(tiny.folder, copy, ignore=ignored)
         if layout.original:
             file = copy / "model.safetensors"
-            changed = {f"{ORIGINAL}{layer}.weight": weight for layer, weight in weights.items()}
+            changed = {f"{tiny.prefix()}{layer}.weight": weight for layer, weight in weights.items()}
             tensors = {**single_file_tensors(tiny.folder), **changed}
             save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, file)
             described = checkpoints.denoiser(str(file)).network

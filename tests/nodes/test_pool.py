@@ -96,8 +96,8 @@ def test_a_half_precision_file_is_computed_in_single_precision(sd15_folder: Path
 
 
 def test_the_tokenizer_belongs_to_the_text_encoder(tiny: Checkpoint):
-    tokenizer, network = pool.reader(tiny.text_encoder.encoders[0])
-    assert len(tokenizer) == network.config.vocab_size
+    reader = pool.reader(tiny.text_encoder.encoders[0])
+    assert len(reader.tokenizer) == reader.encoder.config.vocab_size
 
 
 def test_the_shipped_tokenizer_is_that_of_clip():

@@ -62,6 +62,10 @@ class Role:
     precision: Literal["half", "bfloat16", "full"] = "half"
 
 
+Trained = Literal["attention", "all"]
+"""Which layers of a denoiser a LoRA is trained for."""
+
+
 class Defaults(NamedTuple):
     """What suits a family where a person has not said otherwise. size: side of a picture in pixels."""
 
@@ -151,7 +155,7 @@ class Family(ABC):
     family; an input "" stands for the whole node. reads: the families whose prompts its denoiser reads. marks:
     tensors beside the networks in a file that tell the process, and nothing else. hint_modes: the numbers by which
     ControlNets that know several kinds of picture know them. reference_sizes: (width, height) of the pictures that its
-    denoisers were trained to work from.
+    denoisers were trained to work from. trained: the ends of the names of the layers that a LoRA is trained for.
     """
 
     name: str
@@ -163,6 +167,7 @@ class Family(ABC):
     space: Space
     defaults: Defaults
     marks: tuple[Ignored, ...] = ()
+    trained: ClassVar[Mapping[Trained, tuple[str, ...]]]
     meaningless: ClassVar[Mapping[tuple[str, str], str]] = {
         ("text.sdxl_conditioning", ""): "This family reads one prompt, without sizes; use Prompt",
     }

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nodes.backend.families import sd
+from nodes.backend.families import sd, sd3
 from nodes.backend.families.family import Asked, Defaults, Family, Follower, Found, Reader, Role, Tokenizer
 from nodes.backend.networks import flux, mmdit, t5
 from nodes.backend.networks.architecture import Settings
@@ -120,6 +120,10 @@ class Flux(Family):
         "controlnet": CONTROLNET,
     }
     denoiser = "transformer"
+    trained: ClassVar = {
+        "attention": (*sd.ATTENTION, *sd3.ATTENTION_TO_TEXT),
+        "all": (*sd.ATTENTION, *sd3.ATTENTION_TO_TEXT, *sd3.FEED_FORWARD, "proj_mlp", "proj_out"),
+    }
     encoders = ("text_encoder", "text_encoder_2")
     reads = ("flux",)
     space = SPACE

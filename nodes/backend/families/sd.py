@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from nodes.backend.families.family import Asked, Family, Follower, Found, Reader, Role, Tokenizer
 from nodes.backend.networks import clip, unet, vae
@@ -19,6 +19,7 @@ from nodes.types import Conditioning, Diffusion, Model, TextEncoder
 if TYPE_CHECKING:
     from torch import Tensor
 
+ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 UNET = Role(
     "U-Net",
     unet.UNET,
@@ -51,6 +52,10 @@ LATENT_SIZE = 64
 
 class StableDiffusion(Family):
     denoiser = "unet"
+    trained: ClassVar = {
+        "attention": ATTENTION,
+        "all": (*ATTENTION, "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2", "conv1", "conv2", "conv_shortcut"),
+    }
 
     def process(self, found: Found, settings: Path | None) -> Diffusion:
         return read_diffusion(settings) if settings else Diffusion()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nodes.backend.families.family import Asked, Defaults, Family, Follower, Found, Reader, Role, Tokenizer
-from nodes.backend.families.sd import VAE, VAE_SETTINGS
+from nodes.backend.families.sd import ATTENTION, VAE, VAE_SETTINGS
 from nodes.backend.networks import clip, mmdit, sd3, t5
 from nodes.backend.networks.architecture import Settings
 from nodes.backend.scheduler_settings import read_flow
@@ -67,6 +67,9 @@ CONTROLNET = Role(
     alone=True,
     precision="bfloat16",
 )
+ATTENTION_TO_TEXT = ("add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
+FEED_FORWARD = ("net.0.proj", "net.2")  # of the picture and of the text
+
 CLIPS = "text_encoder", "text_encoder_2"
 READS_AT_ONCE = "text_encoder_3"
 
@@ -120,6 +123,10 @@ class StableDiffusion3(Family):
         "controlnet": CONTROLNET,
     }
     denoiser = "transformer"
+    trained: ClassVar = {
+        "attention": (*ATTENTION, *ATTENTION_TO_TEXT),
+        "all": (*ATTENTION, *ATTENTION_TO_TEXT, *FEED_FORWARD),
+    }
     encoders = (*CLIPS, READS_AT_ONCE)
     reads = ("sd3",)
     space = Space("sd3", 16, 8, multiple=16, flow=True)

@@ -24,7 +24,7 @@ def read_clips(prompt: str, clips: Sequence[Reader], skip_layers: int) -> tuple[
 
 def with_t5(embeds: Tensor, prompt: str, reader: Reader, length: int) -> Tensor:
     """The states of the CLIPs, filled up to T5's width, and then its own."""
-    states = t5_prompt.encode(parse(prompt), *reader, length)
+    states = t5_prompt.encode(parse(prompt), reader.tokenizer, reader.encoder, length)
     return torch.cat([_filled(embeds, states.shape[-1]), states], dim=1)
 
 

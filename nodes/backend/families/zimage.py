@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nodes.backend.families import flux
 from nodes.backend.families.family import Asked, Defaults, Family, Found, Reader, Role, Tokenizer
+from nodes.backend.families.sd import ATTENTION
 from nodes.backend.networks import qwen3, zimage
 from nodes.backend.networks.architecture import Settings
 from nodes.backend.networks.zimage import PATCH, TEXT_TOKENS
@@ -71,6 +72,10 @@ class ZImage(Family):
     title = "Z-Image"
     roles: ClassVar = {"transformer": TRANSFORMER, "text_encoder": TEXT_ENCODER, "vae": VAE}
     denoiser = "transformer"
+    trained: ClassVar = {
+        "attention": ATTENTION,
+        "all": (*ATTENTION, "feed_forward.w1", "feed_forward.w2", "feed_forward.w3"),
+    }
     encoders = ("text_encoder",)
     reads = ("zimage",)
     space = flux.SPACE
