@@ -72,8 +72,11 @@ def checkpoint(path: str) -> Checkpoint:
         raise ValueError(f"{place} is a {family.title.lower()}, not a checkpoint; use Load pixel model")
     encoders = tuple(role for role in family.encoders if _is_there(found, family.roles[role]))
     _check_whole(found, family, encoders)
-    network = {role: Part(place, family, role).network() for role in (family.denoiser, *encoders, "vae")}
-    _check_tokenizers(place, family, encoders)
+    parts = {
+        role: Part(_place_of(found, family.roles[role]), family, role) for role in (family.denoiser, *encoders, "vae")
+    }
+    network = {role: part.network() for role, part in parts.items()}
+    _check_tokenizers([parts[role] for role in encoders])
     model = _model(found, family, network[family.denoiser])
     text_encoder = TextEncoder(family.name, tuple(network[role] for role in encoders))
     return Checkpoint(model, text_encoder, _vae(network["vae"], model))
@@ -275,7 +278,21 @@ def _is_there(found: Found, spec: Role) -> bool:
     """Whether a checkpoint has a network, or has to have it."""
     if not spec.optional:
         return True
-    return (found.place / spec.folder).is_dir() if found.kinds else found.has_any(spec.prefixes)
+    return (found.place / spec.folder).is_dir() if found.kinds else _has(found, spec)
+
+
+def _has(found: Found, spec: Role) -> bool:
+    """Whether a file, or else the checkpoint's folder that it lies in, holds a network."""
+    return found.has_any(spec.prefixes) or _place_of(found, spec) != found.place
+
+
+def _place_of(found: Found, spec: Role) -> Path:
+    """Where a network of a checkpoint is. What a file lacks is taken from the folder that it lies in, as Flux.1's is
+    published: the transformer in a file, its text encoders and its VAE in folders beside it.
+    """
+    around = settings_folder(found.place)
+    lacking = not found.kinds and not found.has_any(spec.prefixes)
+    return around if lacking and around and any((around / spec.folder).glob("*.safetensors")) else found.place
 
 
 def _check_whole(found: Found, family: Family, encoders: Sequence[str]) -> None:
@@ -289,12 +306,14 @@ def _check_whole(found: Found, family: Family, encoders: Sequence[str]) -> None:
                     raise ValueError(f"{found.place} is not a whole checkpoint folder: it has no folder {folder}")
         return
     for role, spec in roles.items():
-        if not found.has_any(spec.prefixes):
+        if not _has(found, spec):
             raise ValueError(
                 f"{found.place} is not a whole {family.title} checkpoint: it has no {spec.prefixes[0]}* tensors, which "
                 f"its {role} would be{_beside(found, family, roles)}"
             )
-    prefixes = tuple(next(filter(found.has, spec.prefixes)) for spec in roles.values())
+    prefixes = tuple(
+        prefix for spec in roles.values() if (prefix := next(filter(found.has, spec.prefixes), None)) is not None
+    )
     refuse_unused(
         str(found.place), (name for name in found.shapes if not name.startswith(prefixes)), (*BESIDE, *family.marks)
     )
@@ -304,7 +323,7 @@ def _beside(found: Found, family: Family, roles: Mapping[str, Role]) -> str:
     """What to load beside a file that has the denoiser, for the end of a sentence; nothing when it has none."""
     if not found.has_any(family.roles[family.denoiser].prefixes):
         return ""
-    missing = [role for role, spec in roles.items() if not found.has_any(spec.prefixes)]
+    missing = [role for role, spec in roles.items() if not _has(found, spec)]
     nodes = (
         ("Load text encoders", [roles[role].title for role in missing if role in family.encoders]),
         ("Load VAE", [roles[role].title for role in missing if role == "vae"]),
@@ -313,11 +332,10 @@ def _beside(found: Found, family: Family, roles: Mapping[str, Role]) -> str:
     return f"; load it with Load denoiser, and beside it {told}"
 
 
-def _check_tokenizers(place: Path, family: Family, encoders: Sequence[str]) -> None:
-    for role in encoders:
-        encoder = Part(place, family, role)
+def _check_tokenizers(encoders: Iterable[Part]) -> None:
+    for encoder in encoders:
         kind = KINDS[encoder.spec.tokenizer.kind] if encoder.spec.tokenizer else None
-        if kind and (place.is_dir() or not kind.shipped):  # a file's is the program's own
+        if kind and (encoder.place.is_dir() or not kind.shipped):  # a file's is the program's own
             kind.check(encoder.tokenizer_folder(), encoder.settings()["vocab_size"])
 
 

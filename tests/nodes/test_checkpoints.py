@@ -221,3 +221,17 @@ def test_a_denoiser_of_pixels_is_described_with_its_schedule(sd15_folder: Path, 
     pixels.save_pretrained(tmp_path / "unet")
     model, base = checkpoints.pixel_model(str(tmp_path)), checkpoints.checkpoint(str(sd15_folder)).model
     assert model.process == base.process
+
+
+def test_what_a_file_lacks_is_taken_from_the_checkpoints_folder_that_it_lies_in(tmp_path: Path):
+    """As Flux.1 is published: the transformer in one file, and all of it in folders beside."""
+    folder = tiny_models.build_flux(tmp_path / "flux")
+    shutil.rmtree(folder / "transformer")
+    shutil.copytree(tiny_models.build_flux(tmp_path / "whole") / "transformer", folder / "transformer")
+    next((folder / "transformer").glob("*.safetensors")).unlink()
+    file = write_single_file(tmp_path / "whole", folder / "flux1-dev.safetensors")
+    model, text_encoder, vae = checkpoints.checkpoint(str(file))
+    assert model.network.weights.path == str(file)
+    assert {network.weights.path for network in (*text_encoder.encoders, vae.network)} == {str(folder)}
+    shutil.rmtree(folder / "vae")
+    assert "load it with Load denoiser, and beside it its VAE with Load VAE" in refusal(file)
