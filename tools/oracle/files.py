@@ -12,7 +12,6 @@ from PIL import Image as Pillow
 from torch import Tensor
 
 from tests import tiny_models, tiny_variants
-from tests.tiny_checkpoints import write_single_file
 from tools.oracle.asking import SIDE, Ask
 from tools.oracle.rows import Row
 
@@ -38,7 +37,7 @@ class Files:
 
         def make(place: Path) -> None:
             shutil.copytree(folder, place, ignore=shutil.ignore_patterns("*.safetensors"))
-            write_single_file(folder, place / "model.safetensors")
+            row.single_file(folder, place / "model.safetensors")
 
         return self._made(row, f"{folder.name}_as_file", make) / "model.safetensors"
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-from tests import tiny_models, tiny_variants
+from tests import tiny_models, tiny_modern, tiny_variants
+from tests.tiny_checkpoints import write_single_file
 from tools.oracle.asking import SIDE, TASKS, Ask, Kind
 
 
@@ -27,13 +28,13 @@ def _unpacked(latent: Tensor, width: int, height: int) -> Tensor:
 class Row:
     """name: of its files. build: its model as a folder of the diffusers layout. pipelines: diffusers' classes.
 
-    always: what its tasks are that need not be of another kind. scale: our guidance scale, and theirs. arguments: what
-    the stock pipelines are told besides, or in place of what others are. without: arguments that they have not. flow:
-    whether they keep the scheduler that they come with. why: tasks without meaning, with the reason. refiner: of the
-    second half of the steps. adapted: what LoRA files are made with. hint: the argument of the pictures for a
-    ControlNet. unpacked: of (latent, width, height), the latent that a pipeline returns, as others have it. text_from:
-    where prompts are read, when the model cannot. side: of its pictures, in
-    pixels. alone_in_file: whether single files hold the denoiser alone, as published ones do.
+    always: what its tasks are that need not be of another kind. scale: our guidance scale, and theirs where it is not
+    `less`. arguments: what the stock pipelines are told besides, or in place of what others are. without: arguments
+    that they have not. flow: whether they keep the scheduler that they come with. why: tasks without meaning, with the
+    reason. refiner: of the second half of the steps. adapted: what LoRA files are made with. hint: the argument of the
+    pictures for a ControlNet. unpacked: of (latent, width, height), the latent that a pipeline returns, as others have
+    it. text_from: where prompts are read, when the model cannot. side: of its pictures, in pixels. alone_in_file:
+    whether single files hold the denoiser alone, as published ones do. single_file: writes one, of (folder, place).
     """
 
     name: str
@@ -42,6 +43,7 @@ class Row:
     pipelines: Mapping[Kind, str]
     always: Kind = "text"
     scale: float = 5.0
+    less: float = 0.0
     arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
     without: frozenset[str] = frozenset()
     flow: bool = False
@@ -55,6 +57,7 @@ class Row:
     text_from: Row | None = None
     side: int = SIDE
     alone_in_file: bool = False
+    single_file: Callable[[Path, Path], object] = write_single_file
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -216,5 +219,23 @@ KONTEXT = replace(
     always="reference",
     why={**FLUX.why, **{task: FILL.why[task] for task in ("image", "inpaint", "ControlNet")}},
 )
+ZIMAGE = Row(
+    "zimage",
+    "Z-Image",
+    tiny_modern.build_z_image,
+    {"text": "ZImagePipeline", "image": "ZImageImg2ImgPipeline", "inpaint": "ZImageInpaintPipeline"},
+    less=1.0,
+    flow=True,
+    alone_in_file=True,
+    single_file=lambda folder, place: tiny_modern.z_image_split(folder, place.parent)["transformer"].rename(place),
+    why={
+        "inpainting model": NO_FILLER,
+        "ControlNet": "ControlNets of Z-Image are not among those that this program can run.",
+        "textual inversion": "Embeddings are for CLIP.",
+        "refiner": NO_REFINER,
+        "few steps: LCM": NO_LCM,
+        "clip skip": "Z-Image reads one layer of its text encoder.",
+    },
+)
 
-ROWS: tuple[Row, ...] = (SD1, SD2, SDXL, REFINER, SD3, FLUX, SCHNELL, FILL, KONTEXT, PIXEL)
+ROWS: tuple[Row, ...] = (SD1, SD2, SDXL, REFINER, SD3, FLUX, SCHNELL, FILL, KONTEXT, ZIMAGE, PIXEL)

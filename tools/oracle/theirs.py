@@ -70,7 +70,7 @@ def _arguments(row: Row, ask: Ask, files: Files, pipeline: Any) -> dict[str, Any
         "prompt": ask.prompt,
         "negative_prompt": NEGATIVE,
         "num_inference_steps": round(STEPS / ask.strength),
-        "guidance_scale": row.scale if ask.scale is None else ask.scale,
+        "guidance_scale": (row.scale if ask.scale is None else ask.scale) - row.less,
         "num_images_per_prompt": ask.batch,
         "generator": generator,
         "output_type": "latent",
