@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests import tiny_models
+from tests import tiny_models, tiny_modern
 from tests.tiny_checkpoints import write_single_file
 
 
@@ -65,3 +65,9 @@ def sd3_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def flux_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Flux.1 dev, 64 x 64 pictures."""
     return tiny_models.build_flux(tmp_path_factory.mktemp("models") / "flux")
+
+
+@pytest.fixture(scope="session")
+def zimage_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Z-Image Turbo."""
+    return tiny_modern.build_z_image(tmp_path_factory.mktemp("models") / "zimage")

@@ -23,6 +23,7 @@ from nodes.backend.additions import Adapted
 from nodes.types import Network
 from tests.nodes import lora_kinds
 from tests.tiny_checkpoints import single_file_tensors
+from tests.tiny_modern import z_image_to_original
 
 SLOW = settings(max_examples=12, deadline=None, report_multiple_bugs=False, phases=(Phase.explicit, Phase.generate))
 """Without shrinking, which would load networks for minutes."""
@@ -82,7 +83,15 @@ FAMILIES: dict[str, list[Layout]] = {
         *of_encoder("text_encoder", "lora_te1_"),
         *of_encoder("text_encoder_2", "lora_te2_", "lora_te3_"),
     ],
+    "zimage": [*layouts("transformer", "lora_transformer_")],
 }
+
+
+def in_one_file(folder: Path) -> dict[str, Tensor]:
+    """The denoiser under the names of the original code, and what else single files of its family hold."""
+    if "ZImage" in (folder / "model_index.json").read_text("utf-8"):
+        return z_image_to_original(load_file(next((folder / "transformer").glob("*.safetensors"))))
+    return single_file_tensors(folder)
 
 
 class Tiny(NamedTuple):
@@ -95,13 +104,13 @@ class Tiny(NamedTuple):
 
     def prefix(self) -> str:
         """Of the denoiser's tensors in a single file."""
-        return ORIGINAL if any(name.startswith(ORIGINAL) for name in single_file_tensors(self.folder)) else ""
+        return ORIGINAL if any(name.startswith(ORIGINAL) for name in in_one_file(self.folder)) else ""
 
     def weights(self, layout: Layout) -> dict[str, Tensor]:
         """Of the layers that can be adapted, by the name that the layout has for them."""
         tensors = load_file(next((self.folder / layout.role).glob("*.safetensors")))
         if layout.original:
-            prefix, whole = self.prefix(), single_file_tensors(self.folder)
+            prefix, whole = self.prefix(), in_one_file(self.folder)
             tensors = {name.removeprefix(prefix): t for name, t in whole.items() if name.startswith(prefix)}
         layers = lora_file.layers({name: tuple(tensor.shape) for name, tensor in tensors.items()})
         return {layer: tensors[f"{layer}.weight"] for layer in layers}
@@ -123,7 +132,7 @@ def merged(tiny: Tiny, layout: Layout, weights: Mapping[str, Tensor]) -> nn.Modu
         if layout.original:
             file = copy / "model.safetensors"
             changed = {f"{tiny.prefix()}{layer}.weight": weight for layer, weight in weights.items()}
-            tensors = {**single_file_tensors(tiny.folder), **changed}
+            tensors = {**in_one_file(tiny.folder), **changed}
             save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, file)
             described = checkpoints.denoiser(str(file)).network
         else:

@@ -286,7 +286,7 @@ def test_timesteps_are_spread_over_a_batch(tiny: Checkpoint, folder: Path, proce
 
 
 @pytest.mark.parametrize("layers", ["attention", "all"])
-@pytest.mark.parametrize("family", ["sdxl", "sd3", "flux"])
+@pytest.mark.parametrize("family", ["sdxl", "sd3", "flux", "zimage"])
 def test_a_lora_of_every_family_is_trained_and_read_back(
     request: pytest.FixtureRequest, family: str, layers: Any, folder: Path, tmp_path: Path
 ):

@@ -92,8 +92,8 @@ def relative(ours: Tensor, theirs: Tensor) -> float:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_modern.build_z_image(tmp_path_factory.mktemp("zimage") / "turbo")
+def folder(zimage_folder: Path) -> Path:
+    return zimage_folder
 
 
 @pytest.fixture(scope="module")
