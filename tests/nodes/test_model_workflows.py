@@ -50,6 +50,7 @@ class Models:
         builders: dict[str, Callable[[], object]] = {
             "sd1": lambda: tiny_models.build_sd15(place),
             "sd1_inpaint": lambda: tiny_models.build_sd15_inpaint(place),
+            "sd1_controlnet": lambda: tiny_models.build_controlnet_sd15(place),
             "sd1_few_steps": lambda: tiny_variants.distilled(self.get("sd1"), place),
             "sd2": lambda: tiny_models.build_sd21(place),
             "sdxl": lambda: tiny_models.build_sdxl(place),
