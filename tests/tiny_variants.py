@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 
+from tests import tiny_modern
 from tests.tiny_models import build_flux, randomise
 
 
@@ -77,6 +79,18 @@ def flux_controlnet(folder: Path, place: Path) -> Path:
     made = FluxControlNetModel.from_config({**kept, "num_layers": 1, "num_single_layers": 1})
     randomise(made, "controlnet").save_pretrained(place)
     return place
+
+
+def z_image_file(folder: Path, place: Path) -> Path:
+    """The transformer of a checkpoint's folder in a file of its own."""
+    with TemporaryDirectory() as split:
+        return shutil.copy(tiny_modern.z_image_split(folder, Path(split))["transformer"], place)
+
+
+def token_width(folder: Path, name: str) -> int:
+    """How wide the states of words are in an encoder of a checkpoint, by the name that embedding files have for it."""
+    encoder = "text_encoder_2" if name == "clip_g" else "text_encoder"
+    return json.loads((folder / encoder / "config.json").read_text("utf-8"))["hidden_size"]
 
 
 def pixel_model(place: Path, like: Callable[[Path], Path]) -> Path:

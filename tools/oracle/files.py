@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import safetensors.torch
 import torch
 from PIL import Image as Pillow
 from torch import Tensor
@@ -37,7 +38,7 @@ class Files:
 
         def make(place: Path) -> None:
             shutil.copytree(folder, place, ignore=shutil.ignore_patterns("*.safetensors"))
-            row.single_file(folder, place / "model.safetensors")
+            row.single(folder, place / "model.safetensors")
 
         return self._made(row, f"{folder.name}_as_file", make) / "model.safetensors"
 
@@ -48,6 +49,20 @@ class Files:
             f"lora_{seed}.safetensors",
             lambda place: tiny_models.build_lora(place, folder, seed=seed, **row.adapted),
         )
+
+    def embedding(self, row: Row) -> Path:
+        """Two vectors for each encoder that can be taught."""
+        if row.text_from:
+            return self.embedding(row.text_from)
+        folder = self.folder(row, Ask())
+
+        def make(place: Path) -> None:
+            draws = torch.Generator().manual_seed(1)
+            widths = {name: tiny_variants.token_width(folder, name) for name in row.embedded}
+            vectors = {name: torch.randn(2, width, generator=draws) / width**0.5 for name, width in widths.items()}
+            place.write_bytes(safetensors.torch.save(vectors))
+
+        return self._made(row, "embedding.safetensors", make)
 
     def controlnet(self, row: Row) -> Path:
         folder = self.folder(row, Ask())

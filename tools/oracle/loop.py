@@ -12,6 +12,7 @@ from tools.oracle import noising
 from tools.oracle.asking import NEGATIVE, SEED, STEPS, Ask
 from tools.oracle.files import Files
 from tools.oracle.rows import Row
+from tools.oracle.teaching import teach
 
 _diffusers: Any = diffusers  # which names are its own, its stubs do not say
 
@@ -70,6 +71,8 @@ def _embeds(text_from: Row, ask: Ask, files: Files) -> tuple[Tensor, Tensor]:
     """Of the negative and of the positive prompt."""
     place = files.folder(text_from, Ask())
     pipeline: Any = _diffusers.StableDiffusionPipeline.from_pretrained(place, unet=None, vae=None)
+    if ask.embedding:
+        teach(text_from, pipeline, files)
     skipped = ask.clip_skip or None
     positive, negative = pipeline.encode_prompt(ask.prompt, "cpu", 1, True, NEGATIVE, clip_skip=skipped)
     return negative, positive

@@ -18,7 +18,7 @@ from nodegraph.registry import Registry
 from nodegraph.running.cache import Cache
 from nodegraph.running.executor import execute
 from nodegraph.running.messages import Event, Failed
-from tools.oracle.asking import HINT_STRENGTH, NEGATIVE, SEED, STEPS, Ask
+from tools.oracle.asking import HINT_STRENGTH, NEGATIVE, SEED, STEPS, TOKEN, Ask
 from tools.oracle.files import Files
 from tools.oracle.rows import Row
 
@@ -88,7 +88,7 @@ def _graph(row: Row, ask: Ask, files: Files, place: Path) -> Made:
     if split:
         graph = _add(graph, "denoiser", "load.denoiser", path=str(place))
         graph = _replaced(graph, Port("checkpoint", "model"), Port("denoiser", "model"))
-    for edit in (_with_pixels, _with_loras, _with_clip_skip, _with_picture, _with_shown, _with_mask, _with_hint):
+    for edit in EDITS:
         graph = edit(graph, row, ask, files)
     if ask.refined:
         return _refined(graph, row, files, place), "refine"
@@ -182,6 +182,16 @@ def _text_encoder(graph: Graph) -> Port:
     return graph.links[Port("positive", "text_encoder")]
 
 
+def _with_words(graph: Graph, row: Row, ask: Ask, files: Files) -> Graph:
+    """One that is taught by a file."""
+    if not ask.embedding:
+        return graph
+    source = _text_encoder(graph)
+    graph = _replaced(graph, source, Port("words", "textencoder"))
+    link = (source.node, source.socket, "text_encoder")
+    return _add(graph, "words", "text.load_embedding", link, path=str(files.embedding(row)), name=TOKEN)
+
+
 def _with_loras(graph: Graph, row: Row, ask: Ask, files: Files) -> Graph:
     for seed, strength in ask.loras:
         id, path = f"lora_{seed}", str(files.lora(row, seed))
@@ -200,6 +210,12 @@ def _with_clip_skip(graph: Graph, row: Row, ask: Ask, files: Files) -> Graph:
     node, socket = _text_encoder(graph)
     graph = _add(graph, "clip_skip", "text.clip_skip", (node, socket, "text_encoder"), skip_layers=ask.clip_skip)
     return _link(graph, "clip_skip", "textencoder", "positive", "text_encoder")
+
+
+EDITS = (
+    *(_with_pixels, _with_words, _with_loras, _with_clip_skip),
+    *(_with_picture, _with_shown, _with_mask, _with_hint),
+)
 
 
 def _refined(graph: Graph, row: Row, files: Files, place: Path) -> Graph:

@@ -18,6 +18,10 @@ def _as_it_is(latent: Tensor, width: int, height: int) -> Tensor:
     return latent
 
 
+def _same(scale: float) -> float:
+    return scale
+
+
 def _unpacked(latent: Tensor, width: int, height: int) -> Tensor:
     """Flux's pipelines return tokens of 2 x 2 latent pixels: [batch, tokens, channels * 4]."""
     squares = latent.reshape(len(latent), height // 16, width // 16, -1, 2, 2)
@@ -28,13 +32,13 @@ def _unpacked(latent: Tensor, width: int, height: int) -> Tensor:
 class Row:
     """name: of its files. build: its model as a folder of the diffusers layout. pipelines: diffusers' classes.
 
-    always: what its tasks are that need not be of another kind. scale: our guidance scale, and theirs where it is not
-    `less`. arguments: what the stock pipelines are told besides, or in place of what others are. without: arguments
-    that they have not. flow: whether they keep the scheduler that they come with. why: tasks without meaning, with the
-    reason. refiner: of the second half of the steps. adapted: what LoRA files are made with. hint: the argument of the
-    pictures for a ControlNet. unpacked: of (latent, width, height), the latent that a pipeline returns, as others have
-    it. text_from: where prompts are read, when the model cannot. side: of its pictures, in pixels. alone_in_file:
-    whether single files hold the denoiser alone, as published ones do. single_file: writes one, of (folder, place).
+    always: what its tasks are that need not be of another kind. scale: our guidance scale. their_scale: what the stock
+    pipelines are told for it. without: arguments that they have not. flow: whether they keep the scheduler that they
+    come with. why: tasks without meaning, with the reason. refiner: of the second half of the steps. adapted: what LoRA
+    files are made with. hint: the argument of the pictures for a ControlNet. unpacked: of (latent, width, height), the
+    latent that a pipeline returns, as others have it. text_from: where prompts are read, when the model cannot. side:
+    of its pictures, in pixels. single: writes a folder as a file. embedded: the encoders that can be taught words, as
+    files call them. alone_in_file: whether single files hold the denoiser alone, as published ones do.
     """
 
     name: str
@@ -43,8 +47,7 @@ class Row:
     pipelines: Mapping[Kind, str]
     always: Kind = "text"
     scale: float = 5.0
-    less: float = 0.0
-    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    their_scale: Callable[[float], float] = _same
     without: frozenset[str] = frozenset()
     flow: bool = False
     why: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -56,8 +59,9 @@ class Row:
     unpacked: Callable[[Tensor, int, int], Tensor] = _as_it_is
     text_from: Row | None = None
     side: int = SIDE
+    single: Callable[[Path, Path], Path] = write_single_file
+    embedded: tuple[str, ...] = ()
     alone_in_file: bool = False
-    single_file: Callable[[Path, Path], object] = write_single_file
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -74,7 +78,6 @@ class Row:
 NO_FILLER = "No inpainting model of this family is published."
 NO_REFINER = "Only Stable Diffusion XL has a refiner."
 NO_LCM = "Latent consistency models are not distilled from flows."
-TO_COME = "The next to be built."
 
 SD1 = Row(
     "sd1",
@@ -87,7 +90,8 @@ SD1 = Row(
         "controlnet": "StableDiffusionControlNetPipeline",
         "fill": "StableDiffusionInpaintPipeline",
     },
-    why={"refiner": NO_REFINER, "textual inversion": TO_COME},
+    embedded=("emb_params",),
+    why={"refiner": NO_REFINER},
 )
 SD2 = replace(SD1, name="sd2", title="Stable Diffusion 2.x", build=tiny_models.build_sd21)
 REFINER = Row(
@@ -96,12 +100,12 @@ REFINER = Row(
     tiny_models.build_sdxl_refiner,
     {"image": "StableDiffusionXLImg2ImgPipeline", "inpaint": "StableDiffusionXLInpaintPipeline"},
     always="image",
+    embedded=("clip_g",),
     adapted={"text_encoders": False},
     why={
         "text": "The refiner goes on from a picture, in all of its cells.",
         "inpainting model": NO_FILLER,
         "ControlNet": "No ControlNet is made for the refiner.",
-        "textual inversion": TO_COME,
         "refiner": "Its half of a run is in the cell of Stable Diffusion XL.",
         "few steps: LCM": "No refiner was distilled.",
         "few steps: Turbo, Lightning": "No refiner was distilled.",
@@ -119,7 +123,7 @@ SDXL = Row(
         "fill": "StableDiffusionXLInpaintPipeline",
     },
     refiner=REFINER,
-    why={"textual inversion": TO_COME},
+    embedded=("clip_l", "clip_g"),
 )
 PIXEL = Row(
     "pixel",
@@ -133,7 +137,6 @@ PIXEL = Row(
         "inpainting model": NO_FILLER,
         "ControlNet": "No ControlNet is made for pixel models.",
         "refiner": NO_REFINER,
-        "textual inversion": TO_COME,
     },
 )
 SD3 = Row(
@@ -147,14 +150,12 @@ SD3 = Row(
         "controlnet": "StableDiffusion3ControlNetPipeline",
     },
     flow=True,
+    embedded=("clip_l", "clip_g"),
     controlnet=tiny_variants.sd3_controlnet,
     controlnet_class="SD3ControlNetModel",
     hint="control_image",
     why={
         "inpainting model": NO_FILLER,
-        "LoRA at 0.7": TO_COME,
-        "two LoRAs": TO_COME,
-        "textual inversion": TO_COME,
         "refiner": NO_REFINER,
         "few steps: LCM": NO_LCM,
     },
@@ -170,9 +171,10 @@ FLUX = Row(
         "controlnet": "FluxControlNetPipeline",
     },
     scale=1.0,
-    arguments={"guidance_scale": 3.5},
+    their_scale=lambda scale: 3.5,
     without=frozenset({"negative_prompt"}),
     flow=True,
+    embedded=("clip_l",),
     alone_in_file=True,
     controlnet=tiny_variants.flux_controlnet,
     controlnet_class="FluxControlNetModel",
@@ -180,9 +182,6 @@ FLUX = Row(
     unpacked=_unpacked,
     why={
         "inpainting model": "That is Flux.1 Fill.",
-        "LoRA at 0.7": TO_COME,
-        "two LoRAs": TO_COME,
-        "textual inversion": TO_COME,
         "refiner": NO_REFINER,
         "few steps: LCM": NO_LCM,
         "few steps: Turbo, Lightning": "That is Flux.1 schnell.",
@@ -202,7 +201,7 @@ FILL = replace(
     title="Flux.1 Fill",
     build=tiny_variants.flux_fill,
     pipelines={"fill": "FluxFillPipeline"},
-    arguments={"guidance_scale": 30.0},
+    their_scale=lambda scale: 30.0,
     always="fill",
     why={
         **{task: reason for task, reason in FLUX.why.items() if task != "inpainting model"},
@@ -219,15 +218,15 @@ KONTEXT = replace(
     always="reference",
     why={**FLUX.why, **{task: FILL.why[task] for task in ("image", "inpaint", "ControlNet")}},
 )
-ZIMAGE = Row(
+Z_IMAGE = Row(
     "zimage",
     "Z-Image",
     tiny_modern.build_z_image,
     {"text": "ZImagePipeline", "image": "ZImageImg2ImgPipeline", "inpaint": "ZImageInpaintPipeline"},
-    less=1.0,
+    their_scale=lambda scale: scale - 1,
     flow=True,
     alone_in_file=True,
-    single_file=lambda folder, place: tiny_modern.z_image_split(folder, place.parent)["transformer"].rename(place),
+    single=tiny_variants.z_image_file,
     why={
         "inpainting model": NO_FILLER,
         "ControlNet": "ControlNets of Z-Image are not among those that this program can run.",
@@ -238,4 +237,4 @@ ZIMAGE = Row(
     },
 )
 
-ROWS: tuple[Row, ...] = (SD1, SD2, SDXL, REFINER, SD3, FLUX, SCHNELL, FILL, KONTEXT, ZIMAGE, PIXEL)
+ROWS: tuple[Row, ...] = (SD1, SD2, SDXL, REFINER, SD3, FLUX, SCHNELL, FILL, KONTEXT, Z_IMAGE, PIXEL)

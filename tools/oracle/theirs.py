@@ -14,9 +14,10 @@ from torch import Tensor
 from transformers import CLIPTextModel
 
 from tools.oracle import loop, noising
-from tools.oracle.asking import HINT_STRENGTH, NEGATIVE, SEED, STEPS, Ask
+from tools.oracle.asking import HINT_STRENGTH, NEGATIVE, SEED, STEPS, TOKEN, Ask
 from tools.oracle.files import Files
 from tools.oracle.rows import Row
+from tools.oracle.teaching import teach, written
 
 
 def latent(row: Row, ask: Ask, files: Files) -> Tensor:
@@ -55,6 +56,8 @@ def _pipeline(row: Row, ask: Ask, files: Files) -> Any:
     made.set_progress_bar_config(disable=True)
     if not row.flow:
         made.scheduler = noising.scheduler(ask, made.scheduler.config)
+    if ask.embedding:
+        teach(row, made, files)
     for seed, _ in ask.loras:
         made.load_lora_weights(str(files.lora(row, seed)), adapter_name=f"lora_{seed}")
     if ask.loras:
@@ -70,11 +73,14 @@ def _arguments(row: Row, ask: Ask, files: Files, pipeline: Any) -> dict[str, Any
         "prompt": ask.prompt,
         "negative_prompt": NEGATIVE,
         "num_inference_steps": round(STEPS / ask.strength),
-        "guidance_scale": (row.scale if ask.scale is None else ask.scale) - row.less,
+        "guidance_scale": row.their_scale(row.scale if ask.scale is None else ask.scale),
         "num_images_per_prompt": ask.batch,
         "generator": generator,
         "output_type": "latent",
     }
+    if ask.embedding and not hasattr(pipeline, "load_textual_inversion"):
+        both = ask.prompt.replace(TOKEN, written())
+        found |= {"prompt": both, "prompt_2": both, "prompt_3": ask.prompt}
     if ask.clip_skip:
         found["clip_skip"] = ask.clip_skip
     if ask.kind != "image" or row.flow:
@@ -89,7 +95,7 @@ def _arguments(row: Row, ask: Ask, files: Files, pipeline: Any) -> dict[str, Any
         found |= {row.hint: picture, "controlnet_conditioning_scale": HINT_STRENGTH}
     if ask.solver == "lcm":
         found |= _lcm(ask, pipeline, generator)
-    return {name: value for name, value in {**found, **row.arguments}.items() if name not in row.without}
+    return {name: value for name, value in found.items() if name not in row.without}
 
 
 def _lcm(ask: Ask, pipeline: Any, generator: torch.Generator) -> dict[str, Any]:
