@@ -10,10 +10,8 @@ from tools.oracle.files import Files
 from tools.oracle.page import PAGE, cells, table
 from tools.oracle.rows import ROWS, Row
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:.*custom `timesteps`"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore")
+"""The stock pipelines warn of their own parts: of names that moved, of second LoRAs, of timesteps that they are given."""
 
 QUICK = [("sd1", "inpaint"), ("sdxl", "refiner"), ("pixel", "few steps: LCM")]
 
