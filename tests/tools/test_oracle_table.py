@@ -11,7 +11,7 @@ from tools.oracle.page import PAGE, cells, table
 from tools.oracle.rows import ROWS, Row
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-"""The stock pipelines warn of their own parts: of names that moved, of second LoRAs, of timesteps that they are given."""
+"""The stock pipelines warn of their own parts: names that moved, second LoRAs, timesteps that they are given."""
 
 QUICK = [("sd1", "inpaint"), ("sdxl", "refiner"), ("pixel", "few steps: LCM")]
 
