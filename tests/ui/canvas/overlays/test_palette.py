@@ -60,7 +60,7 @@ def test_what_was_used_lately_comes_first(everything):
 @pytest.mark.parametrize(
     ("wire", "among", "first"),
     [
-        ("text_encoder", 2, "text.encode"),
+        ("text_encoder", 3, "text.encode"),
         ("vae", 3, "vae.decode"),
         ("model", SHOWN, "schedule.noise_scheduler"),
     ],
