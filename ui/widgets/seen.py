@@ -25,10 +25,12 @@ def seen(widget: QWidget) -> bool:
 class WhenSeen(QObject):
     """What a widget does at once while it is seen; else once when it comes into view, however often it is due."""
 
+    _due = False
+    """Here too: Qt still asks a filter that Python has emptied, on its way out with its widget."""
+
     def __init__(self, widget: QWidget, act: Callable[[], object]) -> None:
         super().__init__(widget)
         self._widget, self._act = widget, act
-        self._due = False
         widget.installEventFilter(self)
 
     def ask(self, *_: object) -> None:

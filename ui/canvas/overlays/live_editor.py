@@ -37,6 +37,8 @@ class LiveEditor(QFrame):
     one step. go_on: to the next row, or by -1 to the one before.
     """
 
+    _over = True  # also for Qt, which still asks a filter that Python has emptied
+
     def __init__(
         self,
         state: CanvasState,
