@@ -301,6 +301,10 @@ def _sd_unet(seed: int, **config: Any) -> UNet2DConditionModel:
     return _create(lambda: UNet2DConditionModel(**settings), seed, "unet")
 
 
+def _sd21_unet(seed: int) -> UNet2DConditionModel:
+    return _sd_unet(seed, cross_attention_dim=CLIP_H_WIDTH, attention_head_dim=(2, 4), use_linear_projection=True)
+
+
 def _sdxl_unet(seed: int, *, context: int, time_ids: int) -> UNet2DConditionModel:
     """Return a UNet with the block plan of SDXL and ``time_ids`` size conditions."""
     time_width = 8
@@ -400,12 +404,7 @@ def build_sd21(path: Path, seed: int = 0) -> Path:
         vae=_vae(seed, scaling_factor=0.18215),
         text_encoder=_clip_text(CLIP_H_WIDTH, seed, "text_encoder", projected=False, activation="gelu"),
         tokenizer=clip_tokenizer("!"),
-        unet=_sd_unet(
-            seed,
-            cross_attention_dim=CLIP_H_WIDTH,
-            attention_head_dim=(2, 4),
-            use_linear_projection=True,
-        ),
+        unet=_sd21_unet(seed),
         scheduler=DDIMScheduler(
             **SD_NOISE,
             prediction_type="v_prediction",
@@ -577,6 +576,11 @@ def build_ddpm(path: Path, seed: int = 0) -> Path:
 def build_controlnet_sd15(path: Path, seed: int = 0) -> Path:
     """Write a ControlNet for the model of :func:`build_sd15`."""
     return _build_controlnet(path, seed, _sd_unet(seed))
+
+
+def build_controlnet_sd21(path: Path, seed: int = 0) -> Path:
+    """Write a ControlNet for the model of :func:`build_sd21`."""
+    return _build_controlnet(path, seed, _sd21_unet(seed))
 
 
 def build_controlnet_sdxl(path: Path, seed: int = 0) -> Path:

@@ -26,7 +26,7 @@ QUICK = ("sdxl_text", "sd3_text", "flux_text")
 """Those that every run of the tests tries; the others take as long together as many tests."""
 
 
-OWN = ("sd1_inpaint", "sd1_few_steps", "sdxl_inpaint", "flux_few_steps", "flux_fill")
+OWN = ("sd1_inpaint", "sd1_few_steps", "sd2_inpaint", "sdxl_inpaint", "flux_few_steps", "flux_fill")
 """Those for a model of their own and not the family's usual one."""
 
 WITHIN = {
@@ -53,6 +53,8 @@ class Models:
             "sd1_controlnet": lambda: tiny_models.build_controlnet_sd15(place),
             "sd1_few_steps": lambda: tiny_variants.distilled(self.get("sd1"), place),
             "sd2": lambda: tiny_models.build_sd21(place),
+            "sd2_inpaint": lambda: test_inpainting.build(self.get("sd2"), place),
+            "sd2_controlnet": lambda: tiny_models.build_controlnet_sd21(place),
             "sdxl": lambda: tiny_models.build_sdxl(place),
             "sdxl_refiner": lambda: tiny_models.build_sdxl_refiner(place),
             "sdxl_inpaint": lambda: test_inpainting.build(self.get("sdxl"), place),
