@@ -11,7 +11,7 @@ from nodes.types import Image, Latent, Model, Sigmas
 DRAFT_STEPS = 8
 """Enough to see where a picture is going."""
 
-Schedule = Literal["normal", "karras", "exponential", "simple", "sgm_uniform", "beta", "ddim_uniform"]
+Schedule = Literal["normal", "karras", "exponential", "simple", "sgm_uniform", "beta", "ddim_uniform", "lcm"]
 
 
 class Scheduled(NamedTuple):

@@ -119,6 +119,41 @@ SCHEDULES: dict[str, Callable[[Process, int], Sigmas]] = {
 }
 
 
+DISTILLED_TIMESTEPS = 50
+"""Of latent consistency models: Luo et al. 2023 (arXiv:2310.04378), sec. 4.3, where a step skips 20 of 1000."""
+
+
+def lcm(process: Process, steps: int, denoise: float = 1.0) -> Sigmas:
+    """Of the fifty timesteps that latent consistency models are distilled at, as diffusers' LCMScheduler.
+
+    denoise keeps the first 50 * denoise of them. Between two whole numbers each level lies between those of both,
+    evenly in timesteps; where there are more steps than are kept, as many as there are steps move closer to the end.
+    Raises ValueError when there are more steps than timesteps.
+    """
+    known = min(DISTILLED_TIMESTEPS, num_timesteps(process))
+    if steps > known:
+        raise ValueError(
+            f"a latent consistency model knows {known} timesteps, but steps asks for {steps}; "
+            "lower steps, or choose another schedule"
+        )
+    kept = known * denoise
+    whole = max(math.floor(kept), steps)
+    timesteps = _distilled(process, known, whole, steps)
+    if kept < whole:
+        timesteps = [t * kept / whole for t in timesteps]
+    elif kept > whole:
+        finer = _distilled(process, known, whole + 1, steps)
+        timesteps = [_between(a, b, kept - whole) for a, b in zip(timesteps, finer, strict=True)]
+    return (*(sigma_at(process, t) for t in timesteps), 0.0)
+
+
+def _distilled(process: Process, known: int, kept: int, steps: int) -> list[float]:
+    """Evenly spaced ones of the first `kept` of `known` timesteps, from the last of them down."""
+    stride = num_timesteps(process) / known
+    # rounded as numpy's linspace, by which diffusers chooses: 11 * (45 / 33) is just below 15
+    return [(kept - int(i * (kept / steps))) * stride - 1 for i in range(steps)]
+
+
 SAME_END = frozenset({"normal", "karras", "exponential", "ddim_uniform"})
 """The schedules whose last step starts next to the end, however many there are."""
 
@@ -127,12 +162,14 @@ FLOW_ENDS = frozenset({"normal", "karras", "exponential", "beta"})
 
 
 def sigmas_for(process: Process, schedule: str, steps: int, denoise: float) -> Sigmas:
-    """The last `steps` steps of a schedule of steps / denoise: denoise below 1 starts from less noise.
+    """The last `steps` steps of a schedule of steps / denoise (but `lcm`): denoise below 1 starts from less noise.
 
     Between two whole numbers of steps each level lies between those of both, evenly in log sigma, so that the start
     falls with denoise at any number of steps. A single step starts at its fraction of the timesteps where the last step
     of a longer schedule would be the same for all of them. Raises ValueError when the schedule has fewer timesteps.
     """
+    if schedule == "lcm":
+        return lcm(process, steps, denoise)
     total = steps / denoise
     whole = round(total) if math.isclose(total, round(total), rel_tol=1e-9) else math.floor(total)
     if steps == 1 and denoise < 1 and _has_same_end(process, schedule):

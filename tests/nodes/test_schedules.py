@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from diffusers import EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
+from diffusers import EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler, LCMScheduler
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from diffusers.schedulers.scheduling_euler_discrete import rescale_zero_terminal_snr
 
@@ -45,6 +45,7 @@ def model(process: Process, native_size: int = 512) -> Model:
 
 MODEL = model(SD)
 EVERY = pytest.mark.parametrize("kind", PROCESSES)
+NAMES = (*schedules.SCHEDULES, "lcm")
 
 DIFFUSERS = {
     "normal": {"timestep_spacing": "linspace"},
@@ -184,7 +185,7 @@ def test_the_node_shifts_for_the_size_that_the_model_was_trained_with():
 
 
 @EVERY
-@pytest.mark.parametrize("name", schedules.SCHEDULES)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_schedule_falls_to_zero(name: str, kind: str):
     sigmas = schedules.sigmas_for(PROCESSES[kind], name, 20, 1.0)
     assert len(sigmas) == 21
@@ -212,7 +213,7 @@ def test_where_denoise_makes_a_whole_number_of_steps_its_levels_are_those_of_tha
 
 @pytest.mark.parametrize("steps", [1, 2, 4])
 @EVERY
-@pytest.mark.parametrize("name", schedules.SCHEDULES)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_denoise_strength_starts_from_a_noise_level_of_its_own(name: str, kind: str, steps: int):
     chosen = PROCESSES[kind]
     starts = [schedules.sigmas_for(chosen, name, steps, percent / 100)[0] for percent in range(100, 1, -1)]
@@ -228,7 +229,7 @@ def test_every_denoise_strength_starts_from_a_noise_level_of_its_own(name: str, 
 
 
 @EVERY
-@pytest.mark.parametrize("name", schedules.SCHEDULES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_hair_less_denoise_changes_the_levels_by_a_hair(name: str, kind: str):
     for steps, denoise in itertools.product((1, 2, 4, 20), (1.0, 0.5, 0.25)):
         levels = schedules.sigmas_for(PROCESSES[kind], name, steps, denoise)
@@ -237,7 +238,7 @@ def test_a_hair_less_denoise_changes_the_levels_by_a_hair(name: str, kind: str):
 
 
 @EVERY
-@pytest.mark.parametrize("name", schedules.SCHEDULES)
+@pytest.mark.parametrize("name", NAMES)
 def test_levels_between_two_schedules_fall_to_zero_as_well(name: str, kind: str):
     sigmas = schedules.sigmas_for(PROCESSES[kind], name, 9, 0.37)
     assert len(sigmas) == 10
@@ -268,8 +269,32 @@ def test_ddim_uniform_reaches_its_limit():
         schedules.ddim_uniform(SD, 1000)
 
 
+@pytest.mark.parametrize("denoise", [1.0, 0.9, 0.5, 0.26, 0.1])
+def test_lcm_visits_the_timesteps_of_the_stock_scheduler(denoise: float):
+    stock = LCMScheduler()
+    for steps in range(1, int(50 * denoise) + 1):
+        stock.set_timesteps(steps, strength=denoise)
+        ours = schedules.sigmas_for(SD, "lcm", steps, denoise)[:-1]
+        assert [process.timestep_at(SD, sigma) for sigma in ours] == pytest.approx(stock.timesteps.tolist(), abs=1e-6)
+
+
+def test_lcm_with_more_steps_than_denoise_keeps_of_its_timesteps_moves_them_towards_the_end():
+    kept, moved = (schedules.sigmas_for(SD, "lcm", 10, denoise) for denoise in (0.2, 0.1))
+    halves = [process.timestep_at(SD, sigma) / 2 for sigma in kept]
+    assert [process.timestep_at(SD, sigma) for sigma in moved] == pytest.approx(halves, abs=1e-6)
+
+
+def test_lcm_has_no_more_steps_than_timesteps():
+    with pytest.raises(ValueError, match="knows 50 timesteps, but steps asks for 51"):
+        schedules.sigmas_for(SD, "lcm", 51, 1.0)
+    few = Diffusion(noise_schedule=NoiseSchedule(num_timesteps=10))
+    assert schedules.lcm(few, 10) == schedules.normal(few, 10)
+    with pytest.raises(ValueError, match="knows 10 timesteps"):
+        schedules.lcm(few, 11)
+
+
 def test_the_node_offers_every_schedule():
-    assert set(get_args(nodes.Schedule)) == set(schedules.SCHEDULES)
+    assert set(get_args(nodes.Schedule)) == set(NAMES)
 
 
 def test_noise_scheduler_says_where_to_start_and_how_long():

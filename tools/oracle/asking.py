@@ -27,7 +27,7 @@ class Ask:
     batch: int = 1
     size: tuple[int, int] = (SIDE, SIDE)
     solver: Literal["euler", "lcm"] = "euler"
-    schedule: Literal["normal", "simple"] = "normal"
+    schedule: Literal["normal", "simple", "lcm"] = "normal"
     scale: float | None = None
     loras: tuple[tuple[int, float], ...] = ()
     clip_skip: int = 0
@@ -57,7 +57,7 @@ TASKS: dict[str, Ask] = {
     "two LoRAs": Ask(loras=((1, 0.7), (2, 0.4))),
     "textual inversion": Ask(embedding=True),
     "refiner": Ask(refined=True),
-    "few steps: LCM": Ask(solver="lcm", schedule="simple", scale=8.5, distilled=True),
+    "few steps: LCM": Ask(solver="lcm", schedule="lcm", scale=8.5, distilled=True),
     "few steps: Turbo, Lightning": Ask(schedule="simple", scale=1.0),
     "clip skip": Ask(clip_skip=1),
 }

@@ -46,7 +46,7 @@ def latent(row: Row, text_from: Row, ask: Ask, files: Files) -> Tensor:
 
 def _timesteps(ask: Ask, scheduler: Any) -> Tensor:
     if ask.solver == "lcm":
-        scheduler.set_timesteps(timesteps=noising.trailing())
+        scheduler.set_timesteps(STEPS)
         return scheduler.timesteps
     scheduler.set_timesteps(round(STEPS / ask.strength))
     first = len(scheduler.timesteps) - STEPS

@@ -6,7 +6,7 @@ from typing import Any
 
 import diffusers
 
-from tools.oracle.asking import STEPS, Ask
+from tools.oracle.asking import Ask
 
 _diffusers: Any = diffusers  # which names are its own, its stubs do not say
 
@@ -19,8 +19,3 @@ def scheduler(ask: Ask, config: Any) -> Any:
     if ask.solver == "lcm":
         return _diffusers.LCMScheduler.from_config(config, clip_sample=False)
     return _diffusers.EulerDiscreteScheduler.from_config(config, timestep_spacing=SPACINGS[ask.schedule])
-
-
-def trailing() -> list[int]:
-    """The timesteps of our `simple`."""
-    return [999 - 1000 * step // STEPS for step in range(STEPS)]

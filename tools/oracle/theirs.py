@@ -99,11 +99,10 @@ def _arguments(row: Row, ask: Ask, files: Files, pipeline: Any) -> dict[str, Any
 
 
 def _lcm(ask: Ask, pipeline: Any, generator: torch.Generator) -> dict[str, Any]:
-    """Their scheduler's own timesteps are others, and it starts from unit noise: it is handed ours."""
-    timesteps = noising.trailing()
+    """Their scheduler starts from unit noise: it is handed the noise of the last timestep, as ours."""
     noise = torch.randn(1, 4, ask.size[1] // 8, ask.size[0] // 8, generator=generator)
-    start = noise * (1 - pipeline.scheduler.alphas_cumprod[timesteps[0]]) ** 0.5
-    return {"timesteps": timesteps, "num_inference_steps": None, "latents": start}
+    start = noise * (1 - pipeline.scheduler.alphas_cumprod[-1]) ** 0.5
+    return {"latents": start}
 
 
 def _refined(row: Row, ask: Ask, files: Files) -> Tensor:

@@ -37,7 +37,6 @@ from tests.tiny_variants import distilled
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:.*custom `timesteps`"),
 ]
 
 POSITIVE, NEGATIVE = "a photo of a red cat", "blurry"
@@ -56,7 +55,7 @@ def sample(place: Path, guidance_scale: float, *, batch: int = 1, told: float = 
     positive, negative = (prompt(text_encoder, text) for text in (POSITIVE, NEGATIVE))
     if told:
         positive = distilled_guidance(positive, told)
-    sigmas, sigma_start, steps = noise_scheduler(model, "simple", STEPS)
+    sigmas, sigma_start, steps = noise_scheduler(model, "lcm", STEPS)
     latent, seed = noise(empty_latent(vae, SIDE, SIDE, batch), sigma_start, SEED)
     history: History | None = None
     for index in range(steps):
@@ -68,7 +67,7 @@ def sample(place: Path, guidance_scale: float, *, batch: int = 1, told: float = 
 
 
 def stock(pipeline: Any, **arguments: Any) -> Tensor:
-    """At the timesteps of `simple`; their scheduler starts from unit noise, so it is handed our start."""
+    """Their scheduler starts from unit noise, so it is handed our start."""
     pipeline.scheduler = LCMScheduler(**tiny_models.SD_NOISE, clip_sample=False)
     pipeline.set_progress_bar_config(disable=True)
     generator = torch.Generator().manual_seed(SEED)
@@ -76,7 +75,7 @@ def stock(pipeline: Any, **arguments: Any) -> Tensor:
     kept = pipeline.scheduler.alphas_cumprod[-1]
     return pipeline(
         POSITIVE, latents=start * (1 - kept) ** 0.5, generator=generator, output_type="latent",
-        timesteps=[999, 749, 499, 249], num_inference_steps=None, height=SIDE, width=SIDE, **arguments,
+        num_inference_steps=STEPS, height=SIDE, width=SIDE, **arguments,
     ).images  # fmt: skip
 
 
