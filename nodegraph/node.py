@@ -80,9 +80,13 @@ class Outlined:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """While a person holds a slider, live mode runs with at most `limit` of this, to answer sooner."""
+    """While a person holds a slider, live mode runs with at most `limit` of this, to answer sooner.
 
-    limit: float
+    instead: (choice, another) pairs: where some limit is lowered, what takes the place of a choice that needs more.
+    """
+
+    limit: float | None = None
+    instead: tuple[tuple[str, str], ...] = ()
 
 
 Kind = Literal["call", "form", "annotation"]

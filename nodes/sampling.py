@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Literal, NamedTuple
 
-from nodegraph.node import Context, Range, Seed, node
+from nodegraph.node import Context, Draft, Range, Seed, node
 from nodes import fit
 from nodes.backend.solvers import SolverName
 from nodes.fit import Hints, Known, Latents, Prompt
@@ -49,6 +49,10 @@ def trained_as(
     return replace(model, process=process)
 
 
+DRAFT_SOLVER = Draft(instead=(("dpmpp_2m", "euler"), ("uni_pc", "euler"), ("heun", "euler")))
+"""With few steps at a high guidance scale those of higher order run wild; that of the first shows what will come."""
+
+
 class Denoised(NamedTuple):
     latent: Latent
     denoised: Latent
@@ -86,7 +90,7 @@ def unet_step(
     index: Annotated[int, Range(0, 10_000)] = 0,
     seed: Annotated[int, Range(0, 2**64 - 1), Seed()] = 0,
     guidance_scale: Annotated[float, Range(0.0, 30.0, step=0.1)] = 7.5,
-    solver: SolverName = "euler",
+    solver: Annotated[SolverName, DRAFT_SOLVER] = "euler",
     history: History | None = None,
     control: Control | None = None,
 ) -> Denoised:

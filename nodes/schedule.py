@@ -8,8 +8,8 @@ from nodegraph.node import Draft, Outlined, Range, node
 from nodes.fit import Known
 from nodes.types import Image, Latent, Model, Sigmas
 
-DRAFT_STEPS = 8
-"""Enough to see where a picture is going."""
+DRAFT_STEPS = 12
+"""Enough to see where a picture is going, also at a high guidance scale, where 8 leave its colours wild."""
 
 Schedule = Literal["normal", "karras", "exponential", "simple", "sgm_uniform", "beta", "ddim_uniform", "lcm"]
 

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 
 import nodes
+from nodegraph.editing.draft import draft
 from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port, connect, set_param
 from nodegraph.node import Context
@@ -28,6 +29,13 @@ from ui.runs.branches import continue_from, find_loop
 REGISTRY = discover("nodes")
 SOLVERS = ["euler", "uni_pc", "dpmpp_2m_sde"]  # no history, all of the history, history and noise
 STEPS = 6
+
+
+def test_a_draft_takes_fewer_steps_with_a_solver_that_bears_them(tmp_path: Path):
+    graph = draft(with_group(tmp_path, "dpmpp_2m", steps=30), REGISTRY.get)
+    assert graph.nodes["scheduler"].params["steps"] < 30
+    assert graph.nodes["denoise"].params["solver"] == "euler"
+    assert draft(with_group(tmp_path, "dpmpp_2m", steps=6), REGISTRY.get) == with_group(tmp_path, "dpmpp_2m", steps=6)
 
 
 def linked(nodes: dict[str, Node], *links: str) -> Graph:

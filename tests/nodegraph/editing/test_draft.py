@@ -1,6 +1,8 @@
 """The cheaper graph for the time a slider is held."""
 
-from typing import Annotated
+from typing import Annotated, Literal
+
+import pytest
 
 from nodegraph.editing.draft import draft
 from nodegraph.graph import Graph, Group, Node, Port
@@ -44,3 +46,29 @@ def test_the_groups_of_the_document_are_lowered_as_well():
     body = Graph({"s": Node("local.schedule", {"steps": 50})})
     lowered = draft(Graph(groups={"Twice": Group("Twice", body, {}, ())}), type_of)
     assert lowered.groups["Twice"].graph.nodes["s"].params == {"steps": 8}
+
+
+@node("local.solve")
+def solve(solver: Annotated[Literal["quick", "exact"], Draft(instead=(("exact", "quick"),))] = "exact") -> int:
+    return 0
+
+
+def both(id: str) -> NodeType | None:
+    return solve.node_type if id == "local.solve" else type_of(id)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("count", "solver"), [(20, "quick"), (8, "exact")])
+def test_a_choice_gives_way_only_where_there_is_less_of_something(count: int, solver: str):
+    graph = Graph({"s": Node("local.schedule", {"steps": count}), "d": Node("local.solve")})
+    assert draft(graph, both).nodes["d"].params.get("solver", "exact") == solver
+
+
+def test_a_choice_that_nothing_takes_the_place_of_stays():
+    graph = Graph({"s": Node("local.schedule"), "d": Node("local.solve", {"solver": "quick"})})
+    assert draft(graph, both).nodes["d"] == graph.nodes["d"]
+
+
+def test_a_choice_inside_a_group_gives_way_to_fewer_steps_outside():
+    body = Graph({"d": Node("local.solve")})
+    graph = Graph({"s": Node("local.schedule")}, groups={"Denoise": Group("Denoise", body, {}, ())})
+    assert draft(graph, both).groups["Denoise"].graph.nodes["d"].params == {"solver": "quick"}
