@@ -6,8 +6,6 @@ from collections import Counter, defaultdict
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
-    QDialog,
-    QDialogButtonBox,
     QGridLayout,
     QLabel,
     QListWidgetItem,
@@ -21,6 +19,7 @@ from nodegraph.graph import Port
 from ui.base.text import label
 from ui.base.theme import dialog_size
 from ui.documents.document import Document
+from ui.widgets.keeping_dialog import KeepingDialog
 from ui.widgets.order_list import OrderList
 
 SHOWN = Qt.ItemDataRole.UserRole
@@ -29,7 +28,7 @@ SHOWN = Qt.ItemDataRole.UserRole
 ON, OFF = Qt.CheckState.Checked, Qt.CheckState.Unchecked
 
 
-class ChooseDialog(QDialog):
+class ChooseDialog(KeepingDialog):
     """Every parameter that can be typed and every node with a picture, to tick; and what is ticked, to put in order."""
 
     def __init__(self, document: Document, app: App, parent: QWidget | None = None) -> None:
@@ -45,13 +44,11 @@ class ChooseDialog(QDialog):
             self._add(id, app)
         for shown in (*app.inputs, *app.outputs):
             self._append(shown)
+        self._first = self.app()
         self._lay_out()
         self.tree.itemChanged.connect(self._ticked)
 
     def _lay_out(self) -> None:
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
-        buttons.accepted.connect(self.accept)
-        buttons.rejected.connect(self.reject)
         grid = QGridLayout(self)
         grid.setContentsMargins(16, 16, 16, 16)
         grid.setSpacing(10)
@@ -59,7 +56,7 @@ class ChooseDialog(QDialog):
         grid.addWidget(QLabel("Its order: drag, or Alt+Up and Alt+Down"), 0, 1)
         grid.addWidget(self.tree, 1, 0)
         grid.addWidget(self.order, 1, 1)
-        grid.addWidget(buttons, 2, 0, 1, 2)
+        grid.addWidget(self.buttons, 2, 0, 1, 2)
         self.resize(dialog_size(680, 560))
 
     def _add(self, id: str, app: App) -> None:
@@ -90,6 +87,10 @@ class ChooseDialog(QDialog):
 
     def _shown(self) -> list[Port | str]:
         return [self.order.item(row).data(SHOWN) for row in range(self.order.count())]
+
+    @property
+    def touched(self) -> bool:
+        return self.app() != self._first
 
     def app(self) -> App:
         """What is ticked, in its order."""

@@ -57,6 +57,9 @@ class Inspector(QScrollArea):
         return not self._parts
 
     def show_nodes(self, ids: tuple[str, ...]) -> None:
+        if ids != self.nodes and all(id in self.document.graph.nodes for id in self.nodes):
+            for row in self.rows.values():
+                row.settle()  # what is typed into a page that goes, and is no edit yet, would go with it
         self.nodes = ids
         self._to_show.ask()
 

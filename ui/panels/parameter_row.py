@@ -14,7 +14,7 @@ from nodegraph.types import type_name
 from ui.base.text import label, number, parameter_help
 from ui.documents.document import Document
 from ui.documents.scope import Scope
-from ui.widgets.editors import Editor, make_editor
+from ui.widgets.editors import Editor, keeps_wrong, make_editor
 from ui.widgets.fields import ComboBox
 
 TIP_WIDTH = 72  # characters
@@ -168,9 +168,14 @@ class ParameterRow(QWidget):
         if self.spec.type is float and isinstance(value, int):
             value = float(value)
         self._show_error(value)
-        if self.spec.complaint(value) is None:
+        if self.spec.complaint(value) is None or keeps_wrong(self.spec):
             merge = ("param", self.nodes, self.spec.name, id(self), self._gesture)
             self._edit(f"Set {self._words}", set_param, self.spec.name, value, merge=merge)
+
+    def settle(self) -> None:
+        """What is typed and is no edit yet becomes one, when it is right."""
+        if self.editor is not None:
+            self.editor.settle()
 
     def _end_gesture(self) -> None:
         self._gesture += 1

@@ -346,6 +346,17 @@ def make_inline_editor(spec: Input) -> Editor:
     return make_editor(spec)
 
 
+def is_number(spec: Input) -> bool:
+    """Whether it is one, or a list of them: what is typed can be given up for what was."""
+    kind = spec.type.element if isinstance(spec.type, ListOf) else spec.type
+    return kind in (int, float)
+
+
+def keeps_wrong(spec: Input) -> bool:
+    """Whether a value is taken that cannot be so: a text would be lost, and the problems say what is wrong with it."""
+    return spec.type is str and spec.get(Choice) is None
+
+
 def finish_typing() -> None:
     """What is being typed in the field with the keyboard becomes an edit, for whatever comes next to have it."""
     widget = QApplication.focusWidget()

@@ -1,8 +1,9 @@
 """The app view: a form and pictures instead of the graph."""
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QDialogButtonBox
 
 from nodegraph.formats.app_rows import App, set_app
 from nodegraph.graph import Port
@@ -102,3 +103,28 @@ def test_the_order_of_the_form_is_changed_with_keys(qtbot, document: Document):
     for _ in range(2):  # there is no place before the first
         QTest.keyClick(dialog.order, Qt.Key.Key_Up, Qt.KeyboardModifier.AltModifier)
     assert dialog.app() == App((left, count), ("sum",))
+
+
+@pytest.mark.parametrize(("leave", "kept"), [("Escape", True), ("Close", True), ("Cancel", False)])
+def test_a_choice_is_kept_however_the_dialog_is_left_but_by_cancel(qtbot, view: AppView, document, leave, kept):
+    before, flag = view.app, Port("settings", "flag")
+
+    def act() -> None:
+        dialog = QApplication.activeModalWidget()
+        assert isinstance(dialog, ChooseDialog)
+        dialog.tree.expandAll()
+        tick(dialog, flag)
+        if leave == "Escape":
+            QTest.keyClick(dialog, Qt.Key.Key_Escape)
+        elif leave == "Close":
+            dialog.close()
+        else:
+            button = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Cancel)
+            QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    QTimer.singleShot(0, act)
+    QTest.mouseClick(view.choose_button, Qt.MouseButton.LeftButton)
+    assert (flag in view.app.inputs) == kept
+    if kept:
+        document.undo_stack.undo()
+    assert view.app == before

@@ -1,12 +1,13 @@
 """The keyboard on the canvas: everything can be done without a mouse."""
 
 import json
+from collections.abc import Callable
 
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPointF, Qt, QTimer
 from PySide6.QtGui import QAction, QColor, QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QColorDialog, QInputDialog, QMenu
+from PySide6.QtWidgets import QApplication, QColorDialog, QMenu
 
 from nodegraph import graph as edits
 from nodegraph.editing import clipboard
@@ -20,6 +21,7 @@ from ui.canvas.scene.view import View
 from ui.documents.document import Document
 from ui.runs.run_state import RunState
 from ui.widgets.finder import Finder
+from ui.widgets.keeping_dialog import NameDialog
 
 CTRL, SHIFT, ALT = (
     Qt.KeyboardModifier.ControlModifier,
@@ -183,8 +185,32 @@ def test_reroutes_are_added_to_the_wires_that_leave(canvas):
     assert canvas.document.graph.links[Port("show", "box")] == Port("reroute", "value")
 
 
-def test_a_variable_is_made_from_a_wire(canvas, monkeypatch):
-    monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: ("total", True))
+def answering(act: Callable[[NameDialog], None]) -> None:
+    """Do something in the dialog that asks for a name, when it is there."""
+
+    def answer() -> None:
+        dialog = QApplication.activeModalWidget()
+        if isinstance(dialog, NameDialog) and dialog.isActiveWindow():
+            act(dialog)
+        else:
+            QTimer.singleShot(5, answer)
+
+    answer()
+
+
+def naming(*keys: str | Qt.Key) -> None:
+    """Type into it: texts and keys, one after the other."""
+
+    def act(dialog: NameDialog) -> None:
+        for typed in keys:
+            (QTest.keyClicks if isinstance(typed, str) else QTest.keyClick)(dialog.name, typed)
+
+    answering(act)
+
+
+@pytest.mark.parametrize("end", [Qt.Key.Key_Return, Qt.Key.Key_Escape])
+def test_a_variable_is_made_from_a_wire(canvas, end):
+    naming("total", end)
     canvas.state.select({"sum"})
     press(canvas, Qt.Key.Key_V)
     graph = canvas.document.graph
@@ -195,14 +221,27 @@ def test_a_variable_is_made_from_a_wire(canvas, monkeypatch):
     assert canvas.document.undo_stack.count() == 1
 
 
-def test_a_name_that_is_taken_makes_no_variable_and_is_explained(canvas, monkeypatch):
-    said = []
-    canvas.state.refused.connect(said.append)
-    monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: ("total", True))
-    for id in ("sum", "left"):
-        canvas.state.select({id})
-        press(canvas, Qt.Key.Key_V)
-    assert said == ["No variable was made: there is already a variable 'total'."]
+def test_escape_before_a_name_is_typed_makes_no_variable(canvas):
+    naming(Qt.Key.Key_Escape)
+    canvas.state.select({"sum"})
+    press(canvas, Qt.Key.Key_V)
+    assert canvas.document.undo_stack.count() == 0
+
+
+def test_a_name_that_is_taken_is_explained_and_can_be_mended(canvas):
+    selection.name_output(canvas.state, Port("sum", "box"), "total")
+
+    def mend(dialog: NameDialog) -> None:
+        QTest.keyClicks(dialog.name, "total")
+        QTest.keyClick(dialog.name, Qt.Key.Key_Return)
+        assert dialog.error.text() == "There is already a variable 'total'."
+        QTest.keyClicks(dialog.name, " of two")
+        QTest.keyClick(dialog.name, Qt.Key.Key_Escape)
+
+    answering(mend)
+    canvas.state.select({"left"})
+    press(canvas, Qt.Key.Key_V)
+    assert canvas.document.graph.nodes["set_variable_2"].params == {"name": "total of two"}
 
 
 # Order ------------------------------------------------------------------------------------------------

@@ -161,3 +161,18 @@ def test_a_node_that_goes_while_nobody_sees_the_inspector_is_no_longer_shown(ins
     assert inspector.nodes == ()
     inspector.show()
     assert inspector.rows == {}
+
+
+@pytest.mark.parametrize("name", ["path", "text"])
+def test_a_text_in_the_inspector_stays_when_another_node_is_shown(inspector, document, qtbot, name):
+    inspector.show_nodes(("settings",))
+    qtbot.waitUntil(lambda: inspector.complete)
+    box = inspector.rows[name].editor.box
+    box.setFocus()
+    box.selectAll()
+    QTest.keyClicks(box, "notes.txt")
+    QTest.keyClick(box, Qt.Key.Key_Escape)
+    inspector.show_nodes(("right",))
+    assert document.graph.nodes["settings"].params[name] == "notes.txt"
+    document.undo_stack.undo()
+    assert name not in document.graph.nodes["settings"].params

@@ -9,6 +9,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QColorDialog, QDialog, QFileDialog, QInputDialog, QMessageBox
 
 from nodegraph.running.engine import Settings as EngineSettings
+from ui.widgets.keeping_dialog import NameDialog
 from ui.window.main_window import MainWindow
 
 STEPS = 150
@@ -31,12 +32,17 @@ def answered(monkeypatch, tmp_path) -> random.Random:
         monkeypatch.setattr(QMessageBox, name, lambda *_: None)
     monkeypatch.setattr(QDialog, "exec", lambda _: chance.choice((0, 1)))
     monkeypatch.setattr(QColorDialog, "getColor", lambda *_: QColor("#335577"))
-    monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: (f"name {chance.randrange(5)}", True))
+    monkeypatch.setattr(NameDialog, "exec", lambda dialog: named(dialog, f"name {chance.randrange(5)}"))
     monkeypatch.setattr(QInputDialog, "getItem", lambda *args, **_: (args[3][0], True))
     target = tmp_path / "saved.json"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(target), ""))
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(target) if target.exists() else "", ""))
     return chance
+
+
+def named(dialog: NameDialog, name: str) -> None:
+    dialog.name.setText(name)
+    dialog.accept()
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from ui.canvas.paint.frames import frame_tint
 from ui.canvas.scene.figures import NATURAL
 from ui.canvas.scene.shape import HEADER, halfway
 from ui.canvas.scene.state import CanvasState
+from ui.widgets.keeping_dialog import NameDialog
 
 FRAME_PAD = 28.0  # world units between a frame and the nodes it is put around
 BESIDE = (40.0, 40.0)  # where a duplicate lies, from its original, in world units
@@ -279,9 +280,9 @@ def make_variable(state: CanvasState) -> None:
         if not ok:
             return
         source = next(s for s in sources if s.socket == chosen)
-    name, ok = QInputDialog.getText(state.widget, "Make a variable", "Name", text=source.socket)
-    if ok:
-        tried(state, "No variable was made", partial(name_output, state, source, name.strip()))
+    dialog = NameDialog("Make a variable", source.socket, partial(name_output, state, source), state.widget)
+    dialog.exec()
+    dialog.deleteLater()
 
 
 def name_output(state: CanvasState, source: Port, name: str) -> None:

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
-    QDialog,
-    QDialogButtonBox,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -22,6 +20,7 @@ from nodegraph.editing.redefine import Names
 from nodegraph.graph import Group
 from ui.base.text import label
 from ui.base.theme import scaled
+from ui.widgets.keeping_dialog import KeepingDelegate, KeepingDialog
 from ui.widgets.order_list import OrderList
 
 NAME = Qt.ItemDataRole.UserRole  # what a socket was called before
@@ -32,6 +31,7 @@ class SocketList(OrderList):
 
     def __init__(self, title: str, names: Iterable[str]) -> None:
         super().__init__(title)
+        self.setItemDelegate(KeepingDelegate(self))
         for name in names:
             item = QListWidgetItem(label(name), self)
             item.setData(NAME, name)
@@ -57,12 +57,12 @@ class SocketList(OrderList):
             super().keyPressEvent(event)
 
 
-class GroupDialog(QDialog):
+class GroupDialog(KeepingDialog):
     """name, inputs, outputs: the fields. change: takes what they say; raises ValueError, and then it can be mended."""
 
     def __init__(self, group: Group, change: Callable[[str, Names, Names], object], parent: QWidget) -> None:
         super().__init__(parent)
-        self._change = change
+        self._first, self._change = group, change
         self.setWindowTitle("Name and sockets of the group")
         self.name = QLineEdit(group.name)
         self.name.setAccessibleName("Name of the group")
@@ -70,9 +70,6 @@ class GroupDialog(QDialog):
         self.error = QLabel(wordWrap=True)
         self.error.setObjectName("error")
         self.error.hide()
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
-        buttons.accepted.connect(self.accept)
-        buttons.rejected.connect(self.reject)
         sides = QHBoxLayout()
         sides.addWidget(_side("Inputs", self.inputs))
         sides.addWidget(_side("Outputs", self.outputs))
@@ -84,8 +81,14 @@ class GroupDialog(QDialog):
         layout.addLayout(sides)
         layout.addWidget(about)
         layout.addWidget(self.error)
-        layout.addWidget(buttons)
+        layout.addWidget(self.buttons)
         self.resize(scaled(560), scaled(400))
+
+    @property
+    def touched(self) -> bool:
+        sides = ((self.inputs, self._first.inputs), (self.outputs, self._first.outputs))
+        same = all(list(shown.names.items()) == [(name, name) for name in before] for shown, before in sides)
+        return self.name.text() != self._first.name or not same
 
     def accept(self) -> None:
         try:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRectF, Qt
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QTextCursor
+from PySide6.QtGui import QFocusEvent, QGuiApplication, QKeyEvent, QTextCursor
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QFrame,
@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from nodegraph.node import Input
 from ui.base.theme import colors
 from ui.canvas.scene.state import CanvasState
-from ui.widgets.editors import make_inline_editor
+from ui.widgets.editors import is_number, keeps_wrong, make_inline_editor
 
 _FIELDS = "QLineEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox, QCheckBox"
 SMALLEST = 12  # pixels of text that can be read and typed, however far out the view is
@@ -30,7 +30,8 @@ _NONE: Any = object()  # nothing is pending
 
 class LiveEditor(QFrame):
     """Text is an edit as it is typed, and all of it one step; a number when it is whole: with Enter, Tab or elsewhere.
-    Escape brings back what was. value: what the document has now.
+    However a text is left, it stays, as one step that can be undone: what is gone for one key is gone for good. Escape
+    brings back a number. value: what the document has now.
 
     In a paragraph Enter begins a line; Ctrl+Enter commits and, as the window's shortcut, runs.
     place: where it belongs, in world units; None when that is gone. commit: makes the edit; equal tokens in a row are
@@ -124,28 +125,36 @@ class LiveEditor(QFrame):
             return  # a field reports what stands there when it loses the keyboard
         self._pending = _NONE
         self.error.hide()
-        if self.spec.complaint(value) is None:
+        complaint = self.spec.complaint(value)
+        if complaint is None or keeps_wrong(self.spec):
             self._writing = True
             self._commit(value, self._token)
             self._writing = False
             self._after = self.state.scope.graph
+        if complaint is not None:
+            self._complain(complaint)
 
     def commit(self) -> bool:
         """Put what is pending into the document; False, with the reason shown, when it is not allowed."""
-        if self._pending is not _NONE and (complaint := self.spec.complaint(self._pending)):
-            self.error.setText(complaint)
-            self.error.adjustSize()
-            self.error.show()
-            self.error.raise_()
-            self.follow()
+        complaint = None if self._pending is _NONE else self.spec.complaint(self._pending)
+        if complaint is not None and not keeps_wrong(self.spec):
+            self._complain(complaint)
             return False
         if self._pending is not _NONE:
             self._write(self._pending)
         self._begin()
         return True
 
+    def _complain(self, complaint: str) -> None:
+        self.error.setText(complaint)
+        self.error.adjustSize()
+        self.error.show()
+        self.error.raise_()
+        self.follow()
+
     def leave(self) -> None:
-        """Commit what is right, forget what is wrong, and close."""
+        """Commit a text, and what is right; forget a number that is wrong; and close."""
+        QGuiApplication.inputMethod().commit()  # what is still being composed
         self.commit()
         self.close_editor()
 
@@ -191,8 +200,11 @@ class LiveEditor(QFrame):
         """Whether the key was one of those that end the editing."""
         match event.key():
             case Qt.Key.Key_Escape:
-                self._revert()
-                self.close_editor()
+                if is_number(self.spec):
+                    self._revert()
+                    self.close_editor()
+                else:
+                    self.leave()
                 self.state.widget.setFocus()
             case Qt.Key.Key_Tab | Qt.Key.Key_Backtab:
                 if self.commit():

@@ -24,27 +24,30 @@ def group(canvas) -> str:
     return id
 
 
-def answering(act: Callable[[GroupDialog], None]) -> None:
-    """Do something in the dialog that comes next, and press OK."""
+def answering(act: Callable[[GroupDialog], None], button: str = "Ok") -> None:
+    """Do something in the dialog that comes next, and press a button, or else Escape."""
 
     def answer() -> None:
         dialog = QApplication.activeModalWidget()
         assert isinstance(dialog, GroupDialog)
         act(dialog)
-        ok = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok)
-        QTest.mouseClick(ok, Qt.MouseButton.LeftButton)
+        if button:
+            made = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton[button])
+            QTest.mouseClick(made, Qt.MouseButton.LeftButton)
+        else:
+            QTest.keyClick(dialog, Qt.Key.Key_Escape)
 
     QTimer.singleShot(0, answer)
 
 
-def type_over(sockets: SocketList, row: int, text: str) -> None:
+def type_over(sockets: SocketList, row: int, text: str, end: Qt.Key = RETURN) -> None:
     sockets.setCurrentRow(row)
     sockets.setFocus()
     QTest.keyClick(sockets, Qt.Key.Key_F2)
     box = sockets.findChildren(QLineEdit)[-1]  # the one before may not be gone yet
     box.selectAll()
     QTest.keyClicks(box, text)
-    QTest.keyClick(box, RETURN)
+    QTest.keyClick(box, end)
     QApplication.processEvents()
 
 
@@ -137,3 +140,31 @@ def test_without_a_group_it_is_said(canvas):
     canvas.state.refused.connect(said.append)
     selection.edit_group(canvas.state)
     assert "no group" in said[0]
+
+
+def test_escape_keeps_what_was_typed_as_a_step_that_can_be_undone(canvas, group):
+    def rename_both(dialog: GroupDialog) -> None:
+        dialog.name.selectAll()
+        QTest.keyClicks(dialog.name, "Sum of two")
+        type_over(dialog.inputs, 0, "First box", Qt.Key.Key_Escape)
+
+    answering(rename_both, button="")
+    selection.edit_group(canvas.state)
+    assert canvas.document.graph.nodes[group].type == "group:Sum of two"
+    assert [*definition(canvas).inputs] == ["First_box", "b"]
+    canvas.document.undo_stack.undo()
+    assert [*definition(canvas).inputs] == ["a", "b"]
+
+
+def test_cancel_throws_it_away(canvas, group):
+    before = canvas.document.graph
+    answering(lambda dialog: dialog.name.setText("Sum of two"), button="Cancel")
+    selection.edit_group(canvas.state)
+    assert canvas.document.graph == before
+
+
+def test_escape_without_a_change_is_no_step(canvas, group):
+    count = canvas.document.undo_stack.count()
+    answering(lambda dialog: None, button="")
+    selection.edit_group(canvas.state)
+    assert canvas.document.undo_stack.count() == count

@@ -1,10 +1,13 @@
 """The editor over a row: text is an edit as it is typed, a number when it is whole."""
 
+import pytest
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPlainTextEdit
 
 from nodegraph import graph as edits
+from nodegraph.graph import Node
+from nodegraph.node import Check, Input
 from nodegraph.running.engine import Settings
 from ui.canvas.commands import one_node, selection
 from ui.canvas.overlays.live_editor import LiveEditor
@@ -188,13 +191,55 @@ def test_text_is_in_the_document_as_it_is_typed_and_is_one_step(canvas, hand, ro
     assert canvas.document.undo_stack.count() == 1
 
 
-def test_escape_takes_back_what_was_typed(canvas, hand, row, params):
+def test_escape_keeps_a_text_as_one_step_that_can_be_undone_and_done_again(canvas, hand, row, params):
     before = canvas.document.graph
     hand.click(row("text"))
     type_over(canvas, " and a dog")
     press_key(canvas, Qt.Key.Key_Escape)
+    assert canvas.state.editor is None
+    assert params()["text"] == "a cat and a dog"
+    canvas.document.undo_stack.undo()
     assert canvas.document.graph == before
-    assert canvas.document.undo_stack.count() == 0
+    canvas.document.undo_stack.redo()
+    assert params()["text"] == "a cat and a dog"
+
+
+@pytest.mark.parametrize("kind", ["canvas.note", "canvas.frame"])
+def test_escape_keeps_what_is_written_on_a_note_and_a_frame(canvas, kind, double_click):
+    canvas.document.edit("Add", edits.add_node, "it", Node(kind, pos=(0, 300)))
+    double_click(canvas.scene.nodes["it"].pos + QPointF(40, 14))
+    canvas.state.editor.box.selectAll()
+    type_over(canvas, "Read me")
+    press_key(canvas, Qt.Key.Key_Escape)
+    node = canvas.document.graph.nodes["it"]
+    assert "Read me" in (node.title, node.params.get("text"))
+
+
+def test_escape_keeps_a_title_and_a_path(canvas, hand, row, params, double_click):
+    double_click(hand.header("left"))
+    type_over(canvas, "First box")
+    press_key(canvas, Qt.Key.Key_Escape)
+    assert canvas.document.graph.nodes["left"].title == "First box"
+    double_click(row("path"))
+    type_over(canvas, "notes.txt")
+    press_key(canvas, Qt.Key.Key_Escape)
+    assert params()["path"] == "notes.txt"
+
+
+def test_a_text_that_cannot_be_so_is_kept_and_complained_about(canvas):
+    """What was typed is not lost for being wrong: the row and the problems say what is."""
+    spec = Input("text", str, "", (Check(lambda text: "text must be short" if len(text) > 3 else None),))
+    LiveEditor(
+        canvas.state,
+        spec,
+        lambda: canvas.document.graph.nodes["settings"].params.get("text", ""),
+        lambda: QRectF(0, 0, 200, 24),
+        lambda text, token: canvas.document.set_param("settings", "text", text, merge=token),
+    )
+    type_over(canvas, "too long")
+    assert canvas.state.editor.error.isVisible()
+    press_key(canvas, Qt.Key.Key_Escape)
+    assert canvas.document.graph.nodes["settings"].params["text"] == "too long"
 
 
 def test_escape_leaves_alone_what_else_was_done_meanwhile(canvas, hand, row, params):
