@@ -81,6 +81,7 @@ TARGETS = {
     "pan, ": "3 ms",
     "zoom step, ": "15 ms",
     "drag, ": "3 ms",
+    "hover, ": "3 ms",
     "build": "70 ms at 1,000 nodes",
     "memory": "60 MB",
     "number dragged, scale": "3 ms",
@@ -154,6 +155,9 @@ def canvas(count: int) -> Iterator[tuple[str, str]]:
         yield f"zoom step, {name}", frames(app, 40, lambda _: state.show_view(state.view.zoomed(1.03, middle)))
         state.show_view(shown)
         settle(app)
+        yield f"hover, {name}", hover(app, view)
+        state.hover(None)
+        settle(app)
         yield f"drag, {name}", drag(app, view)
     yield "memory", f"{resident() - before:.0f} MB"
     yield "number dragged, scale 1", slide(app, view)
@@ -201,6 +205,12 @@ def frames(app: QApplication, count: int, change: Callable[[int], object]) -> st
         app.processEvents()
         spent.append((time.thread_time() - begin) * 1000)
     return f"{statistics.median(spent):.1f} ms (95 %: {statistics.quantiles(spent, n=20)[-1]:.1f})"
+
+
+def hover(app: QApplication, view: Canvas) -> str:
+    """Move the pointer over nodes and wires, whose wires are lit."""
+    places = [QPoint(200 + i * 37 % 1200, 100 + i * 53 % 800) for i in range(150)]
+    return frames(app, len(places), lambda i: QTest.mouseMove(view, places[i]))
 
 
 def drag(app: QApplication, view: Canvas) -> str:

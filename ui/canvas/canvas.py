@@ -28,16 +28,20 @@ from ui.canvas.gestures.edge_scroll import EdgeScroll
 from ui.canvas.gestures.gestures import Gesture, Move
 from ui.canvas.gestures.tips import tip_at
 from ui.canvas.overlays.minimap import Minimap
+from ui.canvas.paint.ground import Ground
 from ui.canvas.paint.hint import paint_hint, paint_wait
 from ui.canvas.paint.layers import paint_carried, paint_grid, paint_still
 from ui.canvas.paint.nodes import paint_nodes
 from ui.canvas.paint.sharp import Sharpener
-from ui.canvas.paint.tiles import Tiles
+from ui.canvas.paint.wires import paint_lit
 from ui.canvas.scene.scene import MANY
 from ui.canvas.scene.state import CanvasState
 from ui.canvas.scene.view import View, fitted, opened, pinched, wheeled
 from ui.documents.document import Document
 from ui.runs.run_state import RunState
+
+REST_MS = 150
+"""For which the pointer is on a node or a wire before what is not its own stands back."""
 
 
 class Canvas(QWidget):
@@ -56,15 +60,18 @@ class Canvas(QWidget):
         self._wanted: Callable[[], View] | None = self._opening  # as soon as the widget has its size
         self._path = self.scope.path
         self._views: dict[tuple[str, ...], View] = {}  # of the graphs around the one that is shown, by path
-        self._tiles = Tiles(self._render, color(colors().canvas))
+        self._tiles = Ground(self._render, color(colors().canvas))
         self.minimap = Minimap(self.state)
         self.breadcrumbs = Breadcrumbs(self.state)
         self._edge, self._sharp = EdgeScroll(self.state), Sharpener(self.state, runs)
         self._idle = QTimer(self, interval=0, singleShot=True)
         self._idle.timeout.connect(self._paint_ahead)
+        self._rest = QTimer(self, interval=REST_MS, singleShot=True)
+        self._rest.timeout.connect(self._dim)
         self.scene.touched.connect(self._touch)
         self.state.touched.connect(self._touch_all)
         self.state.view_changed.connect(self._show_view)
+        self.state.lit_changed.connect(self._show_lit)
         self.scene.animated.connect(self.update)
         self.scope.changed.connect(self._forget_removed)
         self.scope.moved.connect(self._arrive)
@@ -96,22 +103,39 @@ class Canvas(QWidget):
             self._idle.start()
 
     def _paint_ahead(self) -> None:
-        if self._tiles.paint_ahead(self.state.view, self.size()):
+        more, ready = self._tiles.paint_ahead(self.state.view, self.size(), self.devicePixelRatioF())
+        if more:
             self._idle.start()
+        if ready:
+            self.update()
+
+    def _show_lit(self) -> None:
+        """Wires are lit at once; the others stand back when hand and view have come to rest."""
+        self._tiles.stay()
+        self._rest.start()
+        self.update()
+
+    def _dim(self) -> None:
+        if self.gesture is not None:
+            return  # whose end it is put off to: no frame of a drag shall wait for it
+        self._tiles.dim(bool(self.state.lit), for_long=self.state.hovered is None)
+        self._idle.start()
 
     def _next_frame(self) -> None:
         if self.state.gliding is not None and self.state.gliding.over:
             self.state.end_glide()
         self.update()
 
-    def _render(self, painter: QPainter, area: QRectF) -> None:
-        """The static layer: everything but what is being carried."""
-        paint_grid(painter, area, self.state.view.scale)
-        paint_still(painter, self.scene, area, self.carried().keys(), self.state.selection, self.state.view.scale)
+    def _render(self, painter: QPainter, area: QRectF, dim: bool) -> None:
+        """The static layer: everything but what is being carried. dim: wires stand back."""
+        scale, carried = self.state.view.scale, self.carried().keys()
+        paint_grid(painter, area, scale)
+        paint_still(painter, self.scene, area, carried, self.state.selection, scale, dim=dim)
 
     def _paint_live(self, painter: QPainter) -> None:
         scale = self.state.view.scale
         carried = self.carried()
+        self._paint_lit(painter, carried)
         running = [item for id, item in self.scene.running.items() if id not in carried]
         paint_nodes(painter, running, self.state.selection, scale)
         if carried:
@@ -119,6 +143,16 @@ class Canvas(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if self.gesture is not None:
             self.gesture.paint(painter)
+
+    def _paint_lit(self, painter: QPainter, carried: Mapping[str, QPointF]) -> None:
+        """Only what is in sight. What is carried has its wires painted already."""
+        if not self.state.lit or not self.scene.complete:
+            return
+        seen, links = self.state.view.rect_to_world(self.state.area), self.scene.links
+        lit = (links[dst] for dst in self.state.lit if dst in links)
+        near = [link for link in lit if link.rect.intersects(seen)]
+        still = [link for link in near if carried.keys().isdisjoint((link.src.node, link.dst.node))]
+        paint_lit(painter, still, self.state.view.scale)
 
     def carried(self) -> Mapping[str, QPointF]:
         """The nodes that are on their way, and how far from where the document has them."""
@@ -136,8 +170,8 @@ class Canvas(QWidget):
 
     def changeEvent(self, event: QEvent) -> None:
         if event.type() == QEvent.Type.StyleChange:  # another theme
-            self._tiles = Tiles(self._render, color(colors().canvas))
-            self.update()
+            self._tiles = Ground(self._render, color(colors().canvas))
+            self._show_lit()
         super().changeEvent(event)
 
     def hideEvent(self, event: QHideEvent) -> None:
@@ -150,6 +184,8 @@ class Canvas(QWidget):
 
     def _show_view(self) -> None:
         self._wanted = None
+        if self._tiles.dimmed != bool(self.state.lit):
+            self._show_lit()
         self.update()
 
     def fit(self) -> None:
@@ -216,6 +252,7 @@ class Canvas(QWidget):
 
     def _begin(self, gesture: Gesture) -> None:
         self.gesture = gesture
+        self.state.hover(None)
         if gesture.cursor is not None:
             self.setCursor(gesture.cursor)
 
@@ -231,6 +268,11 @@ class Canvas(QWidget):
             self.update()
         elif not self._panning:
             self.setCursor(press.cursor_at(self.state, event.position()))
+            self.state.hover(press.thing_at(self.state, event.position()))
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self.state.hover(None)
+        super().leaveEvent(event)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         gesture = self._end()
@@ -243,7 +285,7 @@ class Canvas(QWidget):
         if isinstance(gesture, Move) and gesture.lifted:
             self.state.touch_nodes(gesture.ids, links=True)
         self.setCursor(Qt.CursorShape.OpenHandCursor if self._panning else Qt.CursorShape.ArrowCursor)
-        self.update()
+        self._show_lit()
         return gesture
 
     def _cancel(self) -> None:

@@ -100,8 +100,8 @@ def test_a_canvas_behind_another_tab_holds_no_pictures_and_looks_the_same_when_i
     window.tabs.step(1)
     QTest.qWait(50)  # what is painted ahead when nothing else is to do
     for canvas in (first, shown):
-        assert not canvas._tiles._tiles
-        assert canvas._tiles._backdrop is None
+        assert not canvas._tiles._plain._tiles
+        assert canvas._tiles._plain._backdrop is None
     window.tabs.step(-1)
     assert shown.grab().toImage() == before
 

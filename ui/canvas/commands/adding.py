@@ -71,7 +71,7 @@ def add(
     What begins a zone comes with its end.
     """
     scope, type = state.scope, offer.type
-    id = fresh_id(scope.graph, type.id.rsplit(".", 1)[-1].rsplit(":", 1)[-1].lower().replace(" ", "_"))
+    id = fresh_id(scope.graph, stem_of(type))
 
     # The socket that is linked comes to lie at the pointer, or nearly so.
     place = _free(state, world if port is None else world - QPointF(0 if from_output else WIDTH, HEADER))
@@ -90,10 +90,32 @@ def add(
         return connect(graph, port, other) if from_output else connect(graph, other, port)
 
     scope.edit(f"Add {offer.title}", change)
-    state.recent[:] = [type.id, *(recent for recent in state.recent if recent != type.id)][:8]
+    used(state, type)
     state.select(added)
     if not state.view.rect_to_world(state.area).contains(place):
         state.reveal(*added)
+
+
+def stem_of(type: NodeType) -> str:
+    """What ids of its nodes begin with."""
+    return type.id.rsplit(".", 1)[-1].rsplit(":", 1)[-1].lower().replace(" ", "_")
+
+
+def used(state: CanvasState, type: NodeType) -> None:
+    """It is the one that was added last."""
+    state.recent[:] = [type.id, *(recent for recent in state.recent if recent != type.id)][:8]
+
+
+def fitting(state: CanvasState, src: Port, dst: Port) -> list[tuple[Offer, str, str]]:
+    """What can be put between an output and an input, with the sockets for it; the best first. No part of a zone."""
+    zones = {*BEGIN_OF, *BEGIN_OF.values()}
+    found: list[tuple[Offer, str, str]] = []
+    for offer in offers(state.scope, src):
+        fit, exit = mate(state.scope, offer.type, dst, from_output=False)
+        entry = mate(state.scope, offer.type, src, from_output=True)[1]
+        if exit and offer.type.id not in zones:
+            found.append((replace(offer, fit=offer.fit + fit), entry, exit))
+    return found
 
 
 def _free(state: CanvasState, place: QPointF) -> QPointF:

@@ -43,7 +43,10 @@ def tried(state: CanvasState, title: str, act: Callable[..., object], *args: obj
 
 
 def delete(state: CanvasState) -> None:
-    if state.selection:
+    """The selected nodes, or the wire."""
+    if state.wire is not None and state.wire in state.scope.graph.links:
+        state.scope.edit("Cut wire", disconnect, state.wire)
+    elif state.selection:
         state.scope.edit(counted("Delete", len(state.selection)), wires.remove, state.selection)
 
 

@@ -12,7 +12,7 @@ from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QPainter, QPen, QPolygonF
 
 from nodegraph.editing.wires import insert_on_link
-from nodegraph.graph import Graph, change_node, move_nodes
+from nodegraph.graph import Graph, Port, change_node, move_nodes
 from nodegraph.node import Input, Output
 from nodegraph.reach import downstream, upstream
 from nodegraph.types import accepts
@@ -76,13 +76,20 @@ class Pan(Gesture):
 
 
 class Box(Gesture):
-    """Select what the rectangle touches, and frames that lie in it. keep: what was selected and stays so."""
+    """Select what the rectangle touches, and frames that lie in it. keep: what was selected and stays so.
+
+    wire: the one that was pressed, which a click selects.
+    """
 
     scrolls = True
 
-    def __init__(self, state: CanvasState, start: QPointF, keep: frozenset[str]) -> None:
+    def __init__(self, state: CanvasState, start: QPointF, keep: frozenset[str], wire: Port | None = None) -> None:
         super().__init__(state, start)
-        self.keep = keep
+        self.keep, self.wire = keep, wire
+
+    def finish(self) -> None:
+        if self.wire is not None and self.at == self.start:
+            self.state.pick_wire(self.wire)
 
     @property
     def rect(self) -> QRectF:

@@ -5,18 +5,17 @@ from __future__ import annotations
 from PySide6.QtCore import QPointF, Qt
 
 from nodegraph.editing.group_body import is_wall
-from nodegraph.editing.wires import add_reroute
 from nodegraph.graph import Port
 from ui.canvas.commands.adding import open_palette
 from ui.canvas.commands.one_node import rename
-from ui.canvas.commands.selection import edit_group, tried
+from ui.canvas.commands.one_wire import bend, open_wire_menu
+from ui.canvas.commands.selection import edit_group
 from ui.canvas.gestures import rows
 from ui.canvas.gestures.gestures import REACH, Box, Gesture, Lasso, Move, Pan, Stretch, grips, stretch_cursor
 from ui.canvas.gestures.wires import Cut, Swap, Wire
 from ui.canvas.overlays.menu import open_menu
 from ui.canvas.overlays.notes import open_note
 from ui.canvas.paint.nodes import READABLE
-from ui.canvas.scene.figures import NATURAL
 from ui.canvas.scene.items import NodeItem
 from ui.canvas.scene.state import CanvasState
 
@@ -47,7 +46,11 @@ def pressed(state: CanvasState, at: QPointF, button: Qt.MouseButton, keys: Qt.Ke
 def _pressed_right(state: CanvasState, at: QPointF) -> None:
     item = state.scene.node_at(state.view.to_world(at))
     if item is None:
-        open_palette(state, at)
+        wire = wire_at(state, at)
+        if wire is None:
+            open_palette(state, at)
+        else:
+            open_wire_menu(state, wire, at)
         return
     if item.id not in state.selection:
         state.select({item.id})
@@ -69,7 +72,7 @@ def _pressed_left(state: CanvasState, at: QPointF, keys: Qt.KeyboardModifier) ->
     if item is None:
         keep = state.selection if keys & (SHIFT | CTRL) else frozenset[str]()
         state.select(keep)
-        return Box(state, at, keep)
+        return Box(state, at, keep, None if keep else wire_at(state, at))
     return _pressed_node(state, at, item, keys)
 
 
@@ -99,13 +102,11 @@ def double_clicked(state: CanvasState, at: QPointF) -> bool:
         return False  # two rounds on
     item = state.scene.node_at(world)
     if item is None:
-        link = state.scene.link_at(world, REACH / 2 / max(state.view.scale, 0.5))
-        if link is None:
+        wire = wire_at(state, at)
+        if wire is None:
             open_palette(state, at)
         else:
-            width, height = NATURAL["reroute"]
-            place = (round(world.x() - width / 2), round(world.y() - height / 2))
-            tried(state, "Nothing was added", state.scope.edit, "Add reroute", add_reroute, link.dst, place)
+            bend(state, wire, world)
         return True
     match item.figure:
         case "note":
@@ -119,6 +120,20 @@ def double_clicked(state: CanvasState, at: QPointF) -> bool:
         case "node":
             return rows.double_click(state, at, item) or _entered(state, item.id)
     return True
+
+
+def wire_at(state: CanvasState, at: QPointF) -> Port | None:
+    """The input that the wire there feeds; far out they lie too close to be told apart."""
+    if state.view.scale < FAR_OUT:
+        return None
+    link = state.scene.link_at(state.view.to_world(at), REACH / 2 / max(state.view.scale, 0.5))
+    return link.dst if link is not None else None
+
+
+def thing_at(state: CanvasState, at: QPointF) -> str | Port | None:
+    """The node or the wire that the pointer is over."""
+    item = state.scene.node_at(state.view.to_world(at))
+    return item.id if item is not None else wire_at(state, at)
 
 
 def _entered(state: CanvasState, id: str) -> bool:

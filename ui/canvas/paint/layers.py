@@ -30,9 +30,16 @@ def paint_grid(painter: QPainter, area: QRectF, scale: float) -> None:
 
 
 def paint_still(
-    painter: QPainter, scene: Scene, area: QRectF, without: Collection[str], selected: Collection[str], scale: float
+    painter: QPainter,
+    scene: Scene,
+    area: QRectF,
+    without: Collection[str],
+    selected: Collection[str],
+    scale: float,
+    *,
+    dim: bool = False,
 ) -> None:
-    """What is in the area, but for some nodes with their wires and zones."""
+    """What is in the area, but for some nodes with their wires and zones. dim: wires stand back."""
     links, items, zones = scene.links_in(area), scene.nodes_in(area), scene.zones_in(area)
     if without:
         links = [link for link in links if link.dst.node not in without and link.src.node not in without]
@@ -40,7 +47,7 @@ def paint_still(
         zones = [zone for zone in zones if zone.nodes.isdisjoint(without)]
     paint_frames(painter, _figures(items, "frame"), selected, scale)
     paint_zones(painter, zones, scale)
-    paint_wires(painter, links, scale)
+    paint_wires(painter, links, scale, dim=dim)
     _paint_items(painter, items, selected, scale)
 
 
@@ -75,7 +82,12 @@ def _moved_links(scene: Scene, by: Offsets) -> list[LinkItem]:
     still = QPointF()
     return [
         LinkItem(
-            link.src, link.dst, link.color, link.a + by.get(link.src.node, still), link.b + by.get(link.dst.node, still)
+            link.src,
+            link.dst,
+            link.color,
+            link.a + by.get(link.src.node, still),
+            link.b + by.get(link.dst.node, still),
+            link.aside,
         )
         for link in scene.links_of(by)
     ]

@@ -13,6 +13,7 @@ from ui.actions.icons import ICONS
 from ui.base.icons import paint_icon
 from ui.base.text import byte_size, duration
 from ui.base.theme import color, colors, font, mixed, tinted
+from ui.canvas.paint.modes import paint_mode, paint_through
 from ui.canvas.paint.rows import NO_BRUSH, NO_PEN, paint_rows
 from ui.canvas.paint.sockets import paint_sockets, tint_of
 from ui.canvas.paint.titles import LEAST, paint_titles
@@ -62,6 +63,7 @@ def _paint_blocks(painter: QPainter, items: Collection[NodeItem], selected: Coll
     for name, rects in (*blocks.items(), *headers.items()):
         painter.setBrush(color(name))
         painter.drawRects(rects)
+    _paint_passed([item for item in items if item.node.mode == "bypassed"], painter)
     for item in items:
         if item.shape.picture is not None and (small := item.block) is not None:
             painter.drawPixmap(item.shape.picture.translated(item.pos), small, QRectF(small.rect()))
@@ -71,6 +73,8 @@ def _block_color(item: NodeItem, selected: bool) -> str:
     theme = colors()
     if selected:
         return mixed(theme.raised, theme.accent, 0.5).name()
+    if item.node.mode != "on":
+        return mixed(theme.canvas, theme.raised, 0.5).name()
     state = getattr(theme, item.run.state) if item.run.state in ("running", "failed") else None
     return mixed(theme.raised, state, 0.5).name() if state else theme.raised
 
@@ -81,6 +85,15 @@ def _header_color(item: NodeItem) -> QColor:
         return tinted(colors().failed)
     sockets = item.type.outputs or item.type.inputs
     return tinted(tint_of(sockets[0].type) if sockets else colors().faint)
+
+
+def _paint_passed(items: Iterable[NodeItem], painter: QPainter) -> None:
+    """Far out, the line that leads through each node."""
+    for item in items:
+        painter.translate(item.pos)
+        paint_through(painter, item)
+        painter.translate(-item.pos)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)
 
 
 def _state_color(item: NodeItem) -> str | None:
@@ -116,9 +129,7 @@ def _paint_node(painter: QPainter, item: NodeItem, selected: bool, scale: float)
     _paint_outline(painter, item, selected, scale)
     paint_sockets(painter, item)
     if item.node.mode != "on":
-        painter.setPen(NO_PEN)
-        painter.setBrush(color(theme.canvas, 150))
-        painter.drawPath(shape.body)
+        paint_mode(painter, item)
     if item.run.state == "failed":
         _paint_message(painter, item, shape.height + 6)
 

@@ -105,6 +105,21 @@ class Tiles:
             self._update(*at)
         return len(todo) > 1
 
+    def ready(self, view: View, size: QSize, ratio: float) -> bool:
+        """Whether all that the view shows is painted."""
+        same = (view.scale, ratio) == (self._scale, self._ratio)
+        return same and not self._outdated(_visible(view, size))
+
+    def prepare(self, view: View, size: QSize, ratio: float) -> bool:
+        """Paint one tile of a view that this layer does not show yet; whether others are left."""
+        if (view.scale, ratio) != (self._scale, self._ratio):
+            self.clear()
+            self._scale, self._ratio = view.scale, ratio
+        todo = self._outdated(_visible(view, size))
+        for at in todo[:1]:
+            self._update(*at)
+        return len(todo) > 1
+
     def _refresh(self, wanted: Places, end: float) -> bool:
         """Paint missing tiles, the ones in the middle first, as long as one more is likely to be done by `end`."""
         slowest = 0.0

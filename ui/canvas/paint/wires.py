@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from PySide6.QtCore import QLineF, QPointF, Qt
 from PySide6.QtGui import QPainter, QPen
 
-from ui.base.theme import colors, inked, mixed
-from ui.canvas.paint.nodes import SMALL
+from ui.base.theme import color, colors, inked, mixed
+from ui.canvas.paint.nodes import READABLE, SMALL
 from ui.canvas.scene.items import LinkItem
-from ui.canvas.scene.shape import TURN
+from ui.canvas.scene.shape import SOCKET, TURN
+
+INK, FAR_INK = 0.85, 0.55
+"""How much of its colour a wire has near and far out; the rest is the canvas's."""
+DIMMED = 0.3
+"""How much of that is left while other wires are lit."""
 
 
-def paint_wires(painter: QPainter, links: Iterable[LinkItem], scale: float) -> None:
+def paint_wires(painter: QPainter, links: Iterable[LinkItem], scale: float, *, dim: bool = False) -> None:
     """Far out, wires are hairlines with corners: curves would cost ten times as much and look the same."""
+    _paint(painter, links, scale, lambda name: wire_pen(name, scale, DIMMED if dim else 1.0))
+
+
+def paint_lit(painter: QPainter, links: Collection[LinkItem], scale: float) -> None:
+    """Wires that stand out, above everything, with the sockets at their ends."""
+    _paint(painter, links, scale, lambda name: _lit_pen(name, scale))
+    if scale < READABLE:
+        return
+    for link in links:
+        painter.setPen(QPen(color(inked(link.color)), 2.0))
+        painter.setBrush(color(colors().canvas))
+        for end in (link.a, link.b):
+            painter.drawEllipse(end, SOCKET + 1.5, SOCKET + 1.5)
+
+
+def _paint(painter: QPainter, links: Iterable[LinkItem], scale: float, pen: Callable[[str], QPen]) -> None:
     by_color: defaultdict[str, list[LinkItem]] = defaultdict(list)
     for link in links:
         by_color[link.color].append(link)
@@ -23,17 +44,28 @@ def paint_wires(painter: QPainter, links: Iterable[LinkItem], scale: float) -> N
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, not far)
     for name, group in by_color.items():
         if far:
-            painter.setPen(QPen(mixed(colors().canvas, name, 0.55), 0))
-            corners = [QPointF(max(link.b.x() - TURN, link.a.x()), link.a.y()) for link in group]
-            painter.drawLines([QLineF(link.a, corner) for link, corner in zip(group, corners, strict=True)])
+            painter.setPen(pen(name))
+            ys = [link.a.y() + link.aside.rise for link in group]
+            corners = [QPointF(max(link.b.x() - TURN, link.a.x()), y) for link, y in zip(group, ys, strict=True)]
+            begins = [QPointF(link.a.x(), y) for link, y in zip(group, ys, strict=True)]
+            painter.drawLines(list(map(QLineF, begins, corners)))
             painter.drawLines([QLineF(corner, link.b) for link, corner in zip(group, corners, strict=True)])
             continue
-        painter.setPen(wire_pen(name, scale))
+        painter.setPen(pen(name))
         for link in group:
             painter.drawPolyline(link.points)
 
 
-def wire_pen(name: str, scale: float) -> QPen:
-    pen = QPen(mixed(colors().canvas, inked(name), 0.85), max(2.0, 1.2 / scale))
+def wire_pen(name: str, scale: float, share: float = 1.0) -> QPen:
+    """share: how much is left of the wire's colour."""
+    if scale < SMALL:
+        return QPen(mixed(colors().canvas, name, FAR_INK * share), 0)
+    pen = QPen(mixed(colors().canvas, inked(name), INK * share), max(2.0, 1.2 / scale))
+    pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+    return pen
+
+
+def _lit_pen(name: str, scale: float) -> QPen:
+    pen = QPen(color(inked(name)), max(3.0, 2.0 / scale))
     pen.setCapStyle(Qt.PenCapStyle.FlatCap)
     return pen

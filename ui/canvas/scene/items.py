@@ -13,7 +13,20 @@ from nodegraph.graph import Node, Port
 from nodegraph.node import NodeType
 from nodegraph.types import style
 from ui.canvas.scene.figures import Figure, figure_of, frame_is_hit
-from ui.canvas.scene.shape import HEADER, MARGIN, Shape, picture_place, wire, wire_rect
+from ui.canvas.scene.shape import (
+    ASIDE,
+    HEADER,
+    MARGIN,
+    STRAIGHT,
+    TURN,
+    Aside,
+    Shape,
+    picture_place,
+    touches,
+    turns,
+    wire,
+    wire_rect,
+)
 from ui.runs.node_run import IDLE, NodeRun
 from ui.widgets.pixmaps import Pixmaps
 
@@ -97,13 +110,21 @@ class NodeItem:
 class LinkItem:
     """One wire, named by the input it feeds."""
 
-    def __init__(self, src: Port, dst: Port, color: str, a: QPointF, b: QPointF) -> None:
-        self.src, self.dst, self.color, self.a, self.b = src, dst, color, a, b
-        self.rect = wire_rect(a, b)
+    def __init__(self, src: Port, dst: Port, color: str, a: QPointF, b: QPointF, aside: Aside = STRAIGHT) -> None:
+        self.src, self.dst, self.color, self.a, self.b, self.aside = src, dst, color, a, b, aside
+        high = abs(aside.rise)
+        self.rect = wire_rect(a, b).adjusted(0, -high, 0, high)
         self._points: list[QPointF] | None = None
 
     @property
     def points(self) -> list[QPointF]:
         if self._points is None:
-            self._points = wire(self.a, self.b)
+            self._points = wire(self.a, self.b, self.aside)
         return self._points
+
+    def near(self, point: QPointF, radius: float) -> bool:
+        """Whether the wire passes within `radius` of the point. Of very many, most are ruled out by two numbers."""
+        if turns(self.a, self.b) and self.a.x() + ASIDE < point.x() < self.b.x() - TURN - radius:
+            return abs(point.y() - self.a.y() - self.aside.rise) <= radius
+        area = QRectF(point.x() - radius, point.y() - radius, 2 * radius, 2 * radius)
+        return self.rect.intersects(area) and touches(self.points, area)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nodegraph.graph import Graph, change_node, move_nodes
 from nodegraph.reach import downstream
 from ui.canvas.scene.scene import Scene
+from ui.canvas.scene.shape import WIDTH
 
 GAP = 40.0  # world units between the node and its neighbours
 
@@ -18,7 +19,8 @@ def make_room(scene: Scene, graph: Graph, before: str, node: str, after: str) ->
     if right < left:
         return graph
     by = max(left + scene.nodes[before].shape.width + GAP - own, 0.0)
-    rest = max(own + by + scene.nodes[node].shape.width + GAP - right, 0.0)
+    width = scene.nodes[node].shape.width if node in scene.nodes else WIDTH  # a new one
+    rest = max(own + by + width + GAP - right, 0.0)
     following = downstream(graph, after)
     steps = dict.fromkeys(following, rest) | {node: by}
     for frame in (item for item in scene.nodes.values() if item.figure == "frame"):

@@ -12,7 +12,7 @@ from nodegraph.pieces import Pieces
 from ui.base.slices import Slices
 from ui.canvas.scene.grid import Grid
 from ui.canvas.scene.items import LinkItem, NodeItem
-from ui.canvas.scene.shape import HEADER, touches
+from ui.canvas.scene.shape import HEADER
 from ui.canvas.scene.zones import ZoneItem
 
 
@@ -101,7 +101,7 @@ class Placed(QObject):
         """A wire within `radius` world units."""
         self.finish()
         area = QRectF(point.x() - radius, point.y() - radius, 2 * radius, 2 * radius)
-        return next((link for link in self.links_in(area) if touches(link.points, area)), None)
+        return next((link for link in self.links_in(area) if link.near(point, radius)), None)
 
     def zones_in(self, rect: QRectF) -> list[ZoneItem]:
         """The outer ones first."""

@@ -19,12 +19,16 @@ from ui.canvas.scene.items import LinkItem, NodeItem
 from ui.canvas.scene.placed import Placed
 from ui.canvas.scene.rounds import Rounds
 from ui.canvas.scene.shape import (
+    TURN,
     WIDTH,
+    Aside,
     Look,
     Shape,
     make_shape,
     spare_sockets,
+    turns,
 )
+from ui.canvas.scene.tracks import Stretch, Tracks, beside
 from ui.canvas.scene.zones import ZoneItem, depths, zone_item
 from ui.documents.scope import Scope
 from ui.runs.kinds import Kinds
@@ -33,6 +37,10 @@ from ui.widgets.pixmaps import Pixmaps
 
 MANY = 300
 """Changes that are followed at once and painted one by one."""
+APART = 5.0
+"""World units between wires that would lie on each other."""
+STEEP = 48.0
+"""World units that a wire climbs, from which it runs upright for a while where it turns."""
 SOME = 100
 """Nodes or wires in one piece."""
 
@@ -52,6 +60,8 @@ class Scene(Placed):
         self._marked: frozenset[str] = frozenset()  # nodes of the graph that is shown that these say something of
         self._zones: tuple[ZoneNodes, ...] = ()
         self._zone_index: dict[str, int] = {}  # by begin
+        self._levels: Tracks[Port] = Tracks()
+        self._turns: Tracks[Port] = Tracks()
         self.pixmaps = Pixmaps()
         self._area: QRectF | None = None  # what is to be painted again, during a change to very many things
         self._next = 0
@@ -116,6 +126,7 @@ class Scene(Placed):
             yield
             for dst in part:
                 self._route(dst)
+        self._tell_apart()
         if change.added or change.removed or change.linked or change.unlinked:
             self._zones = zone_nodes(graph)
             self.rounds.follow(self._zones)
@@ -220,19 +231,44 @@ class Scene(Placed):
             self._nodes[dst.node].color = color
         a, b = self.socket_pos(src, output=True), self.socket_pos(dst, output=False)
         old = self._links.get(dst)
+        if old is not None and (old.src, old.color, old.a, old.b) == (src, color, a, b):
+            return  # another value in a node moves no wire
+        self._lay(LinkItem(src, dst, color, a, b, self._aside(dst)))
+
+    def _lay(self, link: LinkItem) -> None:
+        """Put a wire in the place of the one to its input."""
+        old, dst = self._links.get(link.dst), link.dst
         if old is not None:
-            if (old.src, old.color, old.a, old.b) == (src, color, a, b):
-                return  # another value in a node moves no wire
             self._touch(old.rect)
-        link = LinkItem(src, dst, color, a, b)
         self._links[dst] = link
         self._link_grid.put(dst, link.rect)
         self._touch(link.rect)
+        if not turns(link.a, link.b):
+            self._levels.remove(dst)
+            self._turns.remove(dst)
+            return
+        self._levels.put(dst, link.a.y(), Stretch(link.src, link.a.x(), link.b.x() - TURN))
+        low, high = sorted((link.a.y(), link.b.y()))
+        if high - low > STEEP:
+            self._turns.put(dst, link.b.x(), Stretch(link.src, low, high))
+        else:
+            self._turns.remove(dst)
+
+    def _aside(self, dst: Port) -> Aside:
+        return Aside(beside(self._levels.of(dst), APART), beside(self._turns.of(dst), APART))
+
+    def _tell_apart(self) -> None:
+        """Let wires that would lie on each other run side by side."""
+        for dst in self._levels.settle() | self._turns.settle():
+            old = self._links[dst]
+            self._lay(LinkItem(old.src, dst, old.color, old.a, old.b, self._aside(dst)))
 
     def _drop_link(self, dst: Port) -> str:
         """The node it came from."""
         link = self._links.pop(dst)
         self._link_grid.remove(dst)
+        self._levels.remove(dst)
+        self._turns.remove(dst)
         self._links_of[dst.node].discard(dst)
         self._links_of[link.src.node].discard(dst)
         self._touch(link.rect)
@@ -259,6 +295,7 @@ class Scene(Placed):
             self._place(id)
             for dst in self._links_of[id]:
                 self._route(dst)
+            self._tell_apart()
             return self._frame_zones()
         failed = "failed" in (run.state, before.state)
         around, item.run = item.bounds, run

@@ -25,6 +25,7 @@ SOCKET = 5.0
 MARGIN = 18.0  # shadow, sockets, outlines and the badge around the node
 CHEVRON = QRectF(4, 4, 22, HEADER - 8)  # folds the node
 EDGE = 6.0  # the strip inside the right edge that is dragged to resize
+ASIDE = 24.0  # across which a wire leaves its socket's height, where others lie there
 TURN = COLUMN_GAP  # across which a wire turns, so that in a layout it does between columns
 
 
@@ -192,16 +193,40 @@ def reach(a: QPointF, b: QPointF) -> float:
     return min(max(abs(gap) * 0.5, 30.0), 160.0 if gap < 0 else TURN / 2)
 
 
-def wire(a: QPointF, b: QPointF) -> list[QPointF]:
+class Aside(NamedTuple):
+    """How far a wire gives way to others: its level part by `rise` downwards, its turn by `shift` to the right."""
+
+    rise: float = 0.0
+    shift: float = 0.0
+
+
+STRAIGHT = Aside()
+
+
+def wire(a: QPointF, b: QPointF, aside: Aside = STRAIGHT) -> list[QPointF]:
     """Points along the wire from output `a` to input `b`: level as long as it can, and a turn in the last TURN."""
-    if b.x() - a.x() > TURN:
-        return [a, *_turn(QPointF(b.x() - TURN, a.y()), b)]
-    return _turn(a, b)
+    if not turns(a, b):
+        return _turn(a, b)
+    y, first = a.y() + aside.rise, turn_begin(b, aside)
+    begin = _turn(a, QPointF(a.x() + ASIDE, y), ASIDE / 2) if aside.rise else [a]
+    end = QPointF(b.x() + 2 * min(aside.shift, 0.0), b.y())
+    return [*begin, *_turn(QPointF(first, y), end), *([b] if aside.shift < 0 else [])]
 
 
-def _turn(a: QPointF, b: QPointF) -> list[QPointF]:
+def turns(a: QPointF, b: QPointF) -> bool:
+    """Whether there is room for a level part before the turn."""
+    return b.x() - a.x() > TURN
+
+
+def turn_begin(b: QPointF, aside: Aside) -> float:
+    """Where the level part ends, across."""
+    return b.x() - TURN + 2 * max(aside.shift, 0.0)
+
+
+def _turn(a: QPointF, b: QPointF, far: float | None = None) -> list[QPointF]:
+    """far: how far it goes on level at both ends, unless as far as there is room for."""
     x0, y0, x3, y3 = a.x(), a.y(), b.x(), b.y()
-    far = reach(a, b)
+    far = reach(a, b) if far is None else far
     x1, x2 = x0 + far, x3 - far
     size = abs(x3 - x0) + abs(y3 - y0)
     weights = SHORT if size < 150 else MIDDLE if size < 500 else LONG

@@ -9,7 +9,9 @@ from PySide6.QtCore import QObject, QPointF, QRectF, Signal
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QWidget
 
+from nodegraph.graph import Port
 from ui.canvas.scene.glide import Glide
+from ui.canvas.scene.lit import lit_wires
 from ui.canvas.scene.scene import Scene
 from ui.canvas.scene.view import View, fitted
 from ui.documents.document import Document
@@ -31,12 +33,14 @@ class CanvasState(QObject):
     """A canvas owns one and paints what it says. Selection and view are no part of the document.
 
     widget: what editors, menus and dialogs are put over. snap: whether nodes that are moved keep to the grid. recent:
-    types that were added, the latest first. gliding: nodes on their way to where the document has them.
+    types that were added, the latest first. gliding: nodes on their way to where the document has them. wire: the one
+    that is selected, by the input it feeds. hovered: what the pointer is over. lit: wires that stand out.
     """
 
     selection_changed = Signal()
     view_changed = Signal()
     touched = Signal(object)  # these rectangles, in world units, are to be painted again
+    lit_changed = Signal()
     refused = Signal(str)  # what could not be done and why, as a sentence
     held = Signal(bool)  # a number is being dragged: runs should be quick
 
@@ -51,17 +55,51 @@ class CanvasState(QObject):
         self.gliding: Glide | None = None
         self.snap = False
         self.recent: list[str] = []
+        self.wire: Port | None = None
+        self.hovered: str | Port | None = None
+        self.lit: frozenset[Port] = frozenset()
+        self.scope.changed.connect(lambda _: self._light())
 
     # Selection ----------------------------------------------------------------------------------------
 
     def select(self, ids: Iterable[str]) -> None:
         chosen = frozenset(ids)
+        self.pick_wire(None)
         if chosen == self.selection:
             return
         changed = chosen ^ self.selection
         self.selection = chosen
         self.touch_nodes(changed)
+        self._light()
         self.selection_changed.emit()
+
+    def pick_wire(self, dst: Port | None) -> None:
+        """Select the wire to this input, in place of any node; none with None."""
+        if dst is not None:
+            self.select(())
+        if dst != self.wire:
+            self.wire = dst
+            self._light()
+
+    def hover(self, thing: str | Port | None) -> None:
+        """What the pointer is over: a node, or the wire to an input."""
+        if thing != self.hovered:
+            self.hovered = thing
+            self._light()
+
+    def _light(self) -> None:
+        """Light the wires of what the pointer is over, or else of what is selected."""
+        if self.hovered is None and self.wire is None and not self.selection and not self.lit:
+            return
+        if self.wire is not None and self.wire not in self.scope.graph.links:
+            self.wire = None
+        over, lit = self.hovered, frozenset[Port]()
+        if self.scene.complete:  # in the middle of a large change nothing is lit
+            node, wire = ([over], None) if isinstance(over, str) else ((), over)
+            lit = lit_wires(self.scene, node, wire) or lit_wires(self.scene, self.selection, self.wire)
+        if lit != self.lit:
+            self.lit = lit
+            self.lit_changed.emit()
 
     @property
     def targets(self) -> tuple[str, ...]:

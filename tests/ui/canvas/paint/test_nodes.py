@@ -220,11 +220,13 @@ def test_far_out_rows_are_left_out_and_titles_stay(canvas):
 def test_what_lies_around_the_view_is_painted_ahead(canvas, qtbot):
     for at in range(30):
         canvas.document.edit("Add", edits.add_node, f"n{at}", Node("toy.add", pos=(at * 300.0, 900.0)))
-    qtbot.waitUntil(lambda: not canvas._tiles.paint_ahead(canvas.state.view, canvas.size()))
+    qtbot.waitUntil(lambda: not canvas._tiles._plain.paint_ahead(canvas.state.view, canvas.size()))
     canvas.state.show_view(canvas.state.view.panned(-200, -200))
-    before = dict(canvas._tiles._tiles)
+    before = dict(canvas._tiles._plain._tiles)
     canvas.grab()
-    assert all(canvas._tiles._tiles[at] is tile for at, tile in before.items() if at in canvas._tiles._tiles)
+    assert all(
+        canvas._tiles._plain._tiles[at] is tile for at, tile in before.items() if at in canvas._tiles._plain._tiles
+    )
 
 
 def test_a_line_that_only_passes_near_a_place_does_not_touch_it():

@@ -86,8 +86,8 @@ def test_a_large_graph_that_is_opened_is_looked_at_as_soon_as_it_is_there(qtbot,
 
 def test_the_first_frame_of_very_many_nodes_is_painted_bit_by_bit(qtbot, canvas, monkeypatch):
     painted: list[object] = []
-    render = canvas._tiles._render  # pyright: ignore[reportPrivateUsage]
-    monkeypatch.setattr(canvas._tiles, "_render", lambda *args: painted.append(args) or render(*args))
+    render = canvas._tiles._plain._render  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(canvas._tiles._plain, "_render", lambda *args: painted.append(args) or render(*args))
     monkeypatch.setattr("ui.canvas.paint.tiles.BUDGET", 0.0)
     canvas.document.edit("Many", lambda _: boxes())
     canvas.fit_all()
