@@ -21,7 +21,7 @@ from nodegraph.group_type import document_types
 from nodegraph.limits import TooMuch
 from nodegraph.node import NodeType
 from nodegraph.pieces import Pieces, Work, in_parts, reaching
-from nodegraph.planning.calls import Call, Problem, Record
+from nodegraph.planning.calls import Call, Problem, Record, Value
 from nodegraph.planning.evaluate import Evaluator
 from nodegraph.planning.expand import PASSED, Flat, expanding
 from nodegraph.planning.keys import Ref, refs
@@ -210,16 +210,20 @@ class Planner:
         self._tables = kept
 
     def _outputs(self) -> dict[str, tuple[Any, ...]]:
-        values = self._evaluator.values
         passing = (*self._structure.forms, *self._describing.nodes)
-        outputs = {id: value.outputs for id in passing if (value := values.get(id))}
+        outputs = {id: value.outputs for id in passing if (value := self._value(id))}
         for id, ports in self._flat.exits.items():
-            outputs[id] = tuple(self._evaluator.output(port) for port in ports if values.get(port.node))
+            outputs[id] = tuple(self._evaluator.output(port) for port in ports if self._value(port.node))
         return outputs
 
     def _taken(self) -> dict[Port, Any]:
-        links, values = self._describing.links, self._evaluator.values
-        return {dst: self._evaluator.output(src) for dst, src in links.items() if values.get(src.node)}
+        links = self._describing.links
+        return {dst: self._evaluator.output(src) for dst, src in links.items() if self._value(src.node)}
+
+    def _value(self, id: str) -> Value | None:
+        """What a node comes to. Nodes of a zone that is forgotten still have values, which are of no graph any more."""
+        values = self._evaluator.values
+        return values.get(id) if self._structure.owners.get(id, id) in values else None
 
 
 class _Describing(NamedTuple):

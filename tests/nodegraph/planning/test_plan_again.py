@@ -1,6 +1,7 @@
 """Planning after an edit: what it leaves as it was is kept, and the plan is that of a planner without a past."""
 
 from dataclasses import replace
+from itertools import count
 
 import pytest
 from hypothesis import given, settings
@@ -9,10 +10,22 @@ from hypothesis import strategies as st
 import nodegraph.planning.plan as planning
 from nodegraph.graph import Port, change_node, disconnect, move_nodes, remove_nodes, set_param
 from nodegraph.pieces import reaching
+from nodegraph.planning.compiled_node import Sites
 from nodegraph.planning.keys import refs
 from nodegraph.planning.plan import Planner, plan
 from tests.nodegraph.planning.test_expand import TWICE
-from tests.nodegraph.toys import REGISTRY, build, extend, for_each, nested, run, schedule, several_states, zone
+from tests.nodegraph.toys import (
+    REGISTRY,
+    build,
+    extend,
+    for_each,
+    nested,
+    run,
+    schedule,
+    sentences,
+    several_states,
+    zone,
+)
 
 
 def planned_nodes(planner, graph, targets):
@@ -44,6 +57,13 @@ def test_moving_and_naming_nodes_plans_nothing():
     graph = zone()
     moved = change_node(move_nodes(graph, {"box": (9.0, 9.0)}), "step", title="Mine")
     assert planned_nodes(Planner(REGISTRY), (graph, moved), ["show"]) == set()
+
+
+def test_nodes_that_move_while_another_is_edited_hide_no_edit():
+    planner, graph = Planner(REGISTRY), zone()
+    planner.plan(graph)
+    edited = set_param(move_nodes(graph, {"box": (9.0, 9.0), "begin": (9.0, 9.0)}), "step", "amount", 7)
+    assert planner.plan(edited) == plan(edited, REGISTRY) != plan(graph, REGISTRY)
 
 
 def test_a_new_node_plans_itself_alone_whatever_has_equal_parameters():
@@ -197,6 +217,83 @@ def test_a_plan_can_be_made_in_small_pieces():
         pieces += 1
     assert pieces > 5
     assert planner.plan(graph) == plan(graph, REGISTRY)
+
+
+def test_a_zone_given_up_half_way_counts_for_nothing():
+    """After any number of pieces, and whether it is wanted again or something else is."""
+    graph = nested()
+    other = set_param(graph, "box", "value", 7)
+    for wanted, targets in ((other, None), (other, ["box"]), (graph, ["box"])):
+        fresh, part = Planner(REGISTRY), plan(wanted, REGISTRY, targets)
+        whole = fresh.plan(wanted)
+        for pieces in count(1, 3):
+            planner = Planner(REGISTRY)
+            if any(planner.prepare(graph, 0.0) for _ in range(pieces)):
+                break
+            planned = planner.plan(wanted, targets)
+            assert (planned.calls, planned.keys, planned.problems) == (part.calls, part.keys, part.problems)
+            assert planned.outputs.items() <= whole.outputs.items()
+            assert planner.plan(wanted) == whole
+            assert planner._evaluator.steps == fresh._evaluator.steps
+        assert pieces > 20
+
+
+def test_what_is_inside_a_zone_that_is_to_be_planned_again_passes_nothing_on():
+    planner, graph = Planner(REGISTRY), nested()
+    planner.plan(graph)
+    assert planner.plan(set_param(graph, "box", "value", 7), ["box"]).outputs == {}
+
+
+def test_a_zone_given_up_half_way_after_an_edit_is_planned_when_it_is_wanted_again():
+    graph = nested()
+    edits = [set_param(graph, "box", "value", value) for value in (7, 8)]
+    planner = Planner(REGISTRY)
+    planner.plan(graph)
+    for _ in range(12):
+        assert not planner.prepare(edits[0], 0.0)
+    assert planner.plan(edits[1], ["box"]) == plan(edits[1], REGISTRY, ["box"])
+    assert planner.plan(edits[1]) == plan(edits[1], REGISTRY)
+
+
+def test_who_is_refused_when_the_steps_do_not_suffice_depends_on_the_graph_alone(monkeypatch):
+    for module in ("notes", "evaluate"):
+        monkeypatch.setattr(f"nodegraph.planning.{module}.MAX_STEPS", 14)
+    graph = zone(5)  # 13 steps
+    links = {Port(f"{d.node}_2", d.socket): Port(f"{s.node}_2", s.socket) for d, s in graph.links.items()}
+    nodes = {f"{id}_2": node for id, node in graph.nodes.items()}
+    graph = replace(graph, nodes=graph.nodes | nodes, links=graph.links | links)
+    for first in ("show", "show_2"):
+        planner = Planner(REGISTRY)
+        assert planner.plan(graph, [first]).problems == ()
+        whole = planner.plan(graph)
+        assert len(whole.problems) == 1
+        assert whole == plan(graph, REGISTRY)
+        assert planner.plan(graph, [first]).problems == ()
+
+
+def test_a_chain_that_takes_too_many_steps_is_one_problem(monkeypatch):
+    monkeypatch.setattr("nodegraph.planning.notes.MAX_STEPS", 2)
+    graph = build(dict.fromkeys("abcd", "toy.step") | {"box": "toy.box"}, "box.box > a.box", "a.box > b.box")
+    graph = extend(graph, {}, "b.box > c.box", "c.box > d.box")
+    message = "the graph takes too many steps to plan: fewer rounds, shorter lists or fewer nodes take less"
+    assert sentences(plan(graph, REGISTRY)) == [("b", None, f"{message}; the limit is 2")]
+
+
+def test_another_default_of_a_group_reaches_the_instances_that_have_no_value_of_their_own():
+    graph = build({"box": "toy.box", "twice": "group:Twice"}, "box.box > twice.box", groups=(TWICE,))
+    planner = Planner(REGISTRY)
+    planner.plan(graph)
+    other = replace(graph, groups={"Twice": replace(TWICE, inputs={**TWICE.inputs, "amount": 3.0})})
+    assert planner.plan(other) == plan(other, REGISTRY) != plan(graph, REGISTRY)
+
+
+def test_what_a_node_takes_is_looked_up_once_however_many_rounds_there_are(monkeypatch):
+    looked_up: list[str] = []
+    look = Sites.site
+    monkeypatch.setattr(Sites, "site", lambda self, id: looked_up.append(id) or look(self, id))
+    planner, graph = Planner(REGISTRY), nested()
+    planner.plan(graph)
+    assert sorted(looked_up) == sorted(graph.nodes)
 
 
 def test_a_zone_that_gets_its_first_round_is_planned_with_all_it_takes():
