@@ -221,6 +221,18 @@ def test_a_muted_variable_passes_nothing_on(node: str):
     assert sentences(plan(muted, REGISTRY, ["step"])) == [("step", "box", NOT_CONNECTED)]
 
 
+def test_a_graph_in_which_every_node_is_muted_computes_nothing():
+    graph = change_node(build({"box": "toy.box"}), "box", mode="muted")
+    assert plan(graph, REGISTRY).calls == {}
+
+
+@pytest.mark.parametrize("mode", ["muted", "bypassed"])
+def test_nothing_inside_a_group_that_is_not_on_is_planned(mode: str):
+    planned = plan(change_node(instance(amount="much"), "twice", mode=mode), REGISTRY)
+    assert {call.node for call in planned.calls.values()} <= {"box", "show"}
+    assert {problem.node for problem in planned.problems} <= {"show"}
+
+
 def test_a_muted_sink_is_no_target():
     graph = change_node(instance(), "show", mode="muted")
     assert plan(graph, REGISTRY, ["show"]).calls == {}
@@ -330,3 +342,5 @@ def test_annotations_are_never_planned():
     graph = build({"box": "toy.box", "note": ("canvas.note", {"text": "a"}), "frame": "canvas.frame"})
     assert set(planner.plan(graph).keys) == {"box"}
     assert set(planner.plan(set_param(graph, "note", "text", "b")).keys) == {"box"}
+    alone = plan(build({"note": ("canvas.note", {"text": "a"})}), REGISTRY)
+    assert (alone.calls, alone.keys, alone.problems) == ({}, {}, ())

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from nodegraph.graph import remove_nodes
 from nodegraph.planning import fingerprints
 from nodegraph.planning.fingerprints import WHOLE, FromFiles, fingerprint
 from nodegraph.planning.plan import Planner
@@ -104,6 +105,22 @@ def test_a_copy_is_the_same_file_as_far_as_all_of_it_is_read(tmp_path, size: int
     assert (fingerprint(str(tmp_path / "copy.bin")) == fingerprint(str(path))) == same
 
 
+@pytest.mark.parametrize(
+    ("size", "digest"),
+    [
+        (3, "283c470ff9600448"),
+        (WHOLE, "a02002af009b7016"),
+        (WHOLE + 1, "dfdbc22ff0a6dbd7"),
+        (LARGE, "a0d743baa08ebd96"),
+    ],
+)
+def test_the_digest_of_a_file_is_the_one_that_every_version_wrote(tmp_path, size: int, digest: str):
+    """Or else what was kept before would be computed again."""
+    path = tmp_path / "a.bin"
+    path.write_bytes((bytes(range(251)) * (size // 251 + 1))[:size])
+    assert fingerprint(str(path))[-1] == digest
+
+
 @pytest.mark.parametrize(("since", "waits"), [(0, [20]), (5, [15]), (20, []), (-1, [])])
 @pytest.mark.parametrize("changed", ["st_mtime_ns", "st_ctime_ns"])
 def test_a_file_that_changed_just_now_is_looked_at_when_the_next_change_will_show(
@@ -173,6 +190,39 @@ def test_planning_again_looks_at_a_file_once_however_many_nodes_read_it(tmp_path
     assert looked_at == [str(path)]
 
 
+def test_a_file_that_is_as_it_was_leaves_the_plan_as_it_was(tmp_path):
+    (tmp_path / "number.txt").write_text("1")
+    graph = build({"read": ("toy.read", {"path": str(tmp_path / "number.txt")})})
+    planner = Planner(REGISTRY)
+    assert planner.plan(graph) is planner.plan(graph)
+
+
+def test_a_file_that_no_node_reads_any_more_is_not_looked_at(tmp_path, monkeypatch):
+    for name in "ab":
+        (tmp_path / name).write_text("1")
+    planner, graph = Planner(REGISTRY), build({name: ("toy.read", {"path": str(tmp_path / name)}) for name in "ab"})
+    planner.plan(graph)
+    planner.plan(remove_nodes(graph, {"b"}))
+    looked_at: list[str] = []
+    look = fingerprints.of_file
+    monkeypatch.setattr(fingerprints, "of_file", lambda place: looked_at.append(place) or look(place))
+    planner.plan(remove_nodes(graph, {"b"}))
+    assert looked_at == [str(tmp_path / "a")]
+
+
+def test_a_file_that_changes_leaves_what_others_are_made_of_as_it_was(tmp_path):
+    for name in "ab":
+        (tmp_path / name).write_text("1")
+    planner, graph = Planner(REGISTRY), build({name: ("toy.read", {"path": str(tmp_path / name)}) for name in "ab"})
+    planner.plan(graph)
+    graph = extend(graph, {"box": "toy.box"})
+    before = planner.plan(graph)
+    (tmp_path / "a").write_text("22")
+    after = planner.plan(graph)
+    same = {id: after.calls[after.keys[id]] is before.calls.get(after.keys[id]) for id in ("a", "b", "box")}
+    assert same == {"a": False, "b": True, "box": True}
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
@@ -183,9 +233,11 @@ def test_a_folder_of_too_many_files_is_a_problem_of_its_node(tmp_path, monkeypat
     monkeypatch.setattr(fingerprints, "MAX_FILES", 2)
     for name in "abc":
         (tmp_path / name).write_text(name)
-    (problem,) = Planner(REGISTRY).plan(build({"read": ("toy.read", {"path": str(tmp_path)})})).problems
-    assert problem.node == "read"
-    assert "more than 2 files" in problem.message
+    planner, graph = Planner(REGISTRY), build({"read": ("toy.read", {"path": str(tmp_path)})})
+    for _ in range(2):
+        (problem,) = planner.plan(graph).problems
+        assert problem.node == "read"
+        assert "more than 2 files" in problem.message
     (tmp_path / "c").unlink()
     assert [name for name, *_ in fingerprint(str(tmp_path))] == ["a", "b"]
 

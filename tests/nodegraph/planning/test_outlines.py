@@ -1,16 +1,18 @@
 """What planning can tell of results before anything is computed."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, cast
 
 import pytest
 
-from nodegraph.node import Outline
+from nodegraph.graph import Graph, set_param
+from nodegraph.node import Outline, Outlined, node
 from nodegraph.planning import outlines
-from nodegraph.planning.calls import Call, Record
+from nodegraph.planning.calls import Call, Problem, Record
 from nodegraph.planning.keys import Ref
 from nodegraph.planning.outlines import Outlines
-from tests.nodegraph.toys import REGISTRY
+from nodegraph.planning.plan import Planner, plan
+from tests.nodegraph.toys import REGISTRY, Box, build, extend
 
 Asked = list[dict[str, Any]]
 
@@ -97,6 +99,72 @@ def test_a_call_is_asked_once():
 def test_an_outline_speaks_of_every_output():
     with pytest.raises(ValueError, match="shorter"):
         Outlines().add("one", outlined(lambda: (1,), "toy.halves"), {})
+
+
+def square(side: int = 1) -> tuple[int]:
+    return (side,)
+
+
+@node("toy.tile", outline=square)
+def tile(side: int = 1) -> Box:
+    return Box(side)
+
+
+@node("plain.area")
+def area(box: Annotated[Box | None, Outlined()] = None) -> float:
+    return cast("int", box) ** 2 if box else 1
+
+
+def fitting(a: int, b: int) -> tuple[int]:
+    if a != b:
+        raise ValueError(f"a is {a} and b is {b}")
+    return (a,)
+
+
+TYPES = REGISTRY | {
+    "toy.tile": tile.node_type,
+    "plain.area": area.node_type,
+    "toy.add": replace(REGISTRY["toy.add"], outline=fitting),
+}
+
+
+def measured(**links: str) -> Graph:
+    """A tile of side 8, and the area of it or of something else as the value of a box."""
+    nodes = {"tile": ("toy.tile", {"side": 8}), "area": "plain.area", "box": "toy.box", "odd": "toy.box"}
+    more = [f"{source} > {input.replace('_', '.')}" for input, source in links.items()]
+    return build(nodes, "area.value > box.value", *more)
+
+
+def test_what_needs_but_the_outline_of_a_result_is_evaluated_before_the_result_is_made():
+    planned = plan(measured(area_box="tile.box"), TYPES)
+    assert planned.problems == ()
+    assert planned.calls[planned.keys["box"]].args == {"value": 64.0}
+
+
+def test_what_may_be_left_open_needs_no_outline():
+    planned = plan(measured(), TYPES)
+    assert planned.problems == ()
+    assert planned.calls[planned.keys["box"]].args == {"value": 1.0}
+
+
+def test_a_result_without_an_outline_is_a_problem_for_what_needs_one():
+    problem = Problem("area", "box", "the size of box must be known before the run")
+    assert plan(measured(area_box="odd.box"), TYPES).problems == (problem,)
+
+
+def test_arguments_that_cannot_go_together_are_a_problem_of_their_node():
+    graph = measured(area_box="sum.box", sum_a="tile.box", sum_b="other.box")
+    graph = extend(graph, {"sum": "toy.add", "other": "toy.tile"})
+    assert plan(graph, TYPES).problems == (Problem("sum", None, "a is 8 and b is 1"),)
+    assert plan(set_param(graph, "other", "side", 8), TYPES).problems == ()
+
+
+def test_a_planner_forgets_the_outlines_of_edits_long_ago(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(outlines, "FEW", 4)
+    planner, graph = Planner(TYPES), measured(area_box="tile.box")
+    for side in range(20):
+        planner.plan(set_param(graph, "tile", "side", side))
+    assert len(planner._evaluator._outlines._known) <= 6  # pyright: ignore[reportPrivateUsage]
 
 
 def test_calls_that_no_record_has_are_forgotten_once_they_are_many(monkeypatch: pytest.MonkeyPatch):

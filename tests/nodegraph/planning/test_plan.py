@@ -1,18 +1,19 @@
 """What the planner promises: keys, folding, zones, switches, problems, and as little work as the edit asks for."""
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 import pytest
 
-from nodegraph.graph import Node, add_node, change_node, set_param
+import nodegraph.planning.plan as planning
+from nodegraph.graph import Graph, Node, Port, add_node, change_node, set_param
 from nodegraph.node import node
 from nodegraph.planning.fingerprints import fingerprint
 from nodegraph.planning.keys import call_key, canonical
 from nodegraph.planning.plan import Planner, Ref, plan
-from nodegraph.types import ListOf
-from tests.nodegraph.toys import REGISTRY, build, extend, result, sentences
+from nodegraph.types import ListOf, socket_type
+from tests.nodegraph.toys import REGISTRY, Box, build, extend, result, sentences
 
 
 def key(graph, id, **options):
@@ -95,6 +96,10 @@ def test_a_file_that_changes_is_folded_again(tmp_path):
     assert planner.plan(graph).problems[0].message == f"No such file or directory: {path}"
     path.write_text("here")
     assert planner.plan(graph).problems == ()
+    passed = extend(graph, {"pick": "logic.switch"}, "read.value > pick.if_true")
+    assert planner.plan(passed).outputs["pick"] == ("here",)
+    path.write_text("there")
+    assert planner.plan(passed).outputs["pick"] == ("there",)
 
 
 def test_a_folder_is_known_by_its_files_two_levels_deep(tmp_path):
@@ -150,6 +155,9 @@ def test_a_plain_node_is_computed_again_only_when_what_it_takes_is_other():
     for number in (1.0, 2.0, 3.0, 0.0):
         planner.plan(set_param(graph, "zero", "a", number))
     assert calls == [False, True]
+    planner.plan(graph)
+    planner.plan(set_param(extend(graph, {"other": "plain.is_zero"}), "zero", "a", 2.0))
+    assert calls == [False, True, False]
 
 
 def test_a_bug_in_a_plain_node_is_a_problem_too():
@@ -164,6 +172,54 @@ def test_a_plain_node_fed_by_a_result_is_an_ordinary_call():
         "weigh.value > half.a",
     )
     assert result(graph, "half") == 0.5
+
+
+# --- descriptions ---
+
+
+@socket_type(color="#333333", plain=True)
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    name: str
+
+
+@node("plain.recipe")
+def recipe(name: str = "bread") -> Recipe:
+    return Recipe(name)
+
+
+@node("toy.bake")
+def bake(recipe: Recipe) -> Box:
+    return Box(len(recipe.name))
+
+
+KITCHEN = REGISTRY | {fn.node_type.id: fn.node_type for fn in (recipe, bake)}
+
+
+def kitchen() -> Graph:
+    """A recipe goes through a switch to one oven, and straight to another."""
+    nodes = {"recipe": "plain.recipe", "pick": "logic.switch", "one": "toy.bake", "two": "toy.bake", "show": "toy.show"}
+    links = ["recipe.recipe > pick.if_true", "pick.value > one.recipe", "recipe.recipe > two.recipe"]
+    return build(nodes, *links, "one.box > show.box")
+
+
+def test_what_describes_something_is_told_where_it_is_made_and_where_it_is_taken(monkeypatch):
+    monkeypatch.setattr(planning, "LARGE", 1)  # as in a graph of thousands of links
+    planned = plan(kitchen(), KITCHEN)
+    assert planned.outputs == {"recipe": (Recipe("bread"),), "pick": (Recipe("bread"),)}
+    ports = (Port("pick", "if_true"), Port("one", "recipe"), Port("two", "recipe"))
+    assert planned.taken == dict.fromkeys(ports, Recipe("bread"))
+
+
+def test_of_what_has_a_problem_nothing_is_told():
+    planned = plan(set_param(kitchen(), "pick", "condition", "yes"), KITCHEN)
+    assert planned.outputs == {"recipe": (Recipe("bread"),)}
+    assert planned.taken.keys() == {Port("pick", "if_true"), Port("two", "recipe")}
+
+
+def test_where_nothing_is_described_nothing_is_told():
+    graph = extend(BOX, {"pick": "logic.switch", "show": "toy.show"}, "box.box > pick.if_true", "pick.value > show.box")
+    assert plan(graph, KITCHEN).taken == {}
 
 
 # --- problems ---
@@ -236,6 +292,12 @@ def test_a_cycle_is_a_problem_of_each_node_in_it():
     planned = plan(graph, REGISTRY)
     assert {problem.node for problem in planned.problems} == {"a", "b"}
     assert "cycle" in planned.problems[0].message
+    assert (planned.calls, planned.keys, planned.outputs, planned.taken) == ({}, {}, {}, {})
+
+
+def test_a_graph_that_is_refused_is_not_looked_at_again():
+    planner, graph = Planner(REGISTRY), build({"a": "toy.step"}, "a.box > a.box")
+    assert planner.plan(graph) is planner.plan(graph)
 
 
 def test_what_leads_into_a_cycle_is_no_part_of_it():
@@ -252,7 +314,9 @@ def test_after_a_cycle_the_planner_goes_on():
 
 def test_problems_behind_a_problem_are_not_repeated():
     graph = build({"a": "toy.step", "b": "toy.step", "c": "toy.show"}, "a.box > b.box", "b.box > c.box")
-    assert sentences(plan(graph, REGISTRY, ["c"])) == [("a", "box", "box is not connected")]
+    planned = plan(graph, REGISTRY, ["c"])
+    assert sentences(planned) == [("a", "box", "box is not connected")]
+    assert planned.calls == {}
 
 
 def test_behind_a_node_that_is_not_installed_that_alone_is_said():

@@ -27,6 +27,12 @@ def test_rounds_are_calls_with_their_iteration():
     assert [call.iteration for call in planned.calls.values() if call.node == "step"] == [(0,), (1,), (2,)]
 
 
+def test_a_node_inside_a_zone_is_computed_in_every_round():
+    inside, whole = plan(zone(3), REGISTRY, ["step"]), plan(zone(3), REGISTRY)
+    assert inside.keys["step"] == whole.keys["step"]
+    assert [call.iteration for call in inside.calls.values() if call.node == "step"] == [(0,), (1,), (2,)]
+
+
 def test_a_zone_of_no_rounds_passes_its_initial_state_on():
     assert result(zone(0), "end").value == 1
 
@@ -191,6 +197,9 @@ def test_a_large_value_costs_steps_where_it_is_passed_on_and_where_it_is_taken()
     graph = build({"pick": "logic.switch", "text": "plain.choose"}, "pick.value > text.text")
     long = {size: set_param(graph, "pick", "if_true", "x" * size) for size in (1, 20_000)}
     assert steps(long[20_000]) == steps(long[1]) + 2 * 2
+    lists = [build({"list": ("plain.countdown", {"count": n - 1}), "item": "plain.item"}) for n in (1, 60)]
+    one, sixty = (steps(extend(graph, {}, "list.value > item.values")) for graph in lists)
+    assert sixty == one + 2 * 3
 
 
 def test_a_zone_may_take_all_steps_that_are_left_and_not_one_more(monkeypatch):

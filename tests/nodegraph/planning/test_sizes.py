@@ -85,10 +85,11 @@ def test_a_number_without_bounds_is_found_wherever_it_is(number: float):
         (("x" * 2 * CHARACTERS_A_STEP,), 2),
         ((1,) * (3 * ITEMS_A_STEP), 3),
         (("x" * CHARACTERS_A_STEP, *(1,) * (ITEMS_A_STEP - 1)), 2),
+        (("x" * (CHARACTERS_A_STEP - 1),), 0),
         (10**400, 0),
         (Ref("k" * 2 * CHARACTERS_A_STEP, "o"), 0),
     ],
-    ids=range(6),
+    ids=range(7),
 )
 def test_large_arguments_cost_steps(value: Any, steps: int):
     assert cost(value) == steps
