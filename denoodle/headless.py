@@ -10,16 +10,18 @@ import argparse
 import functools
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
+from denoodle.again import Before, before, begin_anew
 from denoodle.terminal import ProgressLine, take_all_text
 from nodegraph.editing.assign import assign
 from nodegraph.formats import workflow
@@ -29,8 +31,10 @@ from nodegraph.group_type import document_types
 from nodegraph.node import REQUIRED, Choice, Input, NodeType, Range, exact
 from nodegraph.planning.fingerprints import locate
 from nodegraph.planning.plan import Planner
+from nodegraph.running.client import broken_sentence
 from nodegraph.running.engine import Engine, Settings, cache_folder
-from nodegraph.running.messages import Event, Failed, Run, Saved
+from nodegraph.running.executor import Broken
+from nodegraph.running.messages import PRECISIONS, Event, Failed, Run, Saved
 from nodegraph.text import shortened
 from nodegraph.types import type_name
 
@@ -58,6 +62,13 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+def _device(name: str) -> str:
+    """Whether a machine could have a device of this name; whether this one has it is known later."""
+    if not re.fullmatch(r"auto|cpu|mps|(cuda|xpu)(:\d{1,3})?", name):
+        raise argparse.ArgumentTypeError(f"it is auto, cpu, mps, or cuda or xpu with a number, cuda:1; got {name!r}")
+    return name
+
+
 def parser(called: str = "denoodle") -> argparse.ArgumentParser:
     """called: the command, for its help."""
     top = _Parser(
@@ -77,7 +88,16 @@ def parser(called: str = "denoodle") -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", parents=[files, runs], help="compute a workflow without a window")
     run.add_argument("--out", default="output", metavar="DIR", help="where pictures are written (default: output)")
-    run.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"])
+    run.add_argument(
+        "--device",
+        default="auto",
+        metavar="NAME",
+        type=_device,
+        help="auto, cpu, mps, or a card: cuda, cuda:1, xpu (default: auto)",
+    )
+    run.add_argument(
+        "--precision", default="auto", choices=PRECISIONS, help="what to compute in where a model allows it"
+    )
     run.add_argument(
         "--cache", default=cache_folder(), metavar="DIR", help="where results are kept (default: %(default)s)"
     )
@@ -167,7 +187,7 @@ def run_command(args: argparse.Namespace, report: Report, package: str) -> int:
     if report.problems:
         return FAILED
     check_writable(args.out)
-    engine = Engine(Settings(package, args.device, args.cache, out_dir=args.out))
+    engine = Engine(Settings(package, args.device, args.cache, out_dir=args.out, precision=args.precision))
     engine.configure()
     code = _execute(engine, Run(graph, targets), report)
     for path in [] if args.json else report.images:
@@ -209,6 +229,9 @@ def _exists(path: Path) -> bool:
 
 
 def _execute(engine: Engine, run: Run, report: Report) -> int:
+    earlier = before()
+    report.images += earlier.images
+    run = replace(run, written={key: tuple(paths) for key, paths in earlier.written.items()})
     plan = engine.plan(run.graph, run.targets)
     progress = ProgressLine(plan, sys.stderr)
     interrupted = threading.Event()
@@ -221,7 +244,7 @@ def _execute(engine: Engine, run: Run, report: Report) -> int:
         progress.take(event)
         match event:
             case Saved():
-                report.images.append(event.path)
+                _note_saved(event, report, earlier)
             case Failed():
                 report.problem(event.message, event.node, event.socket)
                 if event.traceback:
@@ -229,12 +252,15 @@ def _execute(engine: Engine, run: Run, report: Report) -> int:
             case _:
                 pass
 
-    before = signal.signal(signal.SIGINT, interrupt)
+    signals = signal.signal(signal.SIGINT, interrupt)
     try:
         idle = engine.execute(plan, run, take, stop=interrupted.is_set)
         engine.cache.close()
+    except Broken as broken:
+        progress.clear()
+        return _go_on_elsewhere(engine, broken, report, earlier)
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, signals)
         progress.clear()
     report.calls, report.seconds = {"run": idle.run, "cached": idle.cached}, round(idle.seconds, 3)
     _say(f"{idle.run} computed, {idle.cached} from the cache, {idle.seconds:.1f} s")
@@ -242,6 +268,29 @@ def _execute(engine: Engine, run: Run, report: Report) -> int:
         _say("interrupted: the same command goes on from here")
         return INTERRUPTED
     return FAILED if report.problems else OK
+
+
+def _note_saved(event: Saved, report: Report, earlier: Before) -> None:
+    if event.path not in report.images:
+        report.images.append(event.path)
+    paths = earlier.written.setdefault(event.key, [])
+    if event.path not in paths:
+        paths.append(event.path)
+
+
+def _go_on_elsewhere(engine: Engine, broken: Broken, report: Report, earlier: Before) -> int:
+    """Leave the run to another process, unless it has come to nothing before."""
+    engine.give_up()
+    said = broken_sentence(broken.node, broken.why)
+    if earlier.may_go_on(broken.node):
+        _say(f"{said} The command begins anew, and goes on from what it had.")
+        begin_anew(replace(earlier, nodes=[*earlier.nodes, broken.node], images=list(report.images)))
+    report.problem(
+        f"{said} It did so before in this run, so the run ends here; what was computed is kept. A newer driver, "
+        "another --precision or another --device may help.",
+        broken.node,
+    )
+    return FAILED
 
 
 @reporting

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nodegraph.running.messages import Holding
+from nodegraph.running.messages import PRECISIONS, Device, Holding
 from nodegraph.types import NetworkId, Picture
 
 LIBRARY_SETTINGS = {
@@ -27,18 +27,41 @@ LIBRARY_SETTINGS = {
 """For the environment, before anything imports those libraries."""
 
 
-def configure(device: str) -> None:
-    """Compute on this device: "auto", "cuda", "mps" or "cpu". Raises ValueError when it is not there."""
+def configure(device: str, precision: str = "auto") -> None:
+    """Compute on this device, "auto", "cuda:1" or "cpu", in this precision, one of PRECISIONS.
+
+    Raises ValueError when it is not there, cannot compute, or not so.
+    """
     from nodes.backend import pool
 
-    pool.configure(device)
+    pool.configure(device, _wish(precision))
 
 
-def environment(device: str) -> str:
+def environment(device: str, precision: str = "auto") -> str:
     """What changes the bits of a result besides its inputs: the machine and the libraries."""
     from nodes.backend import devices
 
-    return devices.environment(device)
+    return devices.environment(device, _wish(precision))
+
+
+def devices() -> tuple[Device, ...]:
+    """What there is to compute on. The processor is the last."""
+    from nodes.backend import cards, devices
+
+    return tuple(Device(card.name, card.title, cards.refusal(card) or "") for card in devices.present())
+
+
+def _wish(name: str) -> Any:
+    if name not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}; got {name!r}")
+    return name
+
+
+def broken(error: BaseException) -> str:
+    """Why nothing more can be computed in this process after an error, in a few words; empty when it can."""
+    from nodes.backend import broken, pool
+
+    return broken.reason(error, pool.device())
 
 
 def complaint(outputs: Mapping[str, Any], given: Mapping[str, Any]) -> str | None:

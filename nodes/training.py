@@ -56,14 +56,14 @@ def train_lora(
     report: the loss, and the latest samples.
     Stop whenever you like: the next run goes on from there, to the same file. So does a run with more steps.
     """
-    from nodes.backend import checkpoints, devices, pool, training, training_data
+    from nodes.backend import checkpoints, pool, training, training_data
     from nodes.backend.training_run import Run
 
     check_name(filename)
     size = size or vae.native_size
     examples = training_data.read_folder(checkpoints.find(folder), trigger)
     settings = training.Settings(layers, rank, learning_rate, batch, seed)
-    environment = devices.environment(pool.device().type)
+    environment = pool.environment()
     digest = training_data.digest(examples, model, text_encoder, vae, settings, size, environment)
     place = output_folder(ctx.out_dir, FOLDER).resolve()
     state, path = place / f".{digest}.training", place / f"{filename}_{digest}_{steps}.safetensors"

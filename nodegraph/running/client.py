@@ -8,8 +8,22 @@ import signal
 import threading
 from collections.abc import Callable
 
-from nodegraph.running.engine import Settings, serve
-from nodegraph.running.messages import Event, Failed, Finished, Free, Gone, Idle, Look, Report, Request, Run, Started
+from nodegraph import machine
+from nodegraph.running.engine import BROKEN, Settings, serve
+from nodegraph.running.messages import (
+    Broke,
+    Event,
+    Failed,
+    Finished,
+    Free,
+    Gone,
+    Idle,
+    Look,
+    Report,
+    Request,
+    Run,
+    Started,
+)
 from nodegraph.text import quoted
 
 FROM_OUTSIDE = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
@@ -88,6 +102,8 @@ class _Process:
         self._on_event: Callable[[Event], None] | None = on_event
         self._running: str | None = None
         self._killed = False
+        self._broke: Broke | None = None
+        self._ended_before = machine.processes_ended_for_memory()
         self._outbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, name="engine reader", daemon=True)
         self._writer = threading.Thread(target=self._write, name="engine writer", daemon=True)
@@ -127,14 +143,24 @@ class _Process:
                     self._running = event.node
                 case Finished() | Failed() | Idle():
                     self._running = None
+                case Broke():
+                    self._broke = event
+                    continue  # it is told with the end of the process
                 case _:
                     pass
             self._emit(event)
         self._process.join()
         self.alive = False
         self.send(None)  # ends the writer
-        code = self._process.exitcode
-        self._emit(Gone(code, self._running, _sentence(code, self._running, self._killed)))
+        self._emit(self._gone(self._process.exitcode))
+
+    def _gone(self, code: int | None) -> Gone:
+        if self._broke and code == BROKEN:
+            node, why = self._broke.node, self._broke.why
+            return Gone(code, node, broken_sentence(node, why), True, self._broke.traceback)
+        ended = machine.processes_ended_for_memory()
+        short = None if ended is None or self._ended_before is None else ended > self._ended_before
+        return Gone(code, self._running, _sentence(code, self._running, self._killed, short))
 
     def _write(self) -> None:
         # A thread of its own: sending waits while the engine starts or hangs, and the window must not.
@@ -161,22 +187,47 @@ def _still_meant(waiting: list[Request | None]) -> list[Request | None]:
     return [request for request in waiting if not isinstance(request, Run) or request is runs[-1]]
 
 
-def _sentence(code: int | None, node: str | None, killed: bool) -> str:
-    """What the end of the engine process means for a person."""
-    where = f"while it was running {quoted(node)}" if node else "while nothing was running"
+def broken_sentence(node: str | None, why: str) -> str:
+    """What the device gave up over, for a person."""
+    return f"The device gave up {_where(node)} ({why})."
+
+
+def _where(node: str | None) -> str:
+    return f"while it was running {quoted(node)}" if node else "while nothing was running"
+
+
+def _sentence(code: int | None, node: str | None, killed: bool, short: bool | None = None) -> str:
+    """What the end of the engine process means for a person.
+
+    short: whether the system has ended processes for want of memory meanwhile; None where it does not count them.
+    """
+    where = _where(node)
     if killed:
         return f"The engine did not react {where} and was started again."
     if code is not None and code < 0:
         number = -code
         name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
         if name == "SIGKILL":
-            # Whoever kills a process leaves no word: the kernel short of memory, a batch system, a person.
-            return (
-                f"Something outside the program ended the engine {where} (SIGKILL), and left no reason. "
-                "The next run starts it again. The system does this when memory runs short: if it happens again, try a "
-                "smaller picture or batch."
-            )
+            return f"Something outside the program ended the engine {where} (SIGKILL){_about_memory(short)}"
         if name in FROM_OUTSIDE:
             return f"Something outside the program ended the engine {where} ({name}). The next run starts it again."
         return f"The engine crashed {where} ({name}). The next run starts it again."
     return f"The engine ended {where} (exit code {code}). The next run starts it again."
+
+
+def _about_memory(short: bool | None) -> str:
+    """What is known of a kill. Whoever kills a process leaves no word; only the system counts how often it did so."""
+    if short:
+        return (
+            ": memory had run out, and the system ended a process to get some back. The next run starts it again; try "
+            "a smaller picture or batch, or close other programs."
+        )
+    if short is None:
+        return (
+            ", and left no reason. The next run starts it again. The system does this when memory runs short: if it "
+            "happens again, try a smaller picture or batch."
+        )
+    return (
+        ", and left no reason; it was not the system for want of memory, which counts what it ends. The next run "
+        "starts it again."
+    )

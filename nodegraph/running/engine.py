@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import cast
+from typing import NoReturn, cast
 
 from nodegraph import machine
 from nodegraph.formats import workflow
@@ -28,9 +28,11 @@ from nodegraph.formats.package import discover
 from nodegraph.graph import Graph
 from nodegraph.planning.plan import Plan, Planner
 from nodegraph.running.cache import Cache, DiskCache
-from nodegraph.running.executor import Complaint, execute, pictured
+from nodegraph.running.executor import Broken, Complaint, WhyBroken, execute, pictured
 from nodegraph.running.messages import (
     Began,
+    Broke,
+    Device,
     Event,
     Failed,
     Free,
@@ -50,6 +52,12 @@ from nodegraph.running.messages import (
 from nodegraph.types import Preview
 
 DISK_BYTES = 4 << 30
+BROKEN = 69  # EX_UNAVAILABLE of sysexits.h
+"""The exit code of a process that ends itself because what it computes on gave up."""
+
+WRITING_SECONDS = 5.0
+"""For what such a process still has to write."""
+
 PLANNING_SECONDS = 0.05
 """Of planning, before the engine looks whether something else is wanted."""
 
@@ -75,8 +83,9 @@ def quarter_of_memory() -> int:
 class Settings:
     """How an engine is started.
 
-    package: where the node types are. device: cpu, cuda, mps or auto. cache: the folder of results on disk; None
-    keeps them in memory alone. memory_bytes: what results may take up in memory. out_dir: where sinks write.
+    package: where the node types are. device: auto, cpu, or a card, cuda:0. cache: the folder of results on disk; None
+    keeps them in memory alone. memory_bytes: what results may take up in memory. out_dir: where sinks write. precision:
+    one of PRECISIONS.
     """
 
     package: str = "nodes"
@@ -84,17 +93,19 @@ class Settings:
     cache: str | None = field(default_factory=cache_folder)
     memory_bytes: int = field(default_factory=quarter_of_memory)
     out_dir: str = "output"
+    precision: str = "auto"
 
 
 class Engine:
     """What one process keeps from run to run: node types, plans and results.
 
-    The package may offer these functions: `environment(device)`, a text for what changes bits; `codec()`, which writes
-    results to disk; `complaint(outputs, arguments)`, why a result must not be passed on; `preview(value, max_side)`,
-    what a value of a pictured type looks like; `configure(device)`, which loads what computing needs; `models()`, the
-    Holdings in memory, and `free(id)`, which forgets one. Its `LIBRARY_SETTINGS` go into the environment, unless the
-    user has set them, before any of its modules is imported. Raises ValueError or ImportError when the package or the
-    device is not there.
+    The package may offer these functions: `environment(device, precision)`, a text for what changes bits; `codec()`,
+    which writes results to disk; `complaint(outputs, arguments)`, why a result must not be passed on; `preview(value,
+    max_side)`, what a value of a pictured type looks like; `configure(device, precision)`, which loads what computing
+    needs; `devices()`, the Devices there are; `broken(error)`, why nothing more can be computed in this process;
+    `models()`, the Holdings in memory, and `free(id)`, which forgets one. Its `LIBRARY_SETTINGS` go into the
+    environment, unless the user has set them, before any of its modules is imported. Raises ValueError or ImportError
+    when the package or the device is not there.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -105,20 +116,21 @@ class Engine:
         self.registry = discover(settings.package)
         self.environment = ""
         if hasattr(self._package, "environment"):
-            self.environment = self._package.environment(settings.device)
+            self.environment = self._package.environment(settings.device, settings.precision)
         disk = None
         if settings.cache is not None and hasattr(self._package, "codec"):
             disk = DiskCache(Path(settings.cache), DISK_BYTES, self._package.codec())
         self.cache = Cache(settings.memory_bytes, disk)
         self._complaint: Complaint = getattr(self._package, "complaint", lambda outputs, given: None)
         self._preview: Preview = getattr(self._package, "preview", lambda value, max_side: None)
+        self.broken: WhyBroken = getattr(self._package, "broken", lambda error: "")
         self._planner = Planner(self.registry, self.environment)
         self._written: dict[str, list[str]] = {}  # files, by the key of the sink that wrote them
 
     def configure(self) -> None:
         """Get ready to compute. Takes seconds (torch and more are imported), and planning does without."""
         if hasattr(self._package, "configure"):
-            self._package.configure(self._settings.device)
+            self._package.configure(self._settings.device, self._settings.precision)
         remove_leftovers(Path(self._settings.out_dir), deep=True)
         # What the libraries made at import stays for good; each of the collector's full passes over it takes 0.4 s.
         gc.collect()
@@ -144,6 +156,8 @@ class Engine:
         stop: Callable[[], bool] = lambda: False,
     ) -> Idle:
         """Run what the plan of this run is missing; wanted and stop as for `nodegraph.running.executor.execute`."""
+        for key, paths in run.written.items():
+            self._written.setdefault(key, list(paths))
         # Writing out a large graph takes longer than an unchanged run: only for those who may put it into a file.
         sinks = any(call.type.is_sink and call.type.takes_context for call in plan.calls.values())
         text = workflow.dumps(run.graph) if sinks and run.effects else ""
@@ -160,7 +174,12 @@ class Engine:
             out_dir=self._settings.out_dir,
             complaint=self._complaint,
             preview=self._preview,
+            broken=self.broken,
         )
+
+    def devices(self) -> tuple[Device, ...]:
+        """What there is to compute on."""
+        return self._package.devices() if hasattr(self._package, "devices") else ()
 
     def look(self, key: str, source: Source, max_side: int) -> Seen | None:
         """What a result looks like, under the name of `key`; None when it is not kept."""
@@ -170,6 +189,15 @@ class Engine:
             return None
         shown = pictured(outputs, output)
         return Seen(key, None if shown is None else self._preview(shown, max_side), max_side)
+
+    def give_up(self) -> None:
+        """Write what can still be written when what it computes on gave up.
+
+        What is on the device cannot be read any more, and asking for it may never return.
+        """
+        writing = threading.Thread(target=self.cache.close, daemon=True)
+        writing.start()
+        writing.join(WRITING_SECONDS)
 
     def memory(self) -> Memory:
         models: tuple[Holding, ...] = self._package.models() if hasattr(self._package, "models") else ()
@@ -199,7 +227,7 @@ def serve(conn: Connection, settings: Settings) -> None:
         server = _Server(conn, engine)
         logging.captureWarnings(True)
         logging.getLogger().addHandler(_Warnings(server.emit))
-        server.emit(Ready(os.getpid(), time.perf_counter() - start, engine.environment))
+        server.emit(Ready(os.getpid(), time.perf_counter() - start, engine.environment, engine.devices()))
         threading.Thread(target=server.listen, name="listener", daemon=True).start()
         engine.configure()
         server.awake = True
@@ -313,6 +341,9 @@ class _Server:
 
         try:
             idle = self._engine.execute(task.plan, task.run, self.emit, wanted, stop)
+        except Broken as error:
+            self._give_up(error)
+            return
         except Exception as error:  # as in `_plan`
             self.emit(Failed("", f"The graph cannot be run: {error}", traceback=traceback.format_exc()))
             idle = Idle(0, 0, 0.0)
@@ -323,6 +354,8 @@ class _Server:
         try:
             seen = self._engine.look(key, source, max_side)
         except Exception as error:
+            if why := self._engine.broken(error):
+                self._give_up(Broken(None, why))
             self.emit(Warned(f"A result cannot be shown: {error}"))
             return
         if seen:
@@ -345,6 +378,12 @@ class _Server:
                     self.emit(Failed("", f"Memory cannot be freed: {error}", traceback=traceback.format_exc()))
         if asked:
             self.emit(self._engine.memory())
+
+    def _give_up(self, broken: Broken) -> NoReturn:
+        """End a process that can compute nothing any more, with what it has on the disk: another one goes on."""
+        self.emit(Broke(broken.node, broken.why, "".join(traceback.format_exception(broken))))
+        self._engine.give_up()
+        os._exit(BROKEN)
 
     def _end(self) -> None:
         self._engine.cache.close()

@@ -30,6 +30,16 @@ Emit = Callable[[Event], None]
 Look = Callable[[], Picture | None]
 Complaint = Callable[[Mapping[str, Any], Mapping[str, Any]], str | None]
 """(outputs, arguments) of a call that was made: why its results must not be passed on; None when they may."""
+WhyBroken = Callable[[Exception], str]
+"""Why nothing more can be computed in this process after an error, in a few words; empty when it can."""
+
+
+class Broken(Exception):
+    """What the process computes on gave up: another one has to go on. node: that was run. why: in a few words."""
+
+    def __init__(self, node: str | None, why: str) -> None:
+        super().__init__(f"{node}: {why}")
+        self.node, self.why = node, why
 
 
 def execute(
@@ -46,6 +56,7 @@ def execute(
     out_dir: str = "output",
     complaint: Complaint = lambda outputs, given: None,
     preview: Preview = lambda value, max_side: None,
+    broken: WhyBroken = lambda error: "",
 ) -> Idle:
     """Run what the targets need, each as early as its own chain allows; a failed call fails only what depends on it.
 
@@ -53,11 +64,12 @@ def execute(
     stop: asked between calls. effects: see `nodegraph.running.messages.Run`. written: the files that a sink wrote in
     earlier runs, by its key, kept up to date: one whose files are still there does not act again. workflow, out_dir:
     for sinks (see Context). complaint: fails a call whose results are not sound. preview: shows values of the types
-    that can be looked at. Results go into the cache as they come, so a stopped run goes on where it stopped.
+    that can be looked at. Results go into the cache as they come, so a stopped run goes on where it stopped. Raises
+    Broken when an error was the last that this process can have, as `broken` says.
     """
     written = {} if written is None else written
     sinks = _Sinks(effects, written, workflow, out_dir)
-    return _Run(plan, cache, emit, wanted, sinks, complaint, preview).execute(targets, stop)
+    return _Run(plan, cache, emit, wanted, sinks, complaint, preview, broken).execute(targets, stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +97,10 @@ class _Run:
         sinks: _Sinks,
         complaint: Complaint,
         preview: Preview,
+        broken: WhyBroken,
     ) -> None:
         self.plan, self.cache, self.emit, self.wanted, self.sinks = plan, cache, emit, wanted, sinks
-        self.complaint, self.preview = complaint, preview
+        self.complaint, self.preview, self.broken = complaint, preview, broken
         self.held: dict[str, tuple[Any, ...]] = {}  # results that a later call takes
         self.takes: dict[str, list[Ref]] = {}  # of the calls to run, what they take
         self.absent: set[str] = set()  # results that failed, or are left out, and those that take them
@@ -176,6 +189,7 @@ class _Run:
                 except Cancelled:
                     return run, True
                 except Exception as error:
+                    self._give_up_if_broken(call, error)
                     self.absent.add(call.key)
                     message, trace = explain(error)
                     self.emit(Failed(call.node, message, None, trace))
@@ -187,7 +201,7 @@ class _Run:
         args = {name: self._value(arg) for name, arg in call.args.items()}
         if type.is_sink and self.sinks.idle(call.key):
             for path in self.sinks.written.get(call.key, ()) if self.sinks.effects else ():
-                self.emit(Saved(call.node, path))
+                self.emit(Saved(call.node, path, call.key))
             self._finished(call, 0.0, self.sinks.effects, tuple(args.values()))
             return
         if type.is_sink:
@@ -210,6 +224,10 @@ class _Run:
             if call.key in self.uses:
                 self.held[call.key] = values
         self._finished(call, seconds, False, values or tuple(args.values()), context.look)
+
+    def _give_up_if_broken(self, call: Call, error: Exception) -> None:
+        if why := self.broken(error):
+            raise Broken(call.node, why) from error
 
     def _value(self, arg: Any) -> Any:
         if isinstance(arg, Ref):
@@ -251,6 +269,7 @@ class _Run:
         try:
             picture = look()
         except Exception as error:
+            self._give_up_if_broken(call, error)
             message, trace = explain(error)
             self.emit(Failed(call.node, f"the result cannot be shown: {message}", None, trace))
             return None
@@ -285,7 +304,7 @@ class _CallContext(Context):
 
     def saved(self, path: str) -> None:
         self._run.sinks.written.setdefault(self._call.key, []).append(path)
-        self._run.emit(Saved(self._call.node, path))
+        self._run.emit(Saved(self._call.node, path, self._call.key))
 
 
 def _fit(values: tuple[Any, ...], type: NodeType) -> bool:

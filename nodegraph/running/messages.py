@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from nodegraph.graph import Graph
@@ -15,13 +15,15 @@ class Run:
     """Compute these targets of this graph. Replaces any earlier Run; no targets means stop.
 
     effects: whether a person asked for it. Without, sinks only show what they were given, and nodes that run on request
-    are left out, with what needs them. ticket: what Began calls this run.
+    are left out, with what needs them. ticket: what Began calls this run. written: the files that a process which is
+    gone wrote for this run, by the key of the sink.
     """
 
     graph: Graph
     targets: tuple[str, ...] = ()
     effects: bool = True
     ticket: int = 0
+    written: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +60,30 @@ class Look:
 Request = Run | Report | Free | Look
 
 
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+"""What a person can choose to compute in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What one can compute on. name: "cuda:0". title: for people. problem: why it cannot compute; empty when it can."""
+
+    name: str
+    title: str
+    problem: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The engine process is up. environment: what the editor plans with, so that both know a result by one key."""
+    """The engine process is up. environment: what the editor plans with, so that both know a result by one key.
+
+    devices: what there is to compute on.
+    """
 
     pid: int
     seconds: float
     environment: str = ""
+    devices: tuple[Device, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +175,11 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A sink wrote a file, or found that it wrote this result to that file before."""
+    """A sink wrote a file, or found that it wrote this result to that file before. key: of the sink."""
 
     node: str
     path: str
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,15 +219,27 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class Broke:
+    """What the process computes on gave up, so that it ends itself. why: in a few words. traceback: for the log."""
+
+    node: str | None
+    why: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """The engine process ended; the document is untouched, and the next Run starts a new one.
 
-    node: the one that was running; None when none was. message: what happened, for people.
+    node: the one that was running; None when none was. message: what happened, for people. broken: whether it ended
+    itself because what it computes on gave up: another process may go on. traceback: for the log.
     """
 
     exitcode: int | None
     node: str | None = None
     message: str = ""
+    broken: bool = False
+    traceback: str = ""
 
 
 Event = (
@@ -224,5 +256,6 @@ Event = (
     | Saved
     | Idle
     | Memory
+    | Broke
     | Gone
 )

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from nodes.backend import adapters, autoencoder, devices, images, loading, packing, parts, widening
 from nodes.backend.families.family import Reader
+from nodes.backend.precision import Wish
 from nodes.types import Lora, Network
 
 MAX_LATENTS = 4  # of pictures that ControlNets follow, a quarter of a megabyte each at 1024 x 1024
@@ -42,22 +43,32 @@ class _Slot:
 
 
 _device = torch.device("cpu")
+_wish: Wish = "auto"
 _slots: OrderedDict[Network, _Slot] = OrderedDict()
 _tokenizers: dict[Network, Any] = {}
 _latents: OrderedDict[tuple[Network, int, tuple[int, int]], _Latent] = OrderedDict()
 
 
-def configure(device: str) -> None:
-    """Compute on this device ("auto", "cuda", "mps", "cpu") from now on. Raises ValueError when it is not there."""
-    global _device
+def configure(device: str, wish: Wish = "auto") -> None:
+    """Compute on this device ("auto", "cuda:1", "cpu") in this precision from now on.
+
+    Raises ValueError when it is not there or cannot do that.
+    """
+    global _device, _wish
     picked = devices.pick(device)
-    if picked != _device:
+    if (picked, wish) != (_device, _wish):
         free()
-    _device = picked
+    _device, _wish = picked, wish
+    devices.use(picked, wish)
 
 
 def device() -> torch.device:
     return _device
+
+
+def environment() -> str:
+    """What changes the bits of what is computed from now on: see `devices.environment`."""
+    return devices.environment(str(_device), _wish)
 
 
 def network(description: Network, loras: tuple[Lora, ...] = ()) -> Any:
@@ -134,7 +145,7 @@ def nbytes() -> int:
 def _slot(description: Network) -> _Slot:
     if description not in _slots:
         part = parts.part(description)
-        dtype = devices.dtype(_device, part.spec.precision)
+        dtype = devices.dtype(_device, part.spec.precision, _wish)
         module = loading.load(description, _device, dtype)
         description.weights.check_unchanged()
         every_step = description.role in (part.family.denoiser, "controlnet")

@@ -140,7 +140,13 @@ def test_a_log_gets_plain_lines(folder: Path):
         (["run", "w.json", "--set", "set.kind=x"], 2, "node 'set': kind must be one of linear, cosine; got 'x'"),
         (["run", "w.json", "--set", "box.value=x"], 2, "node 'box': value takes a number, not 'x'"),
         (["run", "w.json", "--device", "cuda"], 2, "device cuda is not there"),
-        (["run", "w.json", "--device", "abacus"], 2, "invalid choice: 'abacus'"),
+        (
+            ["run", "w.json", "--device", "abacus"],
+            2,
+            "or cuda or xpu with a number, cuda:1; got 'abacus'",
+        ),
+        (["run", "w.json", "--device", "cuda:x"], 2, "got 'cuda:x'"),
+        (["run", "w.json", "--precision", "int4"], 2, "invalid choice: 'int4'"),
         (["run"], 2, "required: FILE"),
         (["fly"], 2, "invalid choice: 'fly'"),
     ],
@@ -256,6 +262,48 @@ def test_interrupting_keeps_what_is_finished(folder: Path):
         assert b"interrupted" in process.stderr.read()
     assert process.returncode == 130
     assert 0 < result["calls"]["run"] < 800
+
+
+def breaking(folder: Path, times: int) -> Graph:
+    """Save a box that took a while, and once more behind a node that breaks what all runs on, so often."""
+    nodes = {
+        "box": Node("toy.box", {"value": 3.0}),
+        "slow": Node("toy.slow", {"parts": 5}),
+        "first": Node("toy.save", {"filename": "first"}),
+        "break": Node("toy.break", {"times": times, "counter": str(folder / "counter")}),
+        "second": Node("toy.save", {"filename": "second"}),
+    }
+    graph = Graph(nodes)
+    for src, dst in [("box", "slow"), ("slow", "first"), ("slow", "break"), ("break", "second")]:
+        graph = connect(graph, Port(src, "box"), Port(dst, "box"))
+    return graph
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a process does not take the place of another")
+def test_a_command_whose_device_gave_up_begins_anew_and_goes_on_from_what_it_had(folder: Path):
+    workflow.save(breaking(folder, 1), folder / "w.json")
+    done = toys_process(folder, "run", "w.json", "--json")
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["problems"]) == (0, [])
+    assert [Path(path).name for path in said["images"]] == ["first.txt", "second.txt"]
+    assert said["calls"] == {"run": 1, "cached": 2}  # what took a while is there, so its box is not needed
+    assert (
+        "The device gave up while it was running 'break' (an illegal memory access). The command begins anew, and goes "
+        "on from what it had."
+    ) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a process does not take the place of another")
+def test_a_device_that_gives_up_at_the_same_node_again_is_reported(folder: Path):
+    workflow.save(breaking(folder, 100), folder / "w.json")
+    done = toys_process(folder, "run", "w.json", "--json")
+    said = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert [Path(path).name for path in said["images"]] == ["first.txt"]
+    assert [problem["node"] for problem in said["problems"]] == ["break"]
+    assert "It did so before in this run, so the run ends here" in said["problems"][0]["message"]
+    assert (folder / "counter").read_text() == "xx"
 
 
 def test_export_prints_the_workflow_inside_a_picture(folder: Path):

@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 import time
+from pathlib import Path
 
 from nodegraph.node import node
 from tests.toy_nodes.boxes import Box
@@ -45,6 +46,17 @@ def killed(box: Box) -> Box:
 def eat_memory(box: Box) -> Box:
     """Ask for more memory than any machine has."""
     return Box(len(bytearray(1 << 60)))
+
+
+@node("toy.break")
+def break_(box: Box, times: int = 1, counter: str = "") -> Box:
+    """Break what all toys run on, so often; how often it did is in a file."""
+    count = Path(counter)
+    done = len(count.read_text()) if count.exists() else 0
+    if done < times:
+        count.write_text("x" * (done + 1))
+        raise RuntimeError("toys broke: an illegal memory access was encountered")
+    return box
 
 
 @node("toy.hang")

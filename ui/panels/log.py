@@ -61,7 +61,7 @@ def entry(event: m.Event) -> Entry | None:
         case m.Idle():
             return Entry("note", f"{event.run} computed in {duration(event.seconds)}, {event.cached} from the cache")
         case m.Gone():
-            return Entry("failure", event.message)
+            return Entry("failure", f"{event.message}\n{event.traceback}".rstrip())
         case _:
             return None
 

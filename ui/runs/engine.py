@@ -23,6 +23,7 @@ from nodegraph.running.messages import (
     Ready,
     Report,
     Run,
+    Saved,
     Seen,
     Started,
 )
@@ -33,6 +34,9 @@ PATIENCE_MS = 3000
 
 HEARING_MS = 4000
 """How long an engine with nothing to do has to say that it heard of a run."""
+
+MOST_REPLACEMENTS = 3
+"""Processes that take up one run after another, because what they compute on gave up."""
 
 FRAME_MS = 33
 """Events are told of at most this often: nobody sees more pictures a second."""
@@ -53,6 +57,7 @@ class Engine(QObject):
     unclaimed = Signal(object)  # an Event that belongs to no run
     seen = Signal(object)  # a Seen
     freed = Signal()  # nothing is running any more
+    replaced = Signal(str)  # the process gave up and another goes on with the run: a sentence
     telling = Signal(bool)  # from here on (True) to there (False), events come one after the other
 
     def __init__(self, settings: Settings, parent: QObject | None = None) -> None:
@@ -61,6 +66,8 @@ class Engine(QObject):
         self.environment = ""
         self._receivers: dict[int, Receiver] = {}  # by ticket, oldest first; of the runs that are not over
         self._ticket = 0  # of the latest run
+        self._latest: Run | None = None  # with what a process that broke wrote for it
+        self._gave_up: list[str | None] = []  # the nodes at which the device did so during the latest run
         self._begun = 0  # of the run that is spoken of
         self._post = post = Post()
         self._frame = QTimer(self, singleShot=True, interval=FRAME_MS)
@@ -95,7 +102,7 @@ class Engine(QObject):
         self._be_patient()
         self._ticket += 1
         self._receivers[self._ticket] = receiver
-        self._client.run(Run(graph, tuple(targets), effects, self._ticket))
+        self._send(Run(graph, tuple(targets), effects, self._ticket))
         if self._awake and not self._working:
             self._hearing.start()
 
@@ -110,7 +117,11 @@ class Engine(QObject):
                 self._patience.start()
             self._ticket += 1
             self._receivers[self._ticket] = receiver
-            self._client.run(Run(Graph(), ticket=self._ticket))
+            self._send(Run(Graph(), ticket=self._ticket))
+
+    def _send(self, run: Run) -> None:
+        self._latest, self._gave_up = run, []
+        self._client.run(run)
 
     def forget(self, receiver: Receiver) -> None:
         """Stop what it runs, and tell it nothing from now on."""
@@ -174,6 +185,9 @@ class Engine(QObject):
         self.telling.emit(False)
 
     def _take(self, event: Event) -> None:
+        goes_on = isinstance(event, Gone) and self._goes_on(event)
+        if isinstance(event, Gone):
+            event = replace(event, message=f"{event.message} {self._what_now(event, goes_on)}".strip())
         self.happened.emit(event)
         if isinstance(event, Started | Finished):
             self._node_works(isinstance(event, Started))
@@ -190,9 +204,15 @@ class Engine(QObject):
                 self.seen.emit(event)
             case Idle():
                 self._end(event)
+            case Gone() if goes_on:
+                self._gave_up.append(event.node)
+                self._go_on()
+                self.replaced.emit(event.message)
             case Gone():
                 self._gone(event)
             case _:
+                if isinstance(event, Saved):
+                    self._note_written(event)
                 receiver = self._receivers.get(self._begun)
                 (receiver or self.unclaimed.emit)(event)
 
@@ -223,12 +243,48 @@ class Engine(QObject):
         self._stopping = False
         self._patience.stop()
 
-    def _gone(self, event: Gone) -> None:
+    def _note_written(self, event: Saved) -> None:
+        """For a process that takes the place of this one: the picture is there already."""
+        if self._latest and self._begun == self._latest.ticket:
+            written = self._latest.written
+            paths = dict.fromkeys((*written.get(event.key, ()), event.path))
+            self._latest = replace(self._latest, written={**written, event.key: tuple(paths)})
+
+    def _goes_on(self, event: Gone) -> bool:
+        """Whether another process takes the run up: once for each node, and not for ever."""
+        return (
+            event.broken and self.running and event.node not in self._gave_up and len(self._gave_up) < MOST_REPLACEMENTS
+        )
+
+    def _what_now(self, event: Gone, goes_on: bool) -> str:
+        if not event.broken:
+            return ""
+        if goes_on:
+            return "The engine was started again, and the run goes on from what it had."
+        if not self.running:
+            return "The engine was started again."
+        before = "It did so before in this run" if event.node in self._gave_up else "It does so again and again"
+        return (
+            f"{before}, so the run ends here; what was computed is kept. A newer driver, another precision or another "
+            "device may help."
+        )
+
+    def _go_on(self) -> None:
+        """Give what is asked for to another process: what this one wrote to the disk is there still."""
+        self._rest()
+        assert self._latest is not None  # or nothing would be running
+        self._client.run(self._latest)
+
+    def _rest(self) -> None:
+        """The process is gone."""
         self._be_patient()
-        self._working = self._awake = False
+        self._working = self._awake = self.ready = False
         self._hearing.stop()
+
+    def _gone(self, event: Gone) -> None:
+        again = self.ready
+        self._rest()
         receivers, self._receivers = self._receivers, {}
-        again, self.ready = self.ready, False
         guilty = receivers.get(self._begun, self.unclaimed.emit)
         guilty(event)
         for receiver in dict.fromkeys(receivers.values()):

@@ -208,7 +208,7 @@ class Queue(QObject):
                 self._take_result(id, event)
             case m.Failed():
                 self._set(id, message=self.job(id).message or f"{event.node}: {event.message}")
-            case m.Saved():
+            case m.Saved() if event.path not in self.job(id).saved:
                 self._set(id, saved=(*self.job(id).saved, event.path))
             case m.Idle():
                 self._end(id, event)

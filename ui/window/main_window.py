@@ -143,6 +143,7 @@ class MainWindow(Shell):
         self.queue.troubled.connect(self.complain)
         self.gallery.troubled.connect(self.complain)
         self.engine.happened.connect(self.gallery.take)
+        self.engine.replaced.connect(self.announce)
         self.docks.placed.connect(self._layout_pause.start)
 
     # Showing ------------------------------------------------------------------------------------------

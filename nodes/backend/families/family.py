@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from nodes.backend.headers import Shapes
 from nodes.backend.networks.architecture import Architecture, Ignored, Settings
+from nodes.backend.precision import Need
 from nodes.backend.solvers import SolverName
 from nodes.types import Conditioning, Hint, Model, Process, Space, TextEncoder
 
@@ -44,7 +45,7 @@ class Role:
     LoRA files put before the names of its layers, with dots and, where those were replaced by underscores, without.
     embedding_names: what files of embeddings call the vectors for it.
     always: settings that tell it from others of its architecture.
-    precision: "full" where half is not enough.
+    precision: what it can do with less than float32, see `nodes.backend.precision`.
     """
 
     title: str
@@ -59,7 +60,7 @@ class Role:
     flat_adapter_names: tuple[str, ...] = ()
     embedding_names: tuple[str, ...] = ()
     always: Mapping[str, str] = field(default_factory=dict[str, str])
-    precision: Literal["half", "bfloat16", "full"] = "half"
+    precision: Need = "half"
 
 
 Trained = Literal["attention", "all"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodegraph.running.client import _sentence
+from nodegraph.running.client import _sentence, broken_sentence
 
 
 def test_a_kill_that_nobody_here_sent_is_not_blamed_on_memory():
@@ -10,6 +10,24 @@ def test_a_kill_that_nobody_here_sent_is_not_blamed_on_memory():
     assert "Something outside the program ended the engine while it was running 'sample' (SIGKILL)" in said
     assert "left no reason" in said
     assert "memory ran out" not in said
+
+
+def test_a_kill_is_blamed_on_memory_where_the_system_counted_one():
+    said = _sentence(-9, "sample", killed=False, short=True)
+    assert "(SIGKILL): memory had run out, and the system ended a process to get some back" in said
+    assert "The next run starts it again" in said
+
+
+def test_a_kill_that_the_system_did_not_count_was_not_for_want_of_memory():
+    said = _sentence(-9, "sample", killed=False, short=False)
+    assert "left no reason; it was not the system for want of memory" in said
+    assert "smaller picture" not in said
+
+
+def test_what_a_broken_device_was_at_is_named():
+    assert broken_sentence("sample", "an illegal memory access") == (
+        "The device gave up while it was running 'sample' (an illegal memory access)."
+    )
 
 
 def test_a_kill_of_our_own_is_said_to_be_one():

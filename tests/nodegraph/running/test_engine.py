@@ -12,9 +12,10 @@ import pytest
 from nodegraph.formats.files import HIDDEN
 from nodegraph.graph import Graph, Node, Port, add_node, connect, set_param
 from nodegraph.running.client import EngineClient
-from nodegraph.running.engine import Settings
+from nodegraph.running.engine import BROKEN, Settings
 from nodegraph.running.messages import (
     Began,
+    Broke,
     Event,
     Failed,
     Finished,
@@ -271,6 +272,30 @@ def test_a_node_that_ends_the_process_is_named_and_the_next_run_works(
     assert isinstance(editor.run(chain("toy.show"), "show")[-1], Idle)
 
 
+def test_a_process_whose_device_gave_up_ends_itself_and_says_so_with_its_end(editor: Editor, tmp_path: Path):
+    graph = set_param(chain("toy.slow", "toy.break", "toy.show"), "break", "counter", str(tmp_path / "counter"))
+    events = editor.run(graph, "show")
+    gone = events[-1]
+    assert isinstance(gone, Gone)
+    assert (gone.exitcode, gone.node, gone.broken) == (BROKEN, "break", True)
+    assert gone.message == "The device gave up while it was running 'break' (an illegal memory access)."
+    assert "toys broke" in gone.traceback
+    assert not [event for event in events if isinstance(event, Failed | Broke | Idle)]
+    again = editor.run(graph, "show")  # in another process, from what the first one had
+    assert [e.node for e in again if isinstance(e, Finished) and e.cached] == ["slow"]
+    assert isinstance(again[-1], Idle)
+
+
+def test_what_another_process_wrote_for_a_run_is_not_written_again(editor: Editor):
+    graph = chain("toy.save")
+    (saved,) = [e for e in editor.run(graph, "save") if isinstance(e, Saved)]
+    editor.client.restart()
+    Path(saved.path).write_text("kept")
+    editor.client.run(Run(graph, ("save",), written={saved.key: (saved.path,)}))
+    assert [e.path for e in editor.until(Idle) if isinstance(e, Saved)] == [saved.path]
+    assert Path(saved.path).read_text() == "kept"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends processes to get memory back")
 def test_when_memory_runs_out_the_system_ends_the_engine_and_not_the_editor(editor: Editor):
     editor.client.start()
@@ -343,7 +368,7 @@ def test_the_engine_ends_when_the_editor_is_gone(tmp_path: Path):
     code = f"""
 import os, queue
 from nodegraph.running.client import EngineClient
-from nodegraph.running.engine import Settings
+from nodegraph.running.engine import BROKEN, Settings
 from nodegraph.formats.files import HIDDEN
 from nodegraph.graph import Graph, Node
 from nodegraph.running.messages import Run

@@ -387,4 +387,5 @@ def test_a_call_that_is_no_longer_wanted_is_given_up_at_its_next_report():
 def test_a_sink_knows_the_workflow_and_the_folder_and_says_what_it_wrote():
     graph = build({"box": ("toy.box", {"value": 5}), "save": "toy.save"}, "box.box > save.box")
     _, events = run(graph, "save", workflow="{}", out_dir="pictures")
-    assert [event for event in events if isinstance(event, Saved)] == [Saved("save", "pictures/5 {}")]
+    (saved,) = [event for event in events if isinstance(event, Saved)]
+    assert (saved.node, saved.path) == ("save", "pictures/5 {}")
