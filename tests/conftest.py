@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 # Two OpenMP threads beside another process on two cores wait for each other: 17 s instead of 0.3 s. One thread also
 # gives the same bits everywhere.
@@ -28,7 +28,11 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def pytest_collection_finish() -> None:
-    """What all tests share is never garbage: torch alone is half a second of looking through, at every collection."""
-    gc.collect()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What all tests share is never garbage, and looking through it again and again takes seconds."""
+    gc.disable()
+    found = yield
     gc.freeze()
+    gc.enable()
+    return found
