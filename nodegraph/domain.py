@@ -88,6 +88,21 @@ class Kind:
     idle: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str], hash=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Likely:
+    """What people most often link to a value, the likeliest first: ids of node types.
+
+    after, before: where it goes, and where it comes from, by the type of the value. sockets: the same for one socket of
+    a node type, where that differs.
+    """
+
+    after: Mapping[Any, tuple[str, ...]] = field(default_factory=dict[Any, tuple[str, ...]], hash=False)
+    before: Mapping[Any, tuple[str, ...]] = field(default_factory=dict[Any, tuple[str, ...]], hash=False)
+    sockets: Mapping[tuple[str, str], tuple[str, ...]] = field(
+        default_factory=dict[tuple[str, str], tuple[str, ...]], hash=False
+    )
+
+
 def _nothing(values: Mapping[str, Any]) -> tuple[str, ...]:
     return ()
 
@@ -103,7 +118,7 @@ class Domain:
     branching: None where no loop is cut. describe_step: what people call the place of a step within its loop, from its
     plain arguments; nothing for a step of another kind. kind: of a plain value; None for most. usual: parameters that
     people turn in nearly every workflow. acronyms: words of names as they are written. tour: through the first
-    workflow.
+    workflow. elsewhere: what nodes that do the same are called in other programs, by type.
     """
 
     branching: Branching | None = None
@@ -112,3 +127,5 @@ class Domain:
     usual: tuple[str, ...] = ()
     acronyms: Mapping[str, str] = field(default_factory=dict[str, str])
     tour: tuple[TourStep, ...] = ()
+    likely: Likely = field(default_factory=Likely)
+    elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])

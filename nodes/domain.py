@@ -9,9 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import nodes.backend.families as families
 import nodes.backend.parts as parts
-from nodegraph.domain import Branching, Decode, Domain, Kind, Show, Slice, TourStep
+from nodegraph.domain import Branching, Decode, Domain, Kind, Likely, Show, Slice, TourStep
 from nodes.backend.process import timestep_at
-from nodes.types import ControlNet, Model, Network, TextEncoder, Vae
+from nodes.elsewhere import ELSEWHERE
+from nodes.types import (
+    Conditioning,
+    Control,
+    ControlNet,
+    History,
+    Image,
+    Latent,
+    Mask,
+    Model,
+    Network,
+    Sigmas,
+    TextEncoder,
+    Vae,
+)
 
 if TYPE_CHECKING:
     from nodes.backend.families.family import Family
@@ -89,6 +103,43 @@ def _of_family(name: str) -> Kind:
     return Kind(family.title, values, family.meaningless)
 
 
+DENOISE = ("group:Denoise", "sampling.unet_step")
+LIKELY = Likely(
+    after={
+        Model: (*DENOISE, "schedule.noise_scheduler", "adapter.lora"),
+        TextEncoder: ("text.encode", "adapter.lora", "text.load_embedding"),
+        Vae: ("vae.decode", "latent.empty", "vae.encode"),
+        Conditioning: (*DENOISE, "control.apply", "conditioning.inpaint"),
+        Latent: ("vae.decode", "latent.noise", "group:Denoise"),
+        Image: ("output.preview", "output.save_image", "vae.encode"),
+        Mask: ("latent.keep_outside", "conditioning.inpaint", "mask.invert"),
+        ControlNet: ("control.apply",),
+        Control: DENOISE,
+        History: ("group:Denoise",),
+        Sigmas: ("group:Denoise", "schedule.slice", "schedule.plot"),
+    },
+    before={
+        Model: ("load.checkpoint", "adapter.lora", "load.denoiser"),
+        TextEncoder: ("load.checkpoint", "adapter.lora", "load.text_encoders"),
+        Vae: ("load.checkpoint", "load.vae"),
+        Conditioning: ("text.encode",),
+        Latent: ("latent.noise", "latent.empty", "vae.encode"),
+        Image: ("vae.decode", "image.load"),
+        Mask: ("image.load", "mask.rectangle"),
+        ControlNet: ("control.load",),
+        Control: ("control.apply",),
+        Sigmas: ("schedule.noise_scheduler", "schedule.karras"),
+    },
+    sockets={
+        ("latent.empty", "latent"): ("latent.noise", "schedule.noise_scheduler"),
+        ("latent.noise", "latent"): ("latent.empty", "vae.encode"),
+        ("vae.decode", "latent"): DENOISE,
+        ("vae.encode", "image"): ("image.load",),
+        ("control.apply", "image"): ("image.canny", "image.load"),
+        ("image.load", "image"): ("vae.encode", "image.resize", "control.apply"),
+    },
+)
+
 DOMAIN = Domain(
     branching=Branching(
         entry="latent",
@@ -102,6 +153,8 @@ DOMAIN = Domain(
     describe_step=_place_of_step,
     kind=_kind,
     usual=("steps", "guidance_scale"),
+    likely=LIKELY,
+    elsewhere=ELSEWHERE,
     acronyms={"vae": "VAE", "lora": "LoRA", "cfg": "CFG", "controlnet": "ControlNet"}
     | {family.name: family.title for family in families.FAMILIES},
     tour=(

@@ -17,6 +17,7 @@ from PySide6.QtCore import QObject, QStandardPaths, Signal
 from nodegraph.formats.files import Damaged, read_own, reason, remove_leftovers, write_atomic
 
 LARGEST = 1 << 20  # bytes of a settings file
+MAX_RECENT = 8  # node types
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Preferences:
     """theme: a name in ui.base.theme.THEMES. text_scale: 0.8..2.0. preset and keys: see ui.actions.keys.
 
     live: run after every edit. toured: the tour was taken or refused. window: its place and layout, see `sealed`;
-    empty for that of a new program.
+    empty for that of a new program. recent_nodes: ids of the node types that were added last, the latest first.
     """
 
     theme: str = "Dark"
@@ -34,6 +35,7 @@ class Preferences:
     live: bool = False
     toured: bool = False
     window: str = ""
+    recent_nodes: tuple[str, ...] = ()
 
 
 def settings_folder() -> Path:
@@ -51,8 +53,10 @@ def parse(data: bytes) -> Preferences:
     said = cast("dict[str, Any]", said)
     default, names = Preferences(), {f.name for f in fields(Preferences)}
     known = {name: value for name, value in said.items() if name in names}
-    for name, value in known.items():
-        if not _fits(getattr(default, name), value) or (name == "window" and value and not unsealed(value)):
+    for name, value in list(known.items()):
+        if isinstance(getattr(default, name), tuple) and isinstance(value, list):
+            value = known[name] = tuple(cast("list[Any]", value)[:MAX_RECENT])
+        if not _fits(getattr(default, name), value) or (name == "window" and value and not unsealed(str(value))):
             raise ValueError(f"{name} is {value!r}, which it cannot be")
     return replace(default, **known)
 
@@ -60,6 +64,8 @@ def parse(data: bytes) -> Preferences:
 def _fits(default: Any, value: Any) -> bool:
     if isinstance(default, Mapping):
         return isinstance(value, dict) and all(isinstance(v, str) for v in cast("dict[str, Any]", value).values())
+    if isinstance(default, tuple):
+        return isinstance(value, tuple) and all(isinstance(v, str) for v in cast("tuple[Any, ...]", value))
     if isinstance(default, float):
         return type(value) in (int, float) and math.isfinite(value)
     return type(value) is type(default)

@@ -63,6 +63,7 @@ class Shell(QMainWindow):
         self.gallery = Gallery(session.folder / "gallery.jsonl", self)
         self.log = LogPanel(self.engine)
         self.started = False
+        self.recent_nodes = [*self.settings.now.recent_nodes]  # one list for all canvases
         self._graph_layout: QByteArray | None = None  # while the app view has the room
         self._layout_pause = QTimer(self, interval=LAYOUT_MS, singleShot=True)
         self._layout_pause.timeout.connect(self._keep_layout)
@@ -82,6 +83,8 @@ class Shell(QMainWindow):
     def _workspace(self, document: Document) -> Workspace:
         made = Workspace(document, self.engine, self.queue, self.session, self)
         made.failed.connect(self.say)
+        made.canvas.state.recent = self.recent_nodes
+        made.canvas.state.added.connect(self._layout_pause.start)
         made.following.followed.connect(self.announce)
         made.problems.counted.connect(self.status_bar.refresh)
         if self.started:
@@ -138,7 +141,8 @@ class Shell(QMainWindow):
         """As it is beside the graph: what the app view hides comes back with the graph."""
         self._layout_pause.stop()
         states = (self.saveGeometry(), self._graph_layout or self.saveState())
-        self.settings.change(window=sealed(*(bytes(state.data()) for state in states)))
+        window = sealed(*(bytes(state.data()) for state in states))
+        self.settings.change(window=window, recent_nodes=tuple(self.recent_nodes))
 
     def show_app(self, on: bool) -> None:
         """The app view of every document instead of its canvas; the panels, which are for the graph, give it room."""

@@ -82,6 +82,13 @@ class Template:
         text = f"{self.title} {self.doc}".lower()
         return all(word in text for word in words)
 
+    def rank(self, words: list[str]) -> int:
+        """How well the words name it: exactly, by how its title begins, by its title, or by what is said of it."""
+        title, typed = self.title.lower(), " ".join(words)
+        if title == typed:
+            return 0
+        return 1 if title.startswith(typed) else 2 if all(word in title for word in words) else 3
+
     def picture(self) -> QImage:
         """A PNG file beside it with the same name; else a drawing of its nodes."""
         beside = QImage(str(self.path.with_suffix(".png")))
@@ -184,8 +191,7 @@ class TemplatePicker(QDialog):
         shown = [row for row, template in offered if template.matches(words)]
         for row in range(self.grid.count()):
             self.grid.item(row).setHidden(row not in shown)
-        named = [row for row in shown if all(word in self._templates[row].title.lower() for word in words)]
-        self.grid.setCurrentRow(next(iter((*named, *shown)), -1))
+        self.grid.setCurrentRow(min(shown, key=lambda row: (self._templates[row].rank(words), row), default=-1))
         self._show_doc()
 
     @property

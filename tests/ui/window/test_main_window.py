@@ -21,6 +21,7 @@ from nodegraph.running.messages import Finished, Idle, Planned, Started
 from ui.base import theme
 from ui.base.settings import Settings
 from ui.canvas.commands.one_node import open_row
+from ui.canvas.overlays.palette import Palette
 from ui.documents.document import Document
 from ui.documents.session import Session
 from ui.window.main_window import MainWindow
@@ -466,3 +467,30 @@ def test_the_editor_never_loads_torch():
     assert done.returncode == 0, done.stderr
     loaded = set(done.stdout.split())
     assert not loaded & {"torch", "diffusers", "transformers", "numpy", "PIL", "safetensors"}
+
+
+def test_what_was_added_lately_comes_first_after_a_restart_and_in_every_tab(qtbot, registry, tmp_path):
+    def window() -> MainWindow:
+        made = MainWindow(registry, EngineSettings("tests.toy_nodes", cache=None), Settings(tmp_path / "settings.json"))
+        qtbot.addWidget(made, before_close_func=lambda w: [d.undo_stack.setClean() for d in w.session.documents])
+        made.show()
+        return made
+
+    def offered(shown: MainWindow) -> str:
+        QTest.keyClick(shown.canvas, Qt.Key.Key_Tab)
+        palette = shown.canvas.findChild(Palette)
+        title = palette.list.item(0).text()
+        palette.close()
+        return title
+
+    first = window()
+    QTest.keyClick(first.canvas, Qt.Key.Key_Tab)
+    palette = first.canvas.findChild(Palette)
+    QTest.keyClicks(palette.box, "mutter")
+    QTest.keyClick(palette.box, Qt.Key.Key_Return)
+    first.tabs.new()
+    assert offered(first) == "Mutter"
+    for document in first.session.documents:
+        document.undo_stack.setClean()
+    first.close()
+    assert offered(window()) == "Mutter"

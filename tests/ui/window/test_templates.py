@@ -164,3 +164,15 @@ def test_the_starter_workflow_runs_on_any_machine_that_runs_the_program():
 def test_every_workflow_that_ships_can_be_chosen():
     shipped = [path for folder in FOLDERS for path in (ROOT / folder).glob("*.json")]
     assert {template.path for template in templates(ROOT / folder for folder in FOLDERS)} == set(shipped)
+
+
+def test_an_exact_title_wins_whatever_else_has_its_words(qtbot, tmp_path: Path):
+    for name in ("a_two_boxes_more", "about_two_boxes", "two_boxes", "two_boxes_again"):
+        workflow.save(Graph({"a": Node("toy.box")}), tmp_path / f"{name}.json")
+    made = TemplatePicker(templates([tmp_path]))
+    qtbot.addWidget(made)
+    made.show()
+    QTest.keyClicks(made.search, "two BOXES")
+    QTest.keyClick(made.search, Qt.Key.Key_Return)
+    assert made.chosen is not None
+    assert made.chosen.title == "Two boxes"

@@ -15,6 +15,7 @@ from nodegraph.editing.wires import variables
 from nodegraph.graph import GROUP, Graph, Node, Port, add_node, connect, fresh_id
 from nodegraph.node import NodeType
 from nodegraph.types import accepts
+from ui.base.settings import MAX_RECENT
 from ui.canvas.commands.selection import tried
 from ui.canvas.overlays.palette import Offer, Palette
 from ui.canvas.scene.shape import HEADER, WIDTH
@@ -43,13 +44,27 @@ def offers(scope: Scope, port: Port | None = None, *, from_output: bool = True) 
     """Every type that is installed, the groups of the document and the variables of the graph."""
     groups = (scope.declared(GROUP + name) for name in scope.graph.groups)
     types = {type.id: type for type in (*scope.registry.values(), *groups) if type is not None}
-    found = [Offer(t, words=_words(t, types)) for t in types.values() if t.id not in (GROUP_INPUT, GROUP_OUTPUT)]
+    kept = (type for type in types.values() if type.id not in (GROUP_INPUT, GROUP_OUTPUT))
+    elsewhere = scope.registry.domain.elsewhere
+    found = [Offer(type, words=(*_words(type, types), *elsewhere.get(type.id, ()))) for type in kept]
     getter = types[VARIABLE_GET]
     found += [Offer(getter, {"name": name}, name=f"Variable: {name}") for name in dict.fromkeys(variables(scope.graph))]
     if port is None:
         return found
     mates = ((offer, mate(scope, offer.type, port, from_output=from_output)) for offer in found)
-    return [replace(offer, fit=fit) for offer, (fit, socket) in mates if socket]
+    first = likely(scope, port, from_output=from_output)
+    ranks = {id: place - len(first) for place, id in enumerate(first)}  # before all that merely fit
+    return [replace(offer, fit=ranks.get(offer.type.id, fit)) for offer, (fit, socket) in mates if socket]
+
+
+def likely(scope: Scope, port: Port, *, from_output: bool) -> tuple[str, ...]:
+    """The types of nodes that most often are linked to this socket, the likeliest first, as the nodes say."""
+    known = scope.registry.domain.likely
+    found = scope.output(port) if from_output else scope.input(port)
+    own = known.sockets.get((scope.graph.nodes[port.node].type, port.socket))
+    if own is not None or found is None:
+        return own or ()
+    return (known.after if from_output else known.before).get(found.type, ())
 
 
 def _unfit(offer: Offer, kinds: Iterable[Kind]) -> str:
@@ -103,7 +118,8 @@ def stem_of(type: NodeType) -> str:
 
 def used(state: CanvasState, type: NodeType) -> None:
     """It is the one that was added last."""
-    state.recent[:] = [type.id, *(recent for recent in state.recent if recent != type.id)][:8]
+    state.recent[:] = [type.id, *(recent for recent in state.recent if recent != type.id)][:MAX_RECENT]
+    state.added.emit()
 
 
 def fitting(state: CanvasState, src: Port, dst: Port) -> list[tuple[Offer, str, str]]:

@@ -23,7 +23,8 @@ ALMOST = 0.78  # likeness, 0..1, from which a word counts as mistyped
 class Offer:
     """A node that can be added. params: what it starts with. words: synonyms. name: instead of the type's title.
 
-    fit: how well it suits what it is to be linked to, 0 best. unfit: why it has no meaning there; such come last.
+    fit: how well it suits what it is to be linked to, the lowest best. unfit: why it has no meaning there; such come
+    last.
     """
 
     type: NodeType
@@ -54,9 +55,12 @@ def search(offers: Iterable[Offer], query: str, recent: Sequence[str] = ()) -> l
 
 
 def _rank(offer: Offer, words: Sequence[str]) -> int | None:
-    """Lower is better; None when a word is nowhere."""
-    whole = " ".join(words)
-    if words[1:] and any(name.lower().startswith(whole) for name in (offer.title, *offer.words)):
+    """Lower is better; None when a word is nowhere. A name is also found without its spaces, or with others."""
+    whole = _squeezed("".join(words))
+    names = [_squeezed(name) for name in (offer.title, *offer.words)] if len(whole) > 2 else []
+    if whole in names:
+        return -1
+    if words[1:] and any(name.startswith(whole) for name in names):
         return 0
     total = 0
     for word in words:
@@ -67,9 +71,15 @@ def _rank(offer: Offer, words: Sequence[str]) -> int | None:
     return total
 
 
+@lru_cache(maxsize=4096)
+def _squeezed(name: str) -> str:
+    """Letters and figures alone."""
+    return "".join(filter(str.isalnum, name.lower()))
+
+
 def _word_rank(offer: Offer, word: str) -> int | None:
     title, type = offer.title.lower(), offer.type
-    if title.startswith(word):
+    if title.startswith(word) or (len(word) > 3 and _squeezed(title).startswith(word)):
         return 0
     own, others = title.split(), f"{type.id} {' '.join(offer.words)}".lower().replace(".", " ").replace("_", " ")
     if any(name.startswith(word) for name in (*own, *(synonym.lower() for synonym in offer.words))):

@@ -41,6 +41,7 @@ class CanvasState(QObject):
     view_changed = Signal()
     touched = Signal(object)  # these rectangles, in world units, are to be painted again
     lit_changed = Signal()
+    added = Signal()  # a node, whose type is the first of the recent ones now
     refused = Signal(str)  # what could not be done and why, as a sentence
     held = Signal(bool)  # a number is being dragged: runs should be quick
 

@@ -1,16 +1,22 @@
 """Finding node types by typing."""
 
+import re
+
 import pytest
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port, add_node
+from nodes.domain import DOMAIN
+from ui.canvas.canvas import Canvas
 from ui.canvas.commands.adding import mate, offers, open_palette
-from ui.canvas.overlays.palette import Offer, search
+from ui.canvas.overlays.palette import Offer, Palette, search
+from ui.canvas.scene.view import View
 from ui.documents.document import Document
 from ui.documents.scope import Scope
+from ui.runs.run_state import RunState
 from ui.widgets.finder import SHOWN
 
 
@@ -41,6 +47,41 @@ def test_people_find_nodes_under_the_words_they_know(everything, typed, first):
     assert first in ids(search(everything, typed))[:2]
 
 
+ELSEWHERE = [(name, id) for id, names in DOMAIN.elsewhere.items() for name in names]
+
+
+@pytest.mark.parametrize(("name", "id"), ELSEWHERE, ids=[name for name, _ in ELSEWHERE])
+def test_the_names_of_other_programs_find_the_node_that_does_it(everything, name, id):
+    """As they are written, in small letters, and in words as a person breaks them."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", name).lower()
+    for typed in (name, name.lower(), words):
+        assert ids(search(everything, typed))[:1] == [id], typed
+
+
+@pytest.mark.parametrize(
+    ("typed", "id"),
+    [
+        ("cliptextencode", "text.encode"),
+        ("vaedecode", "vae.decode"),
+        ("ksampler advanced", "group:Denoise"),
+        ("EmptyLatentImage", "latent.empty"),
+        ("loraloader", "adapter.lora"),
+        ("load checkpoint", "load.checkpoint"),
+        ("loadcheckpoint", "load.checkpoint"),
+    ],
+)
+def test_a_name_is_found_with_spaces_and_without(everything, typed, id):
+    assert ids(search(everything, typed))[0] == id
+
+
+def test_every_node_that_is_spoken_of_is_there():
+    registry = discover("nodes")
+    named = {*DOMAIN.elsewhere, *(id for found in DOMAIN.likely.after.values() for id in found)}
+    named |= {id for found in DOMAIN.likely.before.values() for id in found}
+    named |= {id for key, found in DOMAIN.likely.sockets.items() for id in (key[0], *found)}
+    assert named <= registry.keys()
+
+
 def test_clip_finds_what_has_to_do_with_it(everything):
     assert {"text.encode", "text.clip_skip"} <= set(ids(search(everything, "clip"))[:4])
 
@@ -55,6 +96,30 @@ def test_names_come_before_documentation(registry):
 def test_what_was_used_lately_comes_first(everything):
     assert ids(search(everything, "", ["vae.decode", "math.number"]))[:2] == ["vae.decode", "math.number"]
     assert ids(search(everything, "image", ["image.grid"]))[0] == "image.grid"
+
+
+@pytest.mark.parametrize(
+    ("type", "socket", "from_output", "first"),
+    [
+        ("load.checkpoint", "text_encoder", True, ["text.encode"]),
+        ("load.checkpoint", "model", True, ["group:Denoise", "sampling.unet_step"]),
+        ("load.checkpoint", "vae", True, ["vae.decode"]),
+        ("group:Denoise", "latent", True, ["vae.decode"]),
+        ("vae.encode", "latent", True, ["vae.decode", "latent.noise"]),
+        ("latent.empty", "latent", True, ["latent.noise"]),
+        ("vae.decode", "image", True, ["output.preview", "output.save_image"]),
+        ("text.encode", "text_encoder", False, ["load.checkpoint"]),
+        ("group:Denoise", "positive", False, ["text.encode"]),
+        ("vae.decode", "latent", False, ["group:Denoise"]),
+        ("latent.noise", "latent", False, ["latent.empty"]),
+    ],
+)
+def test_the_likeliest_node_comes_first_whatever_was_used_lately(type, socket, from_output, first):
+    scope = Scope(Document(discover("nodes"), add_node(Graph(), "it", Node(type))))
+    found = ids(
+        search(offers(scope, Port("it", socket), from_output=from_output), "", ["image.grid", "text.clip_skip"])
+    )
+    assert found[: len(first)] == first
 
 
 @pytest.mark.parametrize(
@@ -151,3 +216,20 @@ def test_nodes_added_at_one_place_lie_below_each_other(canvas):
     assert len(added) == 3
     assert not any(a.intersects(b) for a in added for b in added if a is not b)
     assert QRectF(canvas.rect()).contains(canvas.state.view.rect_to_screen(added[-1]))  # the view has followed
+
+
+def test_a_wire_pulled_onto_nothing_offers_the_likeliest_node_and_return_takes_it(qtbot):
+    graph = add_node(Graph(), "load", Node("load.checkpoint", {"path": "models/starter"}))
+    canvas = Canvas(Document(discover("nodes"), graph), RunState())
+    qtbot.addWidget(canvas)
+    canvas.resize(1100, 800)
+    canvas.show()
+    qtbot.waitExposed(canvas)
+    canvas.state.show_view(View(1.0, 100, 100))
+    start = canvas.state.view.to_screen(canvas.scene.socket_pos(Port("load", "text_encoder"), output=True)).toPoint()
+    QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=start)
+    for step in range(1, 4):
+        QTest.mouseMove(canvas, start + QPoint(80 * step, 60 * step))
+    QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=start + QPoint(240, 180))
+    QTest.keyClick(canvas.findChild(Palette).box, Qt.Key.Key_Return)
+    assert canvas.document.graph.links[Port("encode", "text_encoder")] == Port("load", "text_encoder")
