@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from itertools import islice
@@ -46,13 +47,13 @@ def draw(shape: Sequence[int], seed: int, index: int, first: int = 0) -> Tensor:
 
     index 0 is the noise that a denoising starts from: the items' draws from one generator, one after the other, as in
     diffusers. Later ones are what steps add: of each item the `index`-th draw of a generator of its own. So every item
-    has the noise that it has alone. Drawn on the CPU, so the same seed is the same picture on every machine; the draws
-    before are made and dropped, since a generator cannot skip.
+    has the noise that it has alone. Drawn on the CPU, so the same seed is the same picture on every machine. The steps
+    of a denoising go on with the generators of the steps before, since these cannot skip.
     """
     item = tuple(shape[1:])
     if index == 0:
         return torch.stack(list(islice(_drawn(item, seed, first + shape[0]), first, None)))
-    return torch.stack([_last(_drawn(item, item_seed(seed, first + i), index + 1)) for i in range(shape[0])])
+    return torch.stack([_going.draw(item, item_seed(seed, first + i), index) for i in range(shape[0])])
 
 
 def _drawn(shape: tuple[int, ...], seed: int, count: int) -> Iterator[Tensor]:
@@ -60,8 +61,37 @@ def _drawn(shape: tuple[int, ...], seed: int, count: int) -> Iterator[Tensor]:
     return (torch.randn(shape, generator=numbers) for _ in range(count))
 
 
-def _last(draws: Iterator[Tensor]) -> Tensor:
-    return deque(draws, maxlen=1)[0]
+MAX_GOING = 256
+"""Generators that are kept, 5 KB each: a batch of so many pictures is drawn without drawing again."""
+
+
+class _Going:
+    """Generators with what they were seeded with, and how much they have drawn."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[tuple[int, ...], int], tuple[torch.Generator, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def draw(self, shape: tuple[int, ...], seed: int, index: int) -> Tensor:
+        """The draw of this number, 0 the first, of a generator of this seed."""
+        with self._lock:  # taken out while it is used: no two threads go on with the same
+            numbers, drawn = self._kept.pop((shape, seed), (None, 0))
+        if numbers is None or drawn > index:
+            numbers, drawn = generator(seed), 0
+        for _ in range(index - drawn):
+            torch.randn(shape, generator=numbers)
+        made = torch.randn(shape, generator=numbers)
+        with self._lock:
+            self._kept[shape, seed] = numbers, index + 1
+            if len(self._kept) > MAX_GOING:
+                self._kept.popitem(last=False)
+        return made
+
+
+_going = _Going()
 
 
 def add_noise(latent: Tensor, sigma: float, seed: int, first: int = 0, *, flow: bool = False) -> Tensor:

@@ -163,3 +163,37 @@ def test_forward_diffusion_has_the_noise_of_its_picture():
 
 def test_every_solver_is_tried_here():
     assert set(get_args(solvers.SolverName)) == set(solvers.SOLVERS)
+
+
+# --- what a step costs ---
+
+
+@given(st.lists(st.tuples(st.integers(1, 6), st.integers(0, 2), st.sampled_from([SHAPE, (2, *ODD)])), max_size=12))
+def test_in_whatever_order_steps_are_made_each_has_the_noise_that_it_has_alone(
+    steps: list[tuple[int, int, Sequence[int]]],
+):
+    for index, seed, shape in steps:
+        numbers = [noises.generator(noises.item_seed(seed, item)) for item in range(shape[0])]
+        alone = [[torch.randn(shape[1:], generator=one) for _ in range(index + 1)][-1] for one in numbers]
+        assert noises.draw(shape, seed, index).equal(torch.stack(alone))
+
+
+def test_a_step_draws_its_own_noise_and_none_of_the_steps_before(monkeypatch: pytest.MonkeyPatch):
+    noises.draw(SHAPE, 4711, 1)
+    drawn: list[int] = []
+    original = torch.randn
+
+    def randn(*args: object, **named: object) -> Tensor:
+        drawn.append(1)
+        return original(*args, **named)
+
+    monkeypatch.setattr(torch, "randn", randn)
+    for index in range(2, 30):
+        noises.draw(SHAPE, 4711, index)
+    assert len(drawn) == 28
+
+
+def test_generators_that_are_kept_are_bounded():
+    for seed in range(noises.MAX_GOING + 20):
+        noises.draw((1, 1, 1, 1), seed, 1)
+    assert len(noises._going) == noises.MAX_GOING
