@@ -28,7 +28,7 @@ from nodegraph.formats.package import discover
 from nodegraph.graph import Graph
 from nodegraph.planning.plan import Plan, Planner
 from nodegraph.running.cache import Cache, DiskCache
-from nodegraph.running.executor import Broken, Complaint, WhyBroken, execute, pictured
+from nodegraph.running.executor import Broken, Complaint, IsUnderWay, WhyBroken, execute, pictured
 from nodegraph.running.messages import (
     Began,
     Broke,
@@ -102,7 +102,8 @@ class Engine:
     The package may offer these functions: `environment(device, precision)`, a text for what changes bits; `codec()`,
     which writes results to disk; `complaint(outputs, arguments)`, why a result must not be passed on; `preview(value,
     max_side)`, what a value of a pictured type looks like; `configure(device, precision)`, which loads what computing
-    needs; `devices()`, the Devices there are; `broken(error)`, why nothing more can be computed in this process;
+    needs; `under_way()`, asked after that: what tells whether outputs are still being computed, or None where they
+    never are; `devices()`, the Devices there are; `broken(error)`, why nothing more can be computed in this process;
     `models()`, the Holdings in memory, and `free(id)`, which forgets one. Its `LIBRARY_SETTINGS` go into the
     environment, unless the user has set them, before any of its modules is imported. Raises ValueError or ImportError
     when the package or the device is not there.
@@ -124,6 +125,7 @@ class Engine:
         self._complaint: Complaint = getattr(self._package, "complaint", lambda outputs, given: None)
         self._preview: Preview = getattr(self._package, "preview", lambda value, max_side: None)
         self.broken: WhyBroken = getattr(self._package, "broken", lambda error: "")
+        self._is_under_way: IsUnderWay | None = None
         self._planner = Planner(self.registry, self.environment)
         self._written: dict[str, list[str]] = {}  # files, by the key of the sink that wrote them
 
@@ -131,6 +133,8 @@ class Engine:
         """Get ready to compute. Takes seconds (torch and more are imported), and planning does without."""
         if hasattr(self._package, "configure"):
             self._package.configure(self._settings.device, self._settings.precision)
+        if hasattr(self._package, "under_way"):
+            self._is_under_way = self._package.under_way()
         remove_leftovers(Path(self._settings.out_dir), deep=True)
         # What the libraries made at import stays for good; each of the collector's full passes over it takes 0.4 s.
         gc.collect()
@@ -175,6 +179,7 @@ class Engine:
             complaint=self._complaint,
             preview=self._preview,
             broken=self.broken,
+            is_under_way=self._is_under_way,
         )
 
     def devices(self) -> tuple[Device, ...]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from nodegraph.failure import explain
@@ -26,10 +26,15 @@ PICTURE_SHARE, PICTURE_ADVANCE = 0.1, 0.05
 """Pictures of results along the way may take this share of a run's time, after these seconds in advance; half of
 them is left for the last picture of each node."""
 
+UNDER_WAY = 1
+"""Calls whose results may still be under way when the next one is made: so a device always has work, and never more."""
+
 Emit = Callable[[Event], None]
 Look = Callable[[], Picture | None]
 Complaint = Callable[[Mapping[str, Any], Mapping[str, Any]], str | None]
 """(outputs, arguments) of a call that was made: why its results must not be passed on; None when they may."""
+IsUnderWay = Callable[[tuple[Any, ...]], bool]
+"""Whether results are still being computed elsewhere: who looks at them waits, who only passes them on does not."""
 WhyBroken = Callable[[Exception], str]
 """Why nothing more can be computed in this process after an error, in a few words; empty when it can."""
 
@@ -57,6 +62,7 @@ def execute(
     complaint: Complaint = lambda outputs, given: None,
     preview: Preview = lambda value, max_side: None,
     broken: WhyBroken = lambda error: "",
+    is_under_way: IsUnderWay | None = None,
 ) -> Idle:
     """Run what the targets need, each as early as its own chain allows; a failed call fails only what depends on it.
 
@@ -64,12 +70,13 @@ def execute(
     stop: asked between calls. effects: see `nodegraph.running.messages.Run`. written: the files that a sink wrote in
     earlier runs, by its key, kept up to date: one whose files are still there does not act again. workflow, out_dir:
     for sinks (see Context). complaint: fails a call whose results are not sound. preview: shows values of the types
-    that can be looked at. Results go into the cache as they come, so a stopped run goes on where it stopped. Raises
+    that can be looked at. is_under_way: of results that the next call may already be given; what is said of a call and
+    kept of it waits for them. Results go into the cache as they come, so a stopped run goes on where it stopped. Raises
     Broken when an error was the last that this process can have, as `broken` says.
     """
     written = {} if written is None else written
     sinks = _Sinks(effects, written, workflow, out_dir)
-    return _Run(plan, cache, emit, wanted, sinks, complaint, preview, broken).execute(targets, stop)
+    return _Run(plan, cache, emit, wanted, sinks, complaint, preview, broken, is_under_way).execute(targets, stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,23 @@ class _Sinks:
         return not self.effects or (bool(paths) and all(map(os.path.exists, paths or ())))
 
 
+@dataclass(slots=True)
+class _Made:
+    """A call that was made, with its results. said: events of it that wait for those of the call before.
+
+    waited: whether its results were under way, so that the seconds tell too little.
+    """
+
+    call: Call
+    args: dict[str, Any]
+    values: tuple[Any, ...]
+    started: float
+    seconds: float
+    look: Look | None
+    said: list[Event] = field(default_factory=list[Event])
+    waited: bool = False
+
+
 class _Run:
     def __init__(
         self,
@@ -98,9 +122,15 @@ class _Run:
         complaint: Complaint,
         preview: Preview,
         broken: WhyBroken,
+        is_under_way: IsUnderWay | None,
     ) -> None:
         self.plan, self.cache, self.emit, self.wanted, self.sinks = plan, cache, emit, wanted, sinks
         self.complaint, self.preview, self.broken = complaint, preview, broken
+        self.is_under_way = is_under_way
+        self.under_way: deque[_Made] = deque()
+        self.running: Call | None = None
+        self.said: list[Event] = []  # of the call that runs, while another is under way
+        self.run, self.settled = 0, 0.0  # results that were computed, and when the last of them was there
         self.held: dict[str, tuple[Any, ...]] = {}  # results that a later call takes
         self.takes: dict[str, list[Ref]] = {}  # of the calls to run, what they take
         self.absent: set[str] = set()  # results that failed, or are left out, and those that take them
@@ -123,8 +153,8 @@ class _Run:
                 self.held[key] = values
             self._finished(self.plan.calls[key], 0.0, True, values)
         del found
-        run, stopped = self._compute(order, stop)
-        return Idle(run, cached, time.perf_counter() - start, stopped, waiting)
+        stopped = self._compute(order, stop)
+        return Idle(self.run, cached, time.perf_counter() - start, stopped, waiting)
 
     def _needed(self) -> int:
         """How many results the targets take: fewer than are planned where a problem is in the way of one."""
@@ -173,28 +203,78 @@ class _Run:
         named = zip(call.type.outputs, values or (), strict=False)
         return None if any(output.file and not os.path.exists(path) for output, path in named) else values
 
-    def _compute(self, order: Iterable[Call], stop: Callable[[], bool]) -> tuple[int, bool]:
-        """How many results were computed, and whether it ended early."""
-        run = 0
+    def _compute(self, order: Iterable[Call], stop: Callable[[], bool]) -> bool:
+        """Whether it ended early. What is under way then is left out."""
         for call in order:
             if stop():
-                return run, True
-            if self.absent and any(ref.key in self.absent for ref in self.takes[call.key]):
+                self.settle_arrived()
+                return True
+            if call.type.is_sink or call.type.on_request:
+                self._settle(0)  # what acts must not act on what turns out to be unsound
+            if self._is_absent(call):
                 self.absent.add(call.key)
             else:
-                self.emit(Started(call.node, call.key, call.iteration))
+                self.running, self.said = call, []
+                self.say(Started(call.node, call.key, call.iteration))
                 try:
                     self._run(call)
-                    run += not call.type.is_sink
                 except Cancelled:
-                    return run, True
+                    self.settle_arrived()
+                    return True
                 except Exception as error:
-                    self._give_up_if_broken(call, error)
-                    self.absent.add(call.key)
-                    message, trace = explain(error)
-                    self.emit(Failed(call.node, message, None, trace))
+                    self._settle(0)
+                    self._failed(call, error)
+                self._settle(UNDER_WAY)
             self._release(call)
-        return run, False
+        self._settle(0)
+        return False
+
+    def _is_absent(self, call: Call) -> bool:
+        """Whether something that it takes failed, or was left out."""
+        return bool(self.absent) and any(ref.key in self.absent for ref in self.takes[call.key])
+
+    def say(self, event: Event) -> None:
+        """Of the call that runs: after all that is said of the calls before it."""
+        if self.under_way:
+            self.said.append(event)
+        else:
+            self.emit(event)
+
+    def settle_arrived(self) -> None:
+        """Do what is to be done with the results that are there by now."""
+        self._settle(len(self.under_way))
+
+    def _settle(self, most: int) -> None:
+        """Wait until no more results are under way than these, and do what is to be done with the others."""
+        while self.under_way and (len(self.under_way) > most or self._is_there(self.under_way[0].values)):
+            made = self.under_way.popleft()
+            try:
+                if self._is_absent(made.call):
+                    self.absent.add(made.call.key)
+                else:
+                    self._keep(made)
+            except Exception as error:
+                self._failed(made.call, error)
+            self.settled = time.perf_counter()
+            self._say_what_waits()
+
+    def _say_what_waits(self) -> None:
+        """What was said of the call that comes first now."""
+        first = self.under_way[0] if self.under_way else None
+        call, said = (first.call, first.said) if first else (self.running, self.said)
+        if call and not self._is_absent(call):
+            for event in said:
+                self.emit(event)
+        said.clear()
+
+    def _failed(self, call: Call, error: Exception) -> None:
+        """Nothing is said of a failure when the call before it turned out to have failed."""
+        self._give_up_if_broken(call, error)
+        if not self._is_absent(call):
+            message, trace = explain(error)
+            self.emit(Failed(call.node, message, None, trace))
+        self.absent.add(call.key)
+        self.held.pop(call.key, None)
 
     def _run(self, call: Call) -> None:
         type = call.type
@@ -215,15 +295,30 @@ class _Run:
         values = as_outputs(result) if type.outputs else ()
         if len(values) != len(type.outputs):
             raise TypeError(f"{type.id} declares {len(type.outputs)} outputs and returned {len(values)}")
-        names = (output.name for output in type.outputs)
-        if why := self.complaint(dict(zip(names, values, strict=True)), args):
+        if values and call.key in self.uses:
+            self.held[call.key] = values
+        made = _Made(call, args, values, start, seconds, context.look)
+        if self.under_way or not self._is_there(values):
+            made.said, made.waited, self.said = self.said, True, []
+            self.under_way.append(made)
+        else:
+            self._keep(made)
+
+    def _is_there(self, values: tuple[Any, ...]) -> bool:
+        return self.is_under_way is None or not self.is_under_way(values)
+
+    def _keep(self, made: _Made) -> None:
+        """Look at the results of a call, keep them and tell of them. Raises ValueError when they are not sound."""
+        call, values = made.call, made.values
+        names = (output.name for output in call.type.outputs)
+        if why := self.complaint(dict(zip(names, values, strict=True)), made.args):
             raise ValueError(why)
-        if values:
-            if not _reads_what_was_made(call):
-                self.cache.put(call.key, values, seconds)
-            if call.key in self.uses:
-                self.held[call.key] = values
-        self._finished(call, seconds, False, values or tuple(args.values()), context.look)
+        now = time.perf_counter()
+        seconds = now - max(made.started, self.settled) if made.waited else made.seconds
+        if values and not _reads_what_was_made(call):
+            self.cache.put(call.key, values, seconds)
+        self.run += not call.type.is_sink
+        self._finished(call, seconds, False, values or tuple(made.args.values()), made.look)
 
     def _give_up_if_broken(self, call: Call, error: Exception) -> None:
         if why := self.broken(error):
@@ -288,6 +383,7 @@ class _CallContext(Context):
 
     def progress(self, done: int, total: int, preview: Look | None = None) -> None:
         run = self._run
+        run.settle_arrived()
         if not run.wanted(self._call.key):
             raise Cancelled
         now = time.perf_counter()
@@ -300,11 +396,11 @@ class _CallContext(Context):
             picture = preview()
             run.pictured = time.perf_counter()
         self._first, run.reported = False, now
-        run.emit(Progress(self._call.node, done, total, picture))
+        run.say(Progress(self._call.node, done, total, picture))
 
     def saved(self, path: str) -> None:
         self._run.sinks.written.setdefault(self._call.key, []).append(path)
-        self._run.emit(Saved(self._call.node, path, self._call.key))
+        self._run.say(Saved(self._call.node, path, self._call.key))
 
 
 def _fit(values: tuple[Any, ...], type: NodeType) -> bool:
