@@ -6,7 +6,7 @@ that computes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nodegraph.running.messages import PRECISIONS, Device, Holding
@@ -69,6 +69,15 @@ def complaint(outputs: Mapping[str, Any], given: Mapping[str, Any]) -> str | Non
     from nodes.backend import finite
 
     return finite.complaint(outputs, given)
+
+
+def under_way() -> Callable[[tuple[Any, ...]], bool] | None:
+    """What tells whether results of a node are still on their way from the device; None where nothing ever is."""
+    from nodes.backend import finite, pool, resident
+
+    if pool.device().type not in resident.LANES:
+        return None
+    return lambda outputs: any(map(resident.is_under_way, finite.numbers(outputs)))
 
 
 def preview(value: Any, max_side: int) -> Picture | None:

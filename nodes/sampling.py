@@ -102,15 +102,14 @@ def unet_step(
     a batch as for that picture alone. history: of the step before, also where one loop goes on from another.
     denoised: the finished picture as far as it can be told now.
     """
-    from nodes.backend.denoise import denoiser
-    from nodes.backend.solvers import step
+    from nodes.backend.denoise import denoiser, step
 
     if history and any(tensor.shape != latent.samples.shape for tensor in (*history.denoised, *history.samples)):
         raise ValueError("the history is that of a latent of another shape; begin every denoising without one")
     fit.check_space("model", model.space, Latents.of(latent))
     denoise = denoiser(model, positive, negative, guidance_scale, control, ctx.progress)
     x, denoised, history = step(
-        *(solver, model.process, denoise, latent.samples, sigma, sigma_next),
+        *(solver, model, denoise, latent.samples, sigma, sigma_next),
         *(history or History(), seed, index, latent.batch_index),
     )
     return Denoised(replace(latent, samples=x), replace(latent, samples=denoised), history)

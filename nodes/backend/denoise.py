@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from nodes import fit
-from nodes.backend import families, guidance, parts, pool, process, widening
-from nodes.backend.families.family import Asked, Follower
-from nodes.backend.solvers import Denoiser
-from nodes.types import Conditioning, Control, Hint, Model, Process
+from nodes.backend import families, guidance, parts, pool, process, resident, solvers, widening
+from nodes.backend.families.family import Asked, Family, Follower
+from nodes.backend.solvers import Denoiser, SolverName, Step
+from nodes.types import Conditioning, Control, Hint, History, Model, Process
 
 Report = Callable[[int, int], None]
 """(done, total) parts of one evaluation of the network; may raise to stop it."""
@@ -52,7 +52,7 @@ def denoiser(
         for _, hint in hints:
             fit.check_pictures(len(x), len(hint.pixels))
             fit.check_positions(hint.controlnet.network, model.space, tuple(x.shape))
-        with reporting(family.blocks(net), report):
+        with _watched(family, net, report):
             return guidance.guided(
                 lambda x, prompts: predict(net, model, hints, x, sigma, prompts),
                 x,
@@ -63,6 +63,35 @@ def denoiser(
             )
 
     return denoise
+
+
+@torch.inference_mode()
+def step(
+    solver: SolverName,
+    model: Model,
+    denoise: Denoiser,
+    samples: Tensor,
+    sigma: float,
+    sigma_next: float,
+    history: History,
+    seed: int,
+    index: int,
+    first: int = 0,
+) -> Step:
+    """As `solvers.step`, where the model is: what comes in is put there unless it still is, what comes out may be under
+    way from there.
+    """
+    device = pool.device()
+    x, *earlier = (resident.on(tensor, device) for tensor in (samples, *history.denoised, *history.samples))
+    count = len(history.denoised)
+    history = replace(history, denoised=tuple(earlier[:count]), samples=tuple(earlier[count:]))
+    made = solvers.step(solver, model.process, denoise, x, sigma, sigma_next, history, seed, index, first)
+    return Step(resident.leave(made.x), resident.leave(made.denoised), _left(made.history))
+
+
+def _left(history: History) -> History:
+    denoised, samples = (tuple(map(resident.leave, kept)) for kept in (history.denoised, history.samples))
+    return replace(history, denoised=denoised, samples=samples)
 
 
 def completed(negative: Conditioning, positive: Conditioning) -> Conditioning:
@@ -89,7 +118,7 @@ def predict(
     x: [prompts * batch, channels, height, width]. The network works on its own device and in its own precision.
     """
     family, (height, width) = families.of(model.network.family), x.shape[-2:]
-    scaled = (x * process.input_scale(model.process, sigma)).to(device=net.device, dtype=widening.computed_in(net))
+    scaled = (x * process.input_scale(model.process, sigma)).to(pool.device(), widening.computed_in(net))
     factor = model.space.factor
     asked = Asked(scaled, process.timestep_at(model.process, sigma), prompts, (height * factor, width * factor))
     sized = process.at_size(model.process, height, width)
@@ -111,6 +140,14 @@ def is_active(hint: Hint, sized: Process, sigma: float) -> bool:
     """Whether a step that starts at this noise level follows the hint: its start is included, its end is not."""
     first, end = (process.sigma_at_fraction(sized, fraction) for fraction in (hint.start, hint.end))
     return first >= sigma > end
+
+
+def _watched(family: Family, net: Any, report: Report) -> AbstractContextManager[None]:
+    """On an accelerator, blocks are launched long before they are computed: their reports would tell nothing."""
+    if pool.device().type == "cpu":
+        return reporting(family.blocks(net), report)
+    report(0, 1)
+    return nullcontext()
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def complaint(outputs: Mapping[str, Any], given: Mapping[str, Any]) -> str | Non
 
     given: the node's arguments, among which the cause is looked for.
     """
-    bad = next((name for name, value in outputs.items() if not all(map(is_finite, _numbers(value)))), None)
+    bad = next((name for name, value in outputs.items() if not all(map(is_finite, numbers(value)))), None)
     if bad is None:
         return None
     return f"{bad} came out with values that are no numbers (NaN or infinity); {_cause(given)}"
@@ -41,7 +41,7 @@ def is_finite(numbers: Tensor | float) -> bool:
     return math.isfinite(float(numbers.sum(dtype=torch.float32))) or bool(numbers.isfinite().all())
 
 
-def _numbers(value: Any) -> Iterator[Tensor | float]:
+def numbers(value: Any) -> Iterator[Tensor | float]:
     """The tensors and plain numbers in a value, each tensor once."""
     seen: set[int] = set()
     todo = [value]

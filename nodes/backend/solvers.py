@@ -240,6 +240,7 @@ def step(
     import torch
 
     from nodes.backend import noise as noises
+    from nodes.backend import resident
 
     if sigma <= sigma_next:
         raise ValueError(f"a step must lower the noise level, got sigma {sigma:g} and sigma_next {sigma_next:g}")
@@ -250,6 +251,7 @@ def step(
     done = max(index, history.steps) + 1
     with torch.inference_mode():
         x_next, denoised, history = SOLVERS[solver](
-            denoiser, process, x, sigma, sigma_next, history, lambda: noises.draw(x.shape, seed, done, first)
+            *(denoiser, process, x, sigma, sigma_next, history),
+            lambda: resident.sent(noises.draw(x.shape, seed, done, first), x.device),
         )
         return Step(x_next.contiguous(), denoised.contiguous(), replace(history, steps=done))

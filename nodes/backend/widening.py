@@ -26,13 +26,13 @@ def widened(module: M, dtype: torch.dtype, *, kept: bool) -> M:
             for part in block.modules():
                 if part is block or isinstance(part, nn.Embedding):  # T5 has a table of distances in its first block
                     _put_on(part, dtype, kept=kept)
-        module.__dict__[_DTYPE] = dtype
+    module.__dict__[_DTYPE] = dtype
     return module
 
 
 def computed_in(module: Any) -> torch.dtype:
     """The precision that a network computes in."""
-    return module.__dict__.get(_DTYPE, module.dtype)
+    return module.__dict__.get(_DTYPE) or module.dtype  # which looks at every layer
 
 
 def _weights(module: nn.Module, *, recurse: bool = True) -> Iterator[nn.Parameter]:

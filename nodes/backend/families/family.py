@@ -8,7 +8,7 @@ first half is asked while planning, which has no torch: modules of families impo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from nodes.backend.solvers import SolverName
 from nodes.types import Conditioning, Hint, Model, Process, Space, TextEncoder
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -141,12 +142,50 @@ class Asked(NamedTuple):
     def batch(self) -> int:
         return len(self.x) // len(self.prompts)
 
-    def each(self, of: Callable[[Conditioning], Tensor]) -> Tensor:
-        """What `of` finds in every prompt, for each of the batch: [prompts * batch, ...]."""
+    def each(self, of: Callable[[Conditioning], Tensor], name: Hashable = "each") -> Tensor:
+        """What `of` finds in every prompt, for each of the batch, where x is: [prompts * batch, ...].
+
+        It is put there once. name: what tells two of the same tensors apart.
+        """
+        return self.once(tuple(map(of, self.prompts)), lambda found: self.repeated(found), name)
+
+    def repeated(self, found: Sequence[Tensor]) -> Tensor:
+        """One tensor for each of the prompts, for each of the batch."""
         import torch
 
-        found = map(of, self.prompts)
         return torch.cat([tensor.expand(self.batch, *tensor.shape[1:]) for tensor in found])
+
+    def once(
+        self, sources: Sequence[Tensor], make: Callable[[Sequence[Tensor]], Tensor], name: Hashable = "each"
+    ) -> Tensor:
+        """What is made of tensors that stay the same from step to step, of the precision of x and where it is.
+
+        name: what besides them and the batch decides it.
+        """
+        from nodes.backend import resident
+
+        x = self.x
+        name = (name, self.batch, x.device, x.dtype)
+        return resident.made_once(name, sources, lambda: resident.sent(make(sources), x.device).to(x.dtype))
+
+    def numbers(self, values: Sequence[float | tuple[float, ...]], dtype: torch.dtype | None = None) -> Tensor:
+        """A number, or several, for each of the prompts, for each of the batch: [prompts * batch, ...].
+
+        dtype: None for that of x.
+        """
+        from nodes.backend import resident
+
+        told = tuple(value for value in values for _ in range(self.batch))
+        return resident.numbers(told, self.x.device, dtype or self.x.dtype)
+
+    def timesteps(self) -> Tensor:
+        """[] or, in training, [batch], float32 whatever the precision of x: networks make sines of it."""
+        import torch
+
+        if isinstance(self.timestep, torch.Tensor):
+            return self.timestep.to(self.x.device, torch.float32)
+        # Not made in main memory, from where it would wait for all that was launched before.
+        return torch.full((), self.timestep, dtype=torch.float32, device=self.x.device)
 
 
 class Family(ABC):

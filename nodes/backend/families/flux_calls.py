@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
+from nodes.backend import resident
 from nodes.backend.families import masked
 from nodes.backend.families.family import Asked, Follower
 from nodes.backend.families.unet_calls import fitted
@@ -34,13 +35,13 @@ def predict(net: Any, asked: Asked) -> Tensor:
     """What the transformer tells of x."""
     residuals: Residuals | None = asked.residuals
     tokens, (rows, columns) = packed(asked.x), (side // PATCH for side in asked.x.shape[-2:])
-    made, ids = tokens.shape[1], places(rows, columns)
+    made = tokens.shape[1]
     if net.config.in_channels == FILL_CHANNELS:
         tokens = torch.cat([tokens, *_masked(asked)], dim=2)
-    seen, their_ids = _references(asked)
+    seen, their_places = _references(asked)
     prediction: Tensor = net(
         hidden_states=torch.cat([tokens, *seen], dim=1),
-        img_ids=torch.cat([ids, *their_ids]).to(asked.x.device),
+        img_ids=_ids(asked, ((rows, columns), *their_places)),
         controlnet_block_samples=residuals and residuals.double,
         controlnet_single_block_samples=residuals and residuals.single,
         **_told(net, asked),
@@ -67,15 +68,24 @@ def places(rows: int, columns: int, picture: int = 0, top: int = 0, left: int = 
     return ids.flatten(0, 1)
 
 
+def _ids(asked: Asked, parts: tuple[tuple[int, ...], ...]) -> Tensor:
+    """The places of the tokens of several pictures, one after the other, where x is. parts: arguments of `places`."""
+    device = asked.x.device
+
+    def made() -> Tensor:
+        return resident.sent(torch.cat([places(*part) for part in parts]), device)
+
+    return resident.made_once(("places", parts, device), (), made)
+
+
 def _told(net: Any, asked: Asked) -> dict[str, Any]:
     """What transformers and ControlNets are told in the same way."""
     x = asked.x
-    timesteps = torch.as_tensor(asked.timestep, dtype=torch.float32, device=x.device).expand(len(x))
-    text = asked.each(lambda prompt: prompt.embeds).to(x)
+    text = asked.each(lambda prompt: prompt.embeds)
     return {
-        "timestep": timesteps / TIMESTEPS,
+        "timestep": asked.timesteps().expand(len(x)) / TIMESTEPS,
         "guidance": _guidance(net, asked) if net.config.guidance_embeds else None,
-        "pooled_projections": asked.each(_pooled).to(x),
+        "pooled_projections": asked.each(_pooled),
         "encoder_hidden_states": text,
         "txt_ids": x.new_zeros(text.shape[1], 3, dtype=torch.float32),
         "return_dict": False,
@@ -85,7 +95,7 @@ def _told(net: Any, asked: Asked) -> dict[str, Any]:
 def _guidance(net: Any, asked: Asked) -> Tensor:
     usual = FILL_GUIDANCE if net.config.in_channels == FILL_CHANNELS else GUIDANCE
     scales = [usual if prompt.distilled_guidance is None else prompt.distilled_guidance for prompt in asked.prompts]
-    return torch.tensor(scales, device=asked.x.device).repeat_interleave(asked.batch)
+    return asked.numbers(scales, torch.float32)
 
 
 def _pooled(prompt: Conditioning) -> Tensor:
@@ -99,22 +109,22 @@ def _masked(asked: Asked) -> tuple[Tensor, Tensor]:
     return packed(latent), packed(pixel_unshuffle(mask, FACTOR))
 
 
-def _references(asked: Asked) -> tuple[list[Tensor], list[Tensor]]:
-    """The tokens of other pictures and their places: all in picture 1, each below or beside those before.
+def _references(asked: Asked) -> tuple[list[Tensor], list[tuple[int, ...]]]:
+    """The tokens of other pictures and their `places`: all in picture 1, each below or beside those before.
 
     It goes where the whole stays smaller; the model was trained with one, and programs hand it several like that.
     """
     tokens: list[Tensor] = []
-    ids: list[Tensor] = []
+    found: list[tuple[int, ...]] = []
     bottom = right = 0
     for number, first in enumerate(asked.prompts[0].references):
         rows, columns = (side // PATCH for side in first.shape[-2:])
         below = bottom + rows <= right + columns
         top, left = (bottom, 0) if below else (0, right)
         bottom, right = max(bottom, top + rows), max(right, left + columns)
-        tokens.append(packed(asked.each(lambda prompt, number=number: prompt.references[number]).to(asked.x)))
-        ids.append(places(rows, columns, 1, top, left))
-    return tokens, ids
+        tokens.append(packed(asked.each(lambda prompt, number=number: prompt.references[number])))
+        found.append((rows, columns, 1, top, left))
+    return tokens, found
 
 
 # ControlNets -----------------------------------------------------------------------------------------------
@@ -143,7 +153,7 @@ def _added(follower: Follower, asked: Asked) -> tuple[list[Tensor] | None, list[
     mode = torch.full((len(tokens), 1), hint.mode, device=tokens.device) if net.union else None
     return net(
         hidden_states=tokens,
-        img_ids=places(rows, columns).to(tokens.device),
+        img_ids=_ids(asked, ((rows, columns),)),
         controlnet_cond=_condition(follower, asked),
         controlnet_mode=mode,
         conditioning_scale=hint.strength,
@@ -155,8 +165,8 @@ def _condition(follower: Follower, asked: Asked) -> Tensor:
     """The picture as a ControlNet reads it: tokens of its latent, or pixels in -1..1."""
     if follower.latent is None:
         return fitted(follower.hint.pixels, asked) * 2 - 1
-    latent = follower.latent.to(asked.x)
-    return packed(latent.repeat(len(asked.x) // len(latent), 1, 1, 1))
+    count = len(asked.x)
+    return packed(asked.once([follower.latent], lambda found: found[0].repeat(count // len(found[0]), 1, 1, 1), count))
 
 
 def _spread(samples: list[Tensor] | None, blocks: int, *, repeated: bool) -> list[Tensor] | None:

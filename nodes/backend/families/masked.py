@@ -14,8 +14,8 @@ def inputs(asked: Asked) -> tuple[Tensor, Tensor]:
     Raises ValueError when a prompt brings none.
     """
     return (
-        asked.each(lambda prompt: _of(prompt).latent).to(asked.x),
-        asked.each(lambda prompt: _of(prompt).mask).to(asked.x),
+        asked.each(lambda prompt: _of(prompt).latent),
+        asked.each(lambda prompt: _of(prompt).mask),
     )
 
 

@@ -84,30 +84,33 @@ def _added(transformer: Any, follower: Follower, asked: Asked, t5_tokens: int) -
 def _hint(follower: Follower, asked: Asked) -> Tensor:
     """A picture for each of x, as the ControlNet knows latents."""
     latent: Any = follower.latent
-    if follower.controlnet.config.force_zeros_for_pooled_projection:
-        # Those of InstantX were trained with latents that are scaled only; of these the shift is taken off.
+    # Those of InstantX were trained with latents that are scaled only; of these the shift is taken off.
+    only_scaled: bool = follower.controlnet.config.force_zeros_for_pooled_projection
+
+    def shown(_: Sequence[Tensor]) -> Tensor:
         vae = follower.vae.config
-        latent = latent + (vae.shift_factor or 0.0) * vae.scaling_factor
-    return latent.repeat(len(asked.x) // len(latent), 1, 1, 1).to(asked.x)
+        known = latent + (vae.shift_factor or 0.0) * vae.scaling_factor if only_scaled else latent
+        return known.repeat(len(asked.x) // len(known), 1, 1, 1)
+
+    return asked.once([latent], shown, ("hint", len(asked.x), only_scaled))
 
 
 def _states(transformer: Any, asked: Asked, t5_tokens: int) -> Tensor:
     """[prompts * batch, tokens, width]"""
     width: int = transformer.config.joint_attention_dim
-    whole = (
-        embeds if embeds.shape[-1] == width else without_t5(embeds, width, t5_tokens)
-        for embeds in (prompt.embeds for prompt in asked.prompts)
-    )
-    return torch.cat([embeds.expand(asked.batch, -1, -1) for embeds in whole]).to(asked.x)
+
+    def whole(found: Sequence[Tensor]) -> Tensor:
+        return asked.repeated([e if e.shape[-1] == width else without_t5(e, width, t5_tokens) for e in found])
+
+    return asked.once([prompt.embeds for prompt in asked.prompts], whole, ("states", width))
 
 
 def _pooled(asked: Asked) -> Tensor:
     """[prompts * batch, width]"""
     pooled = [prompt.pooled for prompt in asked.prompts if prompt.pooled is not None]
-    return torch.cat([text.expand(asked.batch, -1) for text in pooled]).to(asked.x)
+    return asked.once(pooled, asked.repeated)
 
 
 def _timesteps(asked: Asked) -> Tensor:
     """[prompts * batch], float32 whatever the precision of x: the network makes sines of it."""
-    timesteps = torch.as_tensor(asked.timestep, device=asked.x.device).to(torch.float32)
-    return timesteps.expand(len(asked.x))
+    return asked.timesteps().expand(len(asked.x))

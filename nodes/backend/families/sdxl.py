@@ -161,13 +161,11 @@ class StableDiffusionXL(StableDiffusion):
 
     def added(self, net: Any, asked: Asked) -> dict[str, Tensor]:
         """The pooled prompts, and numbers about the pictures: sec. 2.2."""
-        import torch
-
         pooled = [prompt.pooled for prompt in asked.prompts if prompt.pooled is not None]
         numbers = [self.numbers(prompt.picture_size or PictureSize(), *asked.size) for prompt in asked.prompts]
         return {
-            "text_embeds": torch.cat([text.expand(asked.batch, -1) for text in pooled]).to(asked.x),
-            "time_ids": torch.tensor(numbers).repeat_interleave(asked.batch, dim=0).to(asked.x),
+            "text_embeds": asked.once(pooled, asked.repeated),
+            "time_ids": asked.numbers(numbers),
         }
 
     def numbers(self, size: PictureSize, height: int, width: int) -> tuple[float, ...]:

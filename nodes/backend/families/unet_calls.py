@@ -32,8 +32,11 @@ def embeds(asked: Asked) -> Tensor:
     Attention weighs every copy of a token alike, so repeating a whole prompt changes nothing but rounding.
     """
     tokens = math.lcm(*(prompt.embeds.shape[1] for prompt in asked.prompts))
-    repeated = (prompt.embeds.repeat(1, tokens // prompt.embeds.shape[1], 1) for prompt in asked.prompts)
-    return torch.cat([embeds.expand(asked.batch, -1, -1) for embeds in repeated]).to(asked.x)
+
+    def repeated(found: Sequence[Tensor]) -> Tensor:
+        return asked.repeated([embeds.repeat(1, tokens // embeds.shape[1], 1) for embeds in found])
+
+    return asked.once([prompt.embeds for prompt in asked.prompts], repeated, "repeated")
 
 
 def predict(unet: Any, asked: Asked, added: Added) -> Tensor:
@@ -41,7 +44,7 @@ def predict(unet: Any, asked: Asked, added: Added) -> Tensor:
     residuals: Residuals | None = asked.residuals
     return unet(
         _shown(unet, asked),
-        _timestep(asked),
+        asked.timesteps(),
         encoder_hidden_states=embeds(asked),
         timestep_cond=_told_guidance(unet, asked),
         added_cond_kwargs=added,
@@ -67,9 +70,13 @@ def _told_guidance(unet: Any, asked: Asked) -> Tensor | None:
     width: int | None = unet.config.time_cond_proj_dim
     if width is None:
         return None
-    scales = [prompt.distilled_guidance for prompt in asked.prompts]
-    told = torch.tensor([GUIDANCE_SCALE if scale is None else scale for scale in scales])
-    return guidance_embedding(told, width).repeat_interleave(asked.batch, dim=0).to(asked.x)
+    given = (prompt.distilled_guidance for prompt in asked.prompts)
+    scales = [GUIDANCE_SCALE if scale is None else scale for scale in given]
+
+    def told(_: Sequence[Tensor]) -> Tensor:
+        return guidance_embedding(torch.tensor(scales), width).repeat_interleave(asked.batch, dim=0)
+
+    return asked.once((), told, ("guidance", width, *scales))
 
 
 def guidance_embedding(scale: Tensor, width: int) -> Tensor:
@@ -91,7 +98,7 @@ def residuals(
     for controlnet, hint in hints:
         down, mid = controlnet(
             asked.x,
-            _timestep(asked),
+            asked.timesteps(),
             encoder_hidden_states=embeds(asked),
             controlnet_cond=fitted(hint.pixels, asked),
             conditioning_scale=hint.strength,
@@ -100,10 +107,6 @@ def residuals(
         )
         total = Residuals(tuple(down), mid) if total is None else _sum(total, Residuals(tuple(down), mid))
     return total
-
-
-def _timestep(asked: Asked) -> Tensor:
-    return torch.as_tensor(asked.timestep, device=asked.x.device).to(torch.float32)
 
 
 def _sum(a: Residuals, b: Residuals) -> Residuals:
@@ -117,7 +120,11 @@ def fitted(pixels: Tensor, asked: Asked) -> Tensor:
         raise ValueError(
             f"a ControlNet got {len(pixels)} pictures for a batch of {batch}; give it one, or one for each"
         )
-    pixels = pixels.to(asked.x)
-    if pixels.shape[-2:] != asked.size:
-        pixels = nn.functional.interpolate(pixels, asked.size, mode="bilinear", antialias=True)
-    return torch.cat([pixels] * (batch // len(pixels)))
+
+    def sized(_: Sequence[Tensor]) -> Tensor:
+        there = pixels.to(asked.x)
+        if there.shape[-2:] != asked.size:
+            there = nn.functional.interpolate(there, asked.size, mode="bilinear", antialias=True)
+        return torch.cat([there] * (batch // len(there)))
+
+    return asked.once([pixels], sized, ("fitted", batch, asked.size))

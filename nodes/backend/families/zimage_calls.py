@@ -15,8 +15,9 @@ TIMESTEPS = 1000
 def predict(net: Any, asked: Asked) -> Tensor:
     """What the transformer tells of x. It counts from the noise to the picture, so both ends are turned round."""
     x = asked.x
-    timesteps = torch.as_tensor(asked.timestep, dtype=torch.float32, device=x.device).expand(len(x))
-    texts = [prompt.embeds[0].to(x) for prompt in asked.prompts for _ in range(asked.batch)]
+    timesteps = asked.timesteps().expand(len(x))
+    told = [asked.once([prompt.embeds], lambda found: found[0][0], "alone") for prompt in asked.prompts]
+    texts = [text for text in told for _ in range(asked.batch)]
     made: list[Tensor] = net(
         [*x.unsqueeze(2)],  # each a film of one frame
         (TIMESTEPS - timesteps) / TIMESTEPS,

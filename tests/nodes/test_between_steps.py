@@ -1,0 +1,162 @@
+"""What happens between two steps of a denoising on an accelerator: nothing that anybody waits for, and little at all."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+
+from nodegraph.node import Context
+from nodes import control, load, text
+from nodes.backend import families, pool, resident
+from nodes.sampling import unet_step
+from nodes.types import Conditioning, Control, History, Image, Latent, Model
+from tests.nodes.test_resident import Late
+from tests.toy_device import DEVICE, Counts, toy_device
+
+SIGMAS = {False: (4.0, 3.0, 2.0, 1.0, 0.5), True: (0.9, 0.7, 0.5, 0.3, 0.1)}
+"""By whether noise is added as in flows."""
+
+MOST_CALLS = 1200
+"""Of Python, in a step, outside the network: some 0.2 ms."""
+
+
+class Case(NamedTuple):
+    model: Model
+    positive: Conditioning
+    negative: Conditioning
+
+
+def prompts(model: Model, encoder: Any) -> Case:
+    return Case(model, text.prompt(encoder, "a cat"), text.prompt(encoder, "blurry"))
+
+
+@pytest.fixture(params=["sd1", "sd2", "sdxl", "sd3", "flux", "zimage", "pixel"])
+def case(request: pytest.FixtureRequest) -> Case:
+    names = {"sd1": "sd15", "sd2": "sd21"}
+    if request.param == "pixel":
+        return prompts(load.pixel_model(), load.checkpoint().text_encoder)
+    folder: Path = request.getfixturevalue(f"{names.get(request.param, request.param)}_folder")
+    parts = load.checkpoint(str(folder))
+    return prompts(parts.model, parts.text_encoder)
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Counts]]:
+    """Moves everything to the toy device, from which results leave as from a GPU."""
+    monkeypatch.setitem(resident.LANES, DEVICE, Late)
+    pool.free()
+    with toy_device() as counts:
+
+        def moved() -> Counts:
+            pool.free()
+            monkeypatch.setattr(pool, "_device", torch.device(DEVICE, 0))
+            return counts
+
+        yield moved
+    pool.free()
+    resident.free()
+
+
+def steps(case: Case, solver: Any = "euler", hints: Control | None = None, count: int = 2) -> Iterator[Latent]:
+    model = case.model
+    family = families.of(model.network.family)
+    sigmas = SIGMAS[model.space.flow]
+    latent = Latent(torch.randn(1, model.space.channels, 8, 8, generator=torch.Generator().manual_seed(1)), model.space)
+    history: History | None = None
+    for index in range(count):
+        made = unet_step(
+            *(Context(), model, latent, case.positive, case.negative, sigmas[index], sigmas[index + 1]),
+            **{"index": index, "solver": solver, "history": history, "control": hints},
+            guidance_scale=1.0 if family.defaults.guidance_scale == 1 else 5.0,
+        )
+        latent, history = made.latent, made.history
+        yield latent
+
+
+def test_after_the_first_step_nothing_goes_up_comes_down_or_is_waited_for(case: Case, device: Callable[[], Counts]):
+    expected = [latent.samples.clone() for latent in steps(case)]
+    counts = device()
+    made = []
+    for index, latent in enumerate(steps(case)):
+        assert resident.is_under_way(latent.samples)
+        if index:
+            assert counts.between == {}
+            assert counts["kernels"] > 0
+        counts.clear()
+        made.append(latent.samples)
+    for ours, theirs in zip(made, expected, strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-3, atol=1e-3)  # the CPU's packed convolutions add in another order
+
+
+@pytest.mark.parametrize("solver", ["euler_ancestral", "dpmpp_2m", "dpmpp_2m_sde", "uni_pc", "heun", "lcm"])
+def test_with_every_solver_all_that_goes_up_is_fresh_noise(
+    solver: str, sd15_folder: Path, device: Callable[[], Counts]
+):
+    parts = load.checkpoint(str(sd15_folder))
+    case = prompts(parts.model, parts.text_encoder)
+    counts = device()
+    fresh = {"up": 1} if solver in ("euler_ancestral", "dpmpp_2m_sde", "lcm") else {}
+    for index, _ in enumerate(steps(case, solver, count=3)):
+        if index:
+            assert counts.between == fresh
+        counts.clear()
+
+
+def test_a_hint_is_put_there_and_made_fit_once(
+    sd15_folder: Path, controlnet_folder: Path, device: Callable[[], Counts]
+):
+    parts = load.checkpoint(str(sd15_folder))
+    case = prompts(parts.model, parts.text_encoder)
+    hints = control.apply_controlnet(control.load_controlnet(str(controlnet_folder)), Image(torch.rand(1, 3, 40, 40)))
+    expected = [latent.samples.clone() for latent in steps(case, hints=hints)]
+    counts = device()
+    for index, (latent, theirs) in enumerate(zip(steps(case, hints=hints), expected, strict=True)):
+        if index:
+            assert counts.between == {}
+        counts.clear()
+        assert torch.allclose(latent.samples, theirs, rtol=1e-3, atol=1e-3)
+
+
+def test_a_run_that_goes_on_from_a_stored_latent_puts_it_there_again(sd15_folder: Path, device: Callable[[], Counts]):
+    parts = load.checkpoint(str(sd15_folder))
+    case = prompts(parts.model, parts.text_encoder)
+    device()
+    first, second = steps(case)
+    made = unet_step(
+        *(Context(), case.model, Latent(first.samples.clone(), first.space), case.positive, case.negative, 3.0, 2.0),
+        guidance_scale=5.0,
+    )
+    assert made.latent.samples.equal(second.samples)
+
+
+def test_what_python_does_around_the_network_is_little(case: Case, monkeypatch: pytest.MonkeyPatch):
+    """Counted on the CPU, where the network reports every block besides."""
+    net = pool.network(case.model.network)
+    calls, inside = 0, 0
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        nonlocal inside
+        inside += 1
+        try:
+            return original(*args, **kwargs)
+        finally:
+            inside -= 1
+
+    original = net.forward
+    monkeypatch.setattr(net, "forward", forward)
+
+    def count(frame: Any, event: str, _: Any) -> None:
+        nonlocal calls
+        calls += not inside and event in ("call", "c_call")
+
+    made = steps(case)
+    next(made)
+    sys.setprofile(count)
+    next(made)
+    sys.setprofile(None)
+    assert calls < MOST_CALLS, calls
