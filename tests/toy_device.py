@@ -1,8 +1,7 @@
 """A device that computes like the CPU, in memory of its own, and counts what goes between the two.
 
-So what is written for an accelerator is run and looked at without one: a tensor there says that it is on another device,
-mixing it with one in main memory fails as it does on a GPU, and every copy and every number that Python waits for is
-counted.
+So what is written for an accelerator is run and looked at without one: a tensor there says that it is elsewhere, mixing
+it with one in main memory fails as it does on a GPU, and every copy and every number that Python waits for is counted.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ LOOKS: dict[str, Callable[[Tensor], Any]] = {
     "in a deeper list": lambda t: torch.block_diag(*[t]).sum().item(),
     "by a name": lambda t: torch.add(input=torch.zeros(2, 3), other=t).sum().item(),
     "a view": lambda t: t[0].sum().item() * 2,
-    "a view taken before": lambda t: [row.sum().item() for row in t][0] * 2,
+    "a view taken before": lambda t: next(row.sum().item() for row in t) * 2,
     "numpy": lambda t: float(np.asarray(t).sum()),
     "its own numpy": lambda t: float(t.numpy().sum()),
     "a list": lambda t: sum(map(sum, t.tolist())),
