@@ -74,6 +74,26 @@ def test_an_instance_that_is_too_much_is_a_problem_and_the_rest_is_planned():
     assert "box" in planned.keys
 
 
+def test_a_graph_that_is_too_much_is_a_problem_of_its_first_node(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(limits, "MAX_NODES", 3)
+    planned = plan(build(dict.fromkeys("abcd", "toy.box")), TYPES)
+    message = "the graph has 4 nodes when its groups are opened; the limit is 3"
+    assert (sentences(planned), planned.calls) == ([("a", None, message)], {})
+
+
+def test_of_groups_that_are_too_much_together_the_last_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(limits, "MAX_NODES", 9)
+    graph = tower(1, 1)  # a group of two nodes and one link
+    instances = dict.fromkeys("abcd", "group:G0")
+    planned = plan(build({"box": "toy.box", **instances}, groups=tuple(graph.groups.values())), TYPES)
+    message = "with the group 'G0' the graph has 11 nodes when its groups are opened; the limit is 9"
+    assert [problem for problem in sentences(planned) if problem[1] is None] == [
+        ("c", None, message),
+        ("d", None, message),
+    ]
+    assert {problem.node for problem in planned.problems} == {"a", "b", "c", "d"}
+
+
 def test_a_muted_instance_of_a_group_that_is_too_much_is_no_problem():
     graph = tower(30, 2)
     muted = Graph({**graph.nodes, "top": Node("group:G29", mode="muted")}, graph.links, graph.groups)

@@ -211,6 +211,14 @@ def test_where_denoise_makes_a_whole_number_of_steps_its_levels_are_those_of_tha
     assert schedules.sigmas_for(PROCESSES[kind], name, steps, 1 / longer) == whole
 
 
+@EVERY
+@pytest.mark.parametrize("name", schedules.SCHEDULES)
+def test_a_whole_number_of_steps_is_one_also_where_the_division_falls_short(name: str, kind: str):
+    assert 7 / 0.07 < 100
+    whole = schedules.SCHEDULES[name](PROCESSES[kind], 100)[-8:]
+    assert schedules.sigmas_for(PROCESSES[kind], name, 7, 0.07) == whole
+
+
 @pytest.mark.parametrize("steps", [1, 2, 4])
 @EVERY
 @pytest.mark.parametrize("name", NAMES)
@@ -263,6 +271,19 @@ def test_more_steps_than_timesteps_are_refused_with_a_way_out(name: str, kind: s
         nodes.noise_scheduler(model(PROCESSES[kind]), name, 100, 0.05)
 
 
+def test_a_model_of_other_timesteps_is_asked_how_many_it_knows():
+    some = Diffusion(noise_schedule=NoiseSchedule(num_timesteps=100))
+    levels = process.training_sigmas(some)
+    assert schedules.sgm_uniform(some, 9) == pytest.approx((*levels[:0:-11], 0.0), rel=1e-12)
+    assert schedules.simple(some, 100) == (*reversed(levels), 0.0)
+    ours, usual = (schedules.lcm(of, 5, 0.31) for of in (some, SD))
+    of_ten = [(process.timestep_at(SD, sigma) + 1) / 10 - 1 for sigma in usual[:-1]]
+    assert [process.timestep_at(some, sigma) for sigma in ours[:-1]] == pytest.approx(of_ten, abs=1e-6)
+    for too_many in (lambda: schedules.simple(some, 101), lambda: schedules.ddim_uniform(some, 100)):
+        with pytest.raises(ValueError, match=r"the model knows 100 timesteps, but steps / denoise asks for 101;"):
+            too_many()
+
+
 def test_ddim_uniform_reaches_its_limit():
     assert len(schedules.ddim_uniform(SD, 999)) == 1000
     with pytest.raises(ValueError, match="1000 timesteps"):
@@ -285,7 +306,9 @@ def test_lcm_with_more_steps_than_denoise_keeps_of_its_timesteps_moves_them_towa
 
 
 def test_lcm_has_no_more_steps_than_timesteps():
-    with pytest.raises(ValueError, match="knows 50 timesteps, but steps asks for 51"):
+    with pytest.raises(
+        ValueError, match=r"knows 50 timesteps, but steps asks for 51; lower steps, or choose .* schedule$"
+    ):
         schedules.sigmas_for(SD, "lcm", 51, 1.0)
     few = Diffusion(noise_schedule=NoiseSchedule(num_timesteps=10))
     assert schedules.lcm(few, 10) == schedules.normal(few, 10)

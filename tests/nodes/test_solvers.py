@@ -254,6 +254,28 @@ def test_a_step_leaves_its_inputs_as_they_are(solver: str, kind: str):
 
 
 @EVERY
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_what_a_solver_remembers_does_not_grow(solver: str, kind: str):
+    x, history = noise.draw(SHAPE, SEED, 0), History()
+    for index in range(6):
+        sigma, sigma_next = (START[kind] * (1 - i / 10) for i in (index, index + 1))
+        x, _, history = step(solver, PROCESSES[kind], toy_denoiser, x, sigma, sigma_next, history, SEED, index)
+        assert len(history.denoised) == len(history.sigmas) <= 2
+        assert len(history.samples) <= 1
+        assert history.steps == index + 1
+
+
+@pytest.mark.parametrize("solver", ["euler_ancestral", "lcm", "dpmpp_2m_sde"])
+def test_what_goes_on_from_a_history_goes_on_with_its_noise(solver: str):
+    """As in a second zone, whose index begins at 0 again."""
+    sigmas = (10.0, 7.0, 5.0, 3.0, 2.0)
+    x, history = noise.draw(SHAPE, SEED, 0) * sigmas[0], History()
+    for index, (sigma, sigma_next) in enumerate(itertools.pairwise(sigmas)):
+        x, _, history = step(solver, SD, toy_denoiser, x, sigma, sigma_next, history, SEED, index % 2)
+    assert x.equal(run(solver, sigmas))
+
+
+@EVERY
 def test_a_finer_schedule_brings_every_deterministic_solver_to_the_same_picture(kind: str):
     process = PROCESSES[kind]
     sigmas = schedules.sigmas_for(process, "karras", 400, 1.0)
@@ -292,7 +314,7 @@ def test_a_step_that_does_not_lower_the_noise_is_refused(sigma: float, sigma_nex
 @pytest.mark.parametrize(("shape", "sigma"), [(SHAPE, 5.0), ((2, 4, 8, 8), 4.0)])
 def test_the_history_of_another_denoising_is_refused(shape: tuple[int, ...], sigma: float):
     history = History((torch.zeros(SHAPE),), (5.0,))
-    with pytest.raises(ValueError, match="history is that of another denoising"):
+    with pytest.raises(ValueError, match=r"^the history is that of another denoising; leave it open where .* starts$"):
         step("dpmpp_2m", SD, toy_denoiser, torch.zeros(shape), sigma, 1.0, history, 0, 0)
 
 

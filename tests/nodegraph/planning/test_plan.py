@@ -287,6 +287,14 @@ def test_links_to_sockets_that_are_not_there_are_problems():
     }
 
 
+@pytest.mark.parametrize("forms", [{}, {"pick": "logic.switch"}], ids=["alone", "beside a form"])
+def test_a_link_from_or_to_a_node_that_is_not_there_is_as_good_as_none(forms):
+    graph = build({"box": "toy.box", "show": "toy.show", **forms}, "lost.box > show.box", "box.box > gone.box")
+    planned = plan(graph, REGISTRY)
+    assert sentences(planned) == [("show", "box", "box is not connected")]
+    assert planned.keys.keys() == {"box"}
+
+
 def test_a_cycle_is_a_problem_of_each_node_in_it():
     graph = build({"a": "toy.step", "b": "toy.step", "show": "toy.show"}, "a.box > b.box", "b.box > a.box")
     planned = plan(graph, REGISTRY)

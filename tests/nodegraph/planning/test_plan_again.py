@@ -255,9 +255,10 @@ def test_a_zone_given_up_half_way_after_an_edit_is_planned_when_it_is_wanted_aga
     assert planner.plan(edits[1]) == plan(edits[1], REGISTRY)
 
 
-def test_who_is_refused_when_the_steps_do_not_suffice_depends_on_the_graph_alone(monkeypatch):
+@pytest.mark.parametrize("most", [14, 18], ids=["for the second zone", "for its rounds"])
+def test_who_is_refused_when_the_steps_do_not_suffice_depends_on_the_graph_alone(monkeypatch, most):
     for module in ("notes", "evaluate"):
-        monkeypatch.setattr(f"nodegraph.planning.{module}.MAX_STEPS", 14)
+        monkeypatch.setattr(f"nodegraph.planning.{module}.MAX_STEPS", most)
     graph = zone(5)  # 13 steps
     links = {Port(f"{d.node}_2", d.socket): Port(f"{s.node}_2", s.socket) for d, s in graph.links.items()}
     nodes = {f"{id}_2": node for id, node in graph.nodes.items()}
