@@ -7,7 +7,7 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import pytest
@@ -184,6 +184,11 @@ def test_the_node_shifts_for_the_size_that_the_model_was_trained_with():
         assert sigmas == schedules.normal(process.at_size(FLUX, side, side), 4)
 
 
+def test_the_node_shifts_for_the_size_of_the_latent_that_it_is_told_of():
+    sigmas = nodes.noise_scheduler(model(FLUX), "normal", 4, latent=cast(Any, (1, 16, 128, 96))).sigmas
+    assert sigmas == schedules.normal(process.at_size(FLUX, 128, 96), 4)
+
+
 @EVERY
 @pytest.mark.parametrize("name", NAMES)
 def test_every_schedule_falls_to_zero(name: str, kind: str):
@@ -333,19 +338,29 @@ def test_sigmas_at_gives_one_step_and_refuses_the_one_after_the_last():
 
 def test_a_slice_of_a_schedule_shares_its_noise_levels():
     assert nodes.slice_schedule((4.0, 3.0, 2.0, 0.0), 1, 2) == ((3.0, 2.0), 3.0, 1)
-    with pytest.raises(ValueError, match="leave nothing to do"):
+    with pytest.raises(ValueError, match=r"^steps 2 to 5 of a schedule of 1 steps leave nothing to do$"):
         nodes.slice_schedule((4.0, 3.0), 2, 5)
 
 
 def test_karras_node_spans_the_given_levels():
     sigmas = nodes.karras_schedule(5, 10.0, 0.1, 7.0).sigmas
     assert (sigmas[0], sigmas[4], sigmas[5]) == (pytest.approx(10), pytest.approx(0.1), 0)
-    with pytest.raises(ValueError, match="sigma_min must be below sigma_max"):
-        nodes.karras_schedule(5, 0.1, 10.0)
+    for sigma_min in (0.1, 10.0):
+        with pytest.raises(ValueError, match="sigma_min must be below sigma_max"):
+            nodes.karras_schedule(5, 0.1, sigma_min)
+
+
+def test_karras_node_says_where_to_start_and_how_long_and_spaces_by_rho():
+    sigmas, start, steps = nodes.karras_schedule(4, 4.0, 1.0, 1.0)
+    assert sigmas == pytest.approx((4, 3, 2, 1, 0))
+    assert (start, steps) == (sigmas[0], 4)
+    square_roots = nodes.karras_schedule(3, 9.0, 1.0, 2.0).sigmas
+    assert square_roots == pytest.approx((9, 4, 1, 0))
 
 
 def test_step_count_and_change_at():
     assert nodes.step_count((3.0, 1.0, 0.0)) == 2
+    assert nodes.step_count((3.0,)) == nodes.step_count(()) == 0
     assert [nodes.change_at(i, at=1, before=7.0, after=2.0) for i in range(3)] == [7.0, 2.0, 2.0]
 
 
