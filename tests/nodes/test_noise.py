@@ -52,6 +52,16 @@ def test_every_bit_of_a_seed_counts(seed: int, bit: int):
     assert not noises.draw(SHAPE, seed, 0).equal(noises.draw(SHAPE, seed ^ (1 << bit), 0))
 
 
+def test_each_of_the_64_bits_of_a_seed_makes_noise_of_its_own():
+    drawn = [noises.draw((1, 1, 2, 2), 1 << bit, 0) for bit in range(64)]
+    assert len({tuple(noise.flatten().tolist()) for noise in drawn}) == 64
+
+
+def test_the_seed_of_a_picture_is_the_one_that_every_version_gave_it():
+    """Or else a picture of a batch could not be made again."""
+    assert [noises.item_seed(11, item) for item in range(3)] == [11, 9504111709799332595, 16703562816681920021]
+
+
 @pytest.mark.parametrize("seed", [0, 7, 2**31, 2**32 - 1])
 def test_seeds_of_32_bits_give_the_noise_that_torch_gives(seed: int):
     assert noises.draw(SHAPE, seed, 0).equal(torch_noise(seed, *SHAPE))
@@ -92,6 +102,12 @@ def test_a_picture_alone_has_the_noise_that_it_has_in_a_batch(item: tuple[int, .
 def test_no_two_pictures_of_a_batch_have_the_same_noise(index: int):
     batch = noises.draw((8, *SHAPE[1:]), 11, index)
     assert len({tuple(picture.flatten().tolist()) for picture in batch}) == 8
+
+
+def test_pictures_of_a_batch_keep_their_noise_when_it_is_added_to_some_of_them():
+    for add in (noises.add_noise, noises.diffuse):
+        whole = add(torch.ones(5, *SHAPE[1:]), 0.5, 11)
+        assert add(torch.ones(2, *SHAPE[1:]), 0.5, 11, 3).equal(whole[3:])
 
 
 def test_a_batch_starts_from_the_one_draw_that_diffusers_makes():

@@ -1,13 +1,13 @@
 """How noise relates to pictures: what a network is shown, and what its prediction says of the picture."""
 
-from math import sqrt
+from math import inf, sqrt
 from typing import get_args
 
 import pytest
 import torch
 
-from nodes.backend.process import at_size, denoised, input_scale
-from nodes.types import Diffusion, Flow, Prediction, Process, SizeShift
+from nodes.backend.process import at_size, denoised, input_scale, num_timesteps, sigma_at, sigma_at_fraction
+from nodes.types import Diffusion, Flow, NoiseSchedule, Prediction, Process, SizeShift
 
 PICTURE, NOISE = (torch.randn(1, 4, 64, 64, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2))
 LEVELS = (0.03, 0.5, 1.0, 14.0)
@@ -59,3 +59,24 @@ def test_the_process_of_one_size_is_that_of_no_other():
 def test_pixels_beyond_the_last_whole_patch_do_not_count():
     flux = Flow(by_size=SizeShift())
     assert at_size(flux, 65, 67) == at_size(flux, 64, 66) != at_size(flux, 66, 66)
+
+
+FEW = Diffusion(noise_schedule=NoiseSchedule(num_timesteps=11))
+
+
+@pytest.mark.parametrize("process", [Diffusion(), FEW, Flow(3.0)])
+def test_a_part_of_the_denoising_is_counted_in_timesteps(process: Process):
+    last = num_timesteps(process) - 1
+    halfway = sigma_at_fraction(process, 0.5)
+    assert halfway == sigma_at(process, last / 2)
+    assert sigma_at_fraction(process, 0.1) > halfway > sigma_at_fraction(process, 0.9) > 0
+
+
+@pytest.mark.parametrize("fraction", [0.0, -0.5])
+def test_everything_comes_after_the_beginning(fraction: float):
+    assert sigma_at_fraction(FEW, fraction) == inf
+
+
+@pytest.mark.parametrize("fraction", [1.0, 1.5])
+def test_nothing_comes_after_the_end(fraction: float):
+    assert sigma_at_fraction(FEW, fraction) == 0
