@@ -36,6 +36,7 @@ def nested(depth: int) -> Any:
         (Model("ab", (1.0, 2.0)), Size(4, 2, 2)),
         (Model, Size(0, 0, 0)),
         ((Ref("key", "output"), "a"), Size(2, 1, 1)),
+        (("ab",) * MAX_ITEMS, Size(MAX_ITEMS, 2 * MAX_ITEMS, 1)),
     ],
 )
 def test_items_characters_and_depth_are_counted_wherever_they_are(value: Any, found: Size):
