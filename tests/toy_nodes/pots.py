@@ -41,6 +41,26 @@ def pot(
     return Box(heat + hours)
 
 
+@socket_type(color="#7fb4a2")
+@dataclass(frozen=True, slots=True)
+class Glaze:
+    """Computed, and nothing to look at."""
+
+    of: str
+
+
+@node("toy.mix")
+def mix(clay: Clay) -> Glaze:
+    """A glaze that holds on this clay."""
+    return Glaze(clay.of)
+
+
+@node("toy.glaze")
+def glaze(pot: Box, glaze: Glaze) -> Box:
+    """The pot with a glaze on it."""
+    return Box(pot.value + len(glaze.of))
+
+
 KINDS = {
     "red": Kind("Red clay", {("toy.pot", "heat"): 900, ("toy.pot", "hours"): 8, ("toy.pot", "wheel"): "fast"}),
     "white": Kind(

@@ -65,6 +65,7 @@ class Records:
         self._rounds: dict[str, dict[tuple[int, ...], Call]] = {}  # the same by iteration, of those that were asked for
         self._highest: dict[str, tuple[int, ...]] = {}  # by engine node id, in each zone the last round with a picture
         self._known: OrderedDict[str, Known] = OrderedDict()  # by key, oldest first
+        self._pictured: OrderedDict[str, None] = OrderedDict()  # keys of those with a picture, oldest first
         self._used = 0  # bytes of pictures
 
     def expect(self, calls: Iterable[Call]) -> None:
@@ -126,12 +127,22 @@ class Records:
 
     def learn(self, key: str, **fields: Any) -> None:
         """fields: of Known."""
-        before = self.known(key)
-        after = self._known[key] = before._replace(**fields)
+        self._put(key, self.known(key)._replace(**fields))
         self._known.move_to_end(key)
-        self._used += _nbytes(after) - _nbytes(before)
-        while self._used > PICTURE_BYTES or len(self._known) > MAX_KNOWN:
-            self._used -= _nbytes(self._known.popitem(last=False)[1])
+        while self._used > PICTURE_BYTES:
+            old = next(iter(self._pictured))
+            self._put(old, self.known(old)._replace(picture=None))
+        while len(self._known) > MAX_KNOWN:
+            old = next(iter(self._known))
+            self._put(old, UNKNOWN)
+            del self._known[old]
+
+    def _put(self, key: str, known: Known) -> None:
+        self._used += _nbytes(known) - _nbytes(self.known(key))
+        self._known[key] = known
+        self._pictured.pop(key, None)
+        if known.picture is not None:
+            self._pictured[key] = None
 
     def steps(self, node: str) -> Sequence[StepRecord]:
         """The calls of a node, first round first, as they are known when one is looked at.

@@ -67,7 +67,7 @@ class Pictures(QObject):
                 continue
             if not wanted and self.runs.picture_key(call.node) == call.key:
                 continue  # small, perhaps: that is mended when somebody looks
-            if not can_show(call) and self.runs.of(call.node).state != "idle":
+            if not can_show(call) and self.runs.knows(call.node, call.key):
                 continue  # there is nothing to be told of it
             if source := source_of(call, among):
                 self._asked[call.key], sources[call.key] = call.node, source

@@ -15,9 +15,9 @@ class NodeRun:
     """One node in the latest run.
 
     done: how many of its `calls` are over; fraction: the same as 0..1, parts of a call counted.
-    seconds: time spent computing. memory: bytes that its results take. picture: what it looks like, live
-    while it runs, and made small when there are too many. aspect: its height / width; None when there is nothing to
-    see. stale: its settings, or something upstream, changed since.
+    seconds: what computing its results took, whenever that was. memory: bytes that they take. picture: what it looks
+    like, live while it runs, and made small when there are too many. aspect: its height / width; None when there is
+    nothing to see. stale: its settings, or something upstream, changed since.
     """
 
     state: State = "idle"

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
@@ -14,57 +11,41 @@ from nodegraph.pieces import Pieces, finish, in_parts
 from nodegraph.planning.calls import Call
 from nodegraph.running import messages as m
 from nodegraph.types import Picture
-from ui.base.kept import Kept
-from ui.base.telling import Telling
 from ui.base.text import duration
-from ui.runs.call_records import Records, StepRecord
+from ui.runs.call_records import StepRecord
+from ui.runs.comparison import Comparison, Sums, comparing, returns, summing
 from ui.runs.due import Due
-from ui.runs.node_run import IDLE, NodeRun, State, owner, places
+from ui.runs.node_run import NodeRun, State, owner, places
 from ui.runs.planned import Planned
-from ui.widgets.pixmaps import aspect, small
-
-PICTURE_BYTES = 256 << 20
-"""Of the pictures of all nodes of a document; what was shown longest ago is made small."""
-
-SMALL_SIDE = 32
-"""Pixels: of 50,000 nodes, 150 MB."""
+from ui.runs.shown import Shown
 
 SOME = 100
 """Nodes that views are told of in one piece."""
 
 
-class RunState(Telling):
+class RunState(Shown):
     """Engine events, added up by node. Nodes inside a group count for the group's node, and have ids of their own."""
 
     planned = Signal()  # other calls are to come: `loops` and `steps` say which
-    wanted = Signal(object)  # Calls that somebody looks at, without a picture
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.nodes: dict[str, NodeRun] = {}
         self.saved: list[str] = []
         self.outcome = ""
         self._stopping = False
         self.calls = self.finished = 0
-        self.calls_by_key: Mapping[str, Call] = {}  # of the latest run; of the document, before there is one
         self._planned = Planned({})
         self._due = Due()
         self._turn: dict[tuple[str, str], int] = {}  # (place, key) -> index among the calls that count there
         self._preview: Picture | None = None  # the latest one of the call that runs
         self._keys: dict[str, str] = {}  # engine node id -> key of its last result
-        self._at_work: dict[str, None] = {}  # places with a call that runs
-        self._records = Records()
-        self._whole: Kept[str] = Kept(PICTURE_BYTES)  # places whose pictures are as they came
-        self._made_small: set[str] = set()  # the others
-        self._picture_key: dict[str, str] = {}  # place -> key of the picture it shows
+        self._begun: dict[str, str] = {}  # engine node id -> key of its call that the run came to last
+        self._failed_keys: dict[str, str] = {}  # engine node id -> key of its last result, which failed instead
 
     @property
     def stopping(self) -> bool:
         """Whether the user asked the run to end."""
         return self._stopping
-
-    def of(self, node: str) -> NodeRun:
-        return self.nodes.get(node, IDLE)
 
     def begin(self) -> None:
         """A run is on its way. What is up to date stays so, and is reused."""
@@ -73,6 +54,7 @@ class RunState(Telling):
     def beginning(self) -> Pieces[None]:
         """The same in pieces; that there is a run is known with the first."""
         self._turn = {}
+        self._begun = {}
         self._due.expect(())
         self.running, self.saved, self.outcome, self._stopping = True, [], "", False
         self.calls = self.finished = 0
@@ -100,20 +82,18 @@ class RunState(Telling):
         yield from self._due.expecting(calls.values())
         yield from self._records.expecting(calls.values())
         self._turn = {}
-        totals: Counter[str] = Counter()
-        memory: Counter[str] = Counter()
+        sums = Sums()
         for part in in_parts(calls.items()):
             for key, call in part:
-                size = self._records.known(key).bytes
+                known = self._records.known(key)
                 for place in places(call.node):
-                    self._turn[place, key] = totals[place]
-                    totals[place] += 1
-                    memory[place] += size
+                    self._turn[place, key] = sums.calls[place]
+                    sums.add(place, known)
             yield
-        for part in in_parts(totals.items(), SOME):
+        for part in in_parts(sums.calls.items(), SOME):
             with self._together():
                 for place, count in part:
-                    self._set(place, calls=count, memory=memory[place])
+                    self._set(place, calls=count, seconds=sums.seconds[place], memory=sums.bytes[place])
             yield
         self.planned.emit()
 
@@ -156,18 +136,13 @@ class RunState(Telling):
         """In each zone around a node, the last round of which there was a picture; empty when there was none."""
         return self._records.highest(node)
 
-    @property
-    def at_work(self) -> tuple[str, ...]:
-        """The nodes that are computed now, and those around them."""
-        return tuple(self._at_work)
-
     def knows_picture(self, key: str) -> bool:
         """Whether it is known what this result looks like."""
         return self._records.known(key).picture is not None
 
-    def picture_key(self, node: str) -> str:
-        """The key of the result whose picture a node shows; empty for a preview on the way there."""
-        return self._picture_key.get(node, "")
+    def knows(self, node: str, key: str) -> bool:
+        """Whether it is known that a node has, or had, this result."""
+        return self._keys.get(node) == key or self._records.knows(key)
 
     # Events -------------------------------------------------------------------------------------------
 
@@ -200,19 +175,38 @@ class RunState(Telling):
 
     def see(self, node: str, key: str, picture: Picture | None) -> None:
         """A result is kept, and looks like this; no run had to say so. node: one that has it, in some round."""
+        self._records.learn(key, **({} if picture is None else {"picture": picture}))
         if picture is not None:
-            self._records.learn(key, picture=picture)
             self._note_round(key)
         self._touch(node)
+        self._failed_keys.pop(node, None)
         planned = self._planned
         for known in planned.nodes_with.get(key, ()):
-            self._keys[known] = key
-            for place in places(known):
-                inner = planned.inside[place] if place != known else ()
-                whole = self.of(place).state == "idle" and all(self._keys.get(id) == planned.keys[id] for id in inner)
-                self._set(place, stale=False, state="cached" if whole else self.of(place).state)
+            kept = self._records.known(key)
+            self._return(known, self.of(known).calls, kept.seconds or 0.0, kept.bytes)
+            for place in reversed(places(known)[:-1]):
+                if self._is_back(place):
+                    inner = [self.of(id) for id in planned.inside[place]]
+                    sums = sum(run.seconds for run in inner), sum(run.memory for run in inner)
+                    self._return(place, self.of(place).calls, *sums)
             if picture is not None:
                 self._show(known, picture, key)
+
+    def _is_back(self, group: str) -> bool:
+        """Whether a group that was out of date, or of which nothing was known, is not any more."""
+        run, keys = self.of(group), self._planned.keys
+        if run.state in ("idle", "failed"):
+            return all(self.knows(id, keys[id]) for id in self._planned.inside[group])
+        return run.stale and all(self._keys.get(id, keys[id]) == keys[id] for id in self._planned.inside[group])
+
+    def _return(self, place: str, calls: int, seconds: float, memory: int) -> None:
+        """What a place has to show is there, as it is planned; the rest as in NodeRun."""
+        if self.of(place).state == "running":
+            return
+        if key := self._planned.keys.get(place):
+            self._keys[place] = key
+        self._set(place, state="cached", stale=False, message="", calls=calls, done=calls, fraction=1.0,
+                  seconds=seconds, memory=memory)  # fmt: skip
 
     def _note_round(self, key: str) -> None:
         """There is a picture of this call."""
@@ -222,11 +216,10 @@ class RunState(Telling):
     def _started(self, event: m.Started) -> None:
         self._due.begin(event.node, event.key)
         self._preview = None
+        self._begun[event.node] = event.key
         for place in places(event.node):
-            run = self.of(place)
-            seconds = run.seconds if run.state == "running" else 0.0
-            done = self._turn.get((place, event.key), run.done)
-            self._set(place, state="running", done=done, seconds=seconds, message="")
+            done = self._turn.get((place, event.key), self.of(place).done)
+            self._set(place, state="running", done=done, message="")
 
     def _progress(self, event: m.Progress) -> None:
         part = self._due.part = min(event.done / max(event.total, 1), 1.0)
@@ -239,26 +232,29 @@ class RunState(Telling):
 
     def _finished(self, event: m.Finished) -> None:
         self._keys[event.node] = event.key
+        self._failed_keys.pop(event.node, None)
         self._due.over(event.key)
         if not event.cached:
             self.finished += 1
             self._due.took(event.node, event.seconds)
         known = self._records.known(event.key)
-        grown = event.bytes - known.bytes
         # What a result looked like when it was made says more than what a node that is not run shows of it.
         picture = (
             (known.picture if event.cached else None) or event.picture or (None if event.cached else self._preview)
         )
         seconds = known.seconds if event.cached else event.seconds
         self._records.learn(event.key, seconds=seconds, bytes=event.bytes, picture=picture)
+        longer, grown = (seconds or 0.0) - (known.seconds or 0.0), event.bytes - known.bytes
         for place in places(event.node):
-            self._count(place, event, grown)
+            self._count(place, event, longer, grown)
         if picture is not None:
             self._note_round(event.key)
             self._show(event.node, picture, event.key)
 
-    def _count(self, place: str, event: m.Finished, grown: int) -> None:
-        """Add a finished call to what is said of a node. grown: bytes that its results hold more than before."""
+    def _count(self, place: str, event: m.Finished, longer: float, grown: int) -> None:
+        """Add a finished call to what is said of a node. longer, grown: seconds that its results took more than was
+        known before, and bytes that they hold more.
+        """
         run = self.of(place)
         done = self._turn.get((place, event.key), run.done) + 1
         over: State = "cached" if event.cached else "done"
@@ -267,12 +263,15 @@ class RunState(Telling):
             state=over if done >= run.calls else run.state,
             done=done,
             fraction=min(done / run.calls, 1.0),
-            seconds=run.seconds + (0.0 if event.cached else event.seconds),
+            seconds=max(run.seconds + longer, 0.0),
             memory=max(run.memory + grown, 0),
             stale=False,
         )
 
     def _failed(self, node: str, message: str) -> None:
+        if node in self._begun:
+            calls = self.steps(node)
+            self._failed_keys[node] = calls[-1].key if calls else self._begun[node]
         for place in places(node):
             self._set(place, state="failed", message=message)
 
@@ -299,94 +298,40 @@ class RunState(Telling):
         waiting = " · the rest waits for Run" if event.waiting else ""
         return f"{how} in {duration(event.seconds)} · {counts}{saved}{waiting}"
 
-    def compare(self, keys: Mapping[str, str]) -> None:
+    def compare(self, keys: Mapping[str, str], calls: Mapping[str, Call] | None = None) -> None:
         """Mark as stale what was computed from other settings. keys: engine node id -> key, by the latest plan.
 
-        A picture made earlier for a key that is in the plan again is shown again.
+        What was made earlier of a key that is in the plan again is shown again, with what its calls took.
         """
-        finish(self.comparing(keys))
+        finish(self.comparing(keys, calls or {}))
 
-    def comparing(self, keys: Mapping[str, str]) -> Pieces[None]:
+    def comparing(self, keys: Mapping[str, str], calls: Mapping[str, Call]) -> Pieces[None]:
         """The same in pieces; it ends when another plan is compared meanwhile."""
         planned = self._planned = Planned(keys)
-        # What is not planned any more, because of a problem before it, is out of date as well.
-        changed = {place for node in self._keys if node not in keys for place in places(node)}
-        found: dict[str, tuple[str, Picture]] = {}
-        for part in in_parts(keys.items()):
-            for node, key in part:
-                if self._keys.get(node, key) != key:
-                    changed.update(places(node))
-                if picture := self._records.known(key).picture:
-                    found |= dict.fromkeys(places(node), (key, picture))
+        found = yield from comparing(keys, self._keys, self._failed_keys, self._records)
+        back: set[str] = set()
+        for part in in_parts(list(self.nodes)):
+            back.update(place for place in part if returns(self.of(place), place, found))
             yield
+        sums = (yield from summing(calls.values(), back, self._records)) if back else Sums()
         for part in in_parts(list(self.nodes)):
             if self._planned is not planned:
                 return
             with self._together():
                 for place in part:
-                    self._compare_place(place, place in changed, found.get(place))
+                    self._compare_place(place, found, sums if place in back else None)
             yield
 
-    def _compare_place(self, place: str, changed: bool, found: tuple[str, Picture] | None) -> None:
+    def _compare_place(self, place: str, found: Comparison, back: Sums | None) -> None:
+        """back: what was found of it, where it is there again."""
         run = self.of(place)
-        stale = changed and found is None and run.state != "running"
-        if stale != run.stale:
+        if back:
+            self._return(place, back.calls[place] or run.calls, back.seconds[place], back.bytes[place])
+        elif run.stale != (stale := place in found.outdated and run.state != "running"):
             self._set(place, stale=stale)
-        if found and self._picture_key.get(place) != found[0]:
-            self._show_at(place, *found)
-
-    def _show(self, node: str, picture: Picture, key: str = "") -> None:
-        """key: of the result the picture is of; empty for a preview on the way there."""
-        for place in places(node):
-            self._show_at(place, key, picture)
-
-    def _show_at(self, place: str, key: str, picture: Picture) -> None:
-        self._picture_key[place] = key
-        self._keep(place, picture)
-        self._set(place, picture=picture, aspect=aspect(picture))
-        if owner(place) == place:
-            self._show_newest(place)
-
-    def _keep(self, place: str, picture: Picture) -> None:
-        """Make others small that were shown longer ago, if there are too many now."""
-        self._made_small.discard(place)
-        for old in self._whole.put(place, len(picture.rgb)):
-            shown = self.of(old).picture
-            if shown is not None and (made := small(shown, SMALL_SIDE)) is not shown:
-                self._made_small.add(old)
-                self._set(old, picture=made)
-
-    def is_small(self, node: str) -> bool:
-        """Whether its picture was made small, because there are too many."""
-        return node in self._made_small
-
-    def sharpen(self, nodes: Iterable[str]) -> None:
-        """These are looked at: let their pictures not be made small, and get back those that were."""
-        calls: list[Call] = []
-        with self._together():
-            for node in nodes:
-                self._whole.touch(node)
-                key = self._picture_key.get(node, "")
-                if node not in self._made_small:
-                    continue
-                if picture := self._records.known(key).picture:
-                    self._keep(node, picture)
-                    self._set(node, picture=picture)
-                elif call := self.calls_by_key.get(key):
-                    calls.append(call)
-        if calls:
-            self.wanted.emit(calls)
-
-    def _set(self, node: str, **fields: Any) -> None:
-        before = self.of(node)
-        if any(getattr(before, name) != value for name, value in fields.items()):
-            after = replace(before, **fields)
-            self.nodes[node] = after
-            if after.state == "running":
-                self._at_work[node] = None
-            else:
-                self._at_work.pop(node, None)
-            self._touch(node)
+        picture = found.pictures.get(place)
+        if picture and place not in found.outdated and self._picture_key.get(place) != picture[0]:
+            self._show_at(place, *picture)
 
     @property
     def fraction(self) -> float:

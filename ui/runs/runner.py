@@ -181,7 +181,7 @@ class Runner(QObject):
 
     def _comparing(self, graph: Graph) -> Pieces[Plan]:
         plan = yield from self.plan.planning(graph)
-        yield from self.runs.comparing(plan.keys)
+        yield from self.runs.comparing(plan.keys, plan.calls)
         return plan
 
     def _compared(self, graph: Graph, plan: Plan) -> None:
@@ -224,7 +224,7 @@ class Runner(QObject):
         planned = self.plan.ready
         if planned:
             whole = yield from self.plan.planning(graph)
-            yield from self.runs.comparing(whole.keys)
+            yield from self.runs.comparing(whole.keys, whole.calls)
         yield from beginning
         if planned:
             yield from self._expecting(graph, targets)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nodegraph.graph import Graph, set_param
+from nodegraph.graph import Graph, Node, Port, set_param
 from nodegraph.types import FULL_SIDE, PREVIEW_SIDE
 from tests.toy_nodes.boxes import Box, preview
 from tests.ui.engines import LONG, Desk, loop, slow
@@ -87,6 +87,33 @@ def test_settings_of_an_earlier_day_show_their_picture(qtbot, start):
     runner.document.edit("Back", set_param, "box", "value", 1.0)
     qtbot.waitUntil(lambda: runner.runs.of("save").picture == preview(Box(1.0)), timeout=LONG)
     assert not runner.runs.of("save").stale
+
+
+def glazed(clay: str) -> Graph:
+    """A pot and its glaze, which is nothing to look at."""
+    nodes = {
+        "clay": Node("toy.clay", {"of": clay}),
+        "pot": Node("toy.pot"),
+        "mix": Node("toy.mix"),
+        "glaze": Node("toy.glaze"),
+        "show": Node("toy.show"),
+    }
+    links = {Port("pot", "clay"): Port("clay", "clay"), Port("mix", "clay"): Port("clay", "clay")}
+    links |= {Port("glaze", "pot"): Port("pot", "box"), Port("glaze", "glaze"): Port("mix", "glaze")}
+    return Graph(nodes, links | {Port("show", "box"): Port("glaze", "box")})
+
+
+def test_what_another_document_made_of_these_settings_is_cached_also_where_there_is_nothing_to_look_at(qtbot, desk):
+    run(qtbot, desk.open(glazed("red")))
+    runner = desk.open(glazed("white"))
+    pictures = Pictures(desk.engine, runner.plan, runner)
+    run(qtbot, runner)
+    runner.document.set_param("clay", "of", "red")
+    nodes = ("mix", "glaze", "show")
+    qtbot.waitUntil(lambda: {runner.runs.of(id).state for id in nodes} == {"cached"}, timeout=LONG)
+    assert not any(runner.runs.of(id).stale for id in nodes)
+    assert runner.runs.of("mix").seconds == 0.0  # what it took is not known here
+    del pictures
 
 
 def test_every_step_of_a_loop_that_came_from_the_cache_can_be_looked_at(qtbot, start):

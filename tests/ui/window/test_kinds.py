@@ -20,6 +20,7 @@ from ui.canvas.commands.adding import open_palette
 from ui.canvas.paint.nodes import paint_nodes
 from ui.canvas.scene.shape import MARGIN
 from ui.panels.inspector import Inspector
+from ui.runs.describe import state
 from ui.runs.kinds import Kinds
 from ui.widgets.finder import Entry
 from ui.window.main_window import MainWindow
@@ -260,6 +261,37 @@ def test_of_one_kind_another_may_leave_other_parameters_without_meaning(window, 
     choose(qtbot, window, "white")
     assert window.canvas.scene.nodes["pot"].why_idle("soak") == "It is wet already"
     assert pot(window) == {"wheel": "fast"}
+
+
+GLAZED = Graph(
+    {**POTS.nodes, "mix": Node("toy.mix", {}, (600, 300)), "glaze": Node("toy.glaze", {}, (900, 300))},
+    {**POTS.links, Port("mix", "clay"): Port("clay", "clay"), Port("glaze", "pot"): Port("pot", "box")}
+    | {Port("glaze", "glaze"): Port("mix", "glaze"), Port("show", "box"): Port("glaze", "box")},
+)
+
+
+def run(qtbot, window: MainWindow) -> None:
+    QTest.keyClick(window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: not window.engine.running and window.runs.outcome.startswith("Done"), timeout=LONG)
+
+
+def said(window: MainWindow) -> dict[str, str]:
+    """What the canvas says of results, to a screen reader as well."""
+    return {id: state(window.runs.of(id), "on") for id in ("mix", "pot", "glaze", "show")}
+
+
+def test_a_choice_that_is_undone_shows_what_was_made_before_as_it_was(window, qtbot):
+    show(qtbot, window, GLAZED)
+    window.engine.start()
+    run(qtbot, window)
+    before = {id: (run.picture, run.seconds, run.memory) for id, run in window.runs.nodes.items()}
+    choose(qtbot, window, "white")
+    assert said(window)["mix"] == "outdated"
+    run(qtbot, window)
+    planned(qtbot, window, lambda: QTest.keyClick(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier))
+    assert window.document.graph == GLAZED
+    qtbot.waitUntil(lambda: said(window) == dict.fromkeys(said(window), "cached"), timeout=LONG)
+    assert {id: (run.picture, run.seconds, run.memory) for id, run in window.runs.nodes.items()} == before
 
 
 def painted(window: MainWindow) -> QImage:

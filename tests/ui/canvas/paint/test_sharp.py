@@ -13,8 +13,8 @@ from nodegraph.types import Picture
 from ui.base.kept import Kept
 from ui.base.post import Post
 from ui.canvas.paint import sharp
-from ui.runs import run_state
-from ui.runs.run_state import SMALL_SIDE, RunState
+from ui.runs.run_state import RunState
+from ui.runs.shown import SMALL_SIDE
 from ui.widgets import pixmaps
 from ui.widgets.pixmaps import Pixmaps, aspect
 
@@ -34,7 +34,7 @@ def finished(number: int, **size: int) -> Finished:
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch, qapp: QObject) -> RunState:
     """With room for ten pictures."""
-    monkeypatch.setattr(run_state, "PICTURE_BYTES", 10 * NBYTES)
+    monkeypatch.setattr("ui.runs.shown.PICTURE_BYTES", 10 * NBYTES)
     monkeypatch.setattr("ui.runs.call_records.PICTURE_BYTES", 10 * NBYTES)
     return RunState()
 
@@ -129,7 +129,7 @@ def test_a_pixmap_is_that_of_the_newest_picture(canvas):
 
 def test_whether_there_is_something_to_see_is_found_out_once_for_each_picture(runs, monkeypatch):
     looked: list[Picture] = []
-    monkeypatch.setattr(run_state, "aspect", lambda shown: looked.append(shown) or aspect(shown))
+    monkeypatch.setattr("ui.runs.shown.aspect", lambda shown: looked.append(shown) or aspect(shown))
     for number in range(20):
         runs.take(finished(number))
         runs.take(Planned(20, 0))
