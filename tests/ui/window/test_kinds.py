@@ -250,6 +250,72 @@ def test_inside_a_group_and_on_it_the_kind_is_known(window, qtbot):
     assert badge(window, "knead") == "Red clay"
 
 
+KILN = make_group(POTS, {"pot"}, "Kiln")
+
+
+def fired(window: MainWindow, group: str = "Kiln") -> dict:
+    """The parameters of the pot inside the group."""
+    return dict(window.document.graph.groups[group].graph.nodes["pot"].params)
+
+
+def test_what_is_inside_a_group_follows_as_part_of_the_same_step_and_it_is_said(window, qtbot):
+    show(qtbot, window, KILN)
+    choose(qtbot, window, "white")
+    assert fired(window) == {"wheel": "fast", "heat": 1200, "hours": 12}
+    assert window.status_bar.text.text() == "Heat and hours inside Kiln follow White clay"
+    planned(qtbot, window, lambda: QTest.keyClick(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier))
+    assert window.document.graph == KILN
+    assert not window.document.undo_stack.canUndo()
+    planned(qtbot, window, window.document.undo_stack.redo)
+    window.canvas.scope.enter("kiln")
+    shown = inspector(qtbot, window, "pot")
+    assert shown.rows["heat"].editor.box.text() == "1200"
+
+
+def test_what_a_person_has_set_inside_a_group_stays(window, qtbot):
+    show(qtbot, window, KILN)
+    window.canvas.scope.enter("kiln")
+    window.canvas.scope.set_param("pot", "heat", 1000)
+    window.canvas.scope.leave(0)
+    choose(qtbot, window, "white")
+    assert fired(window) == {"wheel": "fast", "heat": 1000, "hours": 12}
+    assert window.status_bar.text.text() == "Hours inside Kiln follow White clay"
+
+
+def test_a_group_that_is_there_twice_follows_when_all_of_it_is_of_one_kind(window, qtbot):
+    other = {"other": Node("toy.clay", {"of": "red"}, (0, 300)), "again": Node("group:Kiln", {}, (600, 300))}
+    links = {**KILN.links, Port("again", "clay"): Port("other", "clay")}
+    show(qtbot, window, replace(KILN, nodes={**KILN.nodes, **other}, links=links))
+    choose(qtbot, window, "white")
+    assert fired(window) == {"wheel": "fast"}  # the other one is for red clay
+    box = inspector(qtbot, window, "other").rows["of"].editor.box
+    box.setFocus()
+    box.selectAll()
+    QTest.keyClicks(box, "white")
+    planned(qtbot, window, lambda: QTest.keyClick(box, Qt.Key.Key_Return))
+    assert fired(window) == {"wheel": "fast", "heat": 1200, "hours": 12}
+
+
+def test_a_choice_inside_a_group_is_followed_there_and_in_the_groups_within(window, qtbot):
+    show(qtbot, window, make_group(KILN, {"clay", "knead", "kiln"}, "Pottery"))
+    window.canvas.scope.enter("pottery")
+    choose(qtbot, window, "white")
+    assert fired(window) == {"wheel": "fast", "heat": 1200, "hours": 12}
+    assert window.status_bar.text.text() == "Heat and hours inside Kiln follow White clay"
+
+
+def test_an_input_of_a_group_follows_for_what_it_feeds(window, qtbot):
+    kiln = KILN.groups["Kiln"]
+    entry = next(id for id, node in kiln.graph.nodes.items() if node.type == "group.input")
+    body = replace(kiln.graph, links={**kiln.graph.links, Port("pot", "heat"): Port(entry, "degrees")})
+    own = replace(kiln, graph=body, inputs={**kiln.inputs, "degrees": 900})
+    show(qtbot, window, replace(KILN, groups={"Kiln": own}))
+    choose(qtbot, window, "white")
+    assert window.document.graph.nodes["kiln"].params == {"degrees": 1200}
+    assert fired(window) == {"wheel": "fast", "hours": 12}
+    assert window.status_bar.text.text() == "Degrees, and hours inside Kiln, follow White clay"
+
+
 def test_a_node_that_makes_nothing_any_more_has_no_badge(window, qtbot):
     planned(qtbot, window, lambda: window.document.edit("Delete", remove_nodes, {"clay"}))
     assert badge(window, "knead") == ""
