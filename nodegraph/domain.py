@@ -103,6 +103,28 @@ class Likely:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What a person can do about something that no workflow brings and that is missing: words for people, and deeds.
+
+    title: what it is about. text: what that is and where people may have it, in a sentence or two. choose: offers to
+    choose a file; patterns: how such files are called. fetch: offers to have it fetched over the network, which never
+    happens unasked.
+
+    kept: where it is kept by now; None when it is not. keep: keeps a file of it (its path, or None: fetches it), and
+    returns where; told of (bytes there, bytes in all; 0 when that is not known). It runs in a process of its own, which
+    may be ended at any time. Raises ValueError with a sentence, or OSError.
+    """
+
+    title: str
+    text: str
+    choose: str
+    patterns: tuple[str, ...]
+    fetch: str
+    kept: Callable[[], str | None]
+    keep: Callable[[str | None, Callable[[int, int], object]], str]
+
+
 def _nothing(values: Mapping[str, Any]) -> tuple[str, ...]:
     return ()
 
@@ -117,14 +139,16 @@ class Domain:
 
     branching: None where no loop is cut. describe_step: what people call the place of a step within its loop, from its
     plain arguments; nothing for a step of another kind. kind: of a plain value; None for most. usual: parameters that
-    people turn in nearly every workflow. acronyms: words of names as they are written. tour: through the first
-    workflow. elsewhere: what nodes that do the same are called in other programs, by type.
+    people turn in nearly every workflow. remedies: by the names that problems have for them. acronyms: words of names
+    as they are written. tour: through the first workflow. elsewhere: what nodes that do the same are called in other
+    programs, by type.
     """
 
     branching: Branching | None = None
     describe_step: Callable[[Mapping[str, Any]], tuple[str, ...]] = _nothing
     kind: Callable[[Any], Kind | None] = _no_kind
     usual: tuple[str, ...] = ()
+    remedies: Mapping[str, Remedy] = field(default_factory=dict[str, Remedy])
     acronyms: Mapping[str, str] = field(default_factory=dict[str, str])
     tour: tuple[TourStep, ...] = ()
     likely: Likely = field(default_factory=Likely)

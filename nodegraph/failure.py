@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterable
 
 OUT_OF_MEMORY = "there is not enough memory; try a smaller size or batch, or close other programs"
+
+
+class Missing(ValueError):
+    """Something is not there that no workflow brings, and that a person can get.
+
+    remedy: the name of how, see `nodegraph.domain.Remedy`. places: the files or folders whose coming mends it, for who
+    planned without them.
+    """
+
+    def __init__(self, sentence: str, remedy: str, places: Iterable[str] = ()) -> None:
+        super().__init__(sentence)
+        self.remedy, self.places = remedy, tuple(places)
 
 
 def explain(error: Exception) -> tuple[str, str]:

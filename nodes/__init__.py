@@ -87,17 +87,29 @@ def preview(value: Any, max_side: int) -> Picture | None:
     return previews.preview(value, max_side)
 
 
-def keep_tokenizer(place: str | None) -> str:
+def keep_tokenizer(place: str | None, told: Callable[[int, int], object] = lambda there, whole: None) -> str:
     """Keep T5's tokenizer for all models that read prompts by it: this one, or None for that of the model hub.
 
-    Where it is kept. Raises ValueError when it is none or cannot be fetched, OSError when it cannot be kept.
+    Where it is kept. told: see `nodegraph.domain.Remedy`. Raises ValueError when it is none or cannot be fetched,
+    OSError when it cannot be kept.
     """
+    import os
     from pathlib import Path
 
     from nodes.backend import tokenizer_files
 
+    for name, value in LIBRARY_SETTINGS.items():
+        os.environ.setdefault(name, value)
     rows = tokenizer_files.ROWS
-    return str(tokenizer_files.remember(Path(place), rows) if place else tokenizer_files.download(rows))
+    return str(tokenizer_files.remember(Path(place), rows) if place else tokenizer_files.download(rows, told))
+
+
+def kept_tokenizer() -> str | None:
+    """Where T5's tokenizer is kept; None when it is not."""
+    from nodes.backend import tokenizer_files, unigram
+
+    place = tokenizer_files.remembered()
+    return str(place) if unigram.files(place) else None
 
 
 def codec() -> Any:

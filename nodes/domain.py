@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import nodes.backend.families as families
 import nodes.backend.parts as parts
-from nodegraph.domain import Branching, Decode, Domain, Kind, Likely, Show, Slice, TourStep
+from nodegraph.domain import Branching, Decode, Domain, Kind, Likely, Remedy, Show, Slice, TourStep
+from nodes import keep_tokenizer, kept_tokenizer
 from nodes.backend.process import timestep_at
 from nodes.elsewhere import ELSEWHERE
 from nodes.types import (
@@ -155,6 +156,19 @@ DOMAIN = Domain(
     usual=("steps", "guidance_scale"),
     likely=LIKELY,
     elsewhere=ELSEWHERE,
+    remedies={
+        "t5_tokenizer": Remedy(
+            "T5's tokenizer",
+            "T5, which reads prompts for Stable Diffusion 3 and Flux, needs a list of its words, which files of "
+            "weights do not hold. The published folders have it: Stable Diffusion 3 in tokenizer_3, Flux in "
+            "tokenizer_2. It serves all models alike and is kept once it was chosen or downloaded.",
+            choose="Choose tokenizer.json…",
+            patterns=("tokenizer.json", "spiece.model", "*.json", "*.model"),
+            fetch="Download (2 MB)",
+            kept=kept_tokenizer,
+            keep=keep_tokenizer,
+        )
+    },
     acronyms={"vae": "VAE", "lora": "LoRA", "cfg": "CFG", "controlnet": "ControlNet"}
     | {family.name: family.title for family in families.FAMILIES},
     tour=(

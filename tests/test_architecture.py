@@ -136,8 +136,8 @@ def test_what_planning_uses_is_free_of_torch(name: str):
 def test_the_backend_knows_neither_graph_nor_window(path: Path):
     assert not {m for m in imports(path, module_level=False) if top(m) in {"ui", "PySide6"}}
     # What they share: Picture, which a preview is; what makes a text fit to be handed on; where the program lies; how a
-    # file is written whole.
-    shared = {"nodegraph.types", "nodegraph.text", "nodegraph.program", "nodegraph.formats.files"}
+    # file is written whole; how it is said that something is missing which a person can get.
+    shared = {"nodegraph." + name for name in ("types", "text", "program", "formats.files", "failure")}
     assert {m for m in imports(path, module_level=False) if top(m) == "nodegraph"} <= shared
 
 

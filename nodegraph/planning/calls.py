@@ -12,11 +12,15 @@ from nodegraph.planning.fingerprints import Fingerprint
 
 
 class Problem(NamedTuple):
-    """Why a node cannot be computed. socket: the input it is about; None when it is the whole node."""
+    """Why a node cannot be computed. socket: the input it is about; None when it is the whole node.
+
+    remedy: the name of what a person can do about it outside of the workflow, see `nodegraph.domain.Remedy`.
+    """
 
     node: str
     socket: str | None
     message: str
+    remedy: str = ""
 
 
 class Call(NamedTuple):

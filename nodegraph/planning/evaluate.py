@@ -7,6 +7,7 @@ evaluated stays until it is forgotten, together with all that depends on it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from nodegraph.builtin import (
@@ -18,7 +19,7 @@ from nodegraph.builtin import (
     ForEachZone,
     RepeatZone,
 )
-from nodegraph.failure import explain
+from nodegraph.failure import Missing, explain
 from nodegraph.limits import MAX_STEPS
 from nodegraph.node import NodeType
 from nodegraph.pieces import Pieces
@@ -202,7 +203,7 @@ class Evaluator(Notes):
             try:
                 result = type.fn(**args)
             except Exception as error:
-                self._problem(id, id, None, explain(error)[0])
+                self._failed(id, error)
                 return None
             made = as_outputs(result)
             for output, value in zip(type.outputs, made, strict=True):
@@ -211,7 +212,17 @@ class Evaluator(Notes):
                     return None
             outputs = tuple(map(canonical, type.output_types, made))
             folded = self._folded[id] = Folded(type, args, files, outputs)
+            if files and type.describes:
+                self._described[id] = outputs
         return Value(folded.outputs, type.output_types)
+
+    def _failed(self, id: str, error: Exception) -> None:
+        """What is missing may come: where it would be is looked at before every plan, like the files of a node."""
+        missing = error if isinstance(error, Missing) else None
+        for place in missing.places if missing else ():
+            with suppress(ValueError):
+                self._fingerprint(id, place)
+        self._problem(id, id, None, explain(error)[0], missing.remedy if missing else "")
 
     # --- forms ---
 

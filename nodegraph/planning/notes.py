@@ -13,7 +13,7 @@ from nodegraph.pieces import Pieces, finish, reaching
 from nodegraph.planning.calls import Folded, Problem, Record, Value
 from nodegraph.planning.compiled_node import Site, Sites
 from nodegraph.planning.expand import Flat
-from nodegraph.planning.fingerprints import Fingerprint, fingerprint
+from nodegraph.planning.fingerprints import Fingerprint, changed, fingerprint
 from nodegraph.planning.keys import Ref
 from nodegraph.planning.sizes import cost
 from nodegraph.planning.structure import Structure
@@ -38,6 +38,7 @@ class Notes:
         self._exhausted = False  # the steps did not suffice: some node was refused for what others took
         self._half: set[str] = set()  # owners that are being evaluated
         self._folded: dict[str, Folded] = {}
+        self._described: dict[str, tuple[Any, ...]] = {}  # by node, what it made that describes files
         self._files: dict[str, Fingerprint] = {}
         self._readers: dict[str, set[str]] = {}
         self._replaced: set[str] = set()  # the nodes that are not as in `_flat` any more
@@ -72,6 +73,7 @@ class Notes:
         self.steps = sum(record.steps for record in self.records.values())
         self._costs.clear()
         self._folded = {id: folded for id, folded in self._folded.items() if id in nodes}
+        self._described = {id: outputs for id, outputs in self._described.items() if id in nodes}
         self._readers = {path: ids for path, known in self._readers.items() if (ids := known & nodes.keys())}
         self.dropped: dict[str, Record] = {}
         self.made: dict[str, None] = {}  # in order
@@ -86,16 +88,23 @@ class Notes:
         self.forget(changed)
 
     def checking_files(self) -> Pieces[bool]:
-        """Forget what was made from files that changed since, in pieces. Whether there were any."""
+        """Forget what was made from files that changed since, in pieces. Whether there were any.
+
+        What describes files knows more of them than the path that a node was given.
+        """
         found: dict[str, Fingerprint] = {}
         for path in self._readers:
             with suppress(ValueError):
                 found[path] = fingerprint(path)
             yield
         before, self._files = self._files, found
-        changed = [path for path in self._readers if found.get(path) != before.get(path)]
-        self.forget([id for path in changed for id in self._readers[path]])
-        return bool(changed)
+        paths = [path for path in self._readers if found.get(path) != before.get(path)]
+        others = [id for id, outputs in self._described.items() if changed(outputs)]
+        for id in others:
+            self._folded.pop(id, None)
+            del self._described[id]
+        self.forget([*others, *(id for path in paths for id in self._readers[path])])
+        return bool(paths or others)
 
     def forget(self, ids: Iterable[str]) -> None:
         self._drop_half()
@@ -153,8 +162,8 @@ class Notes:
             self.made[owner] = None
         return record
 
-    def _problem(self, id: str, node: str, socket: str | None, message: str) -> None:
-        record, problem = self._record(id), Problem(node, socket, message)
+    def _problem(self, id: str, node: str, socket: str | None, message: str, remedy: str = "") -> None:
+        record, problem = self._record(id), Problem(node, socket, message, remedy)
         record.problems[problem] = None
 
     def _use(self, id: str, sources: Iterable[str]) -> None:

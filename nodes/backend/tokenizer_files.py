@@ -6,12 +6,14 @@ of which the program keeps a copy. Nothing is downloaded unless a person asks fo
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
+from typing import Any
 
+from nodegraph.failure import Missing
 from nodegraph.formats.files import reason, write_atomic
 from nodegraph.program import data_folder
 from nodes.backend import unigram
@@ -24,6 +26,12 @@ ROWS = 32_128
 
 TIMEOUT = 10.0
 """Seconds until the hub has to answer."""
+
+REMEDY = "t5_tokenizer"
+"""What planning calls the way to get one."""
+
+Told = Callable[[int, int], object]
+"""Hears how many bytes are there, and how many there will be; 0 when that is not known."""
 
 CHOOSE = (
     "choose a tokenizer.json of T5 (Stable Diffusion 3 has it in the folder tokenizer_3, Flux in tokenizer_2), or the "
@@ -51,9 +59,11 @@ def find(chosen: Path | None, beside: Path | None) -> Path:
     for place in filter(None, (beside, remembered())):
         if unigram.files(place):
             return place
-    raise ValueError(
+    raise Missing(
         f"T5's tokenizer is missing, which a file of weights does not hold: {CHOOSE}, or have it downloaded "
-        "(2 MB) with `denoodle tokenizer --download`"
+        "(2 MB) with `denoodle tokenizer --download`",
+        REMEDY,
+        [str(place) for place in (beside, remembered()) if place],
     )
 
 
@@ -76,31 +86,54 @@ def remember(place: Path, vocab_size: int) -> Path:
     return folder
 
 
-def download(vocab_size: int) -> Path:
+def download(vocab_size: int, told: Told = lambda there, whole: None) -> Path:
     """Fetch the tokenizer (up to 2 MB) from the model hub and remember it; only for a person who asked for it.
 
     Without a network it takes half a minute until that is certain: the hub's library tries again several times.
     Raises ValueError with what went wrong, and what to do instead.
     """
     with TemporaryDirectory() as folder:
-        return remember(_fetched(Path(folder)), vocab_size)
+        return remember(_fetched(Path(folder), told), vocab_size)
 
 
-def _fetched(folder: Path) -> Path:
+def _fetched(folder: Path, told: Told) -> Path:
     from huggingface_hub import hf_hub_download  # pyright: ignore[reportUnknownVariableType]  # its types have gaps
     from huggingface_hub.errors import RemoteEntryNotFoundError
 
+    bar = _counting(told)
     for name in unigram.FILES:
         try:
             with _online():
                 # token=False: who asks is nobody's business.
-                return Path(hf_hub_download(REPOSITORY, name, local_dir=folder, token=False, etag_timeout=TIMEOUT))
+                found = hf_hub_download(
+                    REPOSITORY, name, local_dir=folder, token=False, etag_timeout=TIMEOUT, tqdm_class=bar
+                )
+                return Path(found)
         except RemoteEntryNotFoundError:
             continue
         except Exception as error:  # those of the hub, of whatever it speaks HTTP with, and of its storage
             why = reason(error.__cause__ or error)
             raise ValueError(f"T5's tokenizer could not be downloaded from {REPOSITORY} ({why}); {CHOOSE}") from error
     raise ValueError(f"{REPOSITORY} on the model hub has neither {' nor '.join(unigram.FILES)}; {CHOOSE}")
+
+
+def _counting(told: Told) -> Any:
+    """What the hub's library takes for a progress bar; it tells, and prints nothing."""
+    from tqdm import tqdm
+
+    bar: Any = tqdm
+
+    class Counting(bar):
+        def __init__(self, *_: object, initial: int = 0, total: float | None = None, **__: object) -> None:
+            bar.__init__(self, disable=True)
+            self.there, self.whole = initial, int(total or 0)
+            told(self.there, self.whole)
+
+        def update(self, n: float | None = 1) -> None:
+            self.there += int(n or 0)
+            told(self.there, self.whole)
+
+    return Counting
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def test_what_is_none_is_refused_in_a_sentence(tmp_path: Path, capsys: pytest.Ca
 def test_it_is_downloaded_only_when_that_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr(tokenizer_files, "_fetched", lambda folder: published(folder))
+    monkeypatch.setattr(tokenizer_files, "_fetched", lambda folder, told: published(folder))
     assert headless.main(["tokenizer", "--download"]) == 0
     assert tokenizer_files.find(None, None) == Path(capsys.readouterr().out.strip())
     with pytest.raises(SystemExit):

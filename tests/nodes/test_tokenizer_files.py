@@ -14,6 +14,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import constants, errors
 
+from nodegraph.failure import Missing
 from nodes.backend import tokenizer_files, unigram
 from tests.nodes import t5_files
 from tests.nodes.t5_files import write_json, write_spiece
@@ -42,6 +43,15 @@ def test_without_any_it_is_said_what_to_choose(tmp_path: Path):
         with pytest.raises(ValueError, match=r"T5's tokenizer is missing, .*choose a tokenizer.json of T5") as caught:
             tokenizer_files.find(None, beside)
         assert "\n" not in str(caught.value)
+
+
+def test_planning_is_told_how_to_get_one_and_where_it_would_be(tmp_path: Path, data: Path):
+    with pytest.raises(Missing) as caught:
+        tokenizer_files.find(None, tmp_path)
+    assert (caught.value.remedy, caught.value.places) == (
+        "t5_tokenizer",
+        (str(tmp_path), str(data / "tokenizers" / "t5")),
+    )
 
 
 def test_a_choice_counts_before_the_folder_and_the_folder_before_what_is_remembered(tmp_path: Path):
@@ -99,7 +109,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str, Path], str]
     def put(answer: Callable[[str, Path], str]) -> list[Any]:
         asked: list[Any] = []
 
-        def download(repository: str, name: str, *, local_dir: Path, token: bool, etag_timeout: float) -> str:
+        def download(repository: str, name: str, *, local_dir: Path, token: bool, **_: Any) -> str:
             asked.append((repository, name, token, constants.HF_HUB_OFFLINE))
             return answer(name, local_dir)
 
@@ -226,8 +236,11 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str
 
 
 def test_the_hub_library_itself_downloads_what_is_there_without_saying_who_asks(server: list[str]):
-    kept = tokenizer_files.download(SIZE)
+    told: list[tuple[int, int]] = []
+    kept = tokenizer_files.download(SIZE, lambda there, whole: told.append((there, whole)))
     assert unigram.read(kept, SIZE).num_words == SIZE
+    size = (kept / "spiece.model").stat().st_size
+    assert (told[0], told[-1]) == ((0, size), (size, size))
     assert [path.name for path in kept.iterdir()] == ["spiece.model"]
     assert server
     assert all(line.endswith(" None") for line in server)

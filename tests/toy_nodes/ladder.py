@@ -7,6 +7,7 @@ from nodegraph.domain import Branching, Decode, Domain, Show, Slice, TourStep
 from nodegraph.node import node
 from tests.toy_nodes.boxes import Box
 from tests.toy_nodes.lids import Lid
+from tests.toy_nodes.pit import REMEDY
 from tests.toy_nodes.pots import kind
 
 Rungs = tuple[float, ...]
@@ -74,6 +75,7 @@ DOMAIN = Domain(
     _height,
     kind=kind,
     usual=("ratio",),
+    remedies={"clay": REMEDY},
     acronyms={"diy": "DIY"},
     tour=(
         TourStep("Boxes", "These are boxes.", "canvas"),

@@ -7,16 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Annotated
 
 import pytest
 
-from nodegraph.graph import remove_nodes
+from nodegraph.graph import Graph, Node, remove_nodes
+from nodegraph.node import File, node
 from nodegraph.planning import fingerprints
 from nodegraph.planning.fingerprints import WHOLE, FromFiles, fingerprint
 from nodegraph.planning.plan import Planner
 from nodegraph.running.cache import Cache
 from nodegraph.running.executor import execute
 from nodegraph.running.messages import Event, Failed
+from nodegraph.types import socket_type
 from tests.nodegraph.toys import REGISTRY, Box, build, extend
 
 LARGE = 40 * WHOLE
@@ -294,3 +297,35 @@ def test_what_is_read_from_a_file_that_another_node_names_is_read_again(tmp_path
     cache = Cache(1 << 20)
     execute(planned, ["read"], cache, lambda _: None)
     assert planned.keys["read"] not in cache
+
+
+@socket_type(color="#7fb4a2", plain=True)
+@dataclass(frozen=True)
+class Described(FromFiles):
+    """words: what was in the file beside it."""
+
+    path: str
+    words: str
+
+    def changed(self) -> str | None:
+        beside = Path(self.path).with_suffix(".words")
+        return str(beside) if beside.read_text() != self.words else None
+
+
+@node("test.describe")
+def describe(path: Annotated[str, File()] = "") -> Described:
+    """Reads the file beside its own as well."""
+    return Described(path, Path(path).with_suffix(".words").read_text())
+
+
+def test_what_a_description_knows_of_more_files_than_its_path_is_described_again(tmp_path):
+    """As a checkpoint's does, whose tokenizer lies elsewhere."""
+    path = tmp_path / "model.bin"
+    path.touch()
+    path.with_suffix(".words").write_text("first")
+    planner = Planner({"test.describe": describe.node_type})  # type: ignore[attr-defined]
+    graph = Graph({"model": Node("test.describe", {"path": str(path)})})
+    assert planner.plan(graph).outputs["model"] == (Described(str(path), "first"),)
+    assert planner.plan(graph) is planner.plan(graph)
+    path.with_suffix(".words").write_text("other")
+    assert planner.plan(graph).outputs["model"] == (Described(str(path), "other"),)
