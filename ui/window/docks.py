@@ -32,9 +32,13 @@ class Docks(QObject):
 
     placed = Signal()  # one of them, or the window, has another size or place, or is shown or hidden
 
+    _whole = False
+    """Here too: Qt still asks a filter that Python has emptied, on its way out with the window."""
+
     def __init__(self, window: QMainWindow) -> None:
         super().__init__(window)
         self._window = window
+        self._whole = True
         self._docks: dict[str, QDockWidget] = {}
         self._stacks: dict[str, QStackedWidget] = {}
         self._makers: dict[str, Callable[[Workspace], QWidget]] = {}
@@ -139,7 +143,7 @@ class Docks(QObject):
         stack.setCurrentWidget(panel)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() not in PLACED:
+        if event.type() not in PLACED or not self._whole:
             return False
         if event.type() == QEvent.Type.Hide and watched is not self._window and _has_focus(watched):
             # Or else it would go to any field of another panel, which the next key would change.

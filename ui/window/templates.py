@@ -212,7 +212,7 @@ class TemplatePicker(QDialog):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Arrows move in the grid while the search has the focus."""
         arrows = (Qt.Key.Key_Up, Qt.Key.Key_Down)
-        if watched is self.search and isinstance(event, QKeyEvent) and event.key() in arrows:
+        if isinstance(event, QKeyEvent) and event.key() in arrows and watched is self.search:
             self.grid.setFocus()
             self.grid.event(event)
             return True

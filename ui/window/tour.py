@@ -78,6 +78,8 @@ class Tour(QObject):
 
     live = Signal(bool)  # off until the tour speaks of it, or else there would be nothing left for Run to do
     ended = Signal()
+    index = -1
+    """Here too: Qt still asks a filter that Python has emptied, on its way out with the window."""
 
     def __init__(
         self, host: QWidget, document: Document, runs: RunState, places: Mapping[str, Callable[[], QRect | None]]
@@ -147,7 +149,9 @@ class Tour(QObject):
         self.card.show()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest) and self.index >= 0:
+        if self.index < 0:
+            return False
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest):
             self.place()
         if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Escape:
             self.end()  # it comes to the window when nothing else had a use for it
