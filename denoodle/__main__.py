@@ -1,10 +1,13 @@
 """`denoodle [workflow]` opens the editor; `denoodle run FILE` and its like work without a window."""
 
+import os
 import sys
 from pathlib import Path
 
-COMMANDS = ("run", "check", "nodes", "export")
+COMMANDS = ("run", "check", "nodes", "export", "tokenizer")
 DESKTOP_COMMANDS = ("install-desktop", "remove-desktop")
+UNUSABLE = 2
+"""The exit code when what the program needs is not there."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -37,6 +40,12 @@ def edit(argv: list[str]) -> int:
     parser.add_argument("workflow", nargs="?", help="a workflow, or a picture with a workflow inside")
     parser.add_argument("--run", action="store_true", help="run it at once")
     args = parser.parse_args(argv)
+
+    from denoodle import display
+
+    if why := display.complaint(os.environ):
+        print(f"Denoodle cannot open a window: {why}", file=sys.stderr)
+        return UNUSABLE
 
     from nodegraph.formats.package import discover
     from ui.window.app import run_editor

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from denoodle import headless
+from denoodle.__main__ import main
 from nodes.backend import tokenizer_files, unigram
 from tests.nodes import t5_files
 from tests.nodes.t5_files import write_json
@@ -23,7 +24,7 @@ def published(folder: Path) -> Path:
 
 
 def test_a_file_that_was_chosen_is_found_from_then_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    assert headless.main(["tokenizer", str(published(tmp_path / "flux"))]) == 0
+    assert main(["tokenizer", str(published(tmp_path / "flux"))]) == 0
     kept = Path(capsys.readouterr().out.strip())
     assert tokenizer_files.find(None, None) == kept
     assert len(unigram.read(kept, tokenizer_files.ROWS).pieces) > tokenizer_files.ROWS - 200
