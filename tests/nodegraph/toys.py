@@ -202,7 +202,7 @@ def schedule(rounds: int = 4) -> Graph:
 
 
 def sentences(plan: Plan) -> list[tuple[str, str | None, str]]:
-    return [tuple(problem) for problem in plan.problems]
+    return [problem[:3] for problem in plan.problems]
 
 
 def run(graph: Graph, *targets: str, cache: Cache | None = None, **options: Any) -> tuple[Idle, list[Event]]:

@@ -25,12 +25,14 @@ class Problems(QListView):
 
     chosen = Signal(str)  # node id, as the engine calls it
     counted = Signal()  # there are more or fewer
+    helped = Signal(str)  # the name of what helps with the first for which there is something; empty when there is none
 
     def __init__(self, document: Document, runs: RunState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.document, self.runs = document, runs
         self.rows = _Rows(document, self)
         self._problems: Sequence[Problem] = ()
+        self.remedy = ""  # what was last told to help
         self._planned: set[str] = set()  # what they say
         self._failed: dict[str, str] = {}
         self.setModel(self.rows)
@@ -59,6 +61,9 @@ class Problems(QListView):
 
     def show_problems(self, problems: Sequence[Problem]) -> None:
         self._problems, self._planned = problems, {problem.message for problem in problems}
+        before, self.remedy = self.remedy, next((problem.remedy for problem in problems if problem.remedy), "")
+        if self.remedy != before:
+            self.helped.emit(self.remedy)
         self._changed()
 
     def _run_changed(self, node: str) -> None:

@@ -72,6 +72,11 @@ class LivePlan(QObject):
         finally:
             self._others_plan -= 1
 
+    def again(self) -> None:
+        """Look again at what lies outside of the document, and say what that comes to."""
+        if self.ready:
+            self._plan()
+
     def _edited(self) -> None:
         if not self._timer.isActive():
             self._timer.start(PAUSE_MS)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 
 from PySide6.QtCore import QObject, Signal
 
 from nodegraph.pieces import Pieces, finish, in_parts
-from nodegraph.planning.calls import Call
+from nodegraph.planning.calls import Call, Problem
 from nodegraph.running import messages as m
 from nodegraph.types import Picture
 from ui.base.text import duration
@@ -41,6 +41,7 @@ class RunState(Shown):
         self._keys: dict[str, str] = {}  # engine node id -> key of its last result
         self._begun: dict[str, str] = {}  # engine node id -> key of its call that the run came to last
         self._failed_keys: dict[str, str] = {}  # engine node id -> key of its last result, which failed instead
+        self._unplanned: dict[str, str] = {}  # engine node id -> why the run could not plan it
 
     @property
     def stopping(self) -> bool:
@@ -54,7 +55,7 @@ class RunState(Shown):
     def beginning(self) -> Pieces[None]:
         """The same in pieces; that there is a run is known with the first."""
         self._turn = {}
-        self._begun = {}
+        self._begun, self._unplanned = {}, {}
         self._due.expect(())
         self.running, self.saved, self.outcome, self._stopping = True, [], "", False
         self.calls = self.finished = 0
@@ -272,6 +273,8 @@ class RunState(Shown):
         if node in self._begun:
             calls = self.steps(node)
             self._failed_keys[node] = calls[-1].key if calls else self._begun[node]
+        elif node:
+            self._unplanned[node] = message
         for place in places(node):
             self._set(place, state="failed", message=message)
 
@@ -321,6 +324,22 @@ class RunState(Shown):
                 for place in part:
                     self._compare_place(place, found, sums if place in back else None)
             yield
+
+    def settle(self, problems: Iterable[Problem]) -> None:
+        """What a run could not plan has not failed any more when planning finds nothing wrong with it.
+
+        problems: all that there are.
+        """
+        if not self._unplanned:
+            return
+        still = {(problem.node, problem.message) for problem in problems}
+        over = [(node, message) for node, message in self._unplanned.items() if (node, message) not in still]
+        with self._together():
+            for node, message in over:
+                del self._unplanned[node]
+                for place in places(node):
+                    if self.of(place).state == "failed" and self.of(place).message == message:
+                        self._set(place, state="idle", message="")
 
     def _compare_place(self, place: str, found: Comparison, back: Sums | None) -> None:
         """back: what was found of it, where it is there again."""

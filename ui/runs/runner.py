@@ -165,7 +165,8 @@ class Runner(QObject):
             self._follow()
         self.state_changed.emit()
 
-    def _planned(self) -> None:
+    def _planned(self, plan: Plan) -> None:
+        self.runs.settle(plan.problems)
         if self.runs.running and self._running is not None and not self._preparation.busy:
             # It may have begun before anything could be planned, or before the engine said what is in its keys.
             self._get_ready(self._expecting(self._running, self._targets))

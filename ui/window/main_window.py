@@ -224,6 +224,7 @@ class MainWindow(Shell):
         self.engine.close()
         self.tabs.end()
         self.queue.close()
+        self.remedies.close()
         event.accept()
 
 

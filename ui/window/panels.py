@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from ui.panels.gallery import GalleryPanel
 from ui.panels.history import HistoryPanel
@@ -19,6 +19,7 @@ from ui.panels.inspector import Inspector
 from ui.panels.memory import MemoryPanel
 from ui.panels.outline import Outline
 from ui.panels.queue import QueuePanel
+from ui.panels.remedy_bar import RemedyBar
 from ui.panels.trajectory import TrajectoryPanel
 from ui.window.docks import BOTTOM, LEFT, RIGHT
 from ui.window.shell import Shell
@@ -70,6 +71,21 @@ def _outline(workspace: Workspace) -> QWidget:
     return made
 
 
+def _problems(workspace: Workspace) -> QWidget:
+    """With what can be done about the first that has something."""
+    made = QWidget(workspace.page)
+    bar = RemedyBar(workspace.remedies)
+    column = QVBoxLayout(made)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(0)
+    column.addWidget(workspace.problems)
+    column.addWidget(bar)
+    made.setFocusProxy(workspace.problems)
+    workspace.problems.helped.connect(bar.show_remedy)
+    bar.show_remedy(workspace.problems.remedy)
+    return made
+
+
 def _history(workspace: Workspace) -> QWidget:
     made = HistoryPanel(workspace.document, workspace.session, workspace.page)
     made.failed.connect(workspace.failed)
@@ -108,7 +124,7 @@ Panel = DocumentPanel | WindowPanel
 PANELS: tuple[Panel, ...] = (
     DocumentPanel("Preview", RIGHT, "Alt+1", "image", attrgetter("preview")),
     DocumentPanel("Inspector", RIGHT, "Alt+2", "sliders-horizontal", _inspector),
-    DocumentPanel("Problems", BOTTOM, "Alt+3", "triangle-alert", attrgetter("problems")),
+    DocumentPanel("Problems", BOTTOM, "Alt+3", "triangle-alert", _problems),
     DocumentPanel("Trajectory", BOTTOM, "Alt+4", "film", _trajectory),
     DocumentPanel("History", BOTTOM, "Alt+5", "history", _history),
     DocumentPanel("Memory", BOTTOM, "Alt+6", "memory-stick", _memory),

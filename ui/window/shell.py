@@ -26,9 +26,11 @@ from ui.runs.engine import Engine
 from ui.runs.live_plan import LivePlan
 from ui.runs.picture_index import Gallery
 from ui.runs.queue import Queue
+from ui.runs.remedies import Remedies
 from ui.runs.run_state import RunState
 from ui.runs.runner import Runner
 from ui.window.docks import Docks
+from ui.window.remedy_dialog import RemedyDialog
 from ui.window.status import StatusBar
 from ui.window.tabs import Tabs
 from ui.window.workspace import Workspace
@@ -60,8 +62,11 @@ class Shell(QMainWindow):
         self.session = session
         self.engine = Engine(engine, self)
         self.queue = Queue(self.engine, session.folder if keeps else None, self)
+        self.remedies = Remedies(registry.domain.remedies, self)
         self.gallery = Gallery(session.folder / "gallery.jsonl", self)
         self.log = LogPanel(self.engine)
+        self.remedies.refused.connect(lambda why, trace: self.log.add(Entry("failure", f"{why}\n{trace}".rstrip())))
+        self.remedies.kept.connect(self._say_kept)
         self.started = False
         self.recent_nodes = [*self.settings.now.recent_nodes]  # one list for all canvases
         self._graph_layout: QByteArray | None = None  # while the app view has the room
@@ -81,7 +86,8 @@ class Shell(QMainWindow):
         self.engine.start()
 
     def _workspace(self, document: Document) -> Workspace:
-        made = Workspace(document, self.engine, self.queue, self.session, self)
+        made = Workspace(document, self.engine, self.queue, self.session, self.remedies, self)
+        made.helping.connect(lambda: self.docks.show("Problems"))
         made.failed.connect(self.say)
         made.canvas.state.recent = self.recent_nodes
         made.canvas.state.added.connect(self._layout_pause.start)
@@ -183,6 +189,12 @@ class Shell(QMainWindow):
         search = ActionSearch(self.actions_table, self)
         search.open_at(self.mapToGlobal(QPoint((self.width() - search.width()) // 2, self.height() // 8)))
         return search
+
+    def show_remedy(self, name: str) -> None:
+        RemedyDialog(self.remedies, name, self).show()
+
+    def _say_kept(self, name: str) -> None:
+        self.announce(f"{self.remedies.declared[name].title} is there now, for all documents")
 
     def edit_keys(self) -> None:
         KeysDialog(self.actions_table, self.settings, self).show()

@@ -32,8 +32,18 @@ def _file(window: Shell) -> tuple[Action, ...]:
         Action("file.save_as", "Save as…", lambda: tabs.save_as(), "Ctrl+Shift+S", "Save the workflow in another file"),
         Action("file.save_picture", "Save the picture…", lambda: window.preview.ask_save(), "Ctrl+Alt+S",
                "Save what the preview shows, with its workflow inside"),
+        *_remedies(window),
         Action("file.close", "Close", lambda: tabs.close_tab(tabs.current), "Ctrl+W", "Close this document"),
         Action("file.quit", "Quit", window.close, "Ctrl+Q", "Close the program"),
+    )  # fmt: skip
+
+
+def _remedies(window: Shell) -> tuple[Action, ...]:
+    """What no workflow brings, for who looks for it before a problem offers it."""
+    return tuple(
+        Action(f"file.{name}", f"{remedy.title}…", partial(window.show_remedy, name),
+               tip=f"{remedy.choose.removesuffix('…')}, or have it fetched")
+        for name, remedy in window.remedies.declared.items()
     )  # fmt: skip
 
 

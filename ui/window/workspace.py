@@ -16,11 +16,13 @@ from ui.documents.document import Document
 from ui.documents.session import Session
 from ui.panels.preview import Preview
 from ui.panels.problems import Problems
+from ui.panels.remedy_bar import choose
 from ui.runs.engine import Engine
 from ui.runs.following import Following
 from ui.runs.kept_pictures import Pictures
 from ui.runs.live_plan import LivePlan
 from ui.runs.queue import Queue
+from ui.runs.remedies import Remedies
 from ui.runs.results import Results
 from ui.runs.run_state import RunState
 from ui.runs.runner import Runner
@@ -36,12 +38,19 @@ class Workspace(QObject):
     failed = Signal(str)  # what could not be done, as a sentence
     selected = Signal(tuple)  # ids of the graph that the canvas shows
     pointed = Signal(str)  # the node of the document that alone is selected, or has the one that is inside it
+    helping = Signal()  # something that is missing is chosen or fetched: how that goes is seen beside the problems
 
     def __init__(
-        self, document: Document, engine: Engine, queue: Queue, session: Session, parent: QObject | None = None
+        self,
+        document: Document,
+        engine: Engine,
+        queue: Queue,
+        session: Session,
+        remedies: Remedies,
+        parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self.document, self.engine, self.session = document, engine, session
+        self.document, self.engine, self.session, self.remedies = document, engine, session, remedies
         self.runs = RunState(self)
         self.plan = LivePlan(document, self)
         self.following = Following(document, self.plan, self)  # before the runner: what follows is run with the edit
@@ -67,6 +76,8 @@ class Workspace(QObject):
         self.following.changed.connect(self.canvas.scene.show_kinds)
         self.problems.chosen.connect(self.canvas.state.center_on)
         self.canvas.state.refused.connect(self.failed)
+        self.canvas.state.remedy_wanted.connect(self._help)
+        self.remedies.kept.connect(self.plan.again)
 
     def panel(self, title: str, make: Callable[[Workspace], QWidget]) -> QWidget:
         """The panel of this title. make: when it is asked for the first time."""
@@ -118,6 +129,14 @@ class Workspace(QObject):
         for problem in plan.problems:
             first.setdefault(problem.node, problem.message)
         self.canvas.scene.show_problems(first)
+        self.canvas.state.remedies = {problem.node: problem.remedy for problem in plan.problems if problem.remedy}
+
+    def _help(self, name: str, by_file: bool) -> None:
+        self.helping.emit()
+        if by_file:
+            choose(self.remedies, name, self.page)
+        else:
+            self.remedies.begin(name)
 
     def show_branch(self, ids: Sequence[str]) -> None:
         """Select nodes of the document itself, and bring them into view."""

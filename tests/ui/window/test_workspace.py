@@ -18,6 +18,7 @@ from ui.canvas.commands import selection
 from ui.documents.session import Session
 from ui.runs.engine import Engine
 from ui.runs.queue import Queue
+from ui.runs.remedies import Remedies
 from ui.window.panels import PANELS, DocumentPanel
 from ui.window.workspace import Workspace
 
@@ -27,7 +28,7 @@ def workspace(qtbot, registry: Registry, graph: Graph, tmp_path: Path) -> Iterat
     """Shown, without an engine."""
     engine, session = Engine(Settings("tests.toy_nodes", cache=None)), Session(registry, tmp_path)
     queue = Queue(engine)
-    made = Workspace(session.new(graph), engine, queue, session)
+    made = Workspace(session.new(graph), engine, queue, session, Remedies({}))
     for widget in (made.page, *(made.panel(row.title, row.make) for row in PANELS if isinstance(row, DocumentPanel))):
         qtbot.addWidget(widget)
         widget.show()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QPointF, Qt
 
 from nodegraph.editing.group_body import is_wall
@@ -54,7 +56,16 @@ def _pressed_right(state: CanvasState, at: QPointF) -> None:
         return
     if item.id not in state.selection:
         state.select({item.id})
-    open_menu(state.widget, state.widget.mapToGlobal(at.toPoint()))
+    open_menu(state.widget, state.widget.mapToGlobal(at.toPoint()), _help(state, item.id))
+
+
+def _help(state: CanvasState, id: str) -> dict[str, Callable[[], object]]:
+    """What can be done about a problem of the node, beside the workflow."""
+    name, remedy = state.remedy_name(id), state.remedy(id)
+    if remedy is None:
+        return {}
+    wanted = state.remedy_wanted
+    return {remedy.choose: lambda: wanted.emit(name, True), remedy.fetch: lambda: wanted.emit(name, False)}
 
 
 def _pressed_left(state: CanvasState, at: QPointF, keys: Qt.KeyboardModifier) -> Gesture | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QMenu, QWidget
 
@@ -14,10 +16,13 @@ SHOWN = (
 """Ids of actions, in the parts of the menu."""
 
 
-def open_menu(widget: QWidget, at: QPoint) -> QMenu:
-    """at: on the screen."""
+def open_menu(widget: QWidget, at: QPoint, first: Mapping[str, Callable[[], object]] | None = None) -> QMenu:
+    """at: on the screen. first: what else is offered, before all."""
     actions = {action.objectName(): action for action in widget.actions()}
     menu = QMenu(widget)
+    for text, act in (first or {}).items():
+        menu.addAction(text, act)
+    menu.addSeparator()
     for part in SHOWN:
         menu.addActions([actions[id] for id in part if id in actions])
         menu.addSeparator()

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, QPointF, QRectF, Signal
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QWidget
 
+from nodegraph.domain import Remedy
 from nodegraph.graph import Port
 from ui.canvas.scene.glide import Glide
 from ui.canvas.scene.lit import lit_wires
@@ -16,6 +17,7 @@ from ui.canvas.scene.scene import Scene
 from ui.canvas.scene.view import View, fitted
 from ui.documents.document import Document
 from ui.documents.scope import Scope
+from ui.runs.node_run import counts_for
 from ui.runs.run_state import RunState
 
 
@@ -44,6 +46,7 @@ class CanvasState(QObject):
     added = Signal()  # a node, whose type is the first of the recent ones now
     refused = Signal(str)  # what could not be done and why, as a sentence
     held = Signal(bool)  # a number is being dragged: runs should be quick
+    remedy_wanted = Signal(str, bool)  # the name of what helps with a problem; by a file, or fetched
 
     def __init__(self, document: Document, runs: RunState, widget: QWidget) -> None:
         super().__init__(widget)
@@ -59,7 +62,17 @@ class CanvasState(QObject):
         self.wire: Port | None = None
         self.hovered: str | Port | None = None
         self.lit: frozenset[Port] = frozenset()
+        self.remedies: Mapping[str, str] = {}  # by node as the engine calls it, what helps with its problem
         self.scope.changed.connect(lambda _: self._light())
+
+    def remedy(self, id: str) -> Remedy | None:
+        """What helps with a problem of a node, or of one inside it."""
+        name = self.remedy_name(id)
+        return self.scope.registry.domain.remedies.get(name) if name else None
+
+    def remedy_name(self, id: str) -> str:
+        node = self.scope.prefix + id
+        return next((name for place, name in self.remedies.items() if counts_for(node, place)), "")
 
     # Selection ----------------------------------------------------------------------------------------
 
