@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFileDialog, QLabel, QProgressBar, QVBoxLayout, QWidget
 
 from ui.runs.remedies import Remedies
@@ -48,6 +49,15 @@ class RemedyBar(QWidget):
             self.fetch.setText(remedy.fetch)
         self._show()
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """A low panel would lay one thing over another: Qt asks for the height of one line."""
+        if layout := self.layout():
+            self.setMinimumHeight(layout.heightForWidth(self.width()))
+
     def _show(self) -> None:
         doing = bool(self.name) and self.remedies.doing == self.name
         for button in (self.choose, self.fetch):
@@ -61,6 +71,7 @@ class RemedyBar(QWidget):
         said = self.remedies.said.get(self.name, "")
         self.said.setText(said)
         self.said.setVisible(bool(said))
+        self._make_room()
 
 
 def choose(remedies: Remedies, name: str, parent: QWidget) -> None:
