@@ -156,8 +156,8 @@ def controlnet(path: str) -> ControlNet:
     return ControlNet(Part(place, family, "controlnet").network())
 
 
-def lora(path: str, model: Model, text_encoder: TextEncoder) -> Lora:
-    """Describe a LoRA for this model and this text encoder, at strength 1.
+def lora(path: str, model: Model, text_encoder: TextEncoder | None = None) -> Lora:
+    """Describe a LoRA for this model and this text encoder, at strength 1. Without one, what is for it is left out.
 
     Raises ValueError when the file is none, was made for another family of models, or holds a tensor that would do
     nothing.
@@ -173,16 +173,18 @@ def lora(path: str, model: Model, text_encoder: TextEncoder) -> Lora:
     if width and (other := lora_file.prompt_widths(found) - {width}):
         raise ValueError(f"{place} is a LoRA for models with prompts {max(other)} wide; this one's are {width}")
     unknown = set(found)
-    for network in (model.network, *text_encoder.encoders):
+    for network in (model.network, *(text_encoder.encoders if text_encoder else ())):
         spec = part(network).spec
         layers = lora_file.layers(spec.architecture.shapes(settings(network)))
         content = lora_file.read(place, found, spec, layers, settings(network))
         lora_scale.check(place, spec, content.additions)
         unknown &= set(content.unknown)
+    if text_encoder is None:
+        unknown -= _for_encoders(family, unknown)
     if unknown == set(found):
         raise ValueError(f"{place} is a LoRA for another family of models than this one ({family.title})")
     if unknown:
-        what = _left_out(family, text_encoder, unknown) or "no layer of this model"
+        what = (text_encoder and _left_out(family, text_encoder, unknown)) or "no layer of this model"
         raise ValueError(f"{place} has tensors for {what}: {listed(sorted(unknown))}")
     return Lora(Weights.of(place, filter(None, (place, lora_scale.config_file(place)))), 1.0)
 
@@ -233,6 +235,13 @@ def _left_out(family: Family, text_encoder: TextEncoder, names: Iterable[str]) -
         if prefixes and all(name.startswith(prefixes) for name in names):
             return f"the {spec.title}, which is not loaded"
     return None
+
+
+def _for_encoders(family: Family, names: Iterable[str]) -> set[str]:
+    """The tensors of a LoRA that are named for text encoders of a family."""
+    specs = [family.roles[role] for role in family.encoders]
+    prefixes = tuple(filter(None, (name for s in specs for name in (*s.adapter_names, *s.flat_adapter_names))))
+    return {name for name in names if name.startswith(prefixes)} if prefixes else set()
 
 
 def look(place: Path) -> Found:

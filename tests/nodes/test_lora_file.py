@@ -13,6 +13,8 @@ from torch import Tensor
 
 from denoodle import headless
 from nodegraph.formats import workflow
+from nodegraph.formats.package import discover
+from nodegraph.planning.plan import plan
 from nodegraph.program import FOLDER as ROOT
 from nodes.adapter import lora
 from nodes.backend import checkpoints, lora_file
@@ -23,6 +25,7 @@ from nodes.backend.networks.architecture import Settings
 from nodes.backend.parts import Part
 from nodes.backend.strict_json import MAX_QUOTED
 from tests import tiny_models
+from tests.nodegraph.toys import build
 
 STARTER = ROOT / "models" / "starter"
 DIFFUSERS, KOHYA = (STARTER / "lora" / name for name in ("ink.safetensors", "ink_kohya.safetensors"))
@@ -244,3 +247,31 @@ def test_checking_a_workflow_finds_a_lora_that_cannot_be_applied(tmp_path: Path,
     (tmp_path / "flow.json").write_text(json.dumps(graph), "utf-8")
     assert headless.main(["check", str(tmp_path / "flow.json")]) == 1
     assert "holds whole differences of weights" in capsys.readouterr().err
+
+
+def test_a_lora_acts_on_the_model_alone_where_there_is_no_text_encoder(starter):
+    alone = lora(starter.model, path=str(DIFFUSERS))
+    assert alone.model == lora(starter.model, starter.text_encoder, str(DIFFUSERS)).model
+    assert alone.text_encoder is None
+
+
+def test_what_is_for_the_text_encoder_is_left_out_without_one_and_nothing_else(starter, tmp_path):
+    text = {f"lora_te_text_model_encoder_layers_0_mlp_fc1.lora_{way}.weight": torch.ones(1) for way in ("up", "down")}
+    checkpoints.lora(str(with_tensors(tmp_path / "text.safetensors", KOHYA, text)), starter.model)
+    odd = with_tensors(tmp_path / "odd.safetensors", KOHYA, text | {"lora_odd.alpha": torch.ones(1)})
+    with pytest.raises(ValueError, match=r"odd.safetensors has tensors for no layer of this model: .?lora_odd.alpha"):
+        checkpoints.lora(str(odd), starter.model)
+
+
+def test_a_workflow_with_a_lora_needs_no_text_encoder_for_it_and_says_so_where_one_is_taken():
+    nodes = {
+        "load": ("load.checkpoint", {"path": str(STARTER)}),
+        "lora": ("adapter.lora", {"path": str(DIFFUSERS)}),
+        "schedule": "schedule.noise_scheduler",
+    }
+    links = "load.model > lora.model", "lora.model > schedule.model"
+    assert not plan(build(nodes, *links), discover("nodes")).problems
+    nodes["prompt"] = "text.encode"
+    (problem,) = plan(build(nodes, *links, "lora.text_encoder > prompt.text_encoder"), discover("nodes")).problems
+    print(problem)
+    assert problem.node == "prompt"
