@@ -225,8 +225,10 @@ class Canvas(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         self.minimap.place()
         if event.oldSize().isValid() and self._wanted is None:
+            seen = self.state.view.rect_to_world(QRectF(QPointF(), QSizeF(event.oldSize())))
             grown = event.size() - event.oldSize()
             self.state.view = self.state.view.panned(grown.width() / 2, grown.height() / 2)
+            self.state.keep_faulty(seen)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         self.state.show_view(wheeled(self.state.view, event))

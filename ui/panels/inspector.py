@@ -176,6 +176,8 @@ class Inspector(QScrollArea):
             return
         if tuple(self.document.type_of(id) for id in self.nodes) != self._shown:
             self._show()
+        if self.node is not None:
+            self._title.setText(self.document.title_of(self.node))
         for row in self.rows.values():
             row.refresh()
 

@@ -109,6 +109,7 @@ class Preview(QWidget):
         self.runs.progressed.connect(self._ask)
         self.pictures.enlarged.connect(self._sharpen)
         self.pictures.runner.started.connect(self._follow)
+        self.pictures.runner.asked.connect(self._end_comparing)
         self.document.changed.connect(self._follow)
 
     # What is shown ------------------------------------------------------------------------------------
@@ -140,9 +141,18 @@ class Preview(QWidget):
     def _follow(self) -> None:
         self._follows = True
 
+    def _end_comparing(self) -> None:
+        """Run was pressed: what comes of it is to be seen."""
+        if not self.comparing:
+            return
+        self.compare("single")
+        self.chosen = None
+        if self.node is not None:
+            self.show_node(self.node)
+
     def _pictured(self, node: str) -> None:
-        """Follow a run wherever it is; else what comes of an edit counts in the end, not half way there."""
-        if self._follows and (self.runs.running or self.node in (None, node) or not self._half_way(node)):
+        """Follow a run wherever it is; else what comes of an edit, or is kept, counts in the end, not half way."""
+        if self._follows and (self.runs.running or self.node == node or not self._half_way(node)):
             self.show_node(node)
 
     def _half_way(self, node: str) -> bool:
@@ -277,16 +287,24 @@ class Preview(QWidget):
         self._show_caption()
 
     def _show_caption(self) -> None:
+        """Of two, on the pictures themselves."""
+        self.view.said = self._words_of_pins()
+        self.view.update()
         self.caption.setText(self.words())
         self.caption.setVisible(bool(self.caption.text()))
 
+    def _words_of_pins(self) -> dict[Side, str]:
+        """What is A and what is B: in what they differ first, and when they were made."""
+        if not self.comparing or not all(self.pins.values()):
+            return {}
+        sides: tuple[tuple[Side, str], ...] = tuple(zip(("a", "b"), self.comparison.marks, strict=True))
+        return {
+            side: f"{f'{mark}, ' if mark else ''}{when(result)}" for side, mark in sides if (result := self.pins[side])
+        }
+
     def words(self) -> str:
         """Whose picture it is, its size, and how far it is."""
-        a, b = self.pins["a"], self.pins["b"]
-        if self.comparing and a and b:
-            sides = zip("AB", self.comparison.marks, (a, b), strict=True)
-            return "   ·   ".join(f"{name}: {f'{mark}, ' if mark else ''}{when(r)}" for name, mark, r in sides)
-        if self.node is None or self.view.a is None:
+        if self.comparing or self.node is None or self.view.a is None:
             return ""
         parts = [self._title(self.node), f"{self.view.a.width()} × {self.view.a.height()}"]
         run = self.runs.of(self.node)

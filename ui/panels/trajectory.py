@@ -64,6 +64,9 @@ class TrajectoryPanel(QWidget):
         self.settings: dict[Port, object] = {}
         self.loops = ComboBox()
         self.loops.setAccessibleName("Which loop")
+        keeps_place = self.loops.sizePolicy()
+        keeps_place.setRetainSizeWhenHidden(True)  # a branch is another loop
+        self.loops.setSizePolicy(keeps_place)
         self.view = StepView()
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setAccessibleName("Step")
@@ -273,6 +276,8 @@ class TrajectoryPanel(QWidget):
 
     def _show_settings(self) -> None:
         """Editors for what may be different from here on, as it is in the loop."""
+        if not self.steps and self.runs.running:
+            return  # they are about to come back: what lies below must not move away from under the pointer meanwhile
         loop = self._loop()[0]
         ports = [
             port

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, QThreadPool, Signal
 
+from nodegraph.node import File
 from nodegraph.pieces import Pieces, in_parts
 from nodegraph.planning.calls import Call
 from nodegraph.planning.keys import refs
 from nodegraph.planning.plan import Plan
+from nodegraph.program import FOLDER
 from nodegraph.running.messages import Look, Seen, Source
-from nodegraph.types import FULL_SIDE, is_pictured
+from nodegraph.types import FULL_SIDE, PREVIEW_SIDE, Picture, is_pictured
 from ui.base.slices import Slices
 from ui.runs.engine import Engine
 from ui.runs.live_plan import LivePlan
@@ -32,6 +35,7 @@ class Pictures(QObject):
 
     enlarged = Signal(str, object)  # what it was asked for by, and the Picture in full size
     _read = Signal(str, object)  # the same, from the other thread
+    _opened = Signal(str, str, object)  # a node, the key of its result to be, and the picture in its file
 
     def __init__(self, engine: Engine, plan: LivePlan, runner: Runner, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -39,6 +43,10 @@ class Pictures(QObject):
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)  # one large picture in memory at a time
         self._asked: dict[str, str] = {}  # key -> node as the engine calls it
+        self._files: dict[str, str] = {}  # node -> key of what its file was read for
+        self._opener = QThreadPool(self)
+        self._opener.setMaxThreadCount(1)
+        self._opened.connect(self._show_file, Qt.ConnectionType.QueuedConnection)
         self._read.connect(self.enlarged, Qt.ConnectionType.QueuedConnection)
         self._search = Slices(self)  # for what to ask for
         plan.planned.connect(self._look)
@@ -119,8 +127,29 @@ class Pictures(QObject):
         targets = {key: None for target in self.runner.targets() for key in plan.roots(target)}
         keys = dict.fromkeys((*(key for key in plan.keys.values() if key not in targets), *targets))
         for part in in_parts(keys):
-            self._ask((plan.calls[key] for key in part if key in plan.calls), plan.calls)
+            calls = [plan.calls[key] for key in part if key in plan.calls]
+            self._ask(calls, plan.calls)
+            for call in calls:
+                self._open_file(call)
             yield
+
+    def _open_file(self, call: Call) -> None:
+        """What is but read from a picture's file is shown before anything runs."""
+        path = picture_file(call)
+        if path and self._files.get(call.node) != call.key and not self.runs.knows_picture(call.key):
+            self._files[call.node] = call.key
+            self._opener.start(partial(self._open, call.node, call.key, path))
+
+    def _open(self, node: str, key: str, path: str) -> None:
+        """On another thread."""
+        image = read_image(path, PREVIEW_SIDE)
+        if not image.isNull():
+            with suppress(RuntimeError):  # the document was closed meanwhile
+                self._opened.emit(node, key, picture_of(image))
+
+    def _show_file(self, node: str, key: str, picture: Picture) -> None:
+        if self._files.get(node) == key and not self.runs.knows_picture(key) and not self.runs.running:
+            self.runs.foresee_picture(node, picture)
 
     def _take(self, seen: Seen) -> None:
         if seen.max_side == FULL_SIDE:
@@ -142,6 +171,16 @@ def source_of(call: Call, calls: Mapping[str, Call]) -> Source | None:
     ref = next((ref for arg in call.args.values() for ref in refs(arg)), None)
     made = calls.get(ref.key) if ref else None
     return (ref.key, made.type.output_index[ref.output]) if ref and made else None
+
+
+def picture_file(call: Call) -> str:
+    """The file of a call that makes a picture of one file and of nothing else; empty for all others."""
+    files = [spec for spec in call.type.inputs if (file := spec.get(File)) and ".png" in file.suffixes]
+    pictured = any(is_pictured(out.type) for out in call.type.outputs)
+    if len(files) != 1 or not pictured or any(refs(arg) for arg in call.args.values()):
+        return ""
+    path = next(iter(call.files), "")
+    return path if Path(path).exists() else str(FOLDER / path)  # as nodes look for it
 
 
 def can_show(call: Call) -> bool:

@@ -209,6 +209,11 @@ class RunState(Shown):
         self._set(place, state="cached", stale=False, message="", calls=calls, done=calls, fraction=1.0,
                   seconds=seconds, memory=memory)  # fmt: skip
 
+    def foresee_picture(self, node: str, picture: Picture) -> None:
+        """What the result of a node will look like, though it is not computed."""
+        self._set(node, state="idle", stale=False)
+        self._show(node, picture, "")
+
     def _note_round(self, key: str) -> None:
         """There is a picture of this call."""
         if call := self.calls_by_key.get(key):

@@ -37,6 +37,7 @@ class Runner(QObject):
     """
 
     started = Signal()  # by hand or live, not by the queue
+    asked = Signal()  # by hand: whoever asked wants to see what comes of it
     state_changed = Signal()  # running or not, or whether a slider is held
 
     def __init__(
@@ -108,6 +109,7 @@ class Runner(QObject):
 
     def run(self, targets: Sequence[str] = ()) -> None:
         """Compute these nodes, or everything, at once; a queued job that runs waits. Seeds that change do so first."""
+        self.asked.emit()
         self._new_seeds()
         self.compute(targets or self.targets())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from PySide6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QWheelEvent
+from PySide6.QtGui import QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
 from nodegraph.types import PREVIEW_SIDE
@@ -32,6 +32,7 @@ class PictureView(QWidget):
         super().__init__(parent)
         self.a: QPixmap | None = None
         self.b: QPixmap | None = None
+        self.said: dict[Side, str] = {}  # of a and b while they are compared
         self.small: dict[Side, QPixmap] = {}  # of a and b where they were sharpened: good to look at from afar
         self.mode: Mode = "single"
         self.zoom, self.shift, self.split = 1.0, QPointF(), 0.5
@@ -162,12 +163,20 @@ class PictureView(QWidget):
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
         painter.drawPixmap(place, picture, QRectF(picture.rect()))
         if self.b is not None:
-            seen = place & clip
-            tag = QRectF(seen.left() + 4 if side == "a" else seen.right() - 24, seen.top() + 4, 20, 20)
-            painter.fillRect(tag, color(colors().panel, 200))
-            painter.setPen(color(colors().text))
-            painter.drawText(tag, Qt.AlignmentFlag.AlignCenter, side.upper())
+            self._paint_tag(painter, side, place & clip)
         painter.setClipping(False)
+
+    def _paint_tag(self, painter: QPainter, side: Side, seen: QRectF) -> None:
+        """Which of the two it is and what is said of it, on the picture: at the outer corner, as far as it is seen."""
+        said = ": ".join(filter(None, (side.upper(), self.said.get(side, ""))))
+        metrics = QFontMetricsF(painter.font())
+        text = metrics.elidedText(said, Qt.TextElideMode.ElideRight, max(seen.width() - 24, 8))
+        width = metrics.horizontalAdvance(text) + 12
+        left = seen.left() + 4 if side == "a" else seen.right() - 4 - width
+        tag = QRectF(left, seen.top() + 4, width, metrics.height() + 4)
+        painter.fillRect(tag, color(colors().panel, 200))
+        painter.setPen(color(colors().text))
+        painter.drawText(tag, Qt.AlignmentFlag.AlignCenter, text)
 
     # Mouse and keys -----------------------------------------------------------------------------------
 

@@ -168,6 +168,7 @@ class Shell(QMainWindow):
         self.runner.run(targets)
         if self.problems.count():
             self.docks.show("Problems")
+            QTimer.singleShot(0, self, self.canvas.state.show_faulty)  # when the panel has its place
 
     def run_selected(self) -> None:
         if self.canvas.state.targets:

@@ -23,6 +23,8 @@ class StatusBar(QStatusBar):
         self.problems = QToolButton()
         self.problems.setObjectName("problems")
         self.problems.setToolTip("Show what is wrong with the graph")
+        self.queued = QToolButton()
+        self.queued.setToolTip("Runs that wait: show the queue")
         self.left = QLabel()
         self.left.setToolTip("Time left of the whole run, by what the same nodes took before")
         self.bar = QProgressBar(textVisible=False)
@@ -31,6 +33,7 @@ class StatusBar(QStatusBar):
         self.bar.setAccessibleName("Progress of the run")
         self.setSizeGripEnabled(False)
         self.addWidget(self.text, 1)
+        self.addPermanentWidget(self.queued)
         self.addPermanentWidget(self.problems)
         self.addPermanentWidget(self.left)
         self.addPermanentWidget(self.bar)
@@ -70,6 +73,9 @@ class StatusBar(QStatusBar):
         runs, count = self.workspace.runs, self.workspace.problems.count()
         if runs.running:
             self._said = self._held
+        waiting = self.workspace.runner.queue.waiting
+        self.queued.setVisible(waiting > 0)
+        self.queued.setText(f"{waiting} queued")
         self.problems.setVisible(count > 0)
         self.problems.setText("1 problem" if count == 1 else f"{count} problems")
         self.bar.setVisible(runs.running)

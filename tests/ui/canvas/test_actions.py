@@ -120,6 +120,15 @@ def test_a_duplicate_lies_beside_and_takes_its_wires_along_on_request(canvas):
     assert canvas.document.graph.links[Port("sum_3", "a")] == Port("left", "box")
 
 
+def test_duplicates_of_one_node_never_lie_on_each_other(canvas):
+    for _ in range(3):
+        canvas.state.select({"sum"})
+        press(canvas, Qt.Key.Key_D, CTRL)
+    places = [node.pos for node in canvas.document.graph.nodes.values()]
+    assert len(set(places)) == len(places)
+    assert [canvas.document.graph.nodes[f"sum_{n}"].pos for n in (2, 3, 4)] == [(340, 40), (380, 80), (420, 120)]
+
+
 # Nodes and wires --------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """The canvas shows the document, and the mouse and the keys change it."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, Qt
@@ -10,14 +11,16 @@ from PySide6.QtWidgets import QApplication
 
 from nodegraph import graph as edits
 from nodegraph.formats.fields import FARTHEST
+from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.running.messages import Failed, Finished
 from nodegraph.types import Picture
+from ui.base.text import label, parameter_help
 from ui.base.theme import DARK
 from ui.canvas.canvas import Canvas
 from ui.canvas.commands import selection
 from ui.canvas.overlays.palette import Palette
-from ui.canvas.scene.view import LEGIBLE, fitted
+from ui.canvas.scene.view import LEGIBLE, View, fitted
 from ui.documents.document import Document
 from ui.runs.run_state import RunState
 
@@ -328,3 +331,23 @@ def test_a_graph_that_is_too_wide_to_read_its_notes_opens_at_the_first_of_them(q
 def test_a_graph_whose_notes_can_be_read_opens_whole(qtbot, registry):
     canvas = opened(qtbot, registry, {"note": Node("canvas.note"), "node": Node("toy.add", pos=(500, 0))})
     assert QRectF(canvas.rect()).contains(canvas.state.view.rect_to_screen(canvas.scene.extent()))
+
+
+def test_the_tip_of_a_row_speaks_of_its_parameter(qtbot):
+    """Of what it does and may be, whether it is typed, linked, or only an input; the header speaks of the node."""
+    nodes = {"schedule": Node("schedule.noise_scheduler"), "n": Node("math.integer", pos=(-400.0, 0.0))}
+    links = {Port("schedule", "steps"): Port("n", "number")}
+    canvas = opened(qtbot, discover("nodes"), nodes)
+    canvas.document.edit("Link", lambda graph: replace(graph, links=links))
+    item = canvas.scene.nodes["schedule"]
+
+    def tip(name: str) -> str:
+        row = next(row for row in item.shape.rows if row.input is not None and row.input.name == name)
+        canvas.state.show_view(View(1.0, 300, 200))
+        return canvas.tip_at(canvas.state.view.to_screen(item.pos + QPointF(40, row.y + 12)))
+
+    for name in ("schedule", "steps", "denoise", "model"):
+        does = parameter_help(item.type.doc, name)
+        assert (does or label(name))[:40].split("\n")[0][:20] in tip(name), name
+        assert item.type.doc.split(".")[0] not in tip(name)
+    assert canvas.tip_at(canvas.state.view.to_screen(item.pos + QPointF(60, 12))) == item.type.doc.split("\n\n", 1)[0]

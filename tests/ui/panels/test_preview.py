@@ -172,7 +172,7 @@ def test_two_results_are_pinned_and_compared_with_what_differs(preview):
     assert preview.comparing
     assert preview.comparison.isVisible()
     assert rows(preview) == [["Box: value", "2", "9"]]
-    assert preview.caption.text() == "A: value 2, at 10:42:05   ·   B: value 9, at 10:43:20"
+    assert preview.view.said == {"a": "value 2, at 10:42:05", "b": "value 9, at 10:43:20"}
 
 
 def test_choosing_a_way_to_compare_takes_the_two_newest(preview):
@@ -273,3 +273,30 @@ def test_a_result_is_never_compared_with_itself(preview):
     preview.compare("slider")
     click(preview, 0)  # which was A
     assert [preview.pins["a"], preview.pins["b"]] == preview.results.kept[::-1]
+
+
+def test_what_is_said_of_two_stands_on_their_pictures(preview):
+    """Not below both, where one has to look for which is which."""
+    preview.compare("side")
+    before = preview.view.grab().toImage()
+    assert set(preview.view.said) == {"a", "b"}
+    assert not preview.caption.isVisible()
+    preview.view.said = {}
+    assert preview.view.grab().toImage() != before
+
+
+def test_run_returns_from_comparing_to_what_comes_of_it(preview, runs):
+    preview.compare("slider")
+    assert preview.comparing
+    preview.pictures.runner.run()
+    assert not preview.comparing
+    runs._set("show", picture=picture((1, 2, 3)))
+    runs.pictured.emit("show")
+    assert preview.chosen is None
+    assert (preview.node, preview.image.pixelColor(3, 3).red()) == ("show", 1)
+
+
+def test_a_live_run_leaves_what_is_compared(preview):
+    preview.compare("slider")
+    preview.pictures.runner.started.emit()
+    assert preview.comparing

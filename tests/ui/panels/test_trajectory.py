@@ -119,6 +119,29 @@ def test_steps_of_another_domain_are_told_and_set_in_its_own_words(desk: Desk, q
     assert added >= {"toy.saw", "toy.unlock"}
 
 
+def test_the_buttons_stay_under_the_pointer_when_they_are_pressed(desk: Desk, qtbot):
+    runner = desk.open(climb(3))
+    panel = TrajectoryPanel(runner.document, runner.runs, runner)
+    qtbot.addWidget(panel)
+    panel.resize(976, 173)  # as low as below the canvas
+    panel.show()
+    runner.run()
+    qtbot.waitUntil(lambda: runner.runs.outcome.startswith("Done"), timeout=LONG)
+    QTest.keyClick(panel.slider, Qt.Key.Key_Home)
+    where = lambda: [button.mapTo(panel, button.rect().topLeft()) for button in (panel.decode, panel.go_on)]  # noqa: E731
+    qtbot.wait(20)
+    before, places = where(), []
+    runner.runs.changed.connect(lambda _: places.append(where()))
+    for button in (panel.decode, panel.go_on):
+        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+        places.append(where())
+        qtbot.waitUntil(lambda: not runner.runs.running and runner.runs.outcome.startswith("Done"), timeout=LONG)
+        qtbot.wait(50)
+        places.append(where())
+    assert panel.loops.count() > 1
+    assert all(place == before for place in places)
+
+
 def test_steps_are_scrubbed_with_the_keyboard_and_branched_off(panel: TrajectoryPanel, qtbot):
     runs, document = panel.runs, panel.document
     # Every step is there, and the newest one is shown.

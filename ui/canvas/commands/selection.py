@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -122,10 +122,20 @@ def duplicate(state: CanvasState, *, linked: bool = False) -> None:
     ids = state.scene.with_members(state.selection)
     if not ids:
         return
-    graph, copies = clipboard.duplicate(state.scope.graph, ids, BESIDE)
+    graph, copies = clipboard.duplicate(state.scope.graph, ids, _beside(state, ids))
     after = clipboard.link_like(graph, copies) if linked else graph
     state.scope.edit(counted("Duplicate", len(ids)), lambda _: after)
     state.select(copies.values())
+
+
+def _beside(state: CanvasState, ids: Collection[str]) -> tuple[float, float]:
+    """How far the copies are moved: so that none lies just where another node does, which would hide one of them."""
+    nodes = state.scope.graph.nodes
+    taken = {node.pos for node in nodes.values()}
+    steps = 1
+    while any((nodes[id].pos[0] + steps * BESIDE[0], nodes[id].pos[1] + steps * BESIDE[1]) in taken for id in ids):
+        steps += 1
+    return steps * BESIDE[0], steps * BESIDE[1]
 
 
 # Groups and frames ------------------------------------------------------------------------------------

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from textwrap import fill
+
 from PySide6.QtCore import QPointF, QRectF, QSizeF
 
 from nodegraph.graph import SeedMode
 from nodegraph.node import File, Input, Range, Seed
 from nodegraph.types import type_name
-from ui.base.text import label, number
+from ui.base.text import label, number, parameter_help
 from ui.canvas.gestures.gestures import REACH
 from ui.canvas.paint.rows import SEED_MODES
 from ui.canvas.scene.items import NodeItem
@@ -17,6 +19,7 @@ from ui.canvas.scene.view import View
 from ui.documents.scope import Scope
 
 LONGEST = 2000  # letters of a text that is shown
+TIP_WIDTH = 72  # characters
 SEED_TIPS: dict[SeedMode, str] = {
     "fixed": "the seed stays as it is",
     "increment": "the seed grows by one before each run",
@@ -39,11 +42,29 @@ def tip_at(scene: Scene, scope: Scope, view: View, at: QPointF) -> str:
         return _of_badge(scene, world)
     if item.figure != "node":
         return ""
-    rows = (row for row in item.shape.rows if row.editable and row.rect.contains(world - item.pos))
-    row = next(rows, None)
-    if row is not None and row.input is not None and row.input.name not in item.linked:
-        return row_tip(item, row, row.input, world - item.pos)
-    return _about(item)
+    place = world - item.pos
+    row = next((row for row in item.shape.rows if row.rect.contains(place)), None)
+    if row is None or item.run.state == "failed" or item.problem:
+        return _about(item)
+    if row.input is not None and row.editable and row.input.name not in item.linked:
+        return row_tip(item, row, row.input, place)
+    return _of_socket(item, row, place) or _about(item)
+
+
+def _of_socket(item: NodeItem, row: Row, place: QPointF) -> str:
+    """What is said of the input or the output whose name is there."""
+    right = row.output is not None and (row.input is None or place.x() > row.width / 2)
+    found = row.output if right else row.input
+    if found is None:
+        return ""
+    why = "" if right else item.why_idle(found.name)
+    kind = f"{label(found.name)}: {type_name(found.type)}"
+    return "\n".join(filter(None, (why, _does(item, found.name), kind)))
+
+
+def _does(item: NodeItem, name: str) -> str:
+    """What the node's help says of a parameter, in lines that can be read."""
+    return fill(parameter_help(item.type.doc, name), TIP_WIDTH)
 
 
 def _of_badge(scene: Scene, world: QPointF) -> str:
@@ -65,11 +86,12 @@ def row_tip(item: NodeItem, row: Row, spec: Input, place: QPointF) -> str:
     value = item.node.params.get(spec.name, None if spec.required else spec.default)
     if complaint := None if value is None else spec.complaint(value):
         return complaint
+    does = _does(item, spec.name) or f"{label(spec.name)}: {type_name(spec.type)}"
     if spec.type in (int, float):
         limits = spec.get(Range)
         between = f"{number(limits.min)} to {number(limits.max)} {limits.unit}".strip() + "\n" if limits else ""
-        return f"{between}Drag sideways: Ctrl is finer, Shift coarser. Double-click to type"
-    return str(value)[:LONGEST] if spec.type is str and value else f"{label(spec.name)}: {type_name(spec.type)}"
+        return f"{does}\n{between}Drag sideways: Ctrl is finer, Shift coarser. Double-click to type"
+    return f"{does}\n{str(value)[:LONGEST]}" if spec.type is str and value else does
 
 
 def _about(item: NodeItem) -> str:

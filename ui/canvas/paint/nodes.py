@@ -137,8 +137,8 @@ def _paint_node(painter: QPainter, item: NodeItem, selected: bool, scale: float)
 def _paint_header(painter: QPainter, item: NodeItem, scale: float) -> None:
     """The title is large enough to be read even where the rows are not."""
     drawing, word, tint = _badge(item)
-    right = item.shape.width - 10
-    if word:
+    size, right = max(13, round(LEAST / scale)), item.shape.width - 10
+    if word and has_room(item, word, size):
         painter.setFont(font(11))
         painter.setPen(color(tint))
         draw_right(painter, right, 20.5, word, 11)
@@ -146,11 +146,19 @@ def _paint_header(painter: QPainter, item: NodeItem, scale: float) -> None:
     if drawing:
         paint_icon(painter, drawing, QRectF(right - BADGE, (HEADER - BADGE) / 2, BADGE, BADGE), tint)
         right -= BADGE + 6
-    size = max(13, round(LEAST / scale))
     painter.setFont(font(size, strong=True))
     painter.setPen(color(colors().text))
     title = elided(item.title, right - TITLE, size=size, strong=True)
     painter.drawText(QPointF(TITLE, HEADER / 2 + size * 0.36), title)
+
+
+def has_room(item: NodeItem, word: str, size: int) -> bool:
+    """Whether the word beside the badge leaves the title whole; how far a run is, is said in any case.
+
+    size: of the title.
+    """
+    free = item.shape.width - TITLE - BADGE - 6 - advance(word, 11) - 4 - 10
+    return item.run.state == "running" or elided(item.title, free, size=size, strong=True) == item.title
 
 
 def _badge(item: NodeItem) -> tuple[str, str, str]:

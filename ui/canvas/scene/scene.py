@@ -327,6 +327,11 @@ class Scene(Placed):
         self._reported = problems
         self._mark_problems()
 
+    def faulty(self) -> list[NodeItem]:
+        """The nodes with a problem, and those that failed."""
+        failed = [item for item in self._nodes.values() if item.run.state == "failed"]
+        return [*(self._nodes[id] for id in self.problems if id in self._nodes), *failed]
+
     def _mark_problems(self) -> None:
         if not self.complete:
             return

@@ -150,6 +150,24 @@ class CanvasState(QObject):
             middle = self.middle - wanted.center() * scale
             self.show_view(View(scale).panned(middle.x(), middle.y()))
 
+    def keep_faulty(self, seen: QRectF) -> None:
+        """A panel that says what is wrong takes room away: a faulty node that was seen stays in view.
+
+        seen: what was in view, in world units.
+        """
+        if not self.scene.complete:
+            return
+        faulty = [item for item in self.scene.faulty() if seen.contains(item.rect)]
+        now = self.view.rect_to_world(self.area)
+        if faulty and not any(now.contains(item.rect) for item in faulty):
+            self.reveal(faulty[0].id)
+
+    def show_faulty(self) -> None:
+        """Bring a faulty node into view, unless one is."""
+        now, faulty = self.view.rect_to_world(self.area), self.scene.faulty()
+        if faulty and not any(now.contains(item.rect) for item in faulty):
+            self.reveal(faulty[0].id)
+
     def center_on(self, node: str) -> None:
         """Bring a node into view and select it. node: as the engine calls it; "denoise/step" is inside "denoise"."""
         *path, id = node.split("/")

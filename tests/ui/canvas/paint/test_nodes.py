@@ -1,6 +1,6 @@
 """What a node shows at a glance."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -17,10 +17,12 @@ from nodegraph.running.messages import Failed, Finished, Planned, Progress, Star
 from nodegraph.types import ListOf, Picture, socket_type
 from ui.base import theme
 from ui.base.text import byte_size
-from ui.canvas.paint.nodes import BAR, READABLE
+from ui.canvas.paint import nodes
+from ui.canvas.paint.nodes import BAR, READABLE, has_room
 from ui.canvas.paint.sockets import form_of
 from ui.canvas.scene.shape import HEADER, WIDTH, touches, wire
 from ui.canvas.scene.view import View
+from ui.widgets.lettering import elided
 from ui.window.main_window import MainWindow
 
 STRIPES = Picture(64, 32, bytes(255 * (x // 8 % 2) for _ in range(32) for x in range(64) for _ in range(3)))
@@ -276,3 +278,28 @@ def test_events_of_a_run_that_come_together_are_painted_together(qtbot, registry
 def test_a_wire_of_any_length_leads_from_its_output_to_its_input(left: float, right: float):
     points = wire(QPointF(left, 0), QPointF(right, 50))
     assert (points[0].x(), points[-1].x()) == pytest.approx((left, right))
+
+
+@pytest.mark.parametrize("state", ["cached", "done", "failed"])
+def test_no_word_beside_a_title_cuts_it(canvas, state):
+    """The badge says the same; where there is room the word stands beside it."""
+    item = canvas.scene.nodes["sum"]
+    item.run = replace(item.run, state=state)
+    assert has_room(item, "cached", 13)
+    item.node = replace(item.node, title="What the two boxes hold")
+    assert not has_room(item, "cached", 13)
+
+
+def test_a_long_title_of_a_kept_result_is_whole(canvas, monkeypatch):
+    cut = []
+    monkeypatch.setattr(
+        nodes, "elided", lambda text, free, **how: cut.append((text, free)) or elided(text, free, **how)
+    )
+    title = "What the two boxes hold"
+    canvas.document.edit("Rename", lambda graph: edits.change_node(graph, "sum", title=title))
+    canvas.runs._set("sum", state="cached")
+    canvas._tiles.clear()
+    for _ in range(8):
+        canvas.grab()
+    free = [free for text, free in cut if text == title][-1]  # the first asks whether there is room for a word
+    assert elided(title, free, size=13, strong=True) == title
