@@ -130,6 +130,13 @@ def test_taking_a_value_out_of_a_zone_past_its_end_is_a_problem():
     assert sentences(plan(further, REGISTRY, ["show"])) == [("more", "box", message)]
 
 
+def test_taking_a_value_out_of_an_inner_zone_past_its_end_is_a_problem_also_inside_the_outer():
+    links = ["inner_end.value > sum.a", "step.box > sum.b", "sum.box > outer_end.next"]
+    planned = plan(extend(nested(), {"sum": "toy.add"}, *links), REGISTRY, ["outer_end"])
+    assert planned.problems
+    assert planned.calls == {}
+
+
 def test_half_a_zone_is_a_problem():
     message = "zone must be connected to the zone of the begin node"
     assert ("end", "zone", message) in sentences(plan(disconnect(zone(), Port("end", "zone")), REGISTRY))
@@ -162,6 +169,10 @@ def test_zones_that_overlap_without_nesting_are_a_problem():
     )
     assert "mix" in {problem.node for problem in plan(graph, REGISTRY, ["show"]).problems}
     assert plan(graph, REGISTRY, ["e1", "e2"]).problems == ()
+    for end in ("e1", "e2"):
+        mixed = plan(extend(graph, {}, f"mix.box > {end}.next"), REGISTRY, [end])
+        assert mixed.problems
+        assert "mix" not in mixed.keys
 
 
 def test_zones_that_multiply_beyond_reason_are_a_problem():

@@ -65,6 +65,21 @@ def test_an_edit_touches_what_it_is_of_and_nothing_else(edit: str):
     assert found(before, after) == found(after, before) == expected
 
 
+def test_an_input_that_is_cut_off_and_one_that_is_loose_are_told_apart():
+    cut = change_node(document(), "far", mode="muted")
+    loose = disconnect(cut, Port("far_step", "box"))
+    assert found(cut, loose) == found(loose, cut) == {"far_step"}
+
+
+def test_what_is_wrong_with_a_node_may_change_with_another():
+    """With which end a zone has already."""
+    graph = extend(zone(), {"late": "repeat.end"}, "begin.zone > late.zone")
+    renamed = {"early" if id == "end" else id: node for id, node in graph.nodes.items()}
+    links = {dst._replace(node="early") if dst.node == "end" else dst: src for dst, src in graph.links.items()}
+    other = disconnect(Graph(renamed, links), Port("show", "box"))
+    assert found(graph, other) == {"begin", "step", "end", "early", "late", "show"}
+
+
 def test_many_edits_touch_what_each_of_them_touches():
     before = after = document()
     expected: set[str] = set()
