@@ -53,8 +53,9 @@ def test_every_bit_of_a_seed_counts(seed: int, bit: int):
 
 
 def test_each_of_the_64_bits_of_a_seed_makes_noise_of_its_own():
-    drawn = [noises.draw((1, 1, 2, 2), 1 << bit, 0) for bit in range(64)]
-    assert len({tuple(noise.flatten().tolist()) for noise in drawn}) == 64
+    every = 2**64 - 1
+    drawn = [noises.draw((1, 1, 2, 2), seed, 0) for seed in (every, *(every ^ (1 << bit) for bit in range(64)))]
+    assert len({tuple(noise.flatten().tolist()) for noise in drawn}) == 65
 
 
 def test_the_seed_of_a_picture_is_the_one_that_every_version_gave_it():
@@ -70,6 +71,13 @@ def test_seeds_of_32_bits_give_the_noise_that_torch_gives(seed: int):
 def test_the_words_of_the_twister_stand_where_they_are_written():
     state = torch.Generator().manual_seed(7).get_state().view(torch.int64)[noises.TWISTER]
     words = np.random.RandomState(7).get_state(legacy=False)["state"]["key"]
+    assert state.equal(torch.from_numpy(words.astype(np.int64)))
+
+
+@pytest.mark.parametrize("upper", [1, 2, 2**31 + 5])
+def test_the_words_of_long_seeds_are_those_of_numpy_seeded_with_both_halves(upper: int):
+    state = noises.generator(7 + (upper << 32)).get_state().view(torch.int64)[noises.TWISTER]
+    words = np.random.RandomState([7, upper]).get_state(legacy=False)["state"]["key"]
     assert state.equal(torch.from_numpy(words.astype(np.int64)))
 
 
@@ -108,6 +116,7 @@ def test_pictures_of_a_batch_keep_their_noise_when_it_is_added_to_some_of_them()
     for add in (noises.add_noise, noises.diffuse):
         whole = add(torch.ones(5, *SHAPE[1:]), 0.5, 11)
         assert add(torch.ones(2, *SHAPE[1:]), 0.5, 11, 3).equal(whole[3:])
+    assert noises.add_noise(torch.ones(SHAPE), 0.5, 11).equal(1 + 0.5 * noises.draw(SHAPE, 11, 0))
 
 
 def test_a_batch_starts_from_the_one_draw_that_diffusers_makes():
@@ -213,3 +222,5 @@ def test_generators_that_are_kept_are_bounded():
     for seed in range(noises.MAX_GOING + 20):
         noises.draw((1, 1, 1, 1), seed, 1)
     assert len(noises._going) == noises.MAX_GOING
+    kept = [seed for _, seed in noises._going._kept]
+    assert kept == [*range(20, noises.MAX_GOING + 20)]  # the latest, which the next step asks for

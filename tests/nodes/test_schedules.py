@@ -285,8 +285,19 @@ def test_a_model_of_other_timesteps_is_asked_how_many_it_knows():
     of_ten = [(process.timestep_at(SD, sigma) + 1) / 10 - 1 for sigma in usual[:-1]]
     assert [process.timestep_at(some, sigma) for sigma in ours[:-1]] == pytest.approx(of_ten, abs=1e-6)
     for too_many in (lambda: schedules.simple(some, 101), lambda: schedules.ddim_uniform(some, 100)):
-        with pytest.raises(ValueError, match=r"the model knows 100 timesteps, but steps / denoise asks for 101;"):
+        told = r"^the model knows 100 timesteps, but steps / denoise asks for 101; lower steps, raise .* schedule$"
+        with pytest.raises(ValueError, match=told):
             too_many()
+    assert schedules.sigmas_for(some, "normal", 1, 0.5) == (process.sigma_at(some, 99 / 2), 0.0)
+
+
+@pytest.mark.parametrize("steps", range(1, 30))
+def test_beta_of_few_timesteps_falls_to_zero_at_any_denoise_strength(steps: int):
+    few = Diffusion(noise_schedule=NoiseSchedule(num_timesteps=10))
+    for percent in range(10, 100, 7):
+        sigmas = schedules.sigmas_for(few, "beta", steps, percent / 100)
+        assert sigmas[-1] == 0
+        assert all(later < earlier for earlier, later in itertools.pairwise(sigmas))
 
 
 def test_ddim_uniform_reaches_its_limit():
