@@ -6,7 +6,7 @@ batches holds everywhere: what is alone goes with every item of the others; othe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import floor
 from typing import NamedTuple
 
@@ -58,6 +58,30 @@ def batch(**shapes: Known) -> int | None:
         told = " and ".join(f"{name} has {count}" for name, count in several.items())
         raise ValueError(f"batches must have one item or equally many: {told}")
     return None if len(counts) < len(shapes) else max(several.values(), default=1)
+
+
+def picked(batch: Known, index: int) -> Known:
+    """One item of a batch. Raises ValueError when it has none of that number."""
+    if batch is None:
+        return None
+    if index >= batch[0]:
+        count = f"{batch[0]} {'item' if batch[0] == 1 else 'items'}"
+        raise ValueError(f"the batch has {count}, of which the first is 0; there is no {index}")
+    return _like(batch, (1, *batch[1:]))
+
+
+def together(shapes: Sequence[Shape]) -> Shape:
+    """The batch of pictures of one size. Raises ValueError when there is none, or one of another size."""
+    if not shapes:
+        raise ValueError("the list of images is empty")
+    one = shapes[0]
+    for number, other in enumerate(shapes, 1):
+        if other[1:] != one[1:]:
+            raise ValueError(
+                f"pictures of a batch must have one size: the first is {one[-1]} x {one[-2]}, "
+                f"number {number} is {other[-1]} x {other[-2]}; use Resize first"
+            )
+    return (sum(shape[0] for shape in shapes), *one[1:])
 
 
 def size(**shapes: Known) -> tuple[int, int] | None:
