@@ -71,6 +71,16 @@ class Seed:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchSize:
+    """The number is how many of something are made at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchIndex:
+    """The number says which of a batch the first is: with a BatchSize of 1, the only one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outlined:
     """Of what is linked, the node is given what planning knows of it and not the value: see Outline.
 
@@ -248,6 +258,10 @@ class Context:
 
     workflow: str = ""
     out_dir: str = "output"
+
+    def workflow_of(self, item: int, count: int) -> str:
+        """The workflow that makes item `item` of the `count` that the node was given alone; else that of them all."""
+        return self.workflow
 
     def progress(self, done: int, total: int, preview: Callable[[], Picture | None] | None = None) -> None:
         """Report `done` of `total` parts. Raises Cancelled when the result is no longer wanted.

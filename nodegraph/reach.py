@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from nodegraph.builtin import BEGIN_OF
+from nodegraph.builtin import BEGIN_OF, VARIABLE_GET, VARIABLE_SET
 from nodegraph.graph import Graph, Port
 from nodegraph.limits import MAX_LINKS
 
@@ -18,6 +19,27 @@ def downstream(graph: Graph, node: str) -> set[str]:
 def upstream(graph: Graph, node: str) -> set[str]:
     """The node and everything it depends on."""
     return _reached(node, sources(graph))
+
+
+def leading_to(graph: Graph, node: str) -> Graph:
+    """The part of a graph that decides what a node shows; all of it when it has no such node."""
+    if node not in graph.nodes:
+        return graph
+    before = sources(graph)
+    setters: dict[Any, list[str]] = {}
+    for id, n in graph.nodes.items():
+        if n.type == VARIABLE_SET:
+            setters.setdefault(n.params.get("name"), []).append(id)
+    todo, found = [node], set[str]()
+    while todo:
+        id = todo.pop()
+        if id not in found:
+            found.add(id)
+            todo += before.get(id, ())
+            if graph.nodes[id].type == VARIABLE_GET:
+                todo += setters.get(graph.nodes[id].params.get("name"), ())
+    nodes = {id: n for id, n in graph.nodes.items() if id in found}
+    return replace(graph, nodes=nodes, links={dst: src for dst, src in graph.links.items() if dst.node in found})
 
 
 def readers(graph: Graph) -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ that only deal in plain values are evaluated while planning.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
@@ -31,11 +32,28 @@ class SocketStyle:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """For people to look at. rgb: height * width * 3 bytes, row by row from the top."""
+    """For people to look at. rgb: height * width * 3 bytes, row by row from the top.
+
+    count: of a batch, whose pictures are on it in rows, in as many columns as `columns` says. size: (width, height) of
+    one of them as it is, however small it is here; None when that is not known.
+    """
 
     width: int
     height: int
     rgb: bytes
+    count: int = 1
+    size: tuple[int, int] | None = None
+
+    @property
+    def cell(self) -> tuple[int, int]:
+        """(width, height) of one of its pictures here."""
+        across = columns(self.count)
+        return self.width // across, self.height // math.ceil(self.count / across)
+
+
+def columns(count: int) -> int:
+    """Of a sheet of so many pictures, which is as square as it goes."""
+    return math.ceil(math.sqrt(count))
 
 
 PREVIEW_SIDE, FULL_SIDE = 512, 4096
@@ -59,8 +77,11 @@ class Described(Protocol):
     def networks(self) -> tuple[NetworkId, ...]: ...
 
 
-Preview = Callable[[Any, int], Picture | None]
-"""(value, max_side): how a value looks, at most so many pixels along a side; None when there is nothing to see."""
+Preview = Callable[[Any, int, int | None], Picture | None]
+"""(value, max_side, item): how a value looks, at most so many pixels along a side; None when there is nothing to see.
+
+item: of a batch that one alone; None shows all of them on a sheet.
+"""
 
 
 STYLES: dict[Any, SocketStyle] = {

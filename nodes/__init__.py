@@ -80,11 +80,11 @@ def under_way() -> Callable[[tuple[Any, ...]], bool] | None:
     return lambda outputs: any(map(resident.is_under_way, finite.numbers(outputs)))
 
 
-def preview(value: Any, max_side: int) -> Picture | None:
-    """What a latent, a picture or a mask looks like, at most so many pixels along a side."""
+def preview(value: Any, max_side: int, item: int | None = None) -> Picture | None:
+    """What a latent, a picture or a mask looks like, at most so many pixels along a side; of a batch, all or one."""
     from nodes.backend import previews
 
-    return previews.preview(value, max_side)
+    return previews.preview(value, max_side, item)
 
 
 def keep_tokenizer(place: str | None, told: Callable[[int, int], object] = lambda there, whole: None) -> str:

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import Annotated, Literal, NamedTuple
 
-from nodegraph.node import Range, Seed, node
+from nodegraph.node import BatchIndex, BatchSize, Range, Seed, node
 from nodes import fit
 from nodes.fit import Known, Latents
 from nodes.types import PIXELS, Flow, Image, Latent, Mask, Model, NoiseSchedule, Vae
@@ -31,7 +31,7 @@ def empty_latent(
     vae: Vae,
     width: Side = 0,
     height: Side = 0,
-    batch: Annotated[int, Range(1, 64)] = 1,
+    batch: Annotated[int, Range(1, 64), BatchSize()] = 1,
 ) -> Latent:
     """A blank latent for pictures of this size; batch pictures are made at once.
 
@@ -57,7 +57,7 @@ def noise(
     latent: Latent,
     sigma: Annotated[float, Range(0.0, 1000.0)],
     seed: SeedNumber = 0,
-    batch_index: Annotated[int, Range(0, MAX_BATCH_INDEX)] = 0,
+    batch_index: Annotated[int, Range(0, MAX_BATCH_INDEX), BatchIndex()] = 0,
     model: Model | None = None,
 ) -> Noised:
     """Add noise of level sigma: where a denoising starts.

@@ -47,14 +47,17 @@ Folder = Annotated[str, Check(folder_complaint)]
 def save_image(ctx: Context, image: Image, filename: FileName = "denoodle", folder: Folder = "") -> None:
     """Write each picture as filename_00001.png, filename_00002.png, ...; nothing is ever overwritten.
 
-    folder: inside the output folder. The workflow is stored in the file: open the picture to get it back.
+    folder: inside the output folder. The workflow is stored in the file: open the picture to get it back. Of a batch,
+    each picture gets the workflow that makes that one alone, where a batch_index can tell.
     """
     from nodes.backend import picture_files
 
     check_name(filename)
     target = output_folder(ctx.out_dir, folder)
-    texts = {png.KEYWORD: ctx.workflow, png.PARAMETERS: parameters(ctx.workflow)} if ctx.workflow else {}
-    for pixels in image.pixels:
+    count = len(image.pixels)
+    for item, pixels in enumerate(image.pixels):
+        made_by = ctx.workflow_of(item, count)
+        texts = {png.KEYWORD: made_by, png.PARAMETERS: parameters(made_by)} if made_by else {}
         ctx.saved(str(write_numbered(target, filename, png.with_texts(picture_files.png(pixels), texts))))
 
 

@@ -7,11 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from nodegraph.builtin import VARIABLE_GET, VARIABLE_SET
 from nodegraph.graph import GROUP, Graph, Node, Port
 from nodegraph.group_type import document_types
 from nodegraph.node import REQUIRED, NodeType
-from nodegraph.reach import sources
 
 Types = Mapping[str, NodeType]
 
@@ -28,27 +26,6 @@ class Difference(NamedTuple):
     name: str | None
     before: Any
     after: Any
-
-
-def leading_to(graph: Graph, node: str) -> Graph:
-    """The part of a graph that decides what a node shows; all of it when it has no such node."""
-    if node not in graph.nodes:
-        return graph
-    before = sources(graph)
-    setters: dict[Any, list[str]] = {}
-    for id, n in graph.nodes.items():
-        if n.type == VARIABLE_SET:
-            setters.setdefault(n.params.get("name"), []).append(id)
-    todo, found = [node], set[str]()
-    while todo:
-        id = todo.pop()
-        if id not in found:
-            found.add(id)
-            todo += before.get(id, ())
-            if graph.nodes[id].type == VARIABLE_GET:
-                todo += setters.get(graph.nodes[id].params.get("name"), ())
-    nodes = {id: n for id, n in graph.nodes.items() if id in found}
-    return replace(graph, nodes=nodes, links={dst: src for dst, src in graph.links.items() if dst.node in found})
 
 
 def counterparts(before: Graph, after: Graph) -> dict[str, str]:

@@ -16,16 +16,19 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NoReturn, cast
 
 from nodegraph import machine
+from nodegraph.batch import alone
 from nodegraph.formats import workflow
 from nodegraph.formats.files import remove_leftovers
 from nodegraph.formats.package import discover
 from nodegraph.graph import Graph
+from nodegraph.group_type import document_types
 from nodegraph.planning.plan import Plan, Planner
 from nodegraph.running.cache import Cache, DiskCache
 from nodegraph.running.executor import Broken, Complaint, IsUnderWay, WhyBroken, execute, pictured
@@ -101,10 +104,10 @@ class Engine:
 
     The package may offer these functions: `environment(device, precision)`, a text for what changes bits; `codec()`,
     which writes results to disk; `complaint(outputs, arguments)`, why a result must not be passed on; `preview(value,
-    max_side)`, what a value of a pictured type looks like; `configure(device, precision)`, which loads what computing
-    needs; `under_way()`, asked after that: what tells whether outputs are still being computed, or None where they
-    never are; `devices()`, the Devices there are; `broken(error)`, why nothing more can be computed in this process;
-    `models()`, the Holdings in memory, and `free(id)`, which forgets one. Its `LIBRARY_SETTINGS` go into the
+    max_side, item)`, what a value of a pictured type looks like; `configure(device, precision)`, which loads what
+    computing needs; `under_way()`, asked after that: what tells whether outputs are still being computed, or None where
+    they never are; `devices()`, the Devices there are; `broken(error)`, why nothing more can be computed in this
+    process; `models()`, the Holdings in memory, and `free(id)`, which forgets one. Its `LIBRARY_SETTINGS` go into the
     environment, unless the user has set them, before any of its modules is imported. Raises ValueError or ImportError
     when the package or the device is not there.
     """
@@ -123,7 +126,7 @@ class Engine:
             disk = DiskCache(Path(settings.cache), DISK_BYTES, self._package.codec())
         self.cache = Cache(settings.memory_bytes, disk)
         self._complaint: Complaint = getattr(self._package, "complaint", lambda outputs, given: None)
-        self._preview: Preview = getattr(self._package, "preview", lambda value, max_side: None)
+        self._preview: Preview = getattr(self._package, "preview", lambda value, max_side, item: None)
         self.broken: WhyBroken = getattr(self._package, "broken", lambda error: "")
         self._is_under_way: IsUnderWay | None = None
         self._planner = Planner(self.registry, self.environment)
@@ -175,6 +178,7 @@ class Engine:
             effects=run.effects,
             written=self._written,
             workflow=text,
+            workflow_of=partial(self._workflow_of, run.graph),
             out_dir=self._settings.out_dir,
             complaint=self._complaint,
             preview=self._preview,
@@ -186,14 +190,17 @@ class Engine:
         """What there is to compute on."""
         return self._package.devices() if hasattr(self._package, "devices") else ()
 
+    def _workflow_of(self, graph: Graph, node: str, item: int, count: int) -> str:
+        types = document_types(graph.groups, self.registry)
+        return workflow.dumps(alone(graph, node, item, count, types.get) or graph)
+
     def look(self, key: str, source: Source, max_side: int) -> Seen | None:
         """What a result looks like, under the name of `key`; None when it is not kept."""
-        result, output = source
-        outputs = self.cache.get(result)
+        outputs = self.cache.get(source.key)
         if outputs is None:
             return None
-        shown = pictured(outputs, output)
-        return Seen(key, None if shown is None else self._preview(shown, max_side), max_side)
+        shown = pictured(outputs, source.output)
+        return Seen(key, None if shown is None else self._preview(shown, max_side, source.item), max_side)
 
     def give_up(self) -> None:
         """Write what can still be written when what it computes on gave up.

@@ -58,9 +58,10 @@ def execute(
     effects: bool = True,
     written: dict[str, list[str]] | None = None,
     workflow: str = "",
+    workflow_of: Callable[[str, int, int], str] | None = None,
     out_dir: str = "output",
     complaint: Complaint = lambda outputs, given: None,
-    preview: Preview = lambda value, max_side: None,
+    preview: Preview = lambda value, max_side, item: None,
     broken: WhyBroken = lambda error: "",
     is_under_way: IsUnderWay | None = None,
 ) -> Idle:
@@ -68,14 +69,15 @@ def execute(
 
     wanted: asked at every progress report of the running call, which is given up when its key is wanted no more.
     stop: asked between calls. effects: see `nodegraph.running.messages.Run`. written: the files that a sink wrote in
-    earlier runs, by its key, kept up to date: one whose files are still there does not act again. workflow, out_dir:
-    for sinks (see Context). complaint: fails a call whose results are not sound. preview: shows values of the types
-    that can be looked at. is_under_way: of results that the next call may already be given; what is said of a call and
-    kept of it waits for them. Results go into the cache as they come, so a stopped run goes on where it stopped. Raises
-    Broken when an error was the last that this process can have, as `broken` says.
+    earlier runs, by its key, kept up to date: one whose files are still there does not act again. workflow, out_dir,
+    workflow_of(node, item, count): for sinks (see Context). complaint: fails a call whose results are not sound.
+    preview: shows values of the types that can be looked at. is_under_way: of results that the next call may already be
+    given; what is said of a call and kept of it waits for them. Results go into the cache as they come, so a stopped
+    run goes on where it stopped. Raises Broken when an error was the last that this process can have, as `broken`
+    says.
     """
     written = {} if written is None else written
-    sinks = _Sinks(effects, written, workflow, out_dir)
+    sinks = _Sinks(effects, written, workflow, workflow_of, out_dir)
     return _Run(plan, cache, emit, wanted, sinks, complaint, preview, broken, is_under_way).execute(targets, stop)
 
 
@@ -86,6 +88,7 @@ class _Sinks:
     effects: bool
     written: dict[str, list[str]]
     workflow: str
+    workflow_of: Callable[[str, int, int], str] | None
     out_dir: str
 
     def idle(self, key: str) -> bool:
@@ -350,7 +353,7 @@ class _Run:
 
     def _look(self, values: tuple[Any, ...], output: int | None) -> Look | None:
         shown = pictured(values, output)
-        return None if shown is None else lambda: self.preview(shown, PREVIEW_SIDE)
+        return None if shown is None else lambda: self.preview(shown, PREVIEW_SIDE, None)
 
     def _picture(self, call: Call, look: Look | None) -> Picture | None:
         """None also when pictures have taken too much of the run's time."""
@@ -380,6 +383,10 @@ class _CallContext(Context):
         self._first = True
         self.look: Look | None = None  # that of the last report
         self.workflow, self.out_dir = run.sinks.workflow, run.sinks.out_dir
+
+    def workflow_of(self, item: int, count: int) -> str:
+        of = self._run.sinks.workflow_of
+        return of(self._call.node, item, count) if of and self.workflow and count > 1 else self.workflow
 
     def progress(self, done: int, total: int, preview: Look | None = None) -> None:
         run = self._run

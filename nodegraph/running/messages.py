@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from nodegraph.graph import Graph
 from nodegraph.types import PREVIEW_SIDE, NetworkId, Picture
@@ -42,8 +42,15 @@ class Free:
     results: tuple[Literal["memory", "disk"], ...] = ()
 
 
-Source = tuple[str, int | None]
-"""Where a picture comes from: the key of a result, and which of its outputs; None: the first that can show itself."""
+class Source(NamedTuple):
+    """Where a picture comes from: the key of a result, and which of its outputs; None: the first that can show itself.
+
+    item: of a batch the one that is looked at; None: all of them.
+    """
+
+    key: str
+    output: int | None
+    item: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

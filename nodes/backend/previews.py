@@ -10,20 +10,21 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from nodegraph.types import PREVIEW_SIDE, Picture
+from nodegraph.types import PREVIEW_SIDE, Picture, columns
 from nodes.backend import autoencoder, pool
 from nodes.types import Image, Latent, Mask, Vae
 
 
-def preview(value: Latent | Image | Mask, max_side: int = PREVIEW_SIDE) -> Picture:
-    """What a value looks like, at most so many pixels along a side."""
+def preview(value: Latent | Image | Mask, max_side: int = PREVIEW_SIDE, item: int | None = None) -> Picture:
+    """What a value looks like, at most so many pixels along a side. item: of a batch, that one alone."""
+    some = slice(None) if item is None else slice(item, item + 1)
     match value:
         case Latent():
-            return latent_picture(value.samples, value.vae, max_side)
+            return latent_picture(value.samples[some], value.vae, max_side)
         case Image():
-            return image_picture(value.pixels, max_side)
+            return image_picture(value.pixels[some], max_side)
         case Mask():
-            return image_picture(value.weight.expand(-1, 3, -1, -1), max_side)
+            return image_picture(value.weight[some].expand(-1, 3, -1, -1), max_side)
 
 
 def latent_picture(samples: Tensor, vae: Vae | None = None, max_side: int = PREVIEW_SIDE) -> Picture:
@@ -45,14 +46,14 @@ def latent_picture(samples: Tensor, vae: Vae | None = None, max_side: int = PREV
 
 def image_picture(pixels: Tensor, max_side: int = PREVIEW_SIDE) -> Picture:
     """A batch of images side by side, made smaller when a side is longer. pixels: [batch, 3, height, width] in 0..1."""
-    columns, rows = layout(len(pixels))
+    across, rows = layout(len(pixels))
     height, width = pixels.shape[-2:]
-    shrink = min(1.0, max_side / max(columns * width, rows * height))
-    size = [max(1, min(round(side * shrink), max_side // n)) for side, n in ((height, rows), (width, columns))]
+    shrink = min(1.0, max_side / max(across * width, rows * height))
+    size = [max(1, min(round(side * shrink), max_side // n)) for side, n in ((height, rows), (width, across))]
     # One by one: a copy of all of a large batch would be felt.
     small = torch.stack([_shrunk(image.detach(), size) for image in pixels])
     rgb = side_by_side(small).clamp(0, 1).mul_(255).round_().to(torch.uint8).permute(1, 2, 0).contiguous()
-    return Picture(rgb.shape[1], rgb.shape[0], rgb.numpy().tobytes())
+    return Picture(rgb.shape[1], rgb.shape[0], rgb.numpy().tobytes(), len(pixels), (width, height))
 
 
 def _shrunk(image: Tensor, size: list[int]) -> Tensor:
@@ -64,17 +65,16 @@ def _shrunk(image: Tensor, size: list[int]) -> Tensor:
 
 def layout(batch: int) -> tuple[int, int]:
     """(columns, rows) of a sheet, as square as it goes."""
-    columns = math.ceil(math.sqrt(batch))
-    return columns, math.ceil(batch / columns)
+    return columns(batch), math.ceil(batch / columns(batch))
 
 
 def side_by_side(pixels: Tensor) -> Tensor:
     """[batch, channels, height, width] to one [channels, rows * height, columns * width], as square as it goes."""
     batch, channels, height, width = pixels.shape
-    columns, rows = layout(batch)
-    cells = pad(pixels, (0, 0, 0, 0, 0, 0, 0, rows * columns - batch))
-    cells = cells.view(rows, columns, channels, height, width)
-    return cells.permute(2, 0, 3, 1, 4).reshape(channels, rows * height, columns * width)
+    across, rows = layout(batch)
+    cells = pad(pixels, (0, 0, 0, 0, 0, 0, 0, rows * across - batch))
+    cells = cells.view(rows, across, channels, height, width)
+    return cells.permute(2, 0, 3, 1, 4).reshape(channels, rows * height, across * width)
 
 
 @lru_cache(maxsize=8)

@@ -25,7 +25,7 @@ class Box:
     value: float
 
 
-def preview(box: Box, max_side: int = PREVIEW_SIDE) -> Picture:
+def preview(box: Box, max_side: int = PREVIEW_SIDE, item: int | None = None) -> Picture:
     return Picture(1, 1, bytes([int(box.value) % 256] * 3))
 
 

@@ -11,12 +11,13 @@ import torch
 import nodes
 from nodegraph.formats import png, workflow
 from nodegraph.formats.package import discover
-from nodegraph.graph import Graph, Node, Port, connect
+from nodegraph.graph import Graph, Node, Port, connect, set_param
 from nodegraph.node import Context
 from nodegraph.planning.plan import plan
 from nodegraph.running.cache import Cache
+from nodegraph.running.engine import Engine, Settings
 from nodegraph.running.executor import execute
-from nodegraph.running.messages import Event, Finished
+from nodegraph.running.messages import Event, Finished, Run, Saved
 from nodegraph.types import Picture
 from nodes.image import load
 from nodes.output import save_image
@@ -24,6 +25,9 @@ from nodes.types import Image
 from tests.nodegraph.test_text import NASTY
 
 WORKFLOW = json.dumps({"version": 1, "nodes": {"positive": {"type": "text.encode", "params": {"text": "a café"}}}})
+
+
+TEXT_TO_IMAGE = Path(__file__).parents[2] / "workflows" / "text_to_image.json"
 
 
 class Recorder(Context):
@@ -154,4 +158,27 @@ def test_a_preview_shows_the_picture():
     registry = discover("nodes")
     execute(plan(graph, registry, ("show",)), ("show",), Cache(1 << 20), events.append, preview=nodes.preview)
     pictures = [event.picture for event in events if isinstance(event, Finished) and event.node == "show"]
-    assert pictures == [Picture(8, 8, bytes([128]) * 192)]
+    assert pictures == [Picture(8, 8, bytes([128]) * 192, size=(8, 8))]
+
+
+def test_each_picture_of_a_batch_carries_the_workflow_that_makes_it_alone(tmp_path: Path, sd15_folder: Path):
+    graph = set_param(workflow.load(TEXT_TO_IMAGE), "checkpoint", "path", str(sd15_folder))
+    sizes = {("latent", "width"): 64, ("latent", "height"): 64, ("latent", "batch"): 2, ("scheduler", "steps"): 2}
+    for (node, name), value in sizes.items():
+        graph = set_param(graph, node, name, value)
+    engine = Engine(Settings("nodes", "cpu", None, out_dir=str(tmp_path)))
+
+    def saved(graph: Graph) -> list[Path]:
+        events: list[Event] = []
+        engine.execute(engine.plan(graph, ("save",)), Run(graph, ("save",)), events.append)
+        return [Path(event.path) for event in events if isinstance(event, Saved)]
+
+    pictures = saved(graph)
+    assert len(pictures) == 2
+    for item, path in enumerate(pictures):
+        made_by = workflow.load(path)
+        assert made_by.nodes["noise"].params["batch_index"] == item
+        assert "batch_index: 1" in (png.read_text(path, png.PARAMETERS) or "") or item == 0
+        (again,) = saved(made_by)
+        off = load(str(again)).image.pixels - load(str(path)).image.pixels
+        assert float(off.abs().max()) < 1.5 / 255  # the noise is the same bits; sums over a batch round otherwise

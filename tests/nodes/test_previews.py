@@ -75,3 +75,15 @@ def test_the_factors_are_the_best_linear_guess_of_colours(sd15_folder: Path):
     assert factors.isfinite().all()
     samples = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     assert previews.preview(Latent(samples, vae.space, vae)) is not None
+
+
+def test_a_sheet_says_how_many_pictures_it_has_and_how_large_they_are():
+    pixels = torch.rand(3, 3, 600, 1200)
+    sheet, one = previews.preview(Image(pixels)), previews.preview(Image(pixels), 4096, 1)
+    assert (sheet.count, sheet.size, max(sheet.width, sheet.height)) == (3, (1200, 600), 512)
+    assert (one.count, one.size) == (1, (1200, 600))
+    assert one == previews.image_picture(pixels[1:2], 4096)
+    latent = Latent(torch.rand(2, 4, 4, 6), SPACE)
+    assert previews.preview(latent, item=1) == previews.latent_picture(latent.samples[1:])
+    mask = Mask(torch.rand(2, 1, 4, 6))
+    assert previews.preview(mask, item=1) == previews.preview(Mask(mask.weight[1:]))

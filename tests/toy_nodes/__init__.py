@@ -23,22 +23,25 @@ class JsonCodec:
     suffix = ".json"
 
     def save(self, values: tuple[Any, ...], path: Path) -> None:
-        Path(path).write_text(json.dumps([box.value for box in values]))
+        from tests.toy_nodes.boxes import Tray
+
+        Path(path).write_text(json.dumps([box.values if isinstance(box, Tray) else box.value for box in values]))
 
     def load(self, path: Path) -> tuple[Any, ...]:
-        from tests.toy_nodes.boxes import Box
+        from tests.toy_nodes.boxes import Box, Tray
 
-        return tuple(Box(value) for value in json.loads(Path(path).read_text()))
+        found = json.loads(Path(path).read_text())
+        return tuple(Tray(value[0], tuple(value)) if isinstance(value, list) else Box(value) for value in found)
 
 
 def codec() -> JsonCodec:
     return JsonCodec()
 
 
-def preview(value: Any, max_side: int) -> Picture:
+def preview(value: Any, max_side: int, item: int | None) -> Picture:
     from tests.toy_nodes import boxes
 
-    return boxes.preview(value, max_side)
+    return boxes.preview(value, max_side, item)
 
 
 def models() -> tuple[Any, ...]:

@@ -1,12 +1,13 @@
 """Boxed numbers: a value that is no plain data, so what makes one is a call and not folded while planning."""
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from nodegraph.node import Context, Draft, File, Multiline, Range, Seed, node
-from nodegraph.types import PREVIEW_SIDE, Picture, socket_type
+from nodegraph.node import BatchIndex, BatchSize, Context, Draft, File, Multiline, Range, Seed, node
+from nodegraph.types import PREVIEW_SIDE, Picture, columns, socket_type
 
 
 @socket_type(color="#d4a373", pictured=True)
@@ -15,10 +16,37 @@ class Box:
     value: float
 
 
-def preview(box: Box, max_side: int = PREVIEW_SIDE) -> Picture:
-    """Of a box of 1000 and more, as large as it may be."""
+@socket_type(color="#9ad473", pictured=True)
+@dataclass(frozen=True, slots=True)
+class Tray(Box):
+    """Several numbers at once; `value` is the first."""
+
+    values: tuple[float, ...] = ()
+
+
+def preview(box: Box, max_side: int = PREVIEW_SIDE, item: int | None = None) -> Picture:
+    """Of a box of 1000 and more, as large as it may be; of a tray a square of 8 pixels for each of its numbers."""
+    if isinstance(box, Tray):
+        return _sheet(box.values if item is None else box.values[item : item + 1])
     grey, side = int(box.value) % 256, max_side if box.value >= 1000 else 8
     return Picture(side, side, bytes([grey, 128, 255 - grey]) * side**2)
+
+
+def _sheet(values: tuple[float, ...]) -> Picture:
+    across = columns(len(values))
+    down = math.ceil(len(values) / across)
+    greys = [*(int(value) % 256 for value in values), *[0] * (across * down)]
+    lines = (b"".join(bytes([grey] * 3) * 8 for grey in greys[row * across :][:across]) for row in range(down))
+    return Picture(8 * across, 8 * down, b"".join(line * 8 for line in lines), len(values), (8, 8))
+
+
+@node("toy.tray")
+def tray(
+    value: float = 1.0, batch: Annotated[int, BatchSize()] = 4, batch_index: Annotated[int, BatchIndex()] = 0
+) -> Tray:
+    """Several numbers at once, each ten more than the one before."""
+    values = tuple(value + 10 * (batch_index + item) for item in range(batch))
+    return Tray(values[0], values)
 
 
 @node("toy.box")

@@ -7,10 +7,11 @@ from typing import Any
 
 from PySide6.QtWidgets import QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
 
-from nodegraph.editing.compare import Difference, counterparts, differences, leading_to, with_names
+from nodegraph.editing.compare import Difference, counterparts, differences, with_names
 from nodegraph.graph import GROUP, Graph, Node, Port
 from nodegraph.group_type import document_types
 from nodegraph.node import Input, NodeType
+from nodegraph.reach import leading_to
 from nodegraph.registry import Registry
 from ui.base.text import label, shortened, value_text
 from ui.base.theme import scaled

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtGui import QGuiApplication, QHideEvent, QImage, QPixmap, QShowEvent
+from PySide6.QtGui import QGuiApplication, QHideEvent, QImage, QKeyEvent, QPixmap, QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -15,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from nodegraph.batch import alone
 from nodegraph.formats import png, workflow
 from nodegraph.formats.files import write_atomic
 from nodegraph.graph import Graph
@@ -31,7 +33,7 @@ from ui.widgets.fields import ComboBox
 from ui.widgets.file_fields import ask_target
 from ui.widgets.flow import FlowLayout
 from ui.widgets.picture_view import Mode, PictureView, Side
-from ui.widgets.pixmaps import pixmap, png_bytes
+from ui.widgets.pixmaps import pixmap, place_of, png_bytes
 
 MODES: dict[Mode, str] = {"single": "One picture", "slider": "Slider", "side": "Side by side"}
 
@@ -178,8 +180,25 @@ class Preview(QWidget):
         self._show_result(result)
         self._show()
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """The arrow keys go along the strip: from all pictures of a batch to each of them, and to other results."""
+        steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
+        if self.comparing or event.key() not in steps or not self._go(steps[Qt.Key(event.key())]):
+            super().keyPressEvent(event)
+
+    def _go(self, step: int) -> bool:
+        """Show a neighbour in the strip, if there is one."""
+        kept = self.results.kept
+        at = next((index for index, result in enumerate(kept) if result is self.result), len(kept))
+        if not 0 <= at + step < len(kept):
+            return False
+        self.show_result(kept[at + step])
+        return True
+
     def _shrunken(self, picture: Picture) -> bool:
         """Whether the engine may have made it smaller than what it shows, or it was because there are so many."""
+        if picture.size:
+            return picture.cell != picture.size
         small = self.node is not None and self.runs.is_small(self.node) and picture is self.runs.of(self.node).picture
         return small or max(picture.width, picture.height) >= PREVIEW_SIDE
 
@@ -257,7 +276,9 @@ class Preview(QWidget):
 
     def _pair(self) -> tuple[Result, Result] | None:
         """What can be compared: A and B, whatever is not pinned being what is shown or the newest."""
-        known = [result for result in (self.result, *reversed(self.results.kept)) if result]
+        newest_first = self.results.kept[::-1]
+        wholes, ones = ([r for r in newest_first if (r.item is None) is whole] for whole in (True, False))
+        known = [result for result in (self.result, *wholes, *ones) if result]
         a, b = self.pins["a"], self.pins["b"]
         b = b or next((result for result in known if result != a), None)
         a = a or next((result for result in known if result != b), None)
@@ -306,7 +327,7 @@ class Preview(QWidget):
         """Whose picture it is, its size, and how far it is."""
         if self.comparing or self.node is None or self.view.a is None:
             return ""
-        parts = [self._title(self.node), f"{self.view.a.width()} × {self.view.a.height()}"]
+        parts = [self._title(self.node), *self._sizes(self.view.a)]
         run = self.runs.of(self.node)
         if self.chosen:
             parts.append(f"made {when(self.chosen)}")
@@ -315,6 +336,15 @@ class Preview(QWidget):
         elif run.stale:
             parts.append("of earlier settings")
         return "  ·  ".join(parts)
+
+    def _sizes(self, shown: QPixmap) -> Iterator[str]:
+        """How large the picture is, and which of a batch."""
+        picture = self._sources["a"][0] if "a" in self._sources else None
+        width, height = (picture and picture.size) or (shown.width(), shown.height())
+        count = picture.count if picture else 1
+        yield f"{count} pictures of {width} × {height}" if count > 1 else f"{width} × {height}"
+        if self.chosen and self.chosen.item is not None:
+            yield f"{self.chosen.item + 1} of {self.chosen.of}"
 
     def _title(self, node: str) -> str:
         """Of the file, or else of the node whose picture is shown."""
@@ -346,11 +376,31 @@ class Preview(QWidget):
             self.save_to(path)
 
     def save_to(self, path: Path) -> None:
-        """As it is shown, with the workflow that made it inside; a message says why when it cannot be written."""
-        try:
-            write_atomic(path, _png(self.image or QImage(), self._graph()))
-        except OSError as error:
-            QMessageBox.warning(self, "The picture was not saved", f"{path} cannot be written: {error.strerror}")
+        """As it is shown, with the workflow that made it inside; a message says why when it cannot be written.
+
+        Of a batch each picture goes into a file of its own, cat_1.png, cat_2.png, ...
+        """
+        for target, image, graph in self._to_save(path):
+            try:
+                write_atomic(target, _png(image, graph))
+            except OSError as error:
+                QMessageBox.warning(self, "The picture was not saved", f"{target} cannot be written: {error.strerror}")
+                return
+
+    def _to_save(self, path: Path) -> Iterator[tuple[Path, QImage, Graph]]:
+        image, graph = self.image or QImage(), self._graph()
+        shown = self._sources["a"][0] if "a" in self._sources and not self.comparing else None
+        if shown is None or shown.count == 1 or self.node is None:
+            yield path, image, graph
+            return
+        sheet = replace(shown, width=image.width(), height=image.height())
+        if sheet.cell != sheet.size:
+            text = f"The {sheet.count} pictures together are shown smaller than they are. Show one of them to save it."
+            QMessageBox.warning(self, "The pictures were not saved", text)
+            return
+        for item in range(sheet.count):
+            made_by = alone(graph, self.node, item, sheet.count, self.document.declared) or graph
+            yield path.with_stem(f"{path.stem}_{item + 1}"), image.copy(place_of(sheet, item)), made_by
 
     def _graph(self) -> Graph:
         """What made the picture that is shown."""

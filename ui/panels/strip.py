@@ -59,7 +59,8 @@ class Strip(QListWidget):
         for result in self.results:
             item = QListWidgetItem(icon(pixmap(result.picture).toImage(), self.iconSize()), "", self)
             about = summary(result.graph, self.document.declared)
-            item.setToolTip("\n".join(filter(None, (f"Made {when(result)}", about))))
+            one = f"Picture {result.item + 1} of {result.of}" if result.item is not None else ""
+            item.setToolTip("\n".join(filter(None, (f"Made {when(result)}", one, about))))
 
     def mark(self, shown: Result | None) -> None:
         """Which is shown; while none is, the newest is in view."""

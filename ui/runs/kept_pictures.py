@@ -167,10 +167,10 @@ def source_of(call: Call, calls: Mapping[str, Call]) -> Source | None:
     calls: by key; the call and those it takes from are among them.
     """
     if not call.type.is_sink:
-        return call.key, call.type.output_index.get(call.type.shows)
+        return Source(call.key, call.type.output_index.get(call.type.shows))
     ref = next((ref for arg in call.args.values() for ref in refs(arg)), None)
     made = calls.get(ref.key) if ref else None
-    return (ref.key, made.type.output_index[ref.output]) if ref and made else None
+    return Source(ref.key, made.type.output_index[ref.output]) if ref and made else None
 
 
 def picture_file(call: Call) -> str:

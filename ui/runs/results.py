@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, QThreadPool, Signal
 
+from nodegraph.batch import alone
 from nodegraph.formats import workflow
 from nodegraph.graph import Graph
+from nodegraph.node import TypeOf
 from nodegraph.running.messages import Source
 from nodegraph.types import Picture
 from ui.runs.kept_pictures import Pictures
 from ui.runs.picture_index import Made
 from ui.runs.run_state import RunState
 from ui.runs.runner import Runner
-from ui.widgets.pixmaps import picture_of, read_image
+from ui.widgets.pixmaps import one_of, picture_of, read_image
 
 MAX_BYTES = 64 << 20
-MAX_COUNT = 60
+MAX_COUNT = 200
 """Of pictures; the oldest go first."""
 
 SMALL_SIDE = 192
@@ -30,18 +32,37 @@ SMALL_SIDE = 192
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """node: whose picture it is. made: when, by the clock; None before this session. source: of the full size."""
+    """node: whose picture it is. made: when, by the clock; None before this session. source: of the full size.
+
+    item, of: of a batch which one this is, and of how many; None for all of them, or where there is one alone.
+    """
 
     node: str
     picture: Picture
     graph: Graph
     made: datetime | None = None
     source: Source | Path | None = None
+    item: int | None = None
+    of: int = 1
 
     @property
     def file(self) -> Path | None:
         """Of one that was read from a file."""
         return self.source if isinstance(self.source, Path) else None
+
+
+def each(result: Result, type_of: TypeOf) -> Iterator[Result]:
+    """The pictures of a batch, each with the graph that makes it alone where that can be told; nothing of one alone."""
+    count, source = result.picture.count, result.source
+    for item in range(count if count > 1 else 0):
+        yield replace(
+            result,
+            picture=one_of(result.picture, item),
+            graph=alone(result.graph, result.node, item, count, type_of) or result.graph,
+            source=source._replace(item=item) if isinstance(source, Source) else source,
+            item=item,
+            of=count,
+        )
 
 
 def result_in(path: Path, node: str, made: float, picture: Picture) -> Result:
@@ -125,7 +146,7 @@ class Results(QObject):
 
     @property
     def newest(self) -> Result | None:
-        return self.kept[-1] if self.kept else None
+        return next((result for result in reversed(self.kept) if result.item is None), None)
 
     def showing(self, picture: Picture | None) -> Result | None:
         """The one with this picture."""
@@ -154,7 +175,8 @@ class Results(QObject):
         if run.picture is None or run.stale or run.state not in ("done", "cached") or self.showing(run.picture):
             return
         source = self._pictures.source(self._runs.picture_key(self._node))
-        self.kept.append(Result(self._node, run.picture, graph, made, source))
+        result = Result(self._node, run.picture, graph, made, source)
+        self.kept += [result, *each(result, self._runner.document.declared)]
         while len(self.kept) > MAX_COUNT or sum(len(r.picture.rgb) for r in self.kept[:-1]) > MAX_BYTES:
             del self.kept[0]
         self.changed.emit()

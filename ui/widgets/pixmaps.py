@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QSize, Qt
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QRect, QSize, Qt
 from PySide6.QtGui import QImage, QImageReader, QImageWriter, QPixmap
 
-from nodegraph.types import Picture
+from nodegraph.types import Picture, columns
 from ui.base.kept import Kept
 from ui.widgets.strips import read_in_strips
 
@@ -85,12 +86,25 @@ def _image(picture: Picture) -> QImage:
     return QImage(picture.rgb, picture.width, picture.height, 3 * picture.width, QImage.Format.Format_RGB888)
 
 
+def place_of(picture: Picture, item: int) -> QRect:
+    """Where one of a batch is on the sheet of all of them."""
+    width, height = picture.cell
+    row, column = divmod(item, columns(picture.count))
+    return QRect(column * width, row * height, width, height)
+
+
+def one_of(picture: Picture, item: int) -> Picture:
+    """One of a batch, cut out of the sheet of all of them."""
+    return replace(picture_of(_image(picture).copy(place_of(picture, item))), size=picture.size)
+
+
 def reduced(picture: Picture, max_side: int) -> Picture:
     """The same, no larger than max_side."""
     if max(picture.width, picture.height) <= max_side:
         return picture
     how = Qt.TransformationMode.SmoothTransformation
-    return picture_of(_image(picture).scaled(max_side, max_side, Qt.AspectRatioMode.KeepAspectRatio, how))
+    made = picture_of(_image(picture).scaled(max_side, max_side, Qt.AspectRatioMode.KeepAspectRatio, how))
+    return replace(made, count=picture.count, size=picture.size)
 
 
 def small(picture: Picture, max_side: int) -> Picture:
@@ -99,7 +113,8 @@ def small(picture: Picture, max_side: int) -> Picture:
         return picture
     keep = Qt.AspectRatioMode.KeepAspectRatio
     rough = _image(picture).scaled(3 * max_side, 3 * max_side, keep)
-    return picture_of(rough.scaled(max_side, max_side, keep, Qt.TransformationMode.SmoothTransformation))
+    made = picture_of(rough.scaled(max_side, max_side, keep, Qt.TransformationMode.SmoothTransformation))
+    return replace(made, count=picture.count, size=picture.size)
 
 
 def picture_of(image: QImage) -> Picture:

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from nodegraph.editing.compare import Difference, counterparts, differences, leading_to, with_names
+from nodegraph.editing.compare import Difference, counterparts, differences, with_names
 from nodegraph.graph import Graph, Group, Node, Port, change_node, connect, disconnect, move_nodes, set_param
 from nodegraph.group_type import group_type
 from nodegraph.node import node
+from nodegraph.reach import leading_to
 
 
 @node("load")

@@ -31,6 +31,7 @@ from nodegraph.running.messages import (
     Run,
     Saved,
     Seen,
+    Source,
     Started,
     Warned,
 )
@@ -347,7 +348,7 @@ def test_kept_results_are_looked_at_without_a_run_after_a_restart(settings: Sett
     editor.client.close()
     editor = Editor(settings)
     editor.client.start()
-    editor.client.ask(Look({"gone": ("gone", None), "mine": (key, None)}, 100))
+    editor.client.ask(Look({"gone": Source("gone", None), "mine": Source(key, None)}, 100))
     (*_, seen) = editor.until(Seen)
     assert seen == Seen("mine", preview(Box(3.0)), 100)
     editor.client.close()
@@ -357,8 +358,8 @@ def test_what_is_asked_for_last_is_looked_at_first_after_the_run(editor: Editor)
     key = finished(editor.run(chain("toy.slow"), "slow"), "slow")
     editor.client.run(Run(loop(30), ("show",)))
     editor.until(Started)
-    editor.client.ask(Look({"a": (key, None), "b": (key, 0)}))
-    editor.client.ask(Look({"c": (key, None)}, 1000))
+    editor.client.ask(Look({"a": Source(key, None), "b": Source(key, 0)}))
+    editor.client.ask(Look({"c": Source(key, None)}, 1000))
     assert not any(isinstance(event, Seen) for event in editor.until(Idle))
     found = editor.until(Seen, lambda event: event.key == "b")
     assert [event.key for event in found if isinstance(event, Seen)] == ["c", "a", "b"]

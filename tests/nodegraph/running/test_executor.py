@@ -263,7 +263,7 @@ def test_a_preview_that_cannot_be_made_does_not_fail_the_result():
     class Shy:
         pass
 
-    def fail(value: Shy, max_side: int) -> Picture:
+    def fail(value: Shy, max_side: int, item: int | None) -> Picture:
         raise KeyError("no colours")
 
     @node("local.shy")

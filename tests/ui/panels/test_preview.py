@@ -1,12 +1,13 @@
 """The preview: a picture that is zoomed and moved, and two results that are compared, with mouse and keys."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QGuiApplication, QImage, QPixmap, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog
+from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
 
 from nodegraph.formats import workflow
 from nodegraph.graph import set_param
@@ -19,7 +20,7 @@ from ui.runs.engine import Engine
 from ui.runs.kept_pictures import Pictures
 from ui.runs.live_plan import LivePlan
 from ui.runs.queue import Queue
-from ui.runs.results import Result, Results
+from ui.runs.results import Result, Results, each
 from ui.runs.runner import Runner
 from ui.widgets.picture_view import PictureView
 
@@ -300,3 +301,59 @@ def test_a_live_run_leaves_what_is_compared(preview):
     preview.compare("slider")
     preview.pictures.runner.started.emit()
     assert preview.comparing
+
+
+@pytest.fixture
+def batch(preview, runs) -> Preview:
+    """Shows three pictures of one batch, the newest result."""
+    rgb = b"".join(
+        bytes([*colour] * 32) for row in ((RED, BLUE), (BLUE, (0, 0, 0))) for _ in range(32) for colour in row
+    )
+    sheet = Result("show", Picture(64, 64, rgb, 3, (32, 32)), preview.document.graph, NOW)
+    preview.results.kept = [*preview.results.kept, sheet, *each(sheet, preview.document.declared)]
+    runs._set("show", picture=sheet.picture)
+    preview.results.changed.emit()
+    preview.show_node("show")
+    return preview
+
+
+def test_the_arrow_keys_go_from_the_batch_to_each_of_its_pictures(batch):
+    assert batch.caption.text() == "Show  ·  3 pictures of 32 × 32"
+    batch.view.setFocus()
+    for item in (1, 2, 3):
+        QTest.keyClick(batch.view, Qt.Key.Key_Right)
+        assert f"32 × 32  ·  {item} of 3" in batch.caption.text()
+        assert rgb_at(batch.view, *batch.view.rect().center().toTuple()) == (RED, BLUE, BLUE)[item - 1]
+    QTest.keyClick(batch.view, Qt.Key.Key_Right)
+    assert "3 of 3" in batch.caption.text()  # it is the last
+    for _ in range(3):
+        QTest.keyClick(batch.view, Qt.Key.Key_Left)
+    assert batch.result is batch.results.newest
+
+
+def test_what_is_copied_is_the_picture_that_is_shown(batch):
+    batch.view.setFocus()
+    QTest.keyClick(batch.view, Qt.Key.Key_Right)
+    QTest.mouseClick(batch.buttons["copy"], Qt.MouseButton.LeftButton)
+    copied = QGuiApplication.clipboard().image()
+    assert (copied.width(), copied.height(), copied.pixelColor(0, 0).red()) == (32, 32, RED[0])
+
+
+def test_a_batch_is_saved_as_its_pictures_and_one_of_it_alone(batch, tmp_path):
+    batch.save_to(tmp_path / "cat.png")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cat_1.png", "cat_2.png", "cat_3.png"]
+    saved = QImage(str(tmp_path / "cat_2.png"))
+    assert (saved.width(), saved.height(), saved.pixelColor(5, 5).blue()) == (32, 32, BLUE[2])
+    batch.view.setFocus()
+    QTest.keyClick(batch.view, Qt.Key.Key_Right)
+    batch.save_to(tmp_path / "one.png")
+    assert (tmp_path / "one.png").exists()
+
+
+def test_pictures_that_are_shown_smaller_than_they_are_are_not_saved_so(batch, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(QMessageBox, "warning", lambda parent, title, text: told.append(text))
+    batch.show_result(replace(batch.result, picture=replace(batch.result.picture, size=(900, 900))))
+    batch.save_to(tmp_path / "cat.png")
+    assert told == ["The 3 pictures together are shown smaller than they are. Show one of them to save it."]
+    assert list(tmp_path.iterdir()) == []

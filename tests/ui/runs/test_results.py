@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodegraph.graph import Node, Port, add_node, connect
+from nodegraph.graph import Graph, Node, Port, add_node, connect
 from nodegraph.running.messages import Memory, Report
 from tests.ui.engines import LONG, Desk, slow
 from ui.runs.kept_pictures import Pictures
@@ -84,3 +84,26 @@ def test_a_run_that_is_stopped_after_a_slider_was_let_go_makes_no_result(runner,
     runner.stop()
     finish(runner, qtbot)
     assert values(results) == []
+
+
+def test_each_picture_of_a_batch_is_a_result_of_its_own(desk: Desk, qtbot):
+    graph = Graph(
+        {"tray": Node("toy.tray", {"value": 5.0, "batch": 3}), "show": Node("toy.show")},
+        {Port("show", "box"): Port("tray", "tray")},
+    )
+    runner = desk.open(graph)
+    results = Results(runner.runs, runner, Pictures(desk.engine, runner.plan, runner))
+    runner.run()
+    qtbot.waitUntil(lambda: bool(results.kept), timeout=LONG)
+    sheet, *each = results.kept
+    assert results.newest is sheet
+    assert [(result.item, result.of) for result in each] == [(0, 3), (1, 3), (2, 3)]
+    greys = [bytes([grey] * 3) * 64 for grey in (5, 15, 25)]
+    assert [result.picture.rgb for result in each] == greys
+    assert [result.graph.nodes["tray"].params for result in each] == [
+        {"value": 5.0, "batch": 1, "batch_index": item} for item in range(3)
+    ]
+    # restored, it is that picture
+    runner.document.edit("Restore", lambda _: each[1].graph)
+    runner.run()
+    qtbot.waitUntil(lambda: runner.runs.of("show").picture == each[1].picture, timeout=LONG)
