@@ -33,6 +33,8 @@ from nodes.schedule import noise_scheduler, sigmas_at
 from nodes.text import distilled_guidance, prompt
 from nodes.types import Control, History, Image
 from tests import tiny_models
+from tests.nodes.families import oracle
+from tests.nodes.families.oracle import SEED, SIDE, STEPS, relative
 from tests.tiny_variants import distilled
 
 pytestmark = [
@@ -40,7 +42,6 @@ pytestmark = [
 ]
 
 POSITIVE, NEGATIVE = "a photo of a red cat", "blurry"
-SEED, STEPS, SIDE = 11, 4, 64
 EXACT = 1e-4  # float32; sums in sigma space in place of alpha and sigma
 
 
@@ -79,14 +80,10 @@ def stock(pipeline: Any, **arguments: Any) -> Tensor:
     ).images  # fmt: skip
 
 
-def relative(ours: Tensor, theirs: Tensor) -> float:
-    return float((ours - theirs).norm() / theirs.norm())
-
-
 @pytest.mark.parametrize("pipeline", [StableDiffusionPipeline, LatentConsistencyModelPipeline])
 @pytest.mark.parametrize("guidance_scale", [1.0, 8.5])
 def test_a_latent_consistency_model_reads_the_guidance_scale(pipeline: Any, guidance_scale: float, folder: Path):
-    theirs = stock(pipeline.from_pretrained(folder), guidance_scale=guidance_scale)
+    theirs = stock(oracle.pipeline(pipeline, folder), guidance_scale=guidance_scale)
     assert relative(sample(folder, guidance_scale), theirs) < EXACT
     assert relative(sample(folder, 3.0), theirs) > 0.01
 
@@ -112,9 +109,8 @@ def test_that_of_sdxl_reads_it_too(sdxl_folder: Path, tmp_path: Path):
 
 def test_its_controlnet_is_not_told_the_scale_as_in_the_stock_pipeline(folder: Path, controlnet_folder: Path):
     hint = Image(noises.draw((1, 3, SIDE, SIDE), 6, 0).sigmoid())
-    pipeline = StableDiffusionControlNetPipeline.from_pretrained(
-        folder, controlnet=ControlNetModel.from_pretrained(controlnet_folder)
-    )
+    net = ControlNetModel.from_pretrained(controlnet_folder)
+    pipeline = oracle.pipeline(StableDiffusionControlNetPipeline, folder, controlnet=net)
     theirs = stock(pipeline, image=hint.pixels, guidance_scale=8.5)
     control = apply_controlnet(load_controlnet(str(controlnet_folder)), hint)
     assert relative(sample(folder, 8.5, control=control), theirs) < EXACT

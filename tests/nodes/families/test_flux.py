@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -27,71 +27,33 @@ from torch import Tensor
 
 from nodegraph.node import Context
 from nodes import fit
-from nodes.backend import checkpoints, denoise, families, noise, process
+from nodes.backend import checkpoints, denoise, families, noise
 from nodes.backend.families import flux, flux_calls
 from nodes.backend.families.family import Asked
-from nodes.backend.schedules import sigmas_for
 from nodes.conditioning import inpaint, reference
 from nodes.control import Mode, apply_controlnet, load_controlnet
-from nodes.latent import empty_latent
-from nodes.latent import noise as add_noise
 from nodes.load import checkpoint
-from nodes.sampling import unet_step
 from nodes.text import clip_skip, distilled_guidance, prompt
-from nodes.types import Conditioning, Control, Flow, History, Image, Latent, Mask, Model, SizeShift, TextEncoder, Vae
+from nodes.types import Conditioning, Flow, Image, Mask, SizeShift
 from nodes.vae import encode
 from tests import tiny_models
+from tests.nodes.families.oracle import SEED, SIDE, STEPS, Parts, loaded, pipeline, relative
+from tests.nodes.families.oracle import sample_flow as sample
 
 POSITIVE, NEGATIVE = "a photo of a red cat", "blurry"
-SEED, STEPS, SIDE = 11, 4, 64
 
 EXACT = 1e-4  # float32; both prompts in one batch where the pipelines make two calls, sums in another order
 SAME = 1e-6  # of one picture without a negative prompt, the very same calls are made: nothing but Euler's sum differs
 
 
-@dataclass(frozen=True)
-class Parts:
-    model: Model
-    text_encoder: TextEncoder
-    vae: Vae
-
-
-def loaded(folder: Path, file: Path | None = None) -> Parts:
+def with_denoiser(folder: Path, file: Path) -> Parts:
     """file: with the transformer, in place of that in the folder."""
-    parts = Parts(*checkpoint(str(folder)))
-    if file is None:
-        return parts
-    return replace(parts, model=checkpoints.denoiser(str(file)))
+    return replace(loaded(folder), model=checkpoints.denoiser(str(file)))
 
 
 def texts(parts: Parts, told: Callable[[Conditioning], Conditioning] = lambda it: it) -> tuple[Conditioning, ...]:
     """Both prompts. told: what comes with the positive one."""
     return told(prompt(parts.text_encoder, POSITIVE)), prompt(parts.text_encoder, NEGATIVE)
-
-
-def sample(
-    parts: Parts,
-    prompts: Sequence[Conditioning],
-    *,
-    start: Latent | None = None,
-    scale: float = 1.0,
-    batch: int = 1,
-    size: tuple[int, int] = (SIDE, SIDE),
-    fraction: float = 1.0,
-    control: Control | None = None,
-) -> Tensor:
-    """A plain loop over the functions that are nodes in the editor. size: (height, width)."""
-    start = start or empty_latent(parts.vae, size[1], size[0], batch)
-    sized = process.at_size(parts.model.process, *start.samples.shape[-2:])
-    sigmas = sigmas_for(sized, "normal", STEPS, fraction)
-    latent, seed = add_noise(start, sigmas[0], SEED)
-    history: History | None = None
-    for index in range(STEPS):
-        latent, _, history = unet_step(
-            Context(), parts.model, latent, *prompts, *sigmas[index : index + 2],
-            index, seed, scale, "euler", history, control,
-        )  # fmt: skip
-    return latent.samples
 
 
 def stock(pipeline: Any, *, batch: int = 1, size: tuple[int, int] = (SIDE, SIDE), **arguments: Any) -> Tensor:
@@ -102,10 +64,6 @@ def stock(pipeline: Any, *, batch: int = 1, size: tuple[int, int] = (SIDE, SIDE)
     options = {"num_inference_steps": STEPS, "latents": start, "height": height, "width": width, **arguments}
     made = pipeline(prompt=POSITIVE, num_images_per_prompt=batch, output_type="latent", **options).images
     return FluxPipeline._unpack_latents(made, height, width, 8)
-
-
-def relative(ours: Tensor, theirs: Tensor) -> float:
-    return float((ours - theirs).norm() / theirs.norm())
 
 
 def build_fill(dev: Path, place: Path) -> Path:
@@ -128,7 +86,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(params=["folder", "file"])
 def load(request: pytest.FixtureRequest, single_file: Callable[[Path], Path]) -> Callable[[Path], Parts]:
     """From a folder alone, or the transformer from a single file."""
-    return loaded if request.param == "folder" else lambda folder: loaded(folder, single_file(folder))
+    return loaded if request.param == "folder" else lambda folder: with_denoiser(folder, single_file(folder))
 
 
 @pytest.fixture
@@ -147,7 +105,7 @@ def dev(folders: dict[str, Path]) -> Parts:
 @pytest.mark.parametrize("name", ["dev", "schnell"])
 def test_a_picture_is_that_of_the_stock_pipeline(name: str, folders: dict[str, Path], load: Callable[[Path], Parts]):
     parts = load(folders[name])
-    theirs = stock(FluxPipeline.from_pretrained(folders[name]))
+    theirs = stock(pipeline(FluxPipeline, folders[name]))
     assert relative(sample(parts, texts(parts)), theirs) < SAME
 
 
@@ -157,7 +115,7 @@ def test_batches_and_other_sizes_are_those_of_the_stock_pipeline(
     name: str, batch: int, size: tuple[int, int], folders: dict[str, Path]
 ):
     parts = loaded(folders[name])
-    theirs = stock(FluxPipeline.from_pretrained(folders[name]), batch=batch, size=size)
+    theirs = stock(pipeline(FluxPipeline, folders[name]), batch=batch, size=size)
     assert relative(sample(parts, texts(parts), batch=batch, size=size), theirs) < EXACT
 
 
@@ -165,15 +123,15 @@ def test_batches_and_other_sizes_are_those_of_the_stock_pipeline(
 def test_a_guidance_scale_above_1_asks_the_negative_prompt_too(name: str, folders: dict[str, Path]):
     parts = loaded(folders[name])
     options = {"true_cfg_scale": 4.0, "negative_prompt": NEGATIVE}
-    theirs = stock(FluxPipeline.from_pretrained(folders[name]), batch=2, **options)
+    theirs = stock(pipeline(FluxPipeline, folders[name]), batch=2, **options)
     assert relative(sample(parts, texts(parts), scale=4.0, batch=2), theirs) < EXACT
 
 
 def test_distilled_guidance_is_what_the_model_is_told(folders: dict[str, Path]):
-    parts, pipeline = dev(folders), FluxPipeline.from_pretrained(folders["dev"])
+    parts, theirs = dev(folders), pipeline(FluxPipeline, folders["dev"])
     ours = {scale: sample(parts, texts(parts, partial(distilled_guidance, scale=scale))) for scale in (0.0, 3.5, 7.0)}
     for scale, latent in ours.items():
-        assert relative(latent, stock(pipeline, guidance_scale=scale)) < SAME
+        assert relative(latent, stock(theirs, guidance_scale=scale)) < SAME
     assert ours[3.5].equal(sample(parts, texts(parts)))  # the pipeline's default
     assert relative(ours[7.0], ours[3.5]) > 1e-3
 
@@ -181,7 +139,7 @@ def test_distilled_guidance_is_what_the_model_is_told(folders: dict[str, Path]):
 def test_the_negative_prompt_is_told_what_the_positive_one_is(folders: dict[str, Path]):
     parts = dev(folders)
     options = {"true_cfg_scale": 3.0, "negative_prompt": NEGATIVE, "guidance_scale": 7.0}
-    theirs = stock(FluxPipeline.from_pretrained(folders["dev"]), **options)
+    theirs = stock(pipeline(FluxPipeline, folders["dev"]), **options)
     ours = sample(parts, texts(parts, lambda it: distilled_guidance(it, 7.0)), scale=3.0)
     assert relative(ours, theirs) < EXACT
 
@@ -190,10 +148,12 @@ def test_the_negative_prompt_is_told_what_the_positive_one_is(folders: dict[str,
 def test_image_to_image_is_that_of_the_stock_pipeline(folders: dict[str, Path]):
     parts = dev(folders)
     picture = noise.draw((1, 3, SIDE, SIDE), 5, 0).sigmoid()
-    pipeline = FluxImg2ImgPipeline.from_pretrained(folders["dev"])
     start = encode(Context(), parts.vae, Image(picture))
     options = {"strength": 0.5, "num_inference_steps": 2 * STEPS, "guidance_scale": 3.5, "latents": None}
-    theirs = stock(pipeline, image=picture, generator=torch.Generator().manual_seed(SEED), **options)
+    theirs = stock(
+        pipeline(FluxImg2ImgPipeline, folders["dev"]), image=picture,
+        generator=torch.Generator().manual_seed(SEED), **options,
+    )  # fmt: skip
     assert relative(sample(parts, texts(parts), start=start, fraction=0.5), theirs) < EXACT
 
 
@@ -215,8 +175,7 @@ def test_fill_is_that_of_the_stock_pipeline(
 ):
     parts = load(folders["fill"])
     pixels, mask = halved(1, size)
-    pipeline = FluxFillPipeline.from_pretrained(folders["fill"])
-    theirs = stock(pipeline, batch=batch, size=size, image=pixels, mask_image=mask)
+    theirs = stock(pipeline(FluxFillPipeline, folders["fill"]), batch=batch, size=size, image=pixels, mask_image=mask)
     prompts = texts(parts, lambda it: inpaint(Context(), it, parts.vae, Image(pixels), Mask(mask)))
     assert relative(sample(parts, prompts, batch=batch, size=size), theirs) < EXACT
 
@@ -230,8 +189,7 @@ def test_each_picture_of_a_batch_has_its_own_mask(folders: dict[str, Path]):
 
 
 def kontext(folders: dict[str, Path], **options: Any) -> Tensor:
-    pipeline = FluxKontextPipeline.from_pretrained(folders["dev"])
-    return stock(pipeline, _auto_resize=False, max_area=SIDE * SIDE, **options)
+    return stock(pipeline(FluxKontextPipeline, folders["dev"]), _auto_resize=False, max_area=SIDE * SIDE, **options)
 
 
 @pytest.mark.parametrize(("batch", "seen"), [(1, (SIDE, SIDE)), (2, (48, 96))])
@@ -300,10 +258,10 @@ def test_a_controlnet_is_that_of_the_stock_pipeline(name: str, folders: dict[str
     parts = dev(folders)
     net = build_controlnet(tmp_path / name, folders["dev"] / "transformer", **CONTROLNETS[name])
     pixels = noise.draw((1, 3, SIDE, SIDE), 5, 0).sigmoid()
-    pipeline = FluxControlNetPipeline.from_pretrained(folders["dev"], controlnet=net)
+    controlled = pipeline(FluxControlNetPipeline, folders["dev"], controlnet=net)
     options = {"control_mode": 2} if name == "union" else {}
     options |= {"controlnet_conditioning_scale": 0.7, "guidance_scale": 3.5}
-    theirs = stock(pipeline, batch=2, control_image=pixels * 2 - 1, **options)
+    theirs = stock(controlled, batch=2, control_image=pixels * 2 - 1, **options)
     mode: Mode = "depth" if name == "union" else "as trained"
     control = apply_controlnet(load_controlnet(str(tmp_path / name)), Image(pixels), 0.7, vae=parts.vae, mode=mode)
     ours = sample(parts, texts(parts), batch=2, control=control)
@@ -317,9 +275,9 @@ def test_two_modes_of_a_union_add_up_as_in_the_stock_pipeline(folders: dict[str,
     parts = dev(folders)
     net = build_controlnet(tmp_path / "union", folders["dev"] / "transformer", num_mode=7)
     pictures = [noise.draw((1, 3, SIDE, SIDE), seed, 0).sigmoid() for seed in (5, 6)]
-    pipeline = FluxControlNetPipeline.from_pretrained(folders["dev"], controlnet=FluxMultiControlNetModel([net]))
+    controlled = pipeline(FluxControlNetPipeline, folders["dev"], controlnet=FluxMultiControlNetModel([net]))
     theirs = stock(
-        pipeline, control_image=[picture * 2 - 1 for picture in pictures], control_mode=[0, 4],
+        controlled, control_image=[picture * 2 - 1 for picture in pictures], control_mode=[0, 4],
         controlnet_conditioning_scale=[0.7, 0.4], guidance_scale=3.5,
         control_guidance_start=[0.0, 0.0], control_guidance_end=[1.0, 1.0],  # it drops the second hint without them
     )  # fmt: skip
@@ -533,7 +491,7 @@ def test_a_controlnet_is_recognised_by_itself_alone(folders: dict[str, Path], tm
 def test_a_file_of_half_precision_is_computed_as_its_numbers_in_full_precision(
     dtype: torch.dtype, folders: dict[str, Path], single_file: Callable[..., Path]
 ):
-    parts = loaded(folders["dev"], single_file(folders["dev"], dtype=dtype))
-    pipeline = FluxPipeline.from_pretrained(folders["dev"])
-    pipeline.transformer.to(dtype).to(torch.float32)
-    assert relative(sample(parts, texts(parts)), stock(pipeline)) < EXACT
+    parts = with_denoiser(folders["dev"], single_file(folders["dev"], dtype=dtype))
+    narrowed = FluxPipeline.from_pretrained(folders["dev"])
+    narrowed.transformer.to(dtype).to(torch.float32)
+    assert relative(sample(parts, texts(parts)), stock(narrowed)) < EXACT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +40,14 @@ from nodes.load import checkpoint
 from nodes.sampling import unet_step
 from nodes.schedule import noise_scheduler, sigmas_at
 from nodes.text import prompt
-from nodes.types import Conditioning, Control, Diffusion, History, Image, Mask, Model, TextEncoder, Vae
+from nodes.types import Conditioning, Control, Diffusion, History, Image, Mask
 from tests import tiny_models
+from tests.nodes.families.oracle import SEED, STEPS, Parts, loaded, pipeline, relative
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 POSITIVE, NEGATIVE = "a photo of a red cat", "blurry"
-SEED, STEPS, SCALE = 11, 4, 5.0
+SCALE = 5.0
 
 EXACT = 1e-4  # float32; convolutions packed in another order, sums in sigma space
 
@@ -55,17 +56,6 @@ PIPELINES: dict[str, Any] = {
     "sd2": StableDiffusionInpaintPipeline,
     "sdxl": StableDiffusionXLInpaintPipeline,
 }
-
-
-@dataclass(frozen=True)
-class Parts:
-    model: Model
-    text_encoder: TextEncoder
-    vae: Vae
-
-
-def loaded(place: Path) -> Parts:
-    return Parts(*checkpoint(str(place)))
 
 
 def build(plain: Path, folder: Path) -> Path:
@@ -149,17 +139,13 @@ def stock(
     ).images  # fmt: skip
 
 
-def relative(ours: Tensor, theirs: Tensor) -> float:
-    return float((ours - theirs).norm() / theirs.norm())
-
-
 @pytest.mark.usefixtures("means")
 @pytest.mark.parametrize("name", PIPELINES)
 def test_a_picture_is_completed_as_by_the_stock_pipeline(
     name: str, folders: dict[str, Path], place: Callable[[Path], Path]
 ):
     parts, (pixels, mask) = loaded(place(folders[name])), picture()
-    theirs = stock(PIPELINES[name].from_pretrained(folders[name]), pixels, mask)
+    theirs = stock(pipeline(PIPELINES[name], folders[name]), pixels, mask)
     assert relative(sample(parts, texts(parts, pixels, mask)), theirs) < EXACT
 
 
@@ -170,7 +156,7 @@ def test_batches_and_other_sizes_are_those_of_the_stock_pipeline(
     name: str, batch: int, size: tuple[int, int], folders: dict[str, Path]
 ):
     parts, (pixels, mask) = loaded(folders[name]), picture(size=size)
-    theirs = stock(PIPELINES[name].from_pretrained(folders[name]), pixels, mask, batch=batch, size=size)
+    theirs = stock(pipeline(PIPELINES[name], folders[name]), pixels, mask, batch=batch, size=size)
     assert relative(sample(parts, texts(parts, pixels, mask), batch=batch, size=size), theirs) < EXACT
 
 
@@ -178,10 +164,9 @@ def test_batches_and_other_sizes_are_those_of_the_stock_pipeline(
 def test_a_controlnet_guides_the_completion_as_in_the_stock_pipeline(folders: dict[str, Path], controlnet_folder: Path):
     parts, (pixels, mask) = loaded(folders["sd1"]), picture()
     hint = noise.draw((1, 3, 64, 64), 8, 0).sigmoid()
-    pipeline = StableDiffusionControlNetInpaintPipeline.from_pretrained(
-        folders["sd1"], controlnet=ControlNetModel.from_pretrained(controlnet_folder)
-    )
-    theirs = stock(pipeline, pixels, mask, control_image=hint, controlnet_conditioning_scale=0.8)
+    net = ControlNetModel.from_pretrained(controlnet_folder)
+    guided = pipeline(StableDiffusionControlNetInpaintPipeline, folders["sd1"], controlnet=net)
+    theirs = stock(guided, pixels, mask, control_image=hint, controlnet_conditioning_scale=0.8)
     control = apply_controlnet(load_controlnet(str(controlnet_folder)), Image(hint), 0.8)
     assert relative(sample(parts, texts(parts, pixels, mask), control=control), theirs) < EXACT
 

@@ -6,7 +6,7 @@ Ours is a plain loop over the functions that are nodes in the editor.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,38 +37,25 @@ from nodes.types import (
     Conditioning,
     Control,
     Diffusion,
-    History,
     Image,
     Latent,
-    Model,
     Network,
     NoiseSchedule,
     Sigmas,
-    TextEncoder,
-    Vae,
 )
 from nodes.vae import encode
 from tests import tiny_models
+from tests.nodes.families import oracle
+from tests.nodes.families.oracle import SEED, SIDE, STEPS, Parts, loaded, relative
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 POSITIVE, NEGATIVE = "a photo of a red cat", "blurry"
-SEED, STEPS, SIDE, GUIDANCE = 11, 4, 64, 5.0
+GUIDANCE = 5.0
 
 EXACT = 1e-4
 """Float32. The calls of the network are the same but for the last bits of sigmas and timesteps, which diffusers
 interpolates in float32; a random network makes 2e-6 to 2e-5 of them."""
-
-
-@dataclass(frozen=True)
-class Parts:
-    model: Model
-    text_encoder: TextEncoder
-    vae: Vae
-
-
-def loaded(place: Path) -> Parts:
-    return Parts(*checkpoint(str(place)))
 
 
 Prompts = tuple[Conditioning, Conditioning]
@@ -82,10 +69,10 @@ def prompts_of(parts: Parts, skip_layers: int = 0) -> Prompts:
 def denoised(
     parts: Parts, latent: Latent, sigmas: Sigmas, prompts: Prompts | None = None, control: Control | None = None
 ) -> Latent:
-    history: History | None = None
+    prompts, history = prompts or prompts_of(parts), None
     for index in range(len(sigmas) - 1):
         latent, _, history = unet_step(
-            Context(), parts.model, latent, *(prompts or prompts_of(parts)), *sigmas_at(sigmas, index),
+            Context(), parts.model, latent, *prompts, *sigmas_at(sigmas, index),
             index, SEED, GUIDANCE, "euler", history, control,
         )  # fmt: skip
     return latent
@@ -120,10 +107,6 @@ def stock(pipeline: Any, *, batch: int = 1, size: tuple[int, int] | None = (SIDE
     ).images  # fmt: skip
 
 
-def relative(ours: Tensor, theirs: Tensor) -> float:
-    return float((ours - theirs).norm() / theirs.norm())
-
-
 @pytest.fixture
 def picture(monkeypatch: pytest.MonkeyPatch) -> Image:
     """One to begin with. The stock pipelines draw from the encoder's distribution; we, and here they, take its mean."""
@@ -133,12 +116,12 @@ def picture(monkeypatch: pytest.MonkeyPatch) -> Image:
 
 @pytest.fixture(scope="module")
 def pipeline(sdxl_folder: Path) -> StableDiffusionXLPipeline:
-    return StableDiffusionXLPipeline.from_pretrained(sdxl_folder)
+    return oracle.pipeline(StableDiffusionXLPipeline, sdxl_folder)
 
 
 @pytest.fixture(scope="module")
 def refining(sdxl_refiner_folder: Path) -> StableDiffusionXLImg2ImgPipeline:
-    return StableDiffusionXLImg2ImgPipeline.from_pretrained(sdxl_refiner_folder)
+    return oracle.pipeline(StableDiffusionXLImg2ImgPipeline, sdxl_refiner_folder)
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +155,7 @@ def networks(parts: Parts) -> tuple[Network, ...]:
 
 def test_image_to_image_equals_the_stock_pipeline(parts: Parts, sdxl_folder: Path, picture: Image):
     theirs = stock(
-        StableDiffusionXLImg2ImgPipeline.from_pretrained(sdxl_folder),
+        oracle.pipeline(StableDiffusionXLImg2ImgPipeline, sdxl_folder),
         size=None, image=picture.pixels, strength=0.5, num_inference_steps=2 * STEPS,
     )  # fmt: skip
     start = encode(Context(), parts.vae, picture)
@@ -188,9 +171,8 @@ def test_clip_skip_equals_the_stock_pipelines(parts: Parts, pipeline: Any):
 def test_controlnet_equals_the_stock_pipeline(parts: Parts, sdxl_folder: Path, tmp_path: Path):
     hint = Image(noises.draw((1, 3, SIDE, SIDE), 6, 0).sigmoid())
     place = tiny_models.build_controlnet_sdxl(tmp_path / "controlnet")
-    pipeline = StableDiffusionXLControlNetPipeline.from_pretrained(
-        sdxl_folder, controlnet=ControlNetModel.from_pretrained(place)
-    )
+    net = ControlNetModel.from_pretrained(place)
+    pipeline = oracle.pipeline(StableDiffusionXLControlNetPipeline, sdxl_folder, controlnet=net)
     theirs = stock(pipeline, image=hint.pixels, controlnet_conditioning_scale=0.8)
     ours = sample(parts, control=apply_controlnet(load_controlnet(str(place)), hint, 0.8))
     assert relative(ours, theirs) < EXACT

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,60 +17,27 @@ from transformers import AutoTokenizer
 
 from nodegraph.node import Context
 from nodes import fit
-from nodes.backend import checkpoints, denoise, families, loading, noise, parts, process, tokenizer_kinds
+from nodes.backend import checkpoints, denoise, families, loading, noise, parts, tokenizer_kinds
 from nodes.backend.families import flux, zimage
 from nodes.backend.families.family import Found
-from nodes.backend.schedules import sigmas_for
-from nodes.latent import empty_latent
-from nodes.latent import noise as add_noise
 from nodes.load import checkpoint
-from nodes.sampling import unet_step
 from nodes.text import clip_skip, prompt
-from nodes.types import Conditioning, Flow, History, Image, Latent, Model, Network, TextEncoder, Vae, Weights
+from nodes.types import Conditioning, Flow, Image, Latent, Model, Network, TextEncoder, Weights
 from nodes.vae import decode, encode
 from tests import tiny_models, tiny_modern
+from tests.nodes.families import oracle
+from tests.nodes.families.oracle import SEED, SIDE, STEPS, Parts, loaded, relative
+from tests.nodes.families.oracle import sample_flow as sample
 
 POSITIVE, NEGATIVE = "a photo of a red cat (with a hat), it's 2 cats", "blurry"
 LONG = "a large old stone castle in a dark forest with a river, painting in ink and watercolor, " * 2
-SEED, STEPS, SIDE = 11, 4, 64
 
 EXACT = 1e-4  # float32; prompts and pictures lie in another order in a batch, and guidance is summed in another order
 SAME = 1e-6  # of one prompt the very same calls are made: nothing but Euler's sum differs
 
 
-@dataclass(frozen=True)
-class Parts:
-    model: Model
-    text_encoder: TextEncoder
-    vae: Vae
-
-
 def texts(parts: Parts, positive: str = POSITIVE) -> tuple[Conditioning, ...]:
     return prompt(parts.text_encoder, positive), prompt(parts.text_encoder, NEGATIVE)
-
-
-def sample(
-    parts: Parts,
-    prompts: Sequence[Conditioning],
-    *,
-    start: Latent | None = None,
-    scale: float = 1.0,
-    batch: int = 1,
-    size: tuple[int, int] = (SIDE, SIDE),
-    fraction: float = 1.0,
-) -> Tensor:
-    """A plain loop over the functions that are nodes in the editor. size: (height, width)."""
-    start = start or empty_latent(parts.vae, size[1], size[0], batch)
-    sized = process.at_size(parts.model.process, *start.samples.shape[-2:])
-    sigmas = sigmas_for(sized, "normal", STEPS, fraction)
-    latent, seed = add_noise(start, sigmas[0], SEED)
-    history: History | None = None
-    for index in range(STEPS):
-        latent, _, history = unet_step(
-            Context(), parts.model, latent, *prompts, *sigmas[index : index + 2],
-            index, seed, scale, "euler", history, None,
-        )  # fmt: skip
-    return latent.samples
 
 
 def stock(
@@ -85,10 +50,6 @@ def stock(
     options = {"num_inference_steps": STEPS, "latents": start, "height": height, "width": width, "guidance_scale": 0.0}
     options |= {"negative_prompt": NEGATIVE, **arguments}
     return pipeline(prompt=positive, num_images_per_prompt=batch, output_type="latent", **options).images
-
-
-def relative(ours: Tensor, theirs: Tensor) -> float:
-    return float((ours - theirs).norm() / theirs.norm())
 
 
 @pytest.fixture(scope="module")
@@ -106,15 +67,15 @@ def split(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
 
 @pytest.fixture(scope="module")
 def pipeline(folder: Path) -> Any:
-    return ZImagePipeline.from_pretrained(folder)
+    return oracle.pipeline(ZImagePipeline, folder)
 
 
 @pytest.fixture(scope="module")
 def whole(folder: Path) -> Parts:
-    return Parts(*checkpoint(str(folder)))
+    return loaded(folder)
 
 
-def loaded(split: dict[str, Path]) -> Parts:
+def assembled(split: dict[str, Path]) -> Parts:
     """As Load denoiser, Load text encoders and Load VAE do."""
     model = checkpoints.denoiser(str(split["transformer"]))
     text_encoder = checkpoints.text_encoders(model, [str(split["text_encoder"])])
@@ -171,7 +132,7 @@ def test_weights_of_words_are_refused_and_brackets_are_text(whole: Parts):
 
 @pytest.mark.parametrize("source", ["folder", "split"])
 def test_a_picture_is_that_of_the_stock_pipeline(source: str, whole: Parts, split: dict[str, Path], pipeline: Any):
-    parts = whole if source == "folder" else loaded(split)
+    parts = whole if source == "folder" else assembled(split)
     ours = sample(parts, texts(parts))
     assert relative(ours, stock(pipeline)) < SAME
     pixels = decode(Context(), parts.vae, Latent(ours, parts.vae.space)).pixels
@@ -187,7 +148,7 @@ def test_guidance_is_that_of_the_stock_pipeline(
     source: str, positive: str, whole: Parts, split: dict[str, Path], pipeline: Any
 ):
     # the long prompt fills up to another multiple of 32 than the negative one
-    parts = whole if source == "folder" else loaded(split)
+    parts = whole if source == "folder" else assembled(split)
     ours = sample(parts, texts(parts, positive), scale=4.0)
     assert relative(ours, stock(pipeline, positive=positive, guidance_scale=3.0)) < EXACT
     assert relative(ours, sample(parts, texts(parts, positive))) > 1e-2
@@ -206,7 +167,7 @@ def test_image_to_image_is_that_of_the_stock_pipeline(folder: Path, whole: Parts
     # The pipeline draws from the distribution that its VAE's encoder tells; we take its mean, always.
     monkeypatch.setattr(DiagonalGaussianDistribution, "sample", lambda self, generator=None: self.mode())
     picture = noise.draw((1, 3, SIDE, SIDE), 5, 0).sigmoid()
-    pipeline = ZImageImg2ImgPipeline.from_pretrained(folder)
+    pipeline = oracle.pipeline(ZImageImg2ImgPipeline, folder)
     options = {"strength": 0.5, "num_inference_steps": 2 * STEPS, "latents": None}
     theirs = stock(pipeline, image=picture, generator=torch.Generator().manual_seed(SEED), **options)
     start = encode(Context(), whole.vae, Image(picture))
@@ -223,7 +184,7 @@ def test_latents_of_flux_fit(whole: Parts, tmp_path: Path):
 def test_half_precision_files_give_nearly_the_same_picture(folder: Path, whole: Parts, tmp_path: Path):
     place = tmp_path / "half"
     shutil.copytree(folder, place, ignore=shutil.ignore_patterns("*.safetensors"))
-    parts = loaded(tiny_modern.z_image_split(folder, place, torch.bfloat16))
+    parts = assembled(tiny_modern.z_image_split(folder, place, torch.bfloat16))
     # 8 bits of each weight are left: about 2^-9 for each of some tens of layers
     assert relative(sample(parts, texts(parts)), sample(whole, texts(whole))) < 0.1
 
@@ -268,7 +229,7 @@ def test_a_lora_is_added_to_the_weights_of_its_layers(
     save_file(tensors, file)
     lora = checkpoints.lora(str(tmp_path / "lora.safetensors"), whole.model, whole.text_encoder)
     adapted = Parts(Model(**{**_fields(whole.model), "loras": (lora,)}), whole.text_encoder, whole.vae)
-    expected = Parts(*checkpoint(str(merged)))
+    expected = loaded(merged)
     ours = sample(adapted, texts(whole))
     assert relative(ours, sample(expected, texts(whole))) < EXACT  # summed beside the weights, not with them
     assert relative(ours, sample(whole, texts(whole))) > 1e-2
@@ -331,7 +292,7 @@ def test_a_file_with_all_of_it_is_a_checkpoint(split: dict[str, Path], whole: Pa
     }
     tensors = {prefixes[part] + name: t for part, file in split.items() for name, t in load_file(file).items()}
     save_file(tensors, place / "all.safetensors")
-    parts = Parts(*checkpoint(str(place / "all.safetensors")))
+    parts = loaded(place / "all.safetensors")
     assert sample(parts, texts(parts)).equal(sample(whole, texts(whole)))
     save_file({**tensors, "vae2.weight": torch.zeros(1)}, place / "all.safetensors")
     with pytest.raises(ValueError, match=r"has tensors that this program has no use for: vae2\.weight"):
