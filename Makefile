@@ -24,7 +24,7 @@ test: $(VENV)/.installed-dev system
 	$(PYTEST) -m "not slow and not gpu" $(ARGS)
 
 test-all: $(VENV)/.installed-dev system
-	$(PYTEST) $(ARGS)
+	$(PYTEST) --hypothesis-profile=thorough $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

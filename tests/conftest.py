@@ -16,6 +16,7 @@ from hypothesis import settings
 
 # No time limit on an example: a busy machine is not a failure.
 settings.register_profile("denoodle", deadline=None)
+settings.register_profile("thorough", deadline=None)
 settings.load_profile("denoodle")
 
 

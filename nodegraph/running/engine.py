@@ -134,8 +134,12 @@ class Engine:
 
     def configure(self) -> None:
         """Get ready to compute. Takes seconds (torch and more are imported), and planning does without."""
-        if hasattr(self._package, "configure"):
-            self._package.configure(self._settings.device, self._settings.precision)
+        gc.disable()  # what the libraries make at import is no garbage, and looking through it on the way takes 0.5 s
+        try:
+            if hasattr(self._package, "configure"):
+                self._package.configure(self._settings.device, self._settings.precision)
+        finally:
+            gc.enable()
         if hasattr(self._package, "under_way"):
             self._is_under_way = self._package.under_way()
         remove_leftovers(Path(self._settings.out_dir), deep=True)

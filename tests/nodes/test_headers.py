@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from safetensors import SafetensorError, deserialize
 
 from nodes.backend import headers
 from nodes.backend.strict_json import MAX_QUOTED
+from tests.examples import examples
 
 FLOAT = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 NEXT = {"dtype": "F32", "shape": [1], "data_offsets": [8, 12]}
@@ -116,7 +117,7 @@ ENTRIES = st.fixed_dictionaries(
 TABLES = st.dictionaries(st.sampled_from(["a", "b", "c", "__metadata__"]), ENTRIES | WRONG, max_size=3)
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(table=TABLES, size=st.integers(0, 24))
 def test_what_is_accepted_the_formats_own_reader_accepts(tmp_path: Path, table: dict[str, Any], size: int):
     path = file(tmp_path, table, bytes(size))
@@ -124,7 +125,7 @@ def test_what_is_accepted_the_formats_own_reader_accepts(tmp_path: Path, table: 
         deserialize(path.read_bytes())
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, 200), byte=st.integers(0, 255), kind=st.sampled_from(["set", "insert", "delete"]))
 def test_a_changed_byte_is_never_more_than_a_sentence(tmp_path: Path, at: int, byte: int, kind: str):
     whole = file(tmp_path, {"v": FLOAT, "w": NEXT, "__metadata__": {"format": "pt"}}, bytes(12)).read_bytes()

@@ -6,6 +6,7 @@ import itertools
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -21,11 +22,12 @@ from nodes.adapter import lora
 from nodes.backend import checkpoints, loading, lora_file, noise, pool
 from nodes.backend.additions import Adapted
 from nodes.types import Network
+from tests.examples import examples
 from tests.nodes import lora_kinds
 from tests.tiny_checkpoints import single_file_tensors
 from tests.tiny_modern import z_image_to_original
 
-SLOW = settings(max_examples=12, deadline=None, report_multiple_bugs=False, phases=(Phase.explicit, Phase.generate))
+SLOW = examples(12, daily=6, report_multiple_bugs=False, phases=(Phase.explicit, Phase.generate))
 """Without shrinking, which would load networks for minutes."""
 CPU = torch.device("cpu")
 ORIGINAL = "model.diffusion_model."
@@ -87,6 +89,7 @@ FAMILIES: dict[str, list[Layout]] = {
 }
 
 
+@cache
 def in_one_file(folder: Path) -> dict[str, Tensor]:
     """The denoiser under the names of the original code, and what else single files of its family hold."""
     if "ZImage" in (folder / "model_index.json").read_text("utf-8"):

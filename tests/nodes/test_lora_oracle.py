@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -23,9 +23,10 @@ from nodes.backend import adapters, checkpoints, loading, lora_file, noise, pool
 from nodes.backend.additions import LowRank
 from nodes.backend.checkpoints import Checkpoint
 from nodes.types import Lora, Model, Weights
+from tests.examples import examples
 from tests.nodes.lora_files import LAYOUTS, Layer, Layout, merged, random_layer, write
 
-SLOW = settings(max_examples=8, deadline=None, report_multiple_bugs=False)
+SLOW = examples(8, daily=4, report_multiple_bugs=False)
 
 
 class Network:

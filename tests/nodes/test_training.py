@@ -288,8 +288,9 @@ def test_timesteps_are_spread_over_a_batch(tiny: Checkpoint, folder: Path, proce
 @pytest.mark.parametrize("layers", ["attention", "all"])
 @pytest.mark.parametrize("family", ["sdxl", "sd3", "flux", "zimage"])
 def test_a_lora_of_every_family_is_trained_and_read_back(
-    request: pytest.FixtureRequest, family: str, layers: Any, folder: Path, tmp_path: Path
+    request: pytest.FixtureRequest, family: str, layers: Any, folder: Path, tmp_path: Path, monkeypatch: Any
 ):
+    monkeypatch.setattr(training, "SAMPLE_STEPS", 2)
     pool.configure("cpu")
     tiny = checkpoints.checkpoint(str(request.getfixturevalue(f"{family}_folder")))
     read = training_data.read_folder(folder, "")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, normalizers
 from transformers import T5TokenizerFast
@@ -18,6 +18,7 @@ from transformers import T5TokenizerFast
 from nodes.backend import charsmap, spiece, t5_prompt, unigram
 from nodes.backend.strict_json import MAX_QUOTED
 from tests import tiny_models
+from tests.examples import examples
 from tests.nodes import t5_files
 from tests.nodes.t5_files import EXTRA, as_json, field, write_json, write_spiece
 
@@ -90,7 +91,7 @@ TEXTS = st.lists(st.sampled_from(WORDS) | st.text(max_size=6), max_size=12)
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-@settings(max_examples=300)
+@examples(300)
 @given(parts=TEXTS, spaced=st.booleans())
 def test_every_text_has_the_numbers_that_the_library_gives_it(
     tokenizers: Any, name: str, parts: list[str], spaced: bool
@@ -306,7 +307,7 @@ def test_a_table_that_is_damaged_is_one_sentence(tmp_path: Path, name: str):
     assert message in refusal(write_json(tmp_path, TINY, table))
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(
     changes=st.lists(st.tuples(st.integers(4, TRIE + 50), st.integers(0, 255)), min_size=1, max_size=50), text=st.text()
 )
@@ -342,7 +343,7 @@ NAMES = [
 NAMES += ["precompiled_charsmap", "model_max_length", "extra_ids", "added_tokens_decoder", "0", "1"]
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(data=st.data())
 def test_whatever_its_files_say_a_tokenizer_is_made_or_refused_in_a_sentence(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

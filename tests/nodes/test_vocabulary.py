@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from transformers import CLIPTokenizer
 
@@ -15,6 +15,7 @@ from nodes.backend import loading, tokenizer_kinds, vocabulary
 from nodes.backend.strict_json import MAX_QUOTED
 from nodes.types import Network, Weights
 from tests import tiny_models
+from tests.examples import examples
 
 SIZE = len(tiny_models.CLIP_VOCABULARY)
 PROMPTS = [
@@ -182,7 +183,7 @@ NAMES = ["vocab", "merges", "type", "model", "added_tokens", "id", "content", "e
 NAMES += ["added_tokens_decoder", "lstrip", "0", "1"]
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_its_files_say_a_tokenizer_is_made_or_refused_in_a_sentence(tmp_path: Path, data: st.DataObject):
     folder = tmp_path / "tokenizer"

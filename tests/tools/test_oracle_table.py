@@ -13,7 +13,7 @@ from tools.oracle.rows import ROWS, Row
 pytestmark = pytest.mark.filterwarnings("ignore")
 """The stock pipelines warn of their own parts: names that moved, second LoRAs, timesteps that they are given."""
 
-QUICK = [("sd1", "inpaint"), ("sdxl", "refiner"), ("pixel", "few steps: LCM")]
+QUICK = [("sd1", "inpaint"), ("pixel", "few steps: LCM")]
 
 
 @pytest.fixture(scope="module")

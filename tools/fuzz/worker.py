@@ -4,6 +4,7 @@ Writes a line of JSON for each case: {"case": number, "reader": name} before it,
 {"fault": what, "detail": text}. Ends by SIGPROF when a case takes longer than it may.
 """
 
+import gc
 import json
 import os
 import random
@@ -58,6 +59,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=place) as top:
         guard = Guard(Path(top))
         ready: list[tuple[Reader, list[bytes], Path]] = []
+        gc.disable()  # what is imported on the way stays
         os.environ["TMPDIR"] = top  # what writes a temporary file writes it there
         tempfile.tempdir = top
         for index, reader in enumerate(readers):
@@ -73,6 +75,8 @@ def main() -> None:
                 with suppress(*reader.refusals):
                     reader.read(folder)
             (folder / reader.file).unlink(missing_ok=True)
+        gc.freeze()
+        gc.enable()
         for number in range(int(first), int(first) + int(count)):
             for reader, examples, folder in ready:
                 data = case_of(reader, examples, int(seed), number)

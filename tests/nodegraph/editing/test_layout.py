@@ -2,13 +2,14 @@
 
 from itertools import combinations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nodegraph.editing import layout
 from nodegraph.editing.layout import COLUMN_GAP, Box, layered, layering
 from nodegraph.graph import Graph, Node, Port, connect
 from nodegraph.pieces import Work
+from tests.examples import examples
 from tests.nodegraph.toys import build
 from tests.ui.counting import calls
 
@@ -61,13 +62,13 @@ def holds(outer: Rect, inner: Rect) -> bool:
     return x <= a - ROOM[0] and a + c + ROOM[0] <= x + w and y <= b - ROOM[1] and b + d + ROOM[0] <= y + h
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(graphs())
 def test_no_two_nodes_touch(graph: Graph):
     assert not any(overlap(a, b) for a, b in combinations(laid_out(graph).values(), 2))
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(graphs())
 def test_wires_lead_to_the_right_with_room_to_turn(graph: Graph):
     graph = straight(graph)
@@ -75,7 +76,7 @@ def test_wires_lead_to_the_right_with_room_to_turn(graph: Graph):
     assert all(rects[s.node][0] + rects[s.node][2] + COLUMN_GAP <= rects[d.node][0] for d, s in graph.links.items())
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(graphs())
 def test_no_wire_passes_below_a_node(graph: Graph):
     graph = straight(graph)
@@ -86,7 +87,7 @@ def test_no_wire_passes_below_a_node(graph: Graph):
         assert not any(level[2] > 0 and overlap(level, rect) for rect in rects.values())
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(graphs(), st.data())
 def test_frames_hold_what_is_theirs_and_nothing_else(graph: Graph, data: st.DataObject):
     outer = data.draw(st.sets(st.sampled_from([*graph.nodes]), min_size=1))
@@ -101,7 +102,7 @@ def test_frames_hold_what_is_theirs_and_nothing_else(graph: Graph, data: st.Data
     assert not any(overlap(rects[id], rects[frame]) for id, frame in strangers)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(graphs())
 def test_the_upper_left_corner_stays(graph: Graph):
     before, rects = [node.pos for node in graph.nodes.values()], laid_out(graph)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import count
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import nodegraph.planning.plan as planning
@@ -13,6 +13,7 @@ from nodegraph.pieces import reaching
 from nodegraph.planning.compiled_node import Sites
 from nodegraph.planning.keys import refs
 from nodegraph.planning.plan import Planner, plan
+from tests.examples import examples
 from tests.nodegraph.planning.test_expand import TWICE
 from tests.nodegraph.toys import (
     REGISTRY,
@@ -188,7 +189,7 @@ def edited(graph, edit):
     return after if all({dst.node, src.node} <= after.nodes.keys() for dst, src in after.links.items()) else graph
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(edits=st.lists(EDITS, max_size=8), targets=st.sampled_from([None, ("show",), ("twice", "each_total")]))
 def test_whatever_was_edited_the_plan_is_that_of_the_graph(edits, targets):
     planner, graph = Planner(REGISTRY), everything()

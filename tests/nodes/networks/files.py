@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from inspect import signature
 from itertools import count
@@ -41,8 +43,14 @@ def library_shapes(architecture: Architecture, given: Settings) -> dict[str, Sha
 
 
 def on_meta(architecture: Architecture, given: Settings) -> Tensors:
+    return dict(_built(library_class(architecture), json.dumps(given, sort_keys=True)))
+
+
+@cache
+def _built(network: type[nn.Module], given: str) -> Tensors:
+    """The largest published ones take a tenth of a second, and several tests look at each."""
     with torch.device("meta"):
-        return dict(library_class(architecture)(**given).state_dict())
+        return network(**json.loads(given)).state_dict()
 
 
 def numbered(shapes: Mapping[str, Shape]) -> Tensors:
@@ -78,6 +86,30 @@ def same(first: Tensors, second: Tensors) -> bool:
 
 def shapes_of(tensors: Tensors) -> Shapes:
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+Original = Callable[[Architecture, Settings, Tensors], Tensors]
+"""The tensors of a network as its makers call them in their files."""
+
+
+def assert_is_read_in_either_layout(architecture: Architecture, given: Settings, original: Original) -> None:
+    tensors = numbered(architecture.shapes(given))
+    assert same(read(architecture, given, tensors), tensors)
+    assert same(read(architecture, given, original(architecture, given, tensors)), tensors)
+
+
+def assert_tells_its_tensors(architecture: Architecture, start: Settings, given: Settings, original: Original) -> None:
+    """start: what holds where no tensor tells."""
+    tensors = on_meta(architecture, given)
+    told = architecture.told(start, shapes_of(original(architecture, given, tensors)))
+    assert architecture.shapes(told) == shapes_of(tensors)
+    assert not [*architecture.contradictions(told)]
+
+
+def assert_tells_something_of_any_damage(architecture: Architecture, given: Settings, original: Original) -> None:
+    found = shapes_of(original(architecture, given, on_meta(architecture, given)))
+    for damage in (*damaged(found), {}):
+        assert architecture.told(given, damage).keys() == architecture.schema.keys()
 
 
 def wrong(architecture: Architecture, change: Mapping[str, Any]) -> list[str]:

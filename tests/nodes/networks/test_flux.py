@@ -10,7 +10,6 @@ import pytest
 import torch
 from diffusers.loaders.single_file_utils import convert_flux_transformer_checkpoint_to_diffusers
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
@@ -18,6 +17,7 @@ from nodes.backend.fields import check_fields
 from nodes.backend.networks.architecture import Architecture, Settings
 from nodes.backend.networks.flux import ARCHITECTURE, CONTROLNET
 from tests import tiny_models
+from tests.examples import examples
 from tests.nodes.networks import files
 from tests.nodes.networks.files import PLACE, Tensors, settings
 from tests.tiny_checkpoints import flux_to_original, write_single_file
@@ -94,7 +94,7 @@ XLABS |= {"input_hint_block.conv_out": "input_hint_block.14"}
 """A list of convolutions and of activations in turn."""
 
 
-def original(given_settings: Settings, tensors: Tensors) -> Tensors:
+def original(architecture: Architecture, given_settings: Settings, tensors: Tensors) -> Tensors:
     """The tensors as the makers of the network call them in their files."""
     named = flux_to_original(tensors, given_settings)
     layers = {name: name.rpartition(".") for name in named}
@@ -145,7 +145,7 @@ def test_an_absurd_setting_is_refused_by_name(field: str, value: Any):
         settings(ARCHITECTURE, {field: value})
 
 
-@hypothesis_settings(max_examples=25)
+@examples(25)
 @given(st.data())
 def test_settings_without_a_contradiction_make_a_network_that_runs(data: st.DataObject):
     architecture, found = both(data)
@@ -191,7 +191,7 @@ def test_published_networks_have_as_many_parameters_as_their_makers_say(name: st
     assert sum(torch.Size(shape).numel() for shape in shapes.values()) == PARAMETERS[name]
 
 
-@hypothesis_settings(max_examples=60)
+@examples(60)
 @given(st.data())
 def test_any_settings_give_the_tensors_of_the_library(data: st.DataObject):
     architecture, found = both(data)
@@ -203,24 +203,19 @@ def test_any_settings_give_the_tensors_of_the_library(data: st.DataObject):
 
 @pytest.mark.parametrize(("architecture", "change"), ALL, ids=IDS)
 def test_files_of_either_layout_give_the_librarys_tensors(architecture: Architecture, change: dict[str, Any]):
-    found = settings(architecture, change)
-    tensors = files.numbered(architecture.shapes(found))
-    assert files.same(files.read(architecture, found, tensors), tensors)
-    assert files.same(files.read(architecture, found, original(found, tensors)), tensors)
+    files.assert_is_read_in_either_layout(architecture, settings(architecture, change), original)
 
 
-@hypothesis_settings(max_examples=60)
+@examples(60)
 @given(st.data())
 def test_files_of_any_settings_give_the_librarys_tensors(data: st.DataObject):
-    architecture, found = both(data)
-    tensors = files.numbered(architecture.shapes(found))
-    assert files.same(files.read(architecture, found, original(found, tensors)), tensors)
+    files.assert_is_read_in_either_layout(*both(data), original)
 
 
 @pytest.mark.parametrize("change", PUBLISHED.values(), ids=PUBLISHED)
 def test_original_files_are_read_as_diffusers_reads_them(change: dict[str, Any]):
     found = settings(ARCHITECTURE, change)
-    tensors = original(found, files.numbered(ARCHITECTURE.shapes(found)))
+    tensors = original(ARCHITECTURE, found, files.numbered(ARCHITECTURE.shapes(found)))
     theirs = convert_flux_transformer_checkpoint_to_diffusers(dict(tensors))
     assert files.same(files.read(ARCHITECTURE, found, tensors), theirs)
 
@@ -228,7 +223,9 @@ def test_original_files_are_read_as_diffusers_reads_them(change: dict[str, Any])
 def test_norms_that_comfyui_has_renamed_are_found():
     found = settings(ARCHITECTURE, TINY)
     tensors = files.numbered(ARCHITECTURE.shapes(found))
-    renamed = {name.replace("_norm.scale", "_norm.weight"): t for name, t in original(found, tensors).items()}
+    renamed = {
+        name.replace("_norm.scale", "_norm.weight"): t for name, t in original(ARCHITECTURE, found, tensors).items()
+    }
     assert files.same(files.read(ARCHITECTURE, found, renamed), tensors)
 
 
@@ -237,30 +234,24 @@ def test_norms_that_comfyui_has_renamed_are_found():
 def test_a_published_file_tells_its_settings(architecture: Architecture, change: dict[str, Any], is_original: bool):
     wanted = settings(architecture, change)
     tensors = files.on_meta(architecture, wanted)
-    found = files.shapes_of(original(wanted, tensors) if is_original else tensors)
+    found = files.shapes_of(original(architecture, wanted, tensors) if is_original else tensors)
     told = architecture.told(settings(architecture, {}), found)
     assert told == wanted
     assert check_fields(PLACE, told, architecture.schema) == told
 
 
-@hypothesis_settings(max_examples=60)
+@examples(60)
 @given(st.data())
 def test_a_file_of_any_settings_tells_what_gives_its_tensors(data: st.DataObject):
     architecture, wanted = both(data)
-    tensors = files.on_meta(architecture, wanted)
-    told = architecture.told(settings(architecture, {}), files.shapes_of(original(wanted, tensors)))
-    assert architecture.shapes(told) == files.shapes_of(tensors)
-    assert not [*architecture.contradictions(told)]
+    files.assert_tells_its_tensors(architecture, settings(architecture, {}), wanted, original)
 
 
 @pytest.mark.parametrize("architecture", [ARCHITECTURE, CONTROLNET])
 def test_a_damaged_file_tells_something_without_an_error(architecture: Architecture):
     hint = {"conditioning_embedding_channels": 4, "num_mode": 2} if architecture is CONTROLNET else {}
     start = settings(architecture, {**TINY, "guidance_embeds": True, **hint})
-    tensors = files.on_meta(architecture, start)
-    for found in files.damaged(files.shapes_of(original(start, tensors))):
-        assert architecture.told(start, found).keys() == architecture.schema.keys()
-    assert architecture.told(start, {}).keys() == architecture.schema.keys()
+    files.assert_tells_something_of_any_damage(architecture, start, original)
 
 
 @pytest.mark.parametrize("distilled_guidance", [True, False], ids=["dev", "schnell"])

@@ -9,7 +9,6 @@ import pytest
 import torch
 from diffusers.loaders.single_file_utils import convert_sd3_transformer_checkpoint_to_diffusers
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
@@ -17,6 +16,7 @@ from nodes.backend.fields import check_fields
 from nodes.backend.networks.architecture import Architecture, Settings
 from nodes.backend.networks.sd3 import ARCHITECTURE, CONTROLNET
 from tests import tiny_models
+from tests.examples import examples
 from tests.nodes.networks import files
 from tests.nodes.networks.files import PLACE, Tensors, settings
 from tests.tiny_checkpoints import sd3_to_original, write_single_file
@@ -177,7 +177,7 @@ def test_an_absurd_setting_is_refused_by_name(field: str, value: Any):
         settings(ARCHITECTURE, {field: value})
 
 
-@hypothesis_settings(max_examples=25)
+@examples(25)
 @given(st.data())
 def test_settings_without_a_contradiction_make_a_network_that_runs(data: st.DataObject):
     architecture, given_settings = both(data)
@@ -219,7 +219,7 @@ def test_published_networks_have_as_many_parameters_as_their_makers_say(change: 
     assert sum(torch.Size(shape).numel() for shape in shapes.values()) - torch.Size(buffer).numel() == count
 
 
-@hypothesis_settings(max_examples=60)
+@examples(60)
 @given(st.data())
 def test_any_settings_give_the_tensors_of_the_library(data: st.DataObject):
     architecture, found = both(data)
@@ -231,18 +231,13 @@ def test_any_settings_give_the_tensors_of_the_library(data: st.DataObject):
 
 @pytest.mark.parametrize(("architecture", "change"), ALL, ids=IDS)
 def test_files_of_either_layout_give_the_librarys_tensors(architecture: Architecture, change: dict[str, Any]):
-    found = settings(architecture, change)
-    tensors = files.numbered(architecture.shapes(found))
-    assert files.same(files.read(architecture, found, tensors), tensors)
-    assert files.same(files.read(architecture, found, original(architecture, found, tensors)), tensors)
+    files.assert_is_read_in_either_layout(architecture, settings(architecture, change), original)
 
 
-@hypothesis_settings(max_examples=60)
+@examples(60)
 @given(st.data())
 def test_files_of_any_settings_give_the_librarys_tensors(data: st.DataObject):
-    architecture, found = both(data)
-    tensors = files.numbered(architecture.shapes(found))
-    assert files.same(files.read(architecture, found, original(architecture, found, tensors)), tensors)
+    files.assert_is_read_in_either_layout(*both(data), original)
 
 
 @pytest.mark.parametrize("change", [change for change, _ in PUBLISHED.values()], ids=PUBLISHED)
@@ -268,24 +263,18 @@ def test_a_published_file_tells_its_settings(architecture: Architecture, change:
     assert check_fields(PLACE, told, architecture.schema) == told
 
 
-@hypothesis_settings(max_examples=60)
+@examples(60)
 @given(st.data())
 def test_a_file_of_any_settings_tells_what_gives_its_tensors(data: st.DataObject):
     architecture, wanted = both(data)
-    tensors = files.on_meta(architecture, wanted)
     start = settings(architecture, {"attention_head_dim": wanted["attention_head_dim"]})
-    told = architecture.told(start, files.shapes_of(original(architecture, wanted, tensors)))
-    assert architecture.shapes(told) == files.shapes_of(tensors)
-    assert not [*architecture.contradictions(told)]
+    files.assert_tells_its_tensors(architecture, start, wanted, original)
 
 
 @pytest.mark.parametrize("architecture", [ARCHITECTURE, CONTROLNET])
 def test_a_damaged_file_tells_something_without_an_error(architecture: Architecture):
     start = settings(architecture, {**TINY, "qk_norm": "rms_norm", "dual_attention_layers": [0]})
-    tensors = files.on_meta(architecture, start)
-    for found in files.damaged(files.shapes_of(original(architecture, start, tensors))):
-        assert architecture.told(start, found).keys() == architecture.schema.keys()
-    assert architecture.told(start, {}).keys() == architecture.schema.keys()
+    files.assert_tells_something_of_any_damage(architecture, start, original)
 
 
 def test_a_single_file_is_read_without_its_settings(tmp_path: Path):

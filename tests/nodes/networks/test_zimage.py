@@ -8,12 +8,12 @@ import pytest
 import torch
 from diffusers.loaders.single_file_utils import convert_z_image_transformer_checkpoint_to_diffusers
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from nodes.backend.fields import check_fields
-from nodes.backend.networks.architecture import Settings
+from nodes.backend.networks.architecture import Architecture, Settings
 from nodes.backend.networks.zimage import ARCHITECTURE
+from tests.examples import examples
 from tests.nodes.networks import files
 from tests.nodes.networks.files import PLACE, Tensors, settings
 from tests.tiny_modern import z_image_to_original
@@ -43,7 +43,7 @@ def any_settings(draw: st.DrawFn) -> Settings:
     )
 
 
-def original(tensors: Tensors) -> Tensors:
+def original(architecture: Architecture, given_settings: Settings, tensors: Tensors) -> Tensors:
     """As ComfyUI's files name them, without the norm that nothing reads."""
     named = z_image_to_original(tensors)
     del named["norm_final.weight"]
@@ -61,14 +61,14 @@ def test_published_networks_have_the_tensors_of_the_library(change: dict[str, An
     assert ARCHITECTURE.shapes(found) == files.library_shapes(ARCHITECTURE, found)
 
 
-@hypothesis_settings(max_examples=40)
+@examples(40)
 @given(any_settings())
 def test_any_settings_give_the_tensors_of_the_library(found: Settings):
     assert not [*ARCHITECTURE.contradictions(found)]
     assert ARCHITECTURE.shapes(found) == files.library_shapes(ARCHITECTURE, found)
 
 
-@hypothesis_settings(max_examples=10)
+@examples(10)
 @given(any_settings())
 def test_settings_without_a_contradiction_make_a_network_that_runs(found: Settings):
     module = files.library_class(ARCHITECTURE)(**found).eval()
@@ -94,17 +94,15 @@ def test_settings_that_cannot_be_meant_together_are_one_sentence(change: dict[st
     assert sentence in files.wrong(ARCHITECTURE, {**TINY, **change})[0]
 
 
-@hypothesis_settings(max_examples=40)
+@examples(40)
 @given(any_settings())
 def test_files_of_either_layout_give_the_librarys_tensors(found: Settings):
-    tensors = files.numbered(ARCHITECTURE.shapes(found))
-    assert files.same(files.read(ARCHITECTURE, found, tensors), tensors)
-    assert files.same(files.read(ARCHITECTURE, found, original(tensors)), tensors)
+    files.assert_is_read_in_either_layout(ARCHITECTURE, found, original)
 
 
 def test_original_files_are_read_as_diffusers_reads_them():
     found = settings(ARCHITECTURE, {})
-    tensors = original(files.numbered(ARCHITECTURE.shapes(found)))
+    tensors = original(ARCHITECTURE, found, files.numbered(ARCHITECTURE.shapes(found)))
     theirs = convert_z_image_transformer_checkpoint_to_diffusers(dict(tensors))
     assert files.same(files.read(ARCHITECTURE, found, tensors), theirs)
 
@@ -114,13 +112,11 @@ def test_original_files_are_read_as_diffusers_reads_them():
 def test_a_published_file_tells_its_settings(change: dict[str, Any], is_original: bool):
     wanted = settings(ARCHITECTURE, change)
     tensors = files.on_meta(ARCHITECTURE, wanted)
-    told = ARCHITECTURE.told(settings(ARCHITECTURE, {}), files.shapes_of(original(tensors) if is_original else tensors))
+    found = files.shapes_of(original(ARCHITECTURE, wanted, tensors) if is_original else tensors)
+    told = ARCHITECTURE.told(settings(ARCHITECTURE, {}), found)
     assert told == wanted
     assert check_fields(PLACE, told, ARCHITECTURE.schema) == told
 
 
 def test_a_damaged_file_tells_something_without_an_error():
-    start = settings(ARCHITECTURE, TINY)
-    for found in files.damaged(files.shapes_of(original(files.on_meta(ARCHITECTURE, start)))):
-        assert ARCHITECTURE.told(start, found).keys() == ARCHITECTURE.schema.keys()
-    assert ARCHITECTURE.told(start, {}).keys() == ARCHITECTURE.schema.keys()
+    files.assert_tells_something_of_any_damage(ARCHITECTURE, settings(ARCHITECTURE, TINY), original)

@@ -19,9 +19,11 @@ WORKFLOW = Path(__file__).parents[3] / "workflows" / "text_to_image.json"
 
 @pytest.fixture
 def panel(qtbot, tmp_path: Path):
-    """The default workflow after a run of five steps."""
+    """The default workflow after a run of five steps, with small pictures."""
     desk = Desk(discover("nodes"), tmp_path, "nodes")
     graph = set_param(workflow.load(WORKFLOW), "scheduler", "steps", 5)
+    for side in ("width", "height"):
+        graph = set_param(graph, "latent", side, 64)
     runner = desk.open(graph)
     made = TrajectoryPanel(runner.document, runner.runs, runner)
     qtbot.addWidget(made)
