@@ -29,6 +29,8 @@ from nodegraph.text import quoted
 FROM_OUTSIDE = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
 """Sent to a process by others; a crash sends none of them."""
 
+DEAF = "did not react"
+
 PATIENCE = 2.0
 """Seconds the engine gets to write what it still holds when it is closed."""
 
@@ -76,8 +78,15 @@ class EngineClient:
     def restart(self) -> None:
         """End an engine that does not react, and start another. Gone says which node was running."""
         if self._process:
-            self._process.kill()
+            self._process.kill(DEAF)
         self.start()
+
+    def change(self, settings: Settings) -> None:
+        """Go on with other settings: in another process, if there is one."""
+        self._settings = settings
+        if self._process:
+            self._process.kill("was started again with other settings")
+            self.start()
 
     def close(self) -> None:
         """End the engine. No event is delivered after this returns."""
@@ -101,7 +110,7 @@ class _Process:
         self.alive = True
         self._on_event: Callable[[Event], None] | None = on_event
         self._running: str | None = None
-        self._killed = False
+        self._why = ""  # it is ended by us
         self._broke: Broke | None = None
         self._ended_before = machine.processes_ended_for_memory()
         self._outbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
@@ -114,8 +123,8 @@ class _Process:
         """None asks the engine to end."""
         self._outbox.put(request)
 
-    def kill(self) -> None:
-        self._killed = True
+    def kill(self, why: str) -> None:
+        self._why = why
         self._process.kill()
         self.join()
 
@@ -160,7 +169,7 @@ class _Process:
             return Gone(code, node, broken_sentence(node, why), True, self._broke.traceback)
         ended = machine.processes_ended_for_memory()
         short = None if ended is None or self._ended_before is None else ended > self._ended_before
-        return Gone(code, self._running, _sentence(code, self._running, self._killed, short))
+        return Gone(code, self._running, _sentence(code, self._running, self._why, short))
 
     def _write(self) -> None:
         # A thread of its own: sending waits while the engine starts or hangs, and the window must not.
@@ -196,14 +205,17 @@ def _where(node: str | None) -> str:
     return f"while it was running {quoted(node)}" if node else "while nothing was running"
 
 
-def _sentence(code: int | None, node: str | None, killed: bool, short: bool | None = None) -> str:
+def _sentence(code: int | None, node: str | None, why: str = "", short: bool | None = None) -> str:
     """What the end of the engine process means for a person.
 
-    short: whether the system has ended processes for want of memory meanwhile; None where it does not count them.
+    why: it was ended by us, in words that may follow "The engine"; empty when it was not. short: whether the system
+    has ended processes for want of memory meanwhile; None where it does not count them.
     """
     where = _where(node)
-    if killed:
-        return f"The engine did not react {where} and was started again."
+    if why == DEAF:
+        return f"The engine {why} {where} and was started again."
+    if why:
+        return f"The engine {why} {where}."
     if code is not None and code < 0:
         number = -code
         name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"

@@ -4,13 +4,22 @@ import json
 from pathlib import Path
 from typing import Any
 
+from nodegraph.running.messages import Device
 from nodegraph.types import NetworkId, Picture
 
 
 def environment(device: str, precision: str = "auto") -> str:
     if device == "cuda":
         raise ValueError("device cuda is not there: toys run on the cpu")
-    return f"toy on {device}"
+    return f"toy on {device}" + (f" in {precision}" if precision != "auto" else "")
+
+
+def devices() -> tuple[Device, ...]:
+    return (
+        Device("toy:0", "A toy card"),
+        Device("toy:1", "An old toy card", "it is too old"),
+        Device("cpu", "the processor"),
+    )
 
 
 def broken(error: Exception) -> str:

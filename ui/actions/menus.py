@@ -12,7 +12,7 @@ ALSO_IN_EDIT = ("cut", "copy", "paste", "duplicate", "delete", "select_all")
 
 FIRST_OF_GROUP = frozenset(
     (
-        *("file.open", "file.close", "edit.copy_picture", "edit.find_action", "run.queue", "run.live"),
+        *("file.open", "file.close", "edit.copy_picture", "edit.find_action", "run.queue", "run.live", "run.device"),
         *("canvas.cut", "canvas.edit", "canvas.connect", "canvas.fit", "canvas.snap", "view.next_tab", "view.pin_a"),
         "help.about",
     )

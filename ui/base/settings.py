@@ -15,6 +15,7 @@ from typing import Any, cast
 from PySide6.QtCore import QObject, QStandardPaths, Signal
 
 from nodegraph.formats.files import Damaged, read_own, reason, remove_leftovers, write_atomic
+from nodegraph.running.messages import PRECISIONS
 
 LARGEST = 1 << 20  # bytes of a settings file
 MAX_RECENT = 8  # node types
@@ -24,7 +25,8 @@ MAX_RECENT = 8  # node types
 class Preferences:
     """theme: a name in ui.base.theme.THEMES. text_scale: 0.8..2.0. preset and keys: see ui.actions.keys.
 
-    live: run after every edit. toured: the tour was taken or refused. window: its place and layout, see `sealed`;
+    device, precision: what computes, and in what: see `nodegraph.running.engine.Settings`. live: run after every edit.
+    toured: the tour was taken or refused. window: its place and layout, see `sealed`;
     empty for that of a new program. recent_nodes: ids of the node types that were added last, the latest first.
     """
 
@@ -32,6 +34,8 @@ class Preferences:
     text_scale: float = 1.0
     preset: str = "Default"
     keys: Mapping[str, str] = field(default_factory=dict[str, str])
+    device: str = "auto"
+    precision: str = "auto"
     live: bool = False
     toured: bool = False
     window: str = ""
@@ -56,9 +60,16 @@ def parse(data: bytes) -> Preferences:
     for name, value in list(known.items()):
         if isinstance(getattr(default, name), tuple) and isinstance(value, list):
             value = known[name] = tuple(cast("list[Any]", value)[:MAX_RECENT])
-        if not _fits(getattr(default, name), value) or (name == "window" and value and not unsealed(str(value))):
+        if not _fits(getattr(default, name), value) or not _means_something(name, value):
             raise ValueError(f"{name} is {value!r}, which it cannot be")
     return replace(default, **known)
+
+
+def _means_something(name: str, value: Any) -> bool:
+    """Whether a text of the right kind is one of those that can be meant."""
+    if name == "window":
+        return not value or unsealed(str(value)) is not None
+    return name != "precision" or value in PRECISIONS
 
 
 def _fits(default: Any, value: Any) -> bool:

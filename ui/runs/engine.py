@@ -13,6 +13,7 @@ from nodegraph.running.client import EngineClient
 from nodegraph.running.engine import Settings
 from nodegraph.running.messages import (
     Began,
+    Device,
     Event,
     Finished,
     Free,
@@ -50,7 +51,7 @@ class Engine(QObject):
     """One process for all documents, with one run at a time. Each run has a receiver, who hears what becomes of it.
 
     running: a run was sent, and neither Idle nor Gone has come since. ready: the process is up. environment: what the
-    process mixes into its keys; empty before it is up.
+    process mixes into its keys; empty before it is up. devices: what there is to compute on, as far as is known.
     """
 
     happened = Signal(object)  # every Event
@@ -64,6 +65,8 @@ class Engine(QObject):
         super().__init__(parent)
         self.ready = False
         self.environment = ""
+        self.devices: tuple[Device, ...] = ()
+        self._settings = settings
         self._receivers: dict[int, Receiver] = {}  # by ticket, oldest first; of the runs that are not over
         self._ticket = 0  # of the latest run
         self._latest: Run | None = None  # with what a process that broke wrote for it
@@ -93,6 +96,15 @@ class Engine(QObject):
 
     def start(self) -> None:
         self._client.start()
+
+    def use(self, device: str, precision: str) -> None:
+        """Compute there from now on, in that precision: in another process, if there is one."""
+        after = replace(self._settings, device=device, precision=precision)
+        if after != self._settings:
+            self._settings = after
+            self._post.set_open(True)  # the last events of this one must not wait for who waits for them
+            self._client.change(after)
+            self._post.set_open(False)
 
     def run(self, graph: Graph, targets: Sequence[str], receiver: Receiver, *, effects: bool = True) -> None:
         """Compute the targets, in place of what is running. effects: see `nodegraph.running.messages.Run`.
@@ -198,7 +210,7 @@ class Engine(QObject):
             case Began():
                 self._begin(event.ticket)
             case Ready():
-                self.ready, self.environment = True, event.environment
+                self.ready, self.environment, self.devices = True, event.environment, event.devices
                 self.unclaimed.emit(event)
             case Seen():
                 self.seen.emit(event)

@@ -188,6 +188,7 @@ class MainWindow(Shell):
 
     def _apply_settings(self) -> None:
         now = self.settings.now
+        self.engine.use(now.device, now.precision)
         app = QApplication.instance()
         look = theme.THEMES.get(now.theme, theme.DARK)
         if isinstance(app, QApplication) and (look != theme.colors() or now.text_scale != theme.scale()):

@@ -29,6 +29,7 @@ from ui.runs.queue import Queue
 from ui.runs.remedies import Remedies
 from ui.runs.run_state import RunState
 from ui.runs.runner import Runner
+from ui.window.device_dialog import DeviceDialog
 from ui.window.docks import Docks
 from ui.window.remedy_dialog import RemedyDialog
 from ui.window.status import StatusBar
@@ -199,6 +200,9 @@ class Shell(QMainWindow):
 
     def edit_keys(self) -> None:
         KeysDialog(self.actions_table, self.settings, self).show()
+
+    def choose_device(self) -> None:
+        DeviceDialog(self.settings, self.engine.devices, self).show()
 
     def open(self, path: Path) -> None:
         self.tabs.open(path)

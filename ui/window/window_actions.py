@@ -70,6 +70,7 @@ def _run(window: Shell) -> tuple[Action, ...]:
         Action("run.live", "Live", window.set_live, "Ctrl+L", "Run after every edit", checkable=True),
         Action("run.last_seed", "Use the last seed", lambda: window.runner.use_last_seeds(), "Ctrl+Shift+L",
                "Put back the seeds of the latest finished run, and keep them"),
+        Action("run.device", "Device…", window.choose_device, tip="Choose what computes, and in which precision"),
     )  # fmt: skip
 
 

@@ -80,3 +80,11 @@ def test_what_cannot_be_written_holds_and_is_said(tmp_path):
     settings.change(theme="Light")
     assert settings.now.theme == "Light"
     assert "settings.json" in said[0]
+
+
+def test_a_precision_that_nothing_computes_in_is_damage(tmp_path):
+    path = tmp_path / "settings.json"
+    path.write_text('{"theme": "Light", "precision": "int4"}')
+    settings = Settings(path)
+    assert settings.now == Preferences()
+    assert "precision is 'int4', which it cannot be" in settings.complaints[0]

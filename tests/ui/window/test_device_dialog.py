@@ -1,0 +1,84 @@
+"""Choosing what computes: the engine goes on there, and its keys with it."""
+
+import pytest
+from PySide6.QtCore import Qt
+
+from nodegraph.running.engine import Settings as EngineSettings
+from nodegraph.running.messages import Device
+from tests.ui.engines import LONG
+from ui.base.settings import Preferences, Settings
+from ui.window.device_dialog import DeviceDialog, choices
+from ui.window.main_window import MainWindow
+
+CARD = Device("toy:0", "A toy card")
+OLD = Device("toy:1", "An old toy card", "it is too old")
+
+
+@pytest.fixture
+def window(qtbot, registry, tmp_path) -> MainWindow:
+    settings = Settings(tmp_path / "settings.json")
+    made = MainWindow(registry, EngineSettings("tests.toy_nodes", cache=None, out_dir=str(tmp_path)), settings)
+    qtbot.addWidget(made, before_close_func=lambda w: w.document.undo_stack.setClean())
+    return made
+
+
+def dialog(window: MainWindow) -> DeviceDialog:
+    window.actions_by_id["run.device"].trigger()
+    (found,) = window.findChildren(DeviceDialog)
+    return found
+
+
+def names(shown: DeviceDialog) -> list[str]:
+    return [shown.device.itemData(row) for row in range(shown.device.count())]
+
+
+def test_what_was_chosen_and_is_gone_can_still_be_seen():
+    assert [d.name for d in choices((CARD, Device("cpu", "the processor")), "auto")] == ["auto", "toy:0", "cpu"]
+    *_, gone = choices((), "toy:7")
+    assert (gone.name, gone.title) == ("toy:7", "toy:7, which is not there now")
+
+
+def test_before_the_engine_has_started_there_is_the_processor(window):
+    assert names(dialog(window)) == ["auto", "cpu"]
+
+
+def test_a_card_that_cannot_compute_is_listed_and_cannot_be_chosen(qtbot):
+    shown = DeviceDialog(Settings(), (CARD, OLD))
+    qtbot.addWidget(shown)
+    model = shown.device.model()
+    enabled = [bool(model.flags(model.index(row, 0)) & Qt.ItemFlag.ItemIsEnabled) for row in range(4)]
+    assert enabled == [True, True, False, True]
+    assert shown.device.itemText(2) == "An old toy card (toy:1): cannot compute here"
+    assert shown.device.itemData(2, Qt.ItemDataRole.ToolTipRole) == "it is too old"
+
+
+def test_the_engine_goes_on_with_what_was_chosen_and_so_does_the_next_start(window, qtbot, tmp_path):
+    window.start()
+    qtbot.waitUntil(lambda: window.engine.ready, timeout=LONG)
+    assert window.engine.environment == "toy on auto"
+    shown = dialog(window)
+    assert names(shown) == ["auto", "toy:0", "toy:1", "cpu"]
+    shown.device.setCurrentIndex(1)
+    shown.precision.setCurrentIndex(shown.precision.findData("bfloat16"))
+    shown.accept()
+    qtbot.waitUntil(lambda: window.engine.environment == "toy on toy:0 in bfloat16", timeout=LONG)
+    now = Settings(tmp_path / "settings.json").now
+    assert (now.device, now.precision) == ("toy:0", "bfloat16")
+    assert "was started again with other settings" in "\n".join(entry.text for entry in window.log.entries)
+
+
+def test_nothing_happens_when_nothing_changes(window, qtbot):
+    window.start()
+    qtbot.waitUntil(lambda: window.engine.ready, timeout=LONG)
+    pid = window.engine.pid
+    dialog(window).accept()
+    assert window.engine.pid == pid
+
+
+def test_a_window_begins_on_the_device_that_was_chosen(qtbot, registry):
+    settings = Settings()
+    settings.now = Preferences(device="toy:0")
+    made = MainWindow(registry, EngineSettings("tests.toy_nodes", cache=None), settings)
+    qtbot.addWidget(made, before_close_func=lambda w: w.document.undo_stack.setClean())
+    made.start()
+    qtbot.waitUntil(lambda: made.engine.environment == "toy on toy:0", timeout=LONG)
