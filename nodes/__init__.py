@@ -23,6 +23,8 @@ LIBRARY_SETTINGS = {
     # Threads that spin while they wait for each other take the cores from whoever they wait for: beside one other busy
     # process on two cores, small layers took ten times as long.
     "OMP_WAIT_POLICY": "PASSIVE",
+    # What Metal has no kernel for is computed by the processor then, in place of failing the node.
+    "PYTORCH_ENABLE_MPS_FALLBACK": "1",
 }
 """For the environment, before anything imports those libraries."""
 

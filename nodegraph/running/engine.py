@@ -391,6 +391,8 @@ class _Server:
                 try:
                     self._engine.free(request)
                 except Exception as error:
+                    if why := self._engine.broken(error):
+                        self._give_up(Broken(None, why))
                     self.emit(Failed("", f"Memory cannot be freed: {error}", traceback=traceback.format_exc()))
         if asked:
             self.emit(self._engine.memory())

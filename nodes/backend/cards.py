@@ -59,9 +59,8 @@ def refusal(card: Card) -> str | None:
 
 def compiles_at_start(card: Card) -> bool:
     """Whether the driver makes the kernels of an NVIDIA card, so that another driver may compute other bits."""
-    return card.kind == "cuda" and not any(
-        _runs(code, card) for code in card.built_for if not code.startswith("compute_")
-    )
+    running = [code for code in card.built_for if _runs(code, card)]
+    return card.kind == "cuda" and bool(running) and all(code.startswith("compute_") for code in running)
 
 
 def _runs(code: str, card: Card) -> bool:

@@ -118,9 +118,15 @@ def chosen_dtype(card: Card, need: Need, wish: Wish, tried: Try) -> Dtype:
 
 
 def use(device: torch.device, wish: Wish = "auto") -> None:
-    """Make torch's functions that name no device mean this one. Those who want float32 get all 24 bits of it."""
+    """Make torch's functions that name no device mean this one. Those who want float32 get all 24 bits of it.
+
+    Raises ValueError when another program has it for itself, or it fails.
+    """
     if device.type in ("cuda", "xpu"):
-        getattr(torch, device.type).set_device(device)
+        try:
+            getattr(torch, device.type).set_device(device)
+        except RuntimeError as error:
+            raise ValueError(f"{device} cannot be used: {str(error).splitlines()[0]}") from error
     if device.type == "cuda":
         convolutions: Any = cast(Any, torch.backends.cudnn).conv
         convolutions.fp32_precision = "ieee" if wish == "float32" else "tf32"  # which is torch's default
@@ -131,9 +137,7 @@ def memory(device: torch.device) -> int:
     if device.type == "cuda":
         properties: Any = cast(Any, torch.cuda).get_device_properties(device)
         return properties.total_memory
-    if device.type == "xpu":
-        return card(device).bytes
-    return _main_memory()
+    return card(device).bytes
 
 
 def _main_memory() -> int:
@@ -184,8 +188,9 @@ def _xpu() -> list[Card]:
 def _mps() -> list[Card]:
     if not torch.backends.mps.is_available():
         return []
+    most: int = cast(Any, torch.mps).recommended_max_memory()  # of what it shares with the processor
     # Metal's compiler comes with the system.
-    return [Card("mps", "mps", "Apple's GPU", _main_memory(), driver=f"macOS {platform.mac_ver()[0]}")]
+    return [Card("mps", "mps", "Apple's GPU", most, driver=f"macOS {platform.mac_ver()[0]}")]
 
 
 # What changes bits ------------------------------------------------------------------------------------

@@ -155,36 +155,38 @@ def _numbers(said: Any) -> bool:
 
 def tried(device: Any) -> Trial:
     """Compute what denoising is made of on a torch.device, in each precision. Raises what float32 raises."""
+    import torch
+
     errors: dict[str, float] = {}
     seconds: dict[str, float] = {}
-    for dtype in DTYPES:
-        try:
-            error, took = _compared(device, dtype)
-        except RuntimeError:
-            if dtype == "float32":
-                raise
-            continue  # a precision that the device has no kernels for
-        seconds[dtype] = took
-        if math.isfinite(error):
-            errors[dtype] = error
+    with torch.inference_mode():
+        work = [(function, inputs, function(*inputs)) for function, *inputs in _work()]
+        for dtype in DTYPES:
+            try:
+                error, took = _compared(work, device, dtype)
+            except RuntimeError:
+                if dtype == "float32":
+                    raise
+                continue  # a precision that the device has no kernels for
+            seconds[dtype] = took
+            if math.isfinite(error):
+                errors[dtype] = error
     return Trial(errors, seconds)
 
 
-def _compared(device: Any, dtype: Dtype) -> tuple[float, float]:
-    """(the largest relative difference of all kinds of work, seconds of them)."""
+def _compared(work: list[tuple[Any, ...]], device: Any, dtype: Dtype) -> tuple[float, float]:
+    """(the largest relative difference of all kinds of work, seconds of them). work: with what comes of it."""
     import torch
 
     worst, total = 0.0, 0.0
-    with torch.inference_mode():
-        for work, *inputs in _work():
-            wanted = work(*inputs)
-            moved = [tensor.to(device, getattr(torch, dtype)) for tensor in inputs]
-            got = work(*moved).float().cpu()
-            error = float((got - wanted).norm() / wanted.norm())
-            worst = error if math.isnan(error) else max(worst, error)
-            total += min(_seconds(work, moved) for _ in range(ROUNDS))
-            if math.isnan(worst):
-                break
+    for function, inputs, wanted in work:
+        moved = [tensor.to(device, getattr(torch, dtype)) for tensor in inputs]
+        got = function(*moved).float().cpu()
+        error = float((got - wanted).norm() / wanted.norm())
+        if not math.isfinite(error):
+            return error, total
+        worst = max(worst, error)
+        total += min(_seconds(function, moved) for _ in range(ROUNDS))
     return worst, total
 
 
