@@ -447,10 +447,10 @@ def looks(monkeypatch) -> list[Any]:
 def test_what_others_wrote_is_looked_at_after_a_sixteenth_of_the_limit_and_not_before(tmp_path, looks):
     cache = disk(tmp_path, limit=4 * 16 * len("[1.0]"))
     looks.clear()
-    for number in range(11):
+    for number in range(14):
         store(cache, str(number), 1.0)
     cache.close()
-    assert len(looks) == 2  # after five, and after five more
+    assert len(looks) == 2  # after five, and after five more: four are a sixteenth and no more
 
 
 def test_a_folder_that_cannot_be_listed_any_more_costs_no_result(tmp_path, monkeypatch):
