@@ -43,6 +43,7 @@ Try = Callable[[Card], Trial]
 _log = logging.getLogger(__name__)
 
 
+@lru_cache(maxsize=16)
 def tried(card: Card) -> Trial:
     """What came of trying a card, now or earlier. The processor is known to be right."""
     return Trial() if card.kind == "cpu" else trial.of(card, f"{_version('torch')} {torch.backends.cudnn.version()}")
@@ -54,6 +55,7 @@ def present() -> tuple[Card, ...]:
     return (*_cuda(), *_xpu(), *_mps(), Card("cpu", "cpu", "the processor", _main_memory()))
 
 
+@lru_cache(maxsize=16)  # what "auto" leaves out is said once
 def pick(name: str) -> torch.device:
     """The device of this name, "cuda:1", "cuda" or "auto". Raises ValueError when it is not there or cannot compute."""
     return torch.device(chosen(name, present(), tried).name)
@@ -162,9 +164,18 @@ def _cuda() -> list[Card]:
         arch = about.gcnArchName.partition(":")[0] if hip else f"sm_{about.major}{about.minor}"
         card = Card("rocm" if hip else "cuda", f"cuda:{index}", about.name, about.total_memory, arch, built)
         if cards.compiles_at_start(card):
-            card = replace(card, driver=f"driver {vars(torch)['_C']._cuda_getDriverVersion()}")
+            card = replace(card, driver=_driver())
         found.append(card)
     return found
+
+
+def _driver() -> str:
+    """Which NVIDIA driver there is; where the system does not say, which CUDA it knows."""
+    try:
+        return Path("/proc/driver/nvidia/version").read_text("utf-8", "replace").splitlines()[0]
+    except (OSError, IndexError):
+        known: Any = getattr(vars(torch)["_C"], "_cuda_getDriverVersion", lambda: "unknown")  # private to torch
+        return f"driver {known()}"
 
 
 def _xpu() -> list[Card]:
