@@ -29,6 +29,7 @@ from nodegraph.running.messages import (
     Started,
 )
 from ui.base.post import Post
+from ui.runs.pace import Pace
 
 PATIENCE_MS = 3000
 """How long Stop waits for the engine to react before the process is ended and started again."""
@@ -63,6 +64,7 @@ class Engine(QObject):
 
     def __init__(self, settings: Settings, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self.pace = Pace()  # of the machine it computes on
         self.ready = False
         self.environment = ""
         self.devices: tuple[Device, ...] = ()

@@ -16,6 +16,7 @@ from ui.runs.call_records import StepRecord
 from ui.runs.comparison import Comparison, Sums, comparing, returns, summing
 from ui.runs.due import Due
 from ui.runs.node_run import NodeRun, State, owner, places
+from ui.runs.pace import Pace
 from ui.runs.planned import Planned
 from ui.runs.shown import Shown
 
@@ -28,14 +29,14 @@ class RunState(Shown):
 
     planned = Signal()  # other calls are to come: `loops` and `steps` say which
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, pace: Pace | None = None) -> None:
         super().__init__(parent)
         self.saved: list[str] = []
         self.outcome = ""
         self._stopping = False
         self.calls = self.finished = 0
         self._planned = Planned({})
-        self._due = Due()
+        self._due = Due(pace)
         self._turn: dict[tuple[str, str], int] = {}  # (place, key) -> index among the calls that count there
         self._preview: Picture | None = None  # the latest one of the call that runs
         self._keys: dict[str, str] = {}  # engine node id -> key of its last result
@@ -228,7 +229,8 @@ class RunState(Shown):
             self._set(place, state="running", done=done, message="")
 
     def _progress(self, event: m.Progress) -> None:
-        part = self._due.part = min(event.done / max(event.total, 1), 1.0)
+        part = min(event.done / max(event.total, 1), 1.0)
+        self._due.report(part)
         for place in places(event.node):
             run = self.of(place)
             self._set(place, fraction=min((run.done + part) / run.calls, 1.0))
@@ -363,8 +365,8 @@ class RunState(Shown):
         return min((self.finished + self._due.part) / self.calls, 1.0) if self.calls else 0.0
 
     def seconds_left(self, of: str = "") -> float | None:
-        """What the calls to come took the last time they ran; None before anything is known.
+        """What the calls to come take, by what such calls took on this machine; None when that is not known.
 
         of: the node whose calls count; without, all of the run.
         """
-        return self._due.seconds(of) if self.running and self._due.known else None
+        return self._due.seconds(of) if self.running else None

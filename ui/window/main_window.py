@@ -223,6 +223,7 @@ class MainWindow(Shell):
             event.ignore()
             return
         self._keep_layout()
+        self.keep_pace()
         self.hide()
         self._layout_pause.stop()
         self.engine.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QPoint, QTemporaryDir, QTimer
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMainWindow, QToolBar
 
+from nodegraph.formats.files import Damaged
 from nodegraph.registry import Registry
 from nodegraph.running.engine import Settings as EngineSettings
 from ui.actions.keys_dialog import KeysDialog
@@ -62,6 +64,7 @@ class Shell(QMainWindow):
             session = Session(registry, Path(self._temporary.path()), self)
         self.session = session
         self.engine = Engine(engine, self)
+        self._pace_file = session.folder / "pace.json" if keeps else None
         self.queue = Queue(self.engine, session.folder if keeps else None, self)
         self.remedies = Remedies(registry.domain.remedies, self)
         self.gallery = Gallery(session.folder / "gallery.jsonl", self)
@@ -211,6 +214,7 @@ class Shell(QMainWindow):
         """Show what was open when the program last ended without being closed, and say what could not be read."""
         for sentence in (*self.settings.complaints, *self.session.complaints, *self.gallery.complaints):
             self.complain(sentence)
+        self._load_pace()
         for sentence in self.session.begin_recovery():
             self.complain(sentence)
         documents = self.session.restore()
@@ -223,6 +227,19 @@ class Shell(QMainWindow):
             self.queue.restore()
         except ValueError as error:
             self.complain(str(error))
+
+    def _load_pace(self) -> None:
+        try:
+            if self._pace_file is not None and self._pace_file.exists():
+                self.engine.pace.load(self._pace_file)
+        except Damaged as error:
+            self.complain(f"{error}; times are measured anew")
+
+    def keep_pace(self) -> None:
+        """What calls took, for the next start. It is worth nothing to a disk that is full."""
+        if self._pace_file is not None:
+            with suppress(OSError):
+                self.engine.pace.save(self._pace_file)
 
     def say(self, sentence: str) -> None:
         """In the line at the foot, for a while."""

@@ -26,7 +26,7 @@ class StatusBar(QStatusBar):
         self.queued = QToolButton()
         self.queued.setToolTip("Runs that wait: show the queue")
         self.left = QLabel()
-        self.left.setToolTip("Time left of the whole run, by what the same nodes took before")
+        self.left.setToolTip("Time left of the whole run, by what such nodes took on this machine")
         self.bar = QProgressBar(textVisible=False)
         self.bar.setFixedWidth(220)
         self.bar.setRange(0, 1000)
@@ -107,5 +107,9 @@ class StatusBar(QStatusBar):
 
 
 def _left(seconds: float | None, words: str) -> str:
-    """Empty when it is not known, or too short to be read."""
-    return f"{duration(seconds)} {words}" if seconds is not None and seconds >= 1 else ""
+    """Empty when it is not known, or too short to be read. It is an estimate, and no more exact than one."""
+    if seconds is None or seconds < 1:
+        return ""
+    step = 1 if seconds < 30 else 5 if seconds < 600 else 60
+    rough = round(seconds / step) * step
+    return f"about {f'{rough} s' if rough < 60 else duration(rough)} {words}"

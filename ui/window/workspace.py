@@ -51,7 +51,7 @@ class Workspace(QObject):
     ) -> None:
         super().__init__(parent)
         self.document, self.engine, self.session, self.remedies = document, engine, session, remedies
-        self.runs = RunState(self)
+        self.runs = RunState(self, engine.pace)
         self.plan = LivePlan(document, self)
         self.following = Following(document, self.plan, self)  # before the runner: what follows is run with the edit
         self.runner = Runner(document, engine, queue, self.plan, self.runs, self)

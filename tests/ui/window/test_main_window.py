@@ -175,7 +175,8 @@ def test_stop_ends_a_long_node_at_its_next_report(window, graph, qtbot):
 def test_the_time_left_is_shown_of_the_running_node_and_in_all(window):
     window.engine.ready = True
     type = window.document.type_of("left")
-    calls = {key: Call(key, node, (), type, {}) for key, node in (("a", "left"), ("b", "sum"), ("c", "show"))}
+    nodes = (("a", "left"), ("b", "sum"), ("c", "show"))
+    calls = {key: Call(key, node, (), type, {"size": size}) for size, (key, node) in enumerate(nodes)}
     for _ in range(2):  # what they take is known from the first run
         window.runs.begin()
         window.runs.expect(calls)
@@ -185,7 +186,7 @@ def test_the_time_left_is_shown_of_the_running_node_and_in_all(window):
         for key, seconds in (("a", 1200.0), ("b", 1800.0), ("c", 3600.0)):
             window.runs.take(Finished(calls[key].node, key, (), seconds, cached=False))
         window.runs.take(Idle(3, 0, 6600.0))
-    assert text == ("Box · 20:00 min left", "1:50 h left in all")
+    assert text == ("Box · about 20:00 min left", "about 1:50 h left in all")
 
 
 def test_closing_leaves_no_process_and_no_thread(window, qtbot):
