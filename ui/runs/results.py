@@ -142,6 +142,7 @@ class Results(QObject):
         self._node: str | None = None  # whose picture is the newest
         self._seen: Graph | None = None  # of the run that came to its end last
         runs.pictured.connect(self._pictured)
+        runner.ended.connect(self._ended)
         runner.state_changed.connect(self._keep)
 
     @property
@@ -157,7 +158,13 @@ class Results(QObject):
         if not self._runner.began and node in self._runner.targets():
             self._add(self._runner.document.graph, None)
 
+    def _ended(self, graph: Graph) -> None:
+        if not self._runner.held:
+            self._seen = graph
+            self._add(graph, datetime.now())
+
     def _keep(self) -> None:
+        """Of a run that came to its end while a slider was held, when it is let go."""
         graph = self._runner.finished
         if graph is None or graph is self._seen:
             return

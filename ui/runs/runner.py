@@ -38,6 +38,7 @@ class Runner(QObject):
 
     started = Signal()  # by hand or live, not by the queue
     asked = Signal()  # by hand: whoever asked wants to see what comes of it
+    ended = Signal(object)  # a run came to its end: its graph, before anybody hears of it and begins another
     state_changed = Signal()  # running or not, or whether a slider is held
 
     def __init__(
@@ -252,7 +253,10 @@ class Runner(QObject):
     def _receive(self, event: Event) -> None:
         """An event of this document's own run."""
         if isinstance(event, Idle) and not event.stopped and not self.runs.stopping:
+            self.runs.tell()  # what it made
             self._finished = self._running
+            if self._finished is not None:
+                self.ended.emit(self._finished)
         self._take(event)
         if self._held and isinstance(event, Idle) and self.plan.ready:
             self._follow()  # the slider may have moved on since

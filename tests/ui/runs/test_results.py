@@ -107,3 +107,18 @@ def test_each_picture_of_a_batch_is_a_result_of_its_own(desk: Desk, qtbot):
     runner.document.edit("Restore", lambda _: each[1].graph)
     runner.run()
     qtbot.waitUntil(lambda: runner.runs.of("show").picture == each[1].picture, timeout=LONG)
+
+
+def test_a_run_is_listed_although_live_is_switched_on_as_it_ends(runner, results, qtbot):
+    """Whoever hears first that the run is over may begin the next one, as the tour does."""
+
+    def go_live() -> None:
+        if runner.began and not runner.runs.running and not runner.live:
+            runner.set_live(True)
+
+    runner.runs.progressed.connect(go_live)
+    runner.run()
+    qtbot.waitUntil(lambda: runner.live and not runner.runs.running, timeout=LONG)
+    assert values(results) == [1.0]
+    runner.document.set_param("box", "value", 2.0)
+    qtbot.waitUntil(lambda: values(results) == [1.0, 2.0], timeout=LONG)

@@ -1,15 +1,23 @@
 """The tour of the first start."""
 
+from dataclasses import replace
+
 import pytest
 import shiboken6
-from PySide6.QtCore import QRect, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit, QWidget
 
+from nodegraph.graph import Port
+from nodegraph.running.engine import Settings as EngineSettings
 from nodegraph.running.messages import Idle
+from tests.ui.engines import LONG
+from ui.canvas.commands.one_node import open_row
+from ui.canvas.scene.view import View
 from ui.documents.document import Document
 from ui.runs.run_state import RunState
-from ui.window.tour import Tour, beside
+from ui.window.main_window import MainWindow
+from ui.window.tour import Tour, beside, take_tour
 
 SPOTS = {"canvas": None, "run": QRect(700, 10, 60, 30), "text": QRect(500, 100, 250, 80)}
 
@@ -145,3 +153,35 @@ def test_the_card_is_inside_the_window_and_beside_what_it_speaks_of(spot: QRect 
     card = QRect(beside(spot, 340, 180, area), QRect(0, 0, 340, 180).size())
     assert area.contains(card)
     assert spot is None or not card.intersects(spot)
+
+
+def test_the_run_of_the_tour_is_in_the_strip(qtbot, registry, graph):
+    """The tour switches live on as the run ends: what was made is listed all the same, and then what the hand makes."""
+    window = MainWindow(registry, EngineSettings("tests.toy_nodes", cache=None))
+    qtbot.addWidget(window, before_close_func=lambda w: [d.undo_stack.setClean() for d in w.session.documents])
+    links = {**graph.links, Port("sum", "b"): Port("settings", "box")}
+    window.tabs.show_document(window.session.new(replace(graph, links=links)))
+    window.resize(1400, 900)
+    window.show()
+    window.start()
+    qtbot.waitUntil(lambda: window.engine.ready and window.plan.ready, timeout=LONG)
+    made = take_tour(window)
+    QTest.mouseClick(made.card.next, Qt.MouseButton.LeftButton)
+    open_row(window.canvas.state, "settings", "text")
+    QTest.keyClicks(window.canvas.state.editor.box, " and a dog")
+    QTest.mouseClick(window.run_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: made.step.waits == "number" and not window.runs.running, timeout=LONG)
+    assert window.runner.live
+    results = window.workspace.results
+    assert [result.graph.nodes["settings"].params["text"] for result in results.kept] == ["a cat and a dog"]
+    item, canvas = window.canvas.scene.nodes["settings"], window.canvas
+    row = next(row for row in item.shape.rows if row.input is not None and row.input.name == "ratio")
+    canvas.state.show_view(View(1.0, 40, 40))
+    at = canvas.state.view.to_screen(item.pos + QPointF(row.width / 2, row.y + 12)).toPoint()
+    QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=at)
+    for away in (10, 30, 50):
+        QTest.mouseMove(canvas, at + QPoint(away, 0))
+    QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=at + QPoint(50, 0))
+    qtbot.waitUntil(lambda: len(results.kept) == 2, timeout=LONG)
+    assert window.preview.strip.count() == 2
+    made.end()
