@@ -6,9 +6,10 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject
 
 from nodegraph.pieces import Pieces, Work
+from ui.base.turns import Turn
 
 SLICE = 0.012
 """Seconds of work after which the window answers."""
@@ -24,9 +25,8 @@ class Slices(QObject):
         self._work: Work[Any] | None = None
         self._then: Callable[[Any], object] = _nothing
         self._wanted: Callable[[], bool] = _always
-        # Single shots: work may open a dialog, in which others act.
-        self._timer = QTimer(self, interval=0, singleShot=True)
-        self._timer.timeout.connect(self._again)
+        self._turn = Turn(self)
+        self._turn.came.connect(self._again)
 
     @property
     def busy(self) -> bool:
@@ -40,7 +40,7 @@ class Slices(QObject):
         not, the rest is dropped.
         """
         self.put_off(pieces, then, wanted)
-        self._timer.stop()
+        self._turn.withdraw()
         self._go_on(SLICE)
 
     def put_off(
@@ -50,7 +50,7 @@ class Slices(QObject):
         taken its time already.
         """
         self._work, self._then, self._wanted = Work(pieces), then or _nothing, wanted or _always
-        self._timer.start()
+        self._turn.ask()
 
     def finish(self) -> None:
         """Do at once what is left to be done."""
@@ -70,7 +70,7 @@ class Slices(QObject):
         if work is None:
             return
         if not work.go_on(seconds):
-            self._timer.start()
+            self._turn.ask()
         elif self._work is work:  # or other work began meanwhile
             self._work = None
             self._then(work.result)

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from itertools import islice
 from time import perf_counter
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from nodegraph.pieces import in_parts
+from ui.base.turns import Turn
 
 AT_ONCE, SECONDS = 300, 0.012
 """How many nodes' views are told in one piece, and how long that may take: the rest is told when the window has
@@ -32,8 +33,8 @@ class Telling(QObject):
         self._touched: dict[str, None] = {}  # nodes to tell of
         self._newest: dict[str, None] = {}  # nodes of the document to tell of, whose picture is new, the newest last
         self._went_on = False  # there is progress to tell of
-        self._rest = QTimer(self, singleShot=True, interval=0)
-        self._rest.timeout.connect(self._tell)
+        self._rest = Turn(self)
+        self._rest.came.connect(self._tell)
 
     def hold(self, on: bool) -> None:
         """Tell nothing for now; or tell what there is to tell."""
@@ -71,7 +72,7 @@ class Telling(QObject):
             self._went_on = False
             self.progressed.emit()
         if self._touched:
-            self._rest.start()
+            self._rest.ask()
 
     def _progressed(self) -> None:
         self._went_on = True

@@ -130,6 +130,7 @@ class Session(QObject):
             if not path.exists():
                 self._set_recent(tuple(known for known in self.recent if known != path))
             raise
+        yield  # from here on at once: a document that nobody shows would never be closed
         document = self.new(graph, path.stem)
         # A picture is what the workflow made, not its file: saving asks for a name.
         if not png.is_png(path):

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from nodegraph.graph import Graph
 from nodegraph.pieces import Pieces
 from nodegraph.planning.plan import Plan, Planner, plan
+from ui.base.turns import Turn
 from ui.documents.document import Document
 
 PAUSE_MS = 120
@@ -35,6 +36,8 @@ class LivePlan(QObject):
         self._others_plan = 0  # how many plans are on their way that somebody waits for
         self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self._plan)
+        self._turn = Turn(self)  # to go on with a plan
+        self._turn.came.connect(self._plan)
         self._loaded.connect(self._first_plan)
         self._loader = threading.Thread(target=self._load, name="first plan")
 
@@ -53,6 +56,11 @@ class LivePlan(QObject):
         self._others = Planner(self.document.registry, environment)
         if self.ready:
             self._plan()
+
+    @property
+    def due(self) -> bool:
+        """Whether a plan is on its way."""
+        return self._timer.isActive() or self._turn.asked
 
     def now(self, targets: Sequence[str] | None = None) -> Plan:
         """The plan for these targets, at once."""
@@ -78,7 +86,7 @@ class LivePlan(QObject):
             self._plan()
 
     def _edited(self) -> None:
-        if not self._timer.isActive():
+        if not self.due:
             self._timer.start(PAUSE_MS)
 
     def _load(self) -> None:
@@ -98,4 +106,4 @@ class LivePlan(QObject):
             self.latest = self.now()
             self.planned.emit(self.latest)
         else:
-            self._timer.start(0)
+            self._turn.ask()

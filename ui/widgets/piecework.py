@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from PySide6.QtCore import QObject, Qt, QTimer
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QProgressDialog, QWidget
 
 from nodegraph.pieces import Pieces, Work
-
-SLICE = 0.012
-"""Seconds of work after which the window answers."""
+from ui.base.slices import SLICE
+from ui.base.turns import Turn
 
 T = TypeVar("T")
 
@@ -25,9 +24,8 @@ class Piecework(QObject, Generic[T]):
         self._over, self._title, self._sentence = over, title, sentence
         self._done: float | None = None
         self._dialog: QProgressDialog | None = None
-        # Single shots: a modal dialog lets others act while it is told a value.
-        self._timer = QTimer(self, interval=0, singleShot=True)
-        self._timer.timeout.connect(self._go_on)
+        self._turn = Turn(self)
+        self._turn.came.connect(self._go_on)
 
     def report(self, done: float) -> None:
         """done: 0..1. When nobody reports it is not known how much is done."""
@@ -51,7 +49,7 @@ class Piecework(QObject, Generic[T]):
         self._dialog.setAutoClose(False)
         self._dialog.canceled.connect(self._end)
         self._dialog.show()
-        self._timer.start()
+        self._turn.ask()
 
     def _go_on(self) -> None:
         try:
@@ -70,14 +68,14 @@ class Piecework(QObject, Generic[T]):
         elif self._dialog:
             self._show()
             if self._dialog:  # or it was stopped meanwhile
-                self._timer.start()
+                self._turn.ask()
 
     def _show(self) -> None:
         if self._dialog and self._done is not None:
             self._dialog.setValue(round(self._done * 1000))
 
     def _end(self) -> None:
-        self._timer.stop()
+        self._turn.withdraw()
         if self._dialog:
             self._dialog.canceled.disconnect(self._end)
             self._dialog.deleteLater()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QPointF, Qt, Signal
+from PySide6.QtCore import QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QTabBar, QTabWidget, QToolButton, QWidget
 
@@ -189,7 +190,7 @@ class Tabs(QTabWidget):
         """Show the workflow in a file; say what is wrong when it cannot be read. A large one is read in pieces."""
         if _size(path) > AT_ONCE:
             work = Piecework[Document](self, "Open", f"Opening {path.name}")
-            work.start(self.session.opening(path), self._show_opened, self._complain_of_opening)
+            work.start(self.session.opening(path), self._show_next, self._complain_of_opening)
             return
         try:
             document = self.session.open(path)
@@ -197,6 +198,10 @@ class Tabs(QTabWidget):
             self._complain_of_opening(error)
         else:
             self._show_opened(document)
+
+    def _show_next(self, document: Document) -> None:
+        """When the window has answered once more: to make a tab takes longer than a slice of reading."""
+        QTimer.singleShot(0, self, partial(self._show_opened, document))
 
     def _show_opened(self, document: Document) -> None:
         shown = next((w for w in self.workspaces if w.document is document), None)

@@ -61,7 +61,7 @@ def planned(qtbot, window: MainWindow, act) -> None:
     """Do it, and wait until what it did is planned, and what follows from that as well."""
     with qtbot.waitSignal(window.plan.planned, timeout=LONG):
         act()
-    qtbot.waitUntil(lambda: not window.plan._timer.isActive(), timeout=LONG)
+    qtbot.waitUntil(lambda: not window.plan.due, timeout=LONG)
 
 
 def inspector(qtbot, window: MainWindow, node: str) -> Inspector:
