@@ -3,10 +3,14 @@
 import gc
 import threading
 import weakref
+from collections.abc import Iterator
 
-from PySide6.QtCore import QObject
+import pytest
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtGui import QGuiApplication
 
 from ui.base import garbage
+from ui.base.garbage import GarbageCollector
 
 
 class Knot(QObject):
@@ -32,11 +36,69 @@ def test_cycles_are_collected_on_the_gui_thread(qtbot):
     assert kept
 
 
-def test_the_oldest_generation_that_is_full_is_collected(monkeypatch):
-    collected: list[int] = []
-    monkeypatch.setattr(gc, "collect", collected.append)
+@pytest.fixture
+def collector(monkeypatch) -> Iterator[GarbageCollector]:
+    """It works only when it is told to, and Python's own collection stays off."""
+    monkeypatch.setattr(gc, "get_threshold", lambda: (700, 10, 10))
+    made = GarbageCollector()
+    made.children()[0].stop()
+    gc.collect()
+    yield made
+    made.deleteLater()
+
+
+@pytest.fixture
+def generations(monkeypatch) -> list[int]:
+    """The generations that were."""
+    found: list[int] = []
+    monkeypatch.setattr(gc, "collect", lambda generation=2: found.append(generation))
+    return found
+
+
+def counted(monkeypatch, *counts: int) -> None:
+    monkeypatch.setattr(gc, "get_count", lambda: counts)
+
+
+def test_the_oldest_generation_that_is_full_is_collected(collector, generations, monkeypatch):
     for counts in ((0, 0, 0), (701, 3, 0), (701, 11, 10), (701, 11, garbage.FULL + 1)):
-        monkeypatch.setattr(gc, "get_count", lambda counts=counts: counts)
-        monkeypatch.setattr(gc, "get_threshold", lambda: (700, 10, 10))
-        garbage.collect()
-    assert collected == [0, 1, 2]
+        counted(monkeypatch, *counts)
+        collector.collect()
+    assert generations == [0, 1, 2]
+
+
+def test_of_what_is_made_quickly_the_middle_generation_does_not_grow_large(collector, generations, monkeypatch):
+    counted(monkeypatch, garbage.MANY // 2, 0, 0)
+    for _ in range(6):
+        collector.collect()
+    assert generations == [0, 0, 1, 0, 0, 1]
+
+
+def test_many_objects_that_stay_are_not_looked_through_while_somebody_uses_the_window(collector, monkeypatch):
+    monkeypatch.setattr(GarbageCollector, "_may_take_long", lambda self: False)
+    kept = [[n] for n in range(2 * garbage.MANY_OLD)]
+    counted(monkeypatch, len(kept), 0, 0)
+    collector.collect()
+    assert len(gc.get_objects()) < len(kept), "they were set aside"
+    counted(monkeypatch, 701, 11, garbage.FULL + 1)
+    collector.collect()
+    assert len(gc.get_objects()) < len(kept)
+
+
+def test_what_was_set_aside_is_collected_when_nobody_minds(collector, monkeypatch):
+    monkeypatch.setattr(GarbageCollector, "_may_take_long", lambda self: True)
+    dead = weakref.ref(Knot())
+    kept = [[n] for n in range(garbage.MANY_OLD + 1)]
+    gc.freeze()
+    collector._aside = True
+    counted(monkeypatch, 701, 11, garbage.FULL + 1)
+    collector.collect()
+    assert dead() is None
+    assert kept
+
+
+def test_it_is_passed_over_a_few_times_at_most(collector, monkeypatch):
+    monkeypatch.setattr(QGuiApplication, "applicationState", lambda: Qt.ApplicationState.ApplicationActive)
+    answers = [collector._may_take_long() for _ in range(2 * garbage.PATIENCE + 2)]
+    assert answers == 2 * [*garbage.PATIENCE * [False], True]
+    monkeypatch.setattr(QGuiApplication, "applicationState", lambda: Qt.ApplicationState.ApplicationInactive)
+    assert collector._may_take_long()
