@@ -21,6 +21,7 @@ def application() -> QApplication:
     app = QApplication([])
     theme.install(app)
     GarbageCollector(app)
+    heap.return_what_is_free(app)
     return app
 
 

@@ -26,7 +26,7 @@ WORKFLOWS = Path(__file__).parents[2] / "workflows"
 OPENED = ("text_to_image.json", "learn/01_*.json", "learn/02_*.json", "learn/05_*.json", "learn/09_*.json")
 PAUSE = (220, 600)  # ms between two acts: longer than a drag
 MOVES, FRAME = 12, 16  # of the mouse in one drag, and ms between them
-NIGHTFALL = 1500  # ms until what was told to stop has stopped, and what is to be seen is painted
+NIGHTFALL = 2500  # ms until what was told to stop has stopped, what is to be seen is painted, and memory is given back
 MAX_TABS = 6
 WORDS = ("a red apple", "a cat", "two green leaves on a white background", "a rocket on a purple background", "")
 

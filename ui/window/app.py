@@ -54,6 +54,7 @@ def run_editor(registry: Registry, path: str | None = None, package: str = "node
         _show_default(window)
     window.show()
     GarbageCollector(app)
+    heap.return_what_is_free(app)
 
     def start() -> None:
         window.start()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from PySide6.QtCore import QObject
 
 from ui.base import heap
 
@@ -29,6 +30,39 @@ def taken_for_a_picture() -> int:
     return libc.mallinfo2().hblkhd - before if not picture.isNull() else 0
 
 
+def given_back_between_blocks() -> int:
+    """Bytes of 30 MB in small blocks, free but for the last one, that the system has again after a pause."""
+    from PySide6.QtCore import QCoreApplication
+    from PySide6.QtTest import QTest
+
+    app = QCoreApplication([])
+    heap.PAUSE = 10
+    heap.return_large_blocks()
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    blocks = [libc.malloc(30_000) for _ in range(1000)]
+    for block in blocks:
+        ctypes.memset(block, 1, 30_000)
+    for block in blocks[:-1]:
+        libc.free(block)
+    before = resident()
+    heap.return_what_is_free(app)
+    QTest.qWait(50)
+    return before - resident()
+
+
+def resident() -> int:
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * 4096
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None) if sys.platform == "linux" else None, "mallinfo2"), reason="glibc")
+def test_what_is_free_between_blocks_that_stay_is_given_back():
+    code = "from tests.ui.base import test_heap as t; print(t.given_back_between_blocks())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert int(done.stdout) > 20_000_000
+
+
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None) if sys.platform == "linux" else None, "mallinfo2"), reason="glibc")
 def test_a_picture_is_never_among_small_blocks_which_would_keep_its_room():
     code = "from tests.ui.base import test_heap as t; t.heap.return_large_blocks(); print(t.taken_for_a_picture())"
@@ -37,9 +71,12 @@ def test_a_picture_is_never_among_small_blocks_which_would_keep_its_room():
     assert int(done.stdout) >= 4_000_000
 
 
-def test_where_memory_is_managed_otherwise_nothing_is_done(monkeypatch: pytest.MonkeyPatch):
+def test_where_memory_is_managed_otherwise_nothing_is_done(monkeypatch: pytest.MonkeyPatch, qapp):
     monkeypatch.setattr(sys, "platform", "win32")
     heap.return_large_blocks()
+    heap.return_what_is_free(owner := QObject(qapp))
     monkeypatch.undo()
     monkeypatch.setattr(ctypes, "CDLL", lambda name: object())  # such as musl's, which cannot be told
     heap.return_large_blocks()
+    heap.return_what_is_free(owner)
+    assert not owner.children()
