@@ -52,12 +52,16 @@ def _paint_blocks(painter: QPainter, items: Collection[NodeItem], selected: Coll
     """Nodes as plain blocks, all blocks of one colour at once."""
     blocks: defaultdict[str, list[QRectF]] = defaultdict(list)
     headers: defaultdict[str, list[QRectF]] = defaultdict(list)
+    known: dict[tuple[int, bool], str] = {}  # of headers, by type
     for item in items:
-        rect, header = item.rect, _header_color(item).name()
-        blocks[_block_color(item, item.id in selected)].append(rect)
-        headers[header].append(QRectF(rect.left(), rect.top(), rect.width(), HEADER))
+        (x, y), width = item.node.pos, item.shape.width
+        kind = id(item.type), item.known
+        if (header := known.get(kind)) is None:
+            header = known[kind] = _header_color(item).name()
+        blocks[_block_color(item, item.id in selected)].append(item.rect)
+        headers[header].append(QRectF(x, y, width, HEADER))
         if state := _state_color(item):
-            headers[state].append(QRectF(rect.left(), rect.top() + HEADER - 8, rect.width(), 8))
+            headers[state].append(QRectF(x, y + HEADER - 8, width, 8))
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)
     painter.setPen(NO_PEN)
     for name, rects in (*blocks.items(), *headers.items()):

@@ -90,5 +90,6 @@ def test_after_a_zoom_step_the_picture_is_there_at_once_and_sharp_bit_by_bit(lay
     seen = [layer.frame(View(1.1))]
     while not seen[-1][1]:
         seen.append(layer.frame(View(1.1)))
-    assert len(seen) == len(layer.painted) == 4
+    assert len(layer.painted) == 4
+    assert len(seen) == 1 + 4, "the frame in which the view moved had no time for a tile"
     assert all(image.pixelColor(300, 300) == layer.color for image, _ in seen)
