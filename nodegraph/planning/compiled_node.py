@@ -14,6 +14,12 @@ from nodegraph.planning.sizes import excess
 from nodegraph.text import quoted
 from nodegraph.types import accepts, type_name
 
+Complaint = tuple[str, str | None, str]
+"""Node, input and sentence, as the user sees them."""
+
+
+_NUMBERS, _LARGE = frozenset({int, float}), 1e300
+
 
 class Link(NamedTuple):
     """An input that is linked. position: which output of the source. place: where the user sees the
@@ -39,7 +45,7 @@ class Site(NamedTuple):
     constants: Mapping[str, Any]
     links: Mapping[str, Link]
     sources: tuple[str, ...]
-    problems: tuple[tuple[str, str | None, str], ...]
+    problems: tuple[Complaint, ...]
 
 
 class Sites:
@@ -75,49 +81,49 @@ class Sites:
         literals = self._literals.get(id, {})
         constants: dict[str, Any] = {}
         links: dict[str, Link] = {}
-        problems: list[tuple[str, str | None, str]] = []
+        problems: list[Complaint] = []
         for spec in type.inputs:
             name = spec.name
             if name in incoming:
                 made = self._link(id, spec, incoming[name])
+                if isinstance(made, Link):
+                    links[name] = made
+                    continue
             elif name in literals:
                 made = self._literal(spec, literals[name])
             elif name in node.params:
-                made = _constant(spec, node.params[name], Port(id, name))
+                made = _constant(spec, node.params[name], id, name)
             elif spec.default is REQUIRED:
                 made = self._unconnected(Port(id, name))
             else:
                 constants[name] = spec.default
                 continue
-            match made:
-                case Link():
-                    links[name] = made
-                case (value,):
-                    constants[name] = value
-                case _:
-                    problems.append(made)
-        problems += [
-            (id, name, f"there is no input {quoted(name)}") for name in incoming if name not in type.input_by_name
-        ]
-        sources = tuple(link.source for link in links.values())
+            if len(made) == 1:
+                constants[name] = made[0]
+            else:
+                problems.append(made)
+        if not incoming.keys() <= type.input_by_name.keys():
+            unknown = (name for name in incoming if name not in type.input_by_name)
+            problems += [(id, name, f"there is no input {quoted(name)}") for name in unknown]
+        sources = tuple([link.source for link in links.values()])
         return Site(type, constants, links, sources, tuple(problems))
 
-    def _link(self, id: str, spec: Input, src: Port) -> Link | tuple[str, str | None, str]:
+    def _link(self, id: str, spec: Input, src: Port) -> Link | Complaint:
         place = self._places.get(Port(id, spec.name)) if self._places else None
         spec = replace(spec, name=place.socket) if place else spec
-        seen = place or Port(id, spec.name)
         source = self._type_of(self._nodes[src.node].type)
         if source is None:  # it has a problem of its own
             return Link(spec, src.node, 0, False, place)
         position = source.output_index.get(src.socket)
+        seen = place.node if place else id
         if position is None:
-            return seen.node, seen.socket, f"{spec.name}: {quoted(src.node)} has no output {quoted(src.socket)}"
+            return seen, spec.name, f"{spec.name}: {quoted(src.node)} has no output {quoted(src.socket)}"
         declared = source.outputs[position].type
-        if not accepts(spec.type, declared):
-            return seen.node, seen.socket, f"{spec.name} takes {type_name(spec.type)}, not {type_name(declared)}"
+        if declared is not spec.type and not accepts(spec.type, declared):
+            return seen, spec.name, f"{spec.name} takes {type_name(spec.type)}, not {type_name(declared)}"
         return Link(spec, src.node, position, declared is not Any, place)
 
-    def _literal(self, spec: Input, port: Port) -> tuple[Any] | tuple[str, str | None, str]:
+    def _literal(self, spec: Input, port: Port) -> tuple[Any] | Complaint:
         """The value that the socket of a group, or of a bypassed node, has there."""
         node = self._nodes[port.node]
         type = self._type_of(node.type)
@@ -125,17 +131,21 @@ class Sites:
         value = node.params.get(port.socket, outer.default if outer else REQUIRED)
         if value is REQUIRED:
             return self._unconnected(port)
-        return _constant(replace(spec, name=port.socket), value, port)
+        return _constant(replace(spec, name=port.socket), value, *port)
 
-    def _unconnected(self, port: Port) -> tuple[str, str | None, str]:
+    def _unconnected(self, port: Port) -> Complaint:
         node, socket = self._places.get(port, port)
         why = ": what it is linked to is muted, bypassed or linked to nothing" if port in self._cut else ""
         return node, socket, f"{socket} is not connected{why}"
 
 
-def _constant(spec: Input, value: Any, place: Port) -> tuple[Any] | tuple[str, str | None, str]:
+def _constant(spec: Input, value: Any, node: str, socket: str) -> tuple[Any] | Complaint:
+    """node, socket: where the user sees it."""
+    kind = value.__class__
+    if kind is spec.type and not spec.meta and (kind is bool or (kind in _NUMBERS and -_LARGE < value < _LARGE)):
+        return (value,)  # most are: what follows would find nothing
     much = excess(value)
     complaint = f"{spec.name} {much}" if much else spec.complaint(value)
     if complaint:
-        return place.node, place.socket, complaint
+        return node, socket, complaint
     return (canonical(spec.type, value),)

@@ -6,8 +6,9 @@ evaluated stays until it is forgotten, together with all that depends on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 from nodegraph.builtin import (
@@ -27,11 +28,13 @@ from nodegraph.planning.calls import Call, Folded, Value, as_outputs
 from nodegraph.planning.compiled_node import Link, Site
 from nodegraph.planning.fingerprints import Fingerprint
 from nodegraph.planning.keys import Ref, call_key, canonical, has_ref
-from nodegraph.planning.notes import Notes
+from nodegraph.planning.notes import FREE, Notes
 from nodegraph.planning.outlines import Outlines
 from nodegraph.planning.sizes import excess, infinite
 from nodegraph.planning.structure import Zone
 from nodegraph.types import ListOf, accepts, type_name, type_of
+
+_NO_FILES: Mapping[str, Fingerprint] = MappingProxyType({})
 
 
 class Evaluator(Notes):
@@ -172,30 +175,42 @@ class Evaluator(Notes):
 
     def _call(self, id: str, site: Site, type: NodeType) -> Value | None:
         args = self._arguments(id, site)
-        if args is None or not self._take_steps(id, sum(map(self._cost, args.values()))):
+        if args is None or not self._affords(id, args):
             return None
         for name in filter(args.get, type.outlined_inputs):
             args[name] = self._outlines.of(args[name])
             if args[name] is None:
                 return self._problem(id, id, name, f"the size of {name} must be known before the run")
-        paths = {name: args[name] for name in type.file_inputs if isinstance(args[name], str)}
-        try:
-            files = {name: self._fingerprint(id, path) for name, path in paths.items()}
-        except ValueError as error:
-            return self._problem(id, id, None, str(error))
+        paths: dict[str, str] = {}
+        files: dict[str, Fingerprint] = {}
+        if type.file_inputs:
+            paths = {name: args[name] for name in type.file_inputs if isinstance(args[name], str)}
+            try:
+                files = {name: self._fingerprint(id, path) for name, path in paths.items()}
+            except ValueError as error:
+                return self._problem(id, id, None, str(error))
         if type.foldable and not any(map(has_ref, args.values())):
             return self._fold(id, type, args, files)
         key = call_key(type, args, self._environment, files)
-        try:
-            self._outlines.add(key, type, args)
-        except ValueError as error:
-            return self._problem(id, id, None, str(error))
+        if type.outline is not None:
+            try:
+                self._outlines.add(key, type, args)
+            except ValueError as error:
+                return self._problem(id, id, None, str(error))
         record = self._record(id)
         record.keys[id] = key
         if key not in record.calls:
-            known = {paths[name]: found for name, found in files.items()}
+            known = {paths[name]: found for name, found in files.items()} if files else _NO_FILES
             record.calls[key] = Call(key, id, self._iteration(id), type, args, known)
         return Value(tuple([Ref(key, output.name) for output in type.outputs]), type.output_types)
+
+    def _affords(self, id: str, args: Mapping[str, Any]) -> bool:
+        """Whether the steps suffice for arguments of this size."""
+        cost = 0
+        for value in args.values():
+            if value.__class__ not in FREE:
+                cost += self._cost(value)
+        return not cost or self._take_steps(id, cost)
 
     def _fold(self, id: str, type: NodeType, args: dict[str, Any], files: dict[str, Fingerprint]) -> Value | None:
         folded = self._folded.get(id)

@@ -56,17 +56,24 @@ def changed(value: Any) -> str | None:
     """A file that changed since the value, or one inside it, was made of it; None when there is none."""
     if isinstance(value, FromFiles):
         return value.changed()
-    parts: Iterable[Any] = ()
     if isinstance(value, tuple | list):
-        parts = cast("tuple[Any, ...]", value)
-    elif is_dataclass(value) and not isinstance(value, type):
-        parts = (getattr(value, name) for name in _field_names(type(value)))
-    return next((found for part in parts if (found := changed(part))), None)
+        parts: Iterable[Any] = cast("tuple[Any, ...]", value)
+    elif names := _field_names(cast("type[Any]", type(value))):
+        parts = [getattr(value, name) for name in names]
+    else:
+        return None
+    for part in parts:
+        if part.__class__ not in _PLAIN and (found := changed(part)):
+            return found
+    return None
+
+
+_PLAIN = frozenset({bool, int, float, str, bytes, type(None)})
 
 
 @lru_cache(maxsize=1000)
 def _field_names(cls: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(cls))
+    return tuple(field.name for field in fields(cls)) if is_dataclass(cls) else ()
 
 
 def fingerprint(path: str) -> Fingerprint:

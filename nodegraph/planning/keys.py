@@ -28,7 +28,8 @@ def call_key(type: NodeType, args: Mapping[str, Any], environment: str, files: M
     # A line each; a line break inside a text is escaped by repr, so two lists of arguments never read the same.
     lines = [f"{type.id} {type.version} {environment!r}"]
     for name in sorted(args):
-        lines.append(f"{name}={_text(args[name])}")
+        value = args[name]
+        lines.append(f"{name}={_text(value) if isinstance(value, tuple) else repr(value)}")
     for name in sorted(files):
         lines.append(f"{name}:{files[name]!r}")
     return blake2b("\n".join(lines).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
@@ -44,7 +45,9 @@ def _text(value: Any) -> str:
 
 def has_ref(value: Any) -> bool:
     """Whether the value, or an element of the list, is made by a call."""
-    return isinstance(value, Ref) or (isinstance(value, tuple) and any(map(has_ref, cast("tuple[Any, ...]", value))))
+    if not isinstance(value, tuple):
+        return False
+    return isinstance(value, Ref) or any(map(has_ref, cast("tuple[Any, ...]", value)))
 
 
 def refs(value: Any) -> tuple[Ref, ...]:

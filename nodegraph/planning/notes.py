@@ -21,6 +21,8 @@ from nodegraph.planning.touched import touched
 
 SOME = 1000
 """Nodes of which is found in one piece what takes something from them."""
+FREE = frozenset({Ref, float, int, bool, type(None)})
+"""Arguments that take no further step."""
 OUT_OF_STEPS = "the graph takes too many steps to plan: fewer rounds, shorter lists or fewer nodes take less"
 
 
@@ -145,7 +147,10 @@ class Notes:
         return site
 
     def _iteration(self, id: str) -> tuple[int, ...]:
-        begins = [self.values[begin] for begin in self._structure.scopes.get(id, ())]
+        scopes = self._structure.scopes
+        if id not in scopes:
+            return ()
+        begins = [self.values[begin] for begin in scopes[id]]
         return tuple(value.outputs[1] for value in begins if value)
 
     def _fingerprint(self, id: str, path: str) -> Fingerprint:
@@ -168,6 +173,9 @@ class Notes:
 
     def _use(self, id: str, sources: Iterable[str]) -> None:
         record, owners = self._record(id), self._structure.owners
+        if not owners:
+            record.used.update(dict.fromkeys(sources))
+            return
         own = owners.get(id, id)
         for source in sources:
             owner = owners.get(source, source)
@@ -187,6 +195,8 @@ class Notes:
         return True
 
     def _cost(self, value: Any) -> int:
+        if value.__class__ in FREE:
+            return 0
         if isinstance(value, Ref | str | float | int):
             return cost(value)
         known = self._costs.get(id(value))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 from nodegraph.builtin import BEGIN_OF, SWITCH
 from nodegraph.graph import Port
@@ -91,27 +91,27 @@ def structuring(flat: Flat) -> Pieces[Structure]:
 
 
 def _order(flat: Flat, incoming: Mapping[str, Sockets]) -> Pieces[tuple[str, ...]]:
-    import networkx  # half a second: the window is up before anything is planned
-
-    nx = cast(Any, networkx)  # its functions are typed in part
-    graph = nx.DiGraph()
-    graph.add_nodes_from(flat.nodes)
+    """Kahn's algorithm (Communications of the ACM 5, 1962, p. 558): a node comes when all its sources have come."""
+    readers: dict[str, list[str]] = {}
+    lacking: dict[str, int] = {}  # how many sources have not come yet
     for part in in_parts(incoming.items()):
-        graph.add_edges_from((src.node, id) for id, sockets in part for src in sockets.values())
+        for id, sockets in part:
+            sources = {src.node: None for src in sockets.values()}
+            lacking[id] = len(sources)
+            for source in sources:
+                readers.setdefault(source, []).append(id)
         yield
-    order: list[str] = []
-
-    def noting() -> Iterator[None]:
-        # One by one: of a part that a cycle ends, the nodes before it would be lost.
-        for id in nx.topological_sort(graph):
-            order.append(id)
+    order = [id for id in flat.nodes if id not in lacking]
+    yield
+    for count, id in enumerate(order):  # it grows meanwhile
+        for reader in readers.get(id, ()):
+            lacking[reader] -= 1
+            if not lacking[reader]:
+                order.append(reader)
+        if not (count + 1) % PIECE:
             yield
-
-    try:
-        for _ in in_parts(noting()):
-            yield
-    except nx.NetworkXUnfeasible:
-        raise Cycle(_cycle({*flat.nodes}.difference(order), incoming)) from None
+    if len(order) < len(flat.nodes):
+        raise Cycle(_cycle({*flat.nodes}.difference(order), incoming))
     return tuple(order)
 
 

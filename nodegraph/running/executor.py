@@ -60,7 +60,7 @@ def execute(
     workflow: str = "",
     workflow_of: Callable[[str, int, int], str] | None = None,
     out_dir: str = "output",
-    complaint: Complaint = lambda outputs, given: None,
+    complaint: Complaint | None = None,
     preview: Preview = lambda value, max_side, item: None,
     broken: WhyBroken = lambda error: "",
     is_under_way: IsUnderWay | None = None,
@@ -122,7 +122,7 @@ class _Run:
         emit: Emit,
         wanted: Callable[[str], bool],
         sinks: _Sinks,
-        complaint: Complaint,
+        complaint: Complaint | None,
         preview: Preview,
         broken: WhyBroken,
         is_under_way: IsUnderWay | None,
@@ -290,9 +290,9 @@ class _Run:
         if type.is_sink:
             self.sinks.written.pop(call.key, None)
         _check_files(call, ())
+        context = _CallContext(self, call) if type.takes_context else None
         start = time.perf_counter()
-        context = _CallContext(self, call)
-        result = type.fn(context, **args) if type.takes_context else type.fn(**args)
+        result = type.fn(context, **args) if context else type.fn(**args)
         seconds = time.perf_counter() - start
         _check_files(call, tuple(args.values()))
         values = as_outputs(result) if type.outputs else ()
@@ -300,7 +300,7 @@ class _Run:
             raise TypeError(f"{type.id} declares {len(type.outputs)} outputs and returned {len(values)}")
         if values and call.key in self.uses:
             self.held[call.key] = values
-        made = _Made(call, args, values, start, seconds, context.look)
+        made = _Made(call, args, values, start, seconds, context and context.look)
         if self.under_way or not self._is_there(values):
             made.said, made.waited, self.said = self.said, True, []
             self.under_way.append(made)
@@ -313,9 +313,10 @@ class _Run:
     def _keep(self, made: _Made) -> None:
         """Look at the results of a call, keep them and tell of them. Raises ValueError when they are not sound."""
         call, values = made.call, made.values
-        names = (output.name for output in call.type.outputs)
-        if why := self.complaint(dict(zip(names, values, strict=True)), made.args):
-            raise ValueError(why)
+        if self.complaint is not None:
+            names = (output.name for output in call.type.outputs)
+            if why := self.complaint(dict(zip(names, values, strict=True)), made.args):
+                raise ValueError(why)
         now = time.perf_counter()
         seconds = now - max(made.started, self.settled) if made.waited else made.seconds
         if values and not _reads_what_was_made(call):
@@ -430,7 +431,8 @@ def _check_files(call: Call, values: tuple[Any, ...]) -> None:
     values: what the call was given, which may describe files as well.
     """
     paths = (path for path, known in call.files.items() if fingerprint(path) != known)
-    if path := next(paths, None) or changed(values):
+    path = (next(paths, None) if call.files else None) or (changed(values) if values else None)
+    if path:
         raise Changed(path)
 
 
