@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from nodegraph.graph import Graph, Port
 from nodegraph.node import Multiline, NodeType, Seed, TypeOf
@@ -53,23 +53,39 @@ def suggested(graph: Graph, type_of: TypeOf, usual: Collection[str] = ()) -> App
 
     usual: names of parameters that people turn in nearly every workflow.
     """
+    offers = {id: _offered(type_of(id), usual) for id in {node.type for node in graph.nodes.values()}}
     texts: list[Port] = []
     numbers: list[Port] = []
+    sinks: list[str] = []
     for id, node in graph.nodes.items():
-        type = type_of(node.type)
-        if type is None or type.annotation or node.mode != "on":
+        offered = offers[node.type]
+        if offered == _NOTHING or node.mode != "on":
             continue
-        for spec in type.inputs:
-            port = Port(id, spec.name)
-            if port in graph.links:
-                continue
-            if spec.get(Multiline):
-                texts.append(port)
-            elif spec.name in usual or spec.get(Seed):
-                numbers.append(port)
-    types = {id: type_of(node.type) for id, node in graph.nodes.items() if node.mode == "on"}
-    sinks = tuple(id for id, type in types.items() if type and type.is_sink and shows_picture(type))
-    return App((*texts, *numbers), sinks)
+        for names, ports in ((offered.texts, texts), (offered.numbers, numbers)):
+            ports += [port for port in (Port(id, name) for name in names) if port not in graph.links]
+        if offered.shown:
+            sinks.append(id)
+    return App((*texts, *numbers), tuple(sinks))
+
+
+class _Offered(NamedTuple):
+    """What nodes of one type have for a form. texts, numbers: inputs. shown: whether it is a sink to look at."""
+
+    texts: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    shown: bool = False
+
+
+_NOTHING = _Offered()
+
+
+def _offered(type: NodeType | None, usual: Collection[str]) -> _Offered:
+    if type is None or type.annotation:
+        return _NOTHING
+    texts = tuple(spec.name for spec in type.inputs if spec.get(Multiline))
+    named = (spec for spec in type.inputs if spec.name in usual or spec.get(Seed))
+    numbers = tuple(spec.name for spec in named if spec.name not in texts)
+    return _Offered(texts, numbers, type.is_sink and shows_picture(type))
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:

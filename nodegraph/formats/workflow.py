@@ -21,7 +21,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sized
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, NamedTuple, cast, get_args
 
 from nodegraph.formats import foreign, png
 from nodegraph.formats.fields import pop_field, read_object, read_pair, read_values
@@ -297,7 +297,7 @@ def to_data(graph: Graph) -> dict[str, Any]:
 def _graph_entry(graph: Graph) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "nodes": {id: _node_entry(node) for id, node in graph.nodes.items()},
-        "links": [[src, dst] for dst, src in graph.links.items()],
+        "links": [_Link(src, dst) for dst, src in graph.links.items()],
     }
     if graph.groups:
         entry["groups"] = {name: _group_entry(group) for name, group in graph.groups.items()}
@@ -324,6 +324,24 @@ def _group_entry(group: Group) -> dict[str, Any]:
     return {"doc": group.doc, "inputs": inputs, "outputs": group.outputs} | _graph_entry(group.graph)
 
 
+class _Link(NamedTuple):
+    """As in a file: from an output to an input."""
+
+    src: Port
+    dst: Port
+
+
+def _link_line(link: _Link, indent: int, known: dict[str, str]) -> str:
+    """As `_layout` writes it; ids and sockets are encoded once each. known: as they are encoded."""
+    words: list[str] = []
+    for word in (*link.src, *link.dst):
+        if (text := known.get(word)) is None:
+            text = known[word] = _encode(word)
+        words.append(text)
+    line = f"[[{words[0]}, {words[1]}], [{words[2]}, {words[3]}]]"
+    return line if indent + len(line) <= LINE else _layout(link, indent)
+
+
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _NESTED = (dict, list, tuple)
 
@@ -347,5 +365,10 @@ def _spread(value: Any, indent: int) -> str:
         entries = cast("dict[str, Any]", value).items()
         body = [f"{pad}{_encode(name)}: {_layout(v, indent + 1)}" for name, v in entries]
         return "{\n" + ",\n".join(body) + "\n" + " " * indent + "}"
-    body = [pad + _layout(v, indent + 1) for v in cast("list[Any]", value)]
+    items = cast("list[Any]", value)
+    if all(type(item) is _Link for item in items):
+        known: dict[str, str] = {}
+        body = [pad + _link_line(item, indent + 1, known) for item in cast("list[_Link]", items)]
+    else:
+        body = [pad + _layout(item, indent + 1) for item in items]
     return "[\n" + ",\n".join(body) + "\n" + " " * indent + "]"
