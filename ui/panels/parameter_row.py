@@ -111,7 +111,7 @@ class ParameterRow(QWidget):
     def refresh(self) -> None:
         """Show what the document says."""
         links = [source for node in self.nodes if (source := self._source(node)) is not None]
-        values = [self._value(node) for node in self.nodes]
+        values = self._values()
         same = all(value == values[0] for value in values)
         self._show_about(links, same)
         changed = any(self.spec.name in self.document.graph.nodes[node].params for node in self.nodes)
@@ -132,9 +132,17 @@ class ParameterRow(QWidget):
     def _source(self, node: str) -> Port | None:
         return self.document.graph.links.get(Port(node, self.spec.name))
 
-    def _value(self, node: str) -> Any:
-        spec = self.document.input(Port(node, self.spec.name)) or self.spec
-        return self.document.graph.nodes[node].params.get(self.spec.name, spec.default)
+    def _values(self) -> list[Any]:
+        """Of each node; the default is asked for once for each type that is installed."""
+        name, nodes, declared = self.spec.name, self.document.graph.nodes, self.document.declared
+        types = {id: declared(id) for id in {nodes[node].type for node in self.nodes}}
+        defaults = {id: type.input(name) or self.spec for id, type in types.items() if type is not None}
+        found: list[Any] = []
+        for id in self.nodes:
+            node = nodes[id]
+            spec = defaults.get(node.type) or self.document.input(Port(id, name)) or self.spec
+            found.append(node.params.get(name, spec.default))
+        return found
 
     def _open(self, value: Any) -> bool:
         """Whether there is no value: a link is needed."""

@@ -80,17 +80,11 @@ def _figures(items: Iterable[NodeItem], figure: str) -> list[NodeItem]:
 
 def _moved_links(scene: Scene, by: Offsets) -> list[LinkItem]:
     still = QPointF()
-    return [
-        LinkItem(
-            link.src,
-            link.dst,
-            link.color,
-            link.a + by.get(link.src.node, still),
-            link.b + by.get(link.dst.node, still),
-            link.aside,
-        )
-        for link in scene.links_of(by)
-    ]
+    moved: list[LinkItem] = []
+    for link in scene.links_of(by):
+        a, b = link.a + by.get(link.src.node, still), link.b + by.get(link.dst.node, still)
+        moved.append(LinkItem(link.src, link.dst, link.color, (a.x(), a.y(), b.x(), b.y()), link.aside))
+    return moved
 
 
 def _moved_zones(scene: Scene, by: Offsets) -> list[ZoneItem]:

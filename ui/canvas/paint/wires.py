@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 
-from PySide6.QtCore import QLineF, QPointF, Qt
+from PySide6.QtCore import QLineF, Qt
 from PySide6.QtGui import QPainter, QPen
 
 from ui.base.theme import color, colors, inked, mixed
@@ -45,11 +45,12 @@ def _paint(painter: QPainter, links: Iterable[LinkItem], scale: float, pen: Call
     for name, group in by_color.items():
         if far:
             painter.setPen(pen(name))
-            ys = [link.a.y() + link.aside.rise for link in group]
-            corners = [QPointF(max(link.b.x() - TURN, link.a.x()), y) for link, y in zip(group, ys, strict=True)]
-            begins = [QPointF(link.a.x(), y) for link, y in zip(group, ys, strict=True)]
-            painter.drawLines(list(map(QLineF, begins, corners)))
-            painter.drawLines([QLineF(corner, link.b) for link, corner in zip(group, corners, strict=True)])
+            bent: list[tuple[float, float, float, float, float]] = []
+            for link in group:
+                ax, ay, bx, by = link.ends
+                bent.append((ax, ay + link.aside.rise, max(bx - TURN, ax), bx, by))
+            painter.drawLines([QLineF(ax, y, x, y) for ax, y, x, _, _ in bent])
+            painter.drawLines([QLineF(x, y, bx, by) for _, y, x, bx, by in bent])
             continue
         painter.setPen(pen(name))
         for link in group:

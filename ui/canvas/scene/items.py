@@ -13,6 +13,7 @@ from nodegraph.graph import Node, Port
 from nodegraph.node import NodeType
 from nodegraph.types import style
 from ui.canvas.scene.figures import Figure, figure_of, frame_is_hit
+from ui.canvas.scene.grid import Box
 from ui.canvas.scene.shape import (
     ASIDE,
     HEADER,
@@ -25,7 +26,7 @@ from ui.canvas.scene.shape import (
     touches,
     turns,
     wire,
-    wire_rect,
+    wire_box,
 )
 from ui.runs.node_run import IDLE, NodeRun
 from ui.widgets.pixmaps import Pixmaps
@@ -84,10 +85,16 @@ class NodeItem:
         return QRectF(self.pos, QSizeF(self.shape.width, HEADER)) if self.figure == "node" else self.rect
 
     @property
-    def bounds(self) -> QRectF:
+    def box(self) -> Box:
         """The rectangle with everything painted around it."""
+        (x, y), shape = self.node.pos, self.shape
         below = MARGIN + (MESSAGE if self.run.state == "failed" else 0.0)
-        return self.rect.adjusted(-MARGIN, -MARGIN, MARGIN, below)
+        return x - MARGIN, y - MARGIN, x + shape.width + MARGIN, y + shape.height + below
+
+    @property
+    def bounds(self) -> QRectF:
+        """The same for Qt."""
+        return boxed(self.box)
 
     @property
     def title(self) -> str:
@@ -108,13 +115,28 @@ class NodeItem:
 
 
 class LinkItem:
-    """One wire, named by the input it feeds."""
+    """One wire, named by the input it feeds. ends: x and y of the output, then of the input."""
 
-    def __init__(self, src: Port, dst: Port, color: str, a: QPointF, b: QPointF, aside: Aside = STRAIGHT) -> None:
-        self.src, self.dst, self.color, self.a, self.b, self.aside = src, dst, color, a, b, aside
-        high = abs(aside.rise)
-        self.rect = wire_rect(a, b).adjusted(0, -high, 0, high)
+    __slots__ = ("_points", "aside", "box", "color", "dst", "ends", "src")
+
+    def __init__(self, src: Port, dst: Port, color: str, ends: Box, aside: Aside = STRAIGHT) -> None:
+        self.src, self.dst, self.color, self.ends, self.aside = src, dst, color, ends, aside
+        (left, top, right, bottom), high = wire_box(ends), abs(aside.rise)
+        self.box = left, top - high, right, bottom + high
         self._points: list[QPointF] | None = None
+
+    @property
+    def a(self) -> QPointF:
+        return QPointF(self.ends[0], self.ends[1])
+
+    @property
+    def b(self) -> QPointF:
+        return QPointF(self.ends[2], self.ends[3])
+
+    @property
+    def rect(self) -> QRectF:
+        """Encloses it with its width."""
+        return boxed(self.box)
 
     @property
     def points(self) -> list[QPointF]:
@@ -124,7 +146,13 @@ class LinkItem:
 
     def near(self, point: QPointF, radius: float) -> bool:
         """Whether the wire passes within `radius` of the point. Of very many, most are ruled out by two numbers."""
-        if turns(self.a, self.b) and self.a.x() + ASIDE < point.x() < self.b.x() - TURN - radius:
-            return abs(point.y() - self.a.y() - self.aside.rise) <= radius
+        ax, ay, bx, _ = self.ends
+        if turns(ax, bx) and ax + ASIDE < point.x() < bx - TURN - radius:
+            return abs(point.y() - ay - self.aside.rise) <= radius
         area = QRectF(point.x() - radius, point.y() - radius, 2 * radius, 2 * radius)
         return self.rect.intersects(area) and touches(self.points, area)
+
+
+def boxed(box: Box) -> QRectF:
+    left, top, right, bottom = box
+    return QRectF(left, top, right - left, bottom - top)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from operator import attrgetter
 
 from PySide6.QtCore import QObject, QPointF, QRectF, Signal
 
 from nodegraph.graph import Port
 from nodegraph.pieces import Pieces
 from ui.base.slices import Slices
-from ui.canvas.scene.grid import Grid
+from ui.canvas.scene.grid import Box, Grid
 from ui.canvas.scene.items import LinkItem, NodeItem
 from ui.canvas.scene.shape import HEADER
 from ui.canvas.scene.zones import ZoneItem
+
+EVERYWHERE = QRectF(-1e9, -1e9, 2e9, 2e9)
+"""What is to be painted again when very many things look different."""
 
 
 class Placed(QObject):
@@ -68,24 +72,26 @@ class Placed(QObject):
 
     def socket_pos(self, port: Port, *, output: bool) -> QPointF:
         """World position. A socket that the type no longer has is shown on the header."""
+        return QPointF(*self._socket_place(port, output=output))
+
+    def _socket_place(self, port: Port, *, output: bool) -> tuple[float, float]:
+        """The same in numbers."""
         item = self._nodes[port.node]
-        sockets = item.shape.outputs if output else item.shape.inputs
-        place = sockets.get(port.socket) or QPointF(item.shape.width if output else 0.0, HEADER / 2)
-        return item.pos + place
+        (x, y), shape = item.node.pos, item.shape
+        place = (shape.outputs if output else shape.inputs).get(port.socket)
+        if place is None:
+            return x + (shape.width if output else 0.0), y + HEADER / 2
+        return x + place.x(), y + place.y()
 
     def nodes_in(self, rect: QRectF) -> list[NodeItem]:
         """Items whose paint touches the rectangle, lowest first."""
-        near = self._node_grid.near(rect)
+        near = self._node_grid.touching(_box(rect))
         if len(near) == len(self._nodes):
             return list(self._nodes.values())
-        found = (item for item in map(self._nodes.__getitem__, near) if item.bounds.intersects(rect))
-        return sorted(found, key=lambda item: item.order)
+        return sorted(map(self._nodes.__getitem__, near), key=attrgetter("order"))
 
     def links_in(self, rect: QRectF) -> list[LinkItem]:
-        near = self._link_grid.near(rect)
-        if len(near) == len(self._links):
-            return list(self._links.values())
-        return [link for link in (self._links[dst] for dst in near) if link.rect.intersects(rect)]
+        return [self._links[dst] for dst in self._link_grid.touching(_box(rect))]
 
     def links_of(self, ids: Iterable[str]) -> list[LinkItem]:
         self.finish()
@@ -144,3 +150,7 @@ class Placed(QObject):
         right = max(item.node.pos[0] + item.shape.width for item in items)
         bottom = max(item.node.pos[1] + item.shape.height for item in items)
         return QRectF(left, top, right - left, bottom - top)
+
+
+def _box(rect: QRectF) -> Box:
+    return rect.left(), rect.top(), rect.right(), rect.bottom()

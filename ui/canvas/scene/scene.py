@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
-from PySide6.QtCore import QObject, QRectF, Signal
+from PySide6.QtCore import QObject, Signal
 
 from nodegraph.builtin import REROUTE, VARIABLE_GET, VARIABLE_SET
 from nodegraph.graph import Diff, Node, Port
@@ -15,8 +16,9 @@ from nodegraph.pieces import Pieces, finish, in_parts
 from nodegraph.reach import ZoneNodes, zone_nodes
 from nodegraph.types import style
 from ui.canvas.scene.figures import figure_of, figure_shape
-from ui.canvas.scene.items import LinkItem, NodeItem
-from ui.canvas.scene.placed import Placed
+from ui.canvas.scene.grid import Box
+from ui.canvas.scene.items import LinkItem, NodeItem, boxed
+from ui.canvas.scene.placed import EVERYWHERE, Placed
 from ui.canvas.scene.rounds import Rounds
 from ui.canvas.scene.shape import (
     TURN,
@@ -63,7 +65,7 @@ class Scene(Placed):
         self._levels: Tracks[Port] = Tracks()
         self._turns: Tracks[Port] = Tracks()
         self.pixmaps = Pixmaps()
-        self._area: QRectF | None = None  # what is to be painted again, during a change to very many things
+        self._many = False  # during a change to very many things, which are not painted one by one
         self._next = 0
         self._later: dict[str, None] = {}  # nodes as the engine calls them, of which there is news meanwhile
         self._shapes: dict[tuple[int, Look], tuple[NodeType, Shape]] = {}
@@ -78,35 +80,34 @@ class Scene(Placed):
     def apply(self, change: Diff) -> None:
         """Make the items show the document again."""
         if _count(change) > MANY:
-            self._area = QRectF()
+            self._many = True
             self._begin(self._follow(change))
         else:
             finish(self._follow(change))
             self._frame_zones()
 
     def _followed(self) -> None:
-        area, self._area = self._area, None
-        self.touched.emit(area or QRectF())
+        self._many = False
+        self.touched.emit(EVERYWHERE)
         self._frame_zones()
         self._mark_problems()
         self._mark_kinds()
-        later, self._later = self._later, {}
-        for node in later:
-            self._show_run(node)
 
-    def _touch(self, area: QRectF) -> None:
-        """It looks different now. Of a change to very many things, all that is between them is painted again."""
-        if self._area is None:
-            self.touched.emit(area)
-        else:
-            self._area |= area
+    def _touch(self, box: Box) -> None:
+        """It looks different now. Of a change to very many things, everything is painted again."""
+        if not self._many:
+            self.touched.emit(boxed(box))
 
     def _follow(self, change: Diff) -> Pieces[None]:
         graph = self.scope.graph
-        loose = {self._drop_link(dst) for dst in change.unlinked} | {dst.node for dst in change.unlinked}
-        for id in change.removed:
-            self._drop_node(id)
-        yield
+        loose = {dst.node for dst in change.unlinked}
+        for ports in in_parts(change.unlinked, SOME):
+            loose |= {self._drop_link(dst) for dst in ports}
+            yield
+        for part in in_parts(change.removed, SOME):
+            for id in part:
+                self._drop_node(id)
+            yield
         ends: set[str] = set()
         for ports in in_parts(change.linked):
             for dst in ports:
@@ -126,10 +127,11 @@ class Scene(Placed):
             yield
             for dst in part:
                 self._route(dst)
-        self._tell_apart()
+        yield from self._telling_apart()
         if change.added or change.removed or change.linked or change.unlinked:
             self._zones = zone_nodes(graph)
             self.rounds.follow(self._zones)
+        yield from self._showing_later()
 
     def _passers(self, ids: Iterable[str]) -> set[str]:
         """Reroutes and variables further down, whose wires take the colour of what now reaches them."""
@@ -170,7 +172,7 @@ class Scene(Placed):
         linked = frozenset(dst.socket for dst in self._links_of[id] if dst.node == id)
         old = self._nodes.get(id)
         if old is not None:
-            self._touch(old.bounds)
+            self._touch(old.box)
         run = self.rounds.run(self.scope.prefix, id)
         sources = (self.scope.graph.links[dst] for dst in self._links_of[id])
         used = linked.union(src.socket for src in sources if src.node == id)
@@ -183,8 +185,8 @@ class Scene(Placed):
         item.forget_picture()
         self._nodes[id] = item
         self._note_running(item)
-        self._node_grid.put(id, item.bounds)
-        self._touch(item.bounds)
+        self._node_grid.put(id, item.box)
+        self._touch(item.box)
 
     def _move(self, id: str) -> bool:
         """Put the item where its node is, if that is all that is different."""
@@ -193,10 +195,10 @@ class Scene(Placed):
             return False
         if item.type is not self.scope.type_of(id):  # its group has other sockets
             return False
-        self._touch(item.bounds)
+        self._touch(item.box)
         item.node = node
-        self._node_grid.put(id, item.bounds)
-        self._touch(item.bounds)
+        self._node_grid.put(id, item.box)
+        self._touch(item.box)
         return True
 
     def _shape(
@@ -229,28 +231,29 @@ class Scene(Placed):
         color = style(shown).color
         if self._nodes[dst.node].figure == "reroute":
             self._nodes[dst.node].color = color
-        a, b = self.socket_pos(src, output=True), self.socket_pos(dst, output=False)
+        ends = *self._socket_place(src, output=True), *self._socket_place(dst, output=False)
         old = self._links.get(dst)
-        if old is not None and (old.src, old.color, old.a, old.b) == (src, color, a, b):
+        if old is not None and (old.src, old.color, old.ends) == (src, color, ends):
             return  # another value in a node moves no wire
-        self._lay(LinkItem(src, dst, color, a, b, self._aside(dst)))
+        self._lay(LinkItem(src, dst, color, ends, self._aside(dst)))
 
     def _lay(self, link: LinkItem) -> None:
         """Put a wire in the place of the one to its input."""
         old, dst = self._links.get(link.dst), link.dst
         if old is not None:
-            self._touch(old.rect)
+            self._touch(old.box)
         self._links[dst] = link
-        self._link_grid.put(dst, link.rect)
-        self._touch(link.rect)
-        if not turns(link.a, link.b):
+        self._link_grid.put(dst, link.box)
+        self._touch(link.box)
+        ax, ay, bx, by = link.ends
+        if not turns(ax, bx):
             self._levels.remove(dst)
             self._turns.remove(dst)
             return
-        self._levels.put(dst, link.a.y(), Stretch(link.src, link.a.x(), link.b.x() - TURN))
-        low, high = sorted((link.a.y(), link.b.y()))
+        self._levels.put(dst, ay, Stretch(link.src, ax, bx - TURN))
+        low, high = (ay, by) if ay < by else (by, ay)
         if high - low > STEEP:
-            self._turns.put(dst, link.b.x(), Stretch(link.src, low, high))
+            self._turns.put(dst, bx, Stretch(link.src, low, high))
         else:
             self._turns.remove(dst)
 
@@ -259,9 +262,15 @@ class Scene(Placed):
 
     def _tell_apart(self) -> None:
         """Let wires that would lie on each other run side by side."""
-        for dst in self._levels.settle() | self._turns.settle():
-            old = self._links[dst]
-            self._lay(LinkItem(old.src, dst, old.color, old.a, old.b, self._aside(dst)))
+        finish(self._telling_apart())
+
+    def _telling_apart(self) -> Pieces[None]:
+        moved = (yield from self._levels.settling()) | (yield from self._turns.settling())
+        for part in in_parts(moved, SOME):
+            for dst in part:
+                old = self._links[dst]
+                self._lay(LinkItem(old.src, dst, old.color, old.ends, self._aside(dst)))
+            yield
 
     def _drop_link(self, dst: Port) -> str:
         """The node it came from."""
@@ -271,7 +280,7 @@ class Scene(Placed):
         self._turns.remove(dst)
         self._links_of[dst.node].discard(dst)
         self._links_of[link.src.node].discard(dst)
-        self._touch(link.rect)
+        self._touch(link.box)
         return link.src.node
 
     def _drop_node(self, id: str) -> None:
@@ -279,13 +288,24 @@ class Scene(Placed):
         self.running.pop(id, None)
         item.forget_picture()
         self._node_grid.remove(id)
-        self._touch(item.bounds)
+        self._touch(item.box)
 
     def _show_run(self, node: str) -> None:
         """node: as the engine calls it."""
         if not self.complete:
             self._later[node] = None
-            return
+        else:
+            self._follow_run(node)
+
+    def _showing_later(self) -> Pieces[None]:
+        """What was told of runs meanwhile."""
+        while self._later:
+            for node in list(islice(self._later, SOME)):
+                del self._later[node]
+                self._follow_run(node)
+            yield
+
+    def _follow_run(self, node: str) -> None:
         id = node.removeprefix(self.scope.prefix)
         item = self._nodes.get(id)
         if item is None or self.scope.prefix + id != node:
@@ -298,16 +318,16 @@ class Scene(Placed):
             self._tell_apart()
             return self._frame_zones()
         failed = "failed" in (run.state, before.state)
-        around, item.run = item.bounds, run
+        before_box, item.run = item.box, run
         if run.picture is not before.picture:
             item.forget_picture()
         if run.state == before.state == "running":
             return self.animated.emit()
         self._note_running(item)
         if failed:  # it has its message below it
-            self._node_grid.put(id, item.bounds)
-            around = around.united(item.bounds)
-        self.touched.emit(around)
+            self._node_grid.put(id, item.box)
+            self._touch(before_box)
+        self._touch(item.box)
         self._count_rounds(id)
 
     def _note_running(self, item: NodeItem) -> None:

@@ -13,6 +13,7 @@ from PySide6.QtGui import QPainterPath
 
 from nodegraph.editing.layout import COLUMN_GAP
 from nodegraph.node import Input, Multiline, NodeType, Output
+from ui.canvas.scene.grid import Box
 
 WIDTH = 220.0
 MIN_WIDTH, MAX_WIDTH = 140.0, 960.0
@@ -187,9 +188,8 @@ SHORT, MIDDLE, LONG = _bezier(12), _bezier(24), _bezier(48)
 """So many segments that the corners between them are not seen at scale 1.5."""
 
 
-def reach(a: QPointF, b: QPointF) -> float:
-    """How far a wire leaves its sockets horizontally where it turns."""
-    gap = b.x() - a.x()
+def reach(gap: float) -> float:
+    """How far a wire leaves its sockets horizontally where it turns. gap: across, from its output to its input."""
     return min(max(abs(gap) * 0.5, 30.0), 160.0 if gap < 0 else TURN / 2)
 
 
@@ -205,7 +205,7 @@ STRAIGHT = Aside()
 
 def wire(a: QPointF, b: QPointF, aside: Aside = STRAIGHT) -> list[QPointF]:
     """Points along the wire from output `a` to input `b`: level as long as it can, and a turn in the last TURN."""
-    if not turns(a, b):
+    if not turns(a.x(), b.x()):
         return _turn(a, b)
     y, first = a.y() + aside.rise, turn_begin(b, aside)
     begin = _turn(a, QPointF(a.x() + ASIDE, y), ASIDE / 2) if aside.rise else [a]
@@ -213,9 +213,9 @@ def wire(a: QPointF, b: QPointF, aside: Aside = STRAIGHT) -> list[QPointF]:
     return [*begin, *_turn(QPointF(first, y), end), *([b] if aside.shift < 0 else [])]
 
 
-def turns(a: QPointF, b: QPointF) -> bool:
-    """Whether there is room for a level part before the turn."""
-    return b.x() - a.x() > TURN
+def turns(ax: float, bx: float) -> bool:
+    """Whether there is room for a level part before the turn. ax, bx: where output and input are, across."""
+    return bx - ax > TURN
 
 
 def turn_begin(b: QPointF, aside: Aside) -> float:
@@ -226,7 +226,7 @@ def turn_begin(b: QPointF, aside: Aside) -> float:
 def _turn(a: QPointF, b: QPointF, far: float | None = None) -> list[QPointF]:
     """far: how far it goes on level at both ends, unless as far as there is room for."""
     x0, y0, x3, y3 = a.x(), a.y(), b.x(), b.y()
-    far = reach(a, b) if far is None else far
+    far = reach(x3 - x0) if far is None else far
     x1, x2 = x0 + far, x3 - far
     size = abs(x3 - x0) + abs(y3 - y0)
     weights = SHORT if size < 150 else MIDDLE if size < 500 else LONG
@@ -246,12 +246,12 @@ def halfway(points: Sequence[QPointF]) -> QPointF:
     return points[-1]
 
 
-def wire_rect(a: QPointF, b: QPointF) -> QRectF:
-    """Encloses the wire with its width."""
-    far = reach(a, b) if b.x() < a.x() + 60 else 0.0
-    left, right = min(a.x(), b.x() - far), max(b.x(), a.x() + far)
-    top, bottom = min(a.y(), b.y()), max(a.y(), b.y())
-    return QRectF(left - 4, top - 4, right - left + 8, bottom - top + 8)
+def wire_box(ends: Box) -> Box:
+    """Encloses the wire with its width. ends: x and y of the output, then of the input."""
+    ax, ay, bx, by = ends
+    far = reach(bx - ax) if bx < ax + 60 else 0.0
+    left, right = (ax, bx) if ax < bx - far else (bx - far, max(bx, ax + far))
+    return (left - 4, ay - 4, right + 4, by + 4) if ay < by else (left - 4, by - 4, right + 4, ay + 4)
 
 
 def touches(points: list[QPointF], area: QRectF) -> bool:

@@ -13,7 +13,8 @@ from nodegraph.domain import Remedy
 from nodegraph.graph import Port
 from ui.canvas.scene.glide import Glide
 from ui.canvas.scene.lit import lit_wires
-from ui.canvas.scene.scene import Scene
+from ui.canvas.scene.placed import EVERYWHERE
+from ui.canvas.scene.scene import MANY, Scene
 from ui.canvas.scene.view import View, fitted
 from ui.documents.document import Document
 from ui.documents.scope import Scope
@@ -185,8 +186,13 @@ class CanvasState(QObject):
 
     def touch_nodes(self, ids: Iterable[str], *, links: bool = False) -> None:
         """Paint these nodes again, with their wires and zones when `links`."""
-        kept = [id for id in ids if id in self.scene.nodes]
-        areas = [self.scene.nodes[id].bounds for id in kept]
+        ids = [*ids]
+        if len(ids) > MANY:
+            self.touched.emit([EVERYWHERE])
+            return
+        nodes = self.scene.nodes
+        kept = [id for id in ids if id in nodes]
+        areas = [nodes[id].bounds for id in kept]
         if links:
             areas += [link.rect for link in self.scene.links_of(kept)]
             areas += [zone.bounds for zone in self.scene.zones if not zone.nodes.isdisjoint(kept)]

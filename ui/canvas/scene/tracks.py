@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from typing import Generic, NamedTuple, TypeVar
 
+from nodegraph.pieces import Pieces, finish
+
 K = TypeVar("K", bound=Hashable)
 
 NEAR = 4.0  # world units within which two stretches look like one
@@ -55,8 +57,13 @@ class Tracks(Generic[K]):
 
     def settle(self) -> set[K]:
         """Give out the tracks anew where something changed; those that have another one now."""
+        return finish(self.settling())
+
+    def settling(self) -> Pieces[set[K]]:
+        """The same in pieces, a place at a time."""
         changed: set[K] = set()
-        for at in self._dirty:
+        while self._dirty:
+            at = self._dirty.pop()
             given = _tracks(self._beside[at].values())
             for key, stretch in self._beside[at].items():
                 if given[stretch.owner] != self.of(key):
@@ -64,7 +71,7 @@ class Tracks(Generic[K]):
                     changed.add(key)
             if not self._beside[at]:
                 del self._beside[at]
-        self._dirty.clear()
+            yield
         return changed
 
 
