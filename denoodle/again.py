@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -39,9 +38,9 @@ class Before:
         return node not in self.nodes and len(self.nodes) < MOST
 
 
-def before(environment: Mapping[str, str] | None = None) -> Before:
+def before() -> Before:
     """What the process before left, if there was one; read once."""
-    place = (os.environ if environment is None else environment).get(VARIABLE)
+    place = os.environ.pop(VARIABLE, "")
     if not place:
         return Before()
     path = Path(place)
@@ -51,7 +50,6 @@ def before(environment: Mapping[str, str] | None = None) -> Before:
         return Before()  # without it pictures are written once more, no worse
     finally:
         path.unlink(missing_ok=True)
-        os.environ.pop(VARIABLE, None)
 
 
 def begin_anew(known: Before) -> NoReturn:

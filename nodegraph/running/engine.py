@@ -238,11 +238,13 @@ def serve(conn: Connection, settings: Settings) -> None:
     with contextlib.suppress(OSError):  # Linux alone has this: when memory runs out, the editor is not what should end
         Path("/proc/self/oom_score_adj").write_text("500")
     start = time.perf_counter()
+    logging.captureWarnings(True)
+    warnings = _Warnings(conn.send)  # such as why a device is passed over
+    logging.getLogger().addHandler(warnings)
     try:
         engine = Engine(settings)
         server = _Server(conn, engine)
-        logging.captureWarnings(True)
-        logging.getLogger().addHandler(_Warnings(server.emit))
+        warnings.tell = server.emit
         server.emit(Ready(os.getpid(), time.perf_counter() - start, engine.environment, engine.devices()))
         threading.Thread(target=server.listen, name="listener", daemon=True).start()
         engine.configure()
@@ -259,10 +261,10 @@ class _Warnings(logging.Handler):
 
     def __init__(self, emit: Callable[[Event], None]) -> None:
         super().__init__(logging.WARNING)
-        self._emit = emit
+        self.tell = emit
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._emit(Warned(self.format(record).strip()))
+        self.tell(Warned(self.format(record).strip()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ it; what came of it is kept in the data folder.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import subprocess
@@ -38,6 +39,7 @@ ROUNDS = 5
 """Of which the fastest counts."""
 
 FILE_BYTES = 1 << 20
+_log = logging.getLogger(__name__)
 NO_KERNEL = "no kernel image"
 """What a card says that this build of torch is not for. It stays so, unlike other failures."""
 
@@ -77,6 +79,7 @@ def of(card: Card, build: str, ask: Callable[[Card], Trial] | None = None) -> Tr
     known = _read()
     if (found := _trial(known.get(key))) is not None:
         return found
+    _log.warning("%s (%s) is tried for the first time, which takes some seconds", card.title, card.name)
     made = (ask or asked)(card)
     if not made.failure or NO_KERNEL in made.failure:
         _keep({**known, key: asdict(made)})
@@ -96,6 +99,7 @@ def asked(card: Card) -> Trial:
             text=True,
             timeout=TIMEOUT,
             check=False,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # on Windows, a console would flash up
         )
     except subprocess.TimeoutExpired:
         return Trial(failure=f"it did not finish a small computation in {TIMEOUT:.0f} seconds")

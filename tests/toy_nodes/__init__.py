@@ -1,6 +1,7 @@
 """A small node package without torch, for tests of the engine, the command line and the window."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from nodegraph.types import NetworkId, Picture
 def environment(device: str, precision: str = "auto") -> str:
     if device == "cuda":
         raise ValueError("device cuda is not there: toys run on the cpu")
+    if device == "old":
+        logging.getLogger(__name__).warning("the old one is not used: it is too old")
     return f"toy on {device}" + (f" in {precision}" if precision != "auto" else "")
 
 

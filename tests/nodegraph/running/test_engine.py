@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -400,6 +401,14 @@ def test_an_engine_that_cannot_start_says_why(tmp_path: Path):
     assert failed.message == "The engine cannot start: device cuda is not there: toys run on the cpu"
     assert isinstance(gone, Gone)
     assert gone.exitcode == 1
+
+
+def test_what_is_said_of_a_device_while_the_engine_starts_is_heard(settings: Settings):
+    editor = Editor(replace(settings, device="old"))
+    editor.client.start()
+    said = [event.message for event in editor.until(Ready) if isinstance(event, Warned)]
+    editor.client.close()
+    assert said == ["the old one is not used: it is too old"]
 
 
 def test_no_event_comes_after_closing(settings: Settings):
