@@ -6,12 +6,24 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, QUrl, Signal
-from PySide6.QtGui import QAction, QDesktopServices, QDrag, QKeyEvent, QPainter
+from PySide6.QtCore import (
+    QEvent,
+    QModelIndex,
+    QPersistentModelIndex,
+    QRectF,
+    QSize,
+    Qt,
+    QUrl,
+    Signal,
+    SignalInstance,
+)
+from PySide6.QtGui import QAction, QDesktopServices, QDrag, QKeyEvent, QKeySequence, QPainter, QUndoStack
 from PySide6.QtWidgets import (
+    QFileDialog,
     QLabel,
     QLineEdit,
     QListView,
+    QMessageBox,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -20,6 +32,7 @@ from PySide6.QtWidgets import (
 )
 
 from ui.base.theme import color, colors, panel_font, scaled
+from ui.panels.gallery_acts import MANY, Remove, Star, Trash, copy_to
 from ui.panels.gallery_rows import COMPLAINT, PATH, STARRED, Index, Shown
 from ui.runs.picture_index import Gallery
 from ui.runs.results import Result, ResultReader
@@ -81,11 +94,15 @@ class Tile(QStyledItemDelegate):
 class Tiles(QListView):
     """S stars, Enter gets the graph back, Delete takes off the list; a drag hands out the files.
 
-    To go to a picture with the arrow keys is as good as a click.
+    To go to a picture with the arrow keys is as good as a click. Undo and redo are the gallery's own while it has the
+    keys.
     """
 
     starring = Signal()
     removing = Signal()
+    trashing = Signal()
+    undoing = Signal()
+    redoing = Signal()
 
     def __init__(self, rows: Shown) -> None:
         super().__init__()
@@ -113,10 +130,26 @@ class Tiles(QListView):
         """How many are selected."""
         return sum(map(len, self._stretches()))
 
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and self._own(event):
+            event.accept()  # or else the window would undo what was done to the graph
+            return True
+        return super().event(event)
+
+    def _own(self, event: QKeyEvent) -> SignalInstance | None:
+        keys = QKeySequence.StandardKey
+        own = {keys.Undo: self.undoing, keys.Redo: self.redoing}
+        return next((signal for key, signal in own.items() if event.matches(key)), None)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
+        if signal := self._own(event):
+            signal.emit()
+            return
         match event.key():
             case Qt.Key.Key_S:
                 self.starring.emit()
+            case Qt.Key.Key_Delete if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+                self.trashing.emit()
             case Qt.Key.Key_Delete | Qt.Key.Key_Backspace:
                 self.removing.emit()
             case Qt.Key.Key_Return | Qt.Key.Key_Enter if self.currentIndex().isValid():
@@ -146,6 +179,8 @@ class GalleryPanel(QWidget):
     def __init__(self, gallery: Gallery, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.gallery = gallery
+        self.undo = QUndoStack(self)
+        self.undo.setUndoLimit(MANY)
         self.field = QLineEdit(placeholderText="Search prompts and parameters", clearButtonEnabled=True)
         self.field.setAccessibleName("Search pictures")
         self.field.setToolTip('Words of the prompt, the parameters or the name; "seed 14" is that very seed')
@@ -173,7 +208,9 @@ class GalleryPanel(QWidget):
             ("star", "Star", self._star, "Star or unstar what is selected (S)"),
             ("restore", "Restore this graph", self._restore, "Open the graph that made it (Enter)"),
             ("folder", "Open folder", self._open_folder, "Show the file where it lies"),
+            ("copy", "Copy to a folder…", self._copy, "Put copies of what is selected into a folder"),
             ("remove", "Remove", self._remove, "Take it off this list; the file stays (Delete)"),
+            ("trash", "Delete file", self._trash, "Move the file to the system's trash (Shift+Delete)"),
         )
         made: dict[str, QAction] = {}
         for name, text, act, tip in table:
@@ -198,6 +235,9 @@ class GalleryPanel(QWidget):
         self.tiles.activated.connect(lambda index: self.restored.emit(Path(index.data(PATH))))
         self.tiles.starring.connect(self._star)
         self.tiles.removing.connect(self._remove)
+        self.tiles.trashing.connect(self._trash)
+        self.tiles.undoing.connect(self.undo.undo)
+        self.tiles.redoing.connect(self.undo.redo)
         self.tiles.selectionModel().selectionChanged.connect(self._show)
         self.reader.failed.connect(self.failed)
         show = WhenSeen(self, self._show)
@@ -210,7 +250,7 @@ class GalleryPanel(QWidget):
     def _show(self) -> None:
         count, any_shown = self.tiles.count(), self.shown.rowCount() > 0
         for name, action in self.acts.items():
-            fits = {"compare": count == 2, "star": count > 0, "remove": count > 0}
+            fits = {"compare": count == 2} | dict.fromkeys(("star", "copy", "remove", "trash"), count > 0)
             action.setEnabled(fits.get(name, count == 1))
         self.acts["star"].setText("Unstar" if count and self._all_starred(self.tiles.chosen()) else "Star")
         none = "Searching…" if self.shown.searching else "No picture matches."
@@ -247,10 +287,45 @@ class GalleryPanel(QWidget):
     def _star(self) -> None:
         """All of them are starred, or else none any more."""
         chosen = tuple(self.tiles.chosen())
-        self.gallery.star(*chosen, on=not self._all_starred(chosen))
+        self.undo.push(Star(self.gallery, chosen, on=not self._all_starred(chosen)))
 
     def _remove(self) -> None:
-        self.gallery.remove(*self.tiles.chosen())
+        self._let_go(Remove, "Take them off the list?")
+
+    def _trash(self) -> None:
+        act = self._let_go(Trash, "Move their files to the trash?")
+        if isinstance(act, Trash) and act.left:
+            self.failed.emit(f"{act.left[0]} cannot be moved to the trash; it is still there")
+
+    def _let_go(self, kind: type[Remove], question: str) -> Remove | None:
+        """What comes next is selected then. Starred ones go only when a person says so."""
+        chosen = tuple(self.tiles.chosen())
+        starred = sum(self.gallery.pictures[path].starred for path in chosen)
+        if not chosen or (starred and not self._sure(starred, len(chosen), question)):
+            return None
+        first = min(self.shown.row(path) for path in chosen)
+        act = kind(self.gallery, chosen)
+        self.undo.push(act)
+        if (row := min(first, self.shown.rowCount() - 1)) >= 0:
+            self.tiles.setCurrentIndex(self.shown.index(row))
+            self._look()
+        return act
+
+    def _sure(self, starred: int, count: int, question: str) -> bool:
+        of = f"{starred} of these {count} pictures " if count > 1 else "This picture "
+        answers = QMessageBox.StandardButton
+        ask = question if count > 1 else question.replace("their files", "its file").replace("them", "it")
+        text = f"{of}{'is' if starred == 1 else 'are'} starred. {ask}"
+        return QMessageBox.question(self, "Starred pictures", text, answers.Yes | answers.No, answers.No) == answers.Yes
+
+    def _copy(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Copy the pictures to a folder")
+        if not folder:
+            return
+        try:
+            copy_to(Path(folder), tuple(self.tiles.chosen()))
+        except OSError as error:
+            self.failed.emit(f"{error.filename} cannot be copied to {folder}: {error.strerror}")
 
     def _open_folder(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(Path(next(self.tiles.chosen())).parent)))

@@ -45,6 +45,7 @@ class Shown(QAbstractListModel):
         super().__init__(panel)
         self.gallery, self.thumbnails = gallery, Thumbnails(self)
         self._fits: Callable[[Made], bool] = bool
+        self._searched = ("", False)
         self._paths: list[str] = []
         self._numbers: dict[str, int] = {}  # by path; one less from each row to the next
         self._new: list[Made] = []  # that are not looked at yet
@@ -56,11 +57,13 @@ class Shown(QAbstractListModel):
         gallery.added.connect(self._add)
         gallery.removing.connect(self._remove)
         gallery.changed.connect(self._touch_all)
+        gallery.returned.connect(lambda: self.search(*self._searched))
         self.thumbnails.loaded.connect(self._touch)
         self.search("", False)
 
     def search(self, text: str, starred_only: bool) -> None:
         """The newest are found at once, the rest piece by piece."""
+        self._searched = text, starred_only
         words = words_of(text)
         self._fits = lambda made: (made.starred or not starred_only) and made.matches(words)
         self.beginResetModel()

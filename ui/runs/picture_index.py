@@ -60,6 +60,7 @@ class Gallery(QObject):
     changed = Signal(object)  # paths of those that are starred, or not any more
     removing = Signal(object)  # paths of those that are about to go
     removed = Signal()
+    returned = Signal()  # some that had been removed are back
     troubled = Signal(str)  # why it could not be kept, as a sentence; it goes on in memory
 
     def __init__(self, file: Path, parent: QObject | None = None) -> None:
@@ -112,6 +113,17 @@ class Gallery(QObject):
         self._write(*({"remove": path} for path in paths))
         self.removed.emit()
 
+    def put_back(self, *pictures: Made) -> None:
+        """What was removed is where it was, by the time that it was made."""
+        back = [made for made in pictures if made.path not in self.pictures]
+        self._write(*({"add": asdict(made)} for made in back))
+        self._order(back)
+        self.returned.emit()
+
+    def _order(self, more: Sequence[Made] = ()) -> None:
+        pictures = sorted((*self.pictures.values(), *more), key=lambda made: made.made)
+        self.pictures = {made.path: made for made in pictures}
+
     def _write(self, *records: Mapping[str, Any]) -> None:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
@@ -124,6 +136,7 @@ class Gallery(QObject):
         """Do what the lines say; those that are damaged cost no more than themselves."""
         lines, torn = data.splitlines(), bool(data) and not data.endswith(b"\n")
         damaged = [number for number, line in enumerate(lines, 1) if not self._said(line)]
+        self._order()  # what was put back stands at the end of the file
         if torn and lines[-1].startswith(b"{") and damaged[-1:] == [len(lines)]:
             damaged.pop()  # a crash cut the last line short
         if damaged:

@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QFile, QPoint, Qt
 from PySide6.QtGui import QDrag, QImage, QImageReader
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QPushButton
 
 from nodegraph.graph import Graph, set_param
 from nodegraph.running.engine import Settings as EngineSettings
@@ -225,11 +225,24 @@ def many(panel: GalleryPanel, count: int) -> None:
     panel.shown.search("", False)
 
 
+@pytest.fixture
+def asked(monkeypatch) -> list[str]:
+    """What a person was asked, who says yes."""
+    texts: list[str] = []
+
+    def question(parent, title, text, *_):
+        texts.append(text)
+        return QMessageBox.StandardButton.Yes
+
+    monkeypatch.setattr(QMessageBox, "question", question)
+    return texts
+
+
 def press(panel: GalleryPanel, key: Qt.Key, keys=Qt.KeyboardModifier.NoModifier) -> None:
     QTest.keyClick(panel.tiles, key, keys)
 
 
-def test_starring_and_removing_many_pictures_takes_time_in_proportion(panel: GalleryPanel):
+def test_starring_and_removing_many_pictures_takes_time_in_proportion(panel: GalleryPanel, asked):
     work: list[int] = []
     for count in (30, 300):
         many(panel, count)
@@ -243,7 +256,7 @@ def test_starring_and_removing_many_pictures_takes_time_in_proportion(panel: Gal
     assert work[3] < 12 * work[1]
 
 
-def test_pictures_that_are_starred_or_removed_together_are_one_write(panel: GalleryPanel, monkeypatch):
+def test_pictures_that_are_starred_or_removed_together_are_one_write(panel: GalleryPanel, monkeypatch, asked):
     press(panel, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
     written: list[int] = []
     monkeypatch.setattr(Gallery, "_write", lambda _, *records: written.append(len(records)))
@@ -322,3 +335,102 @@ def test_a_picture_of_any_size_has_a_thumbnail(gallery: Gallery, qtbot, tmp_path
     panel.show()
     qtbot.waitUntil(lambda: panel.shown.index(0).data(Qt.ItemDataRole.DecorationRole) is not None, timeout=30_000)
     assert panel.shown.index(0).data(Qt.ItemDataRole.DecorationRole).width() == 192
+
+
+CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+
+
+def test_after_delete_the_next_picture_is_selected_and_shown(panel: GalleryPanel, qtbot):
+    looked: list[str] = []
+    panel.looked_at.connect(lambda result: looked.append(result.file.name))
+    click(panel, 0)
+    press(panel, Qt.Key.Key_Delete)
+    assert [index.data() for index in panel.tiles.selectedIndexes()] == ["two.png"]
+    qtbot.waitUntil(lambda: looked[-1:] == ["two.png"])
+    click(panel, 1)
+    press(panel, Qt.Key.Key_Delete)  # the last of the list
+    assert [index.data() for index in panel.tiles.selectedIndexes()] == ["two.png"]
+
+
+def test_a_starred_picture_goes_only_when_a_person_says_so(panel: GalleryPanel, monkeypatch):
+    asked, answers = [], [QMessageBox.StandardButton.No]
+    monkeypatch.setattr(QMessageBox, "question", lambda *given: asked.append(given[2]) or answers[-1])
+    click(panel, 0)
+    press(panel, Qt.Key.Key_S)
+    press(panel, Qt.Key.Key_A, CTRL)
+    press(panel, Qt.Key.Key_Delete)
+    press(panel, Qt.Key.Key_Delete, SHIFT)
+    assert len(shown(panel)) == 3
+    assert asked == [
+        "1 of these 3 pictures is starred. Take them off the list?",
+        "1 of these 3 pictures is starred. Move their files to the trash?",
+    ]
+    answers.append(QMessageBox.StandardButton.Yes)
+    press(panel, Qt.Key.Key_Delete)
+    assert shown(panel) == []
+
+
+def test_undo_in_the_gallery_is_the_gallerys_own(window: MainWindow, qtbot):
+    """And leaves the graph as it is; elsewhere it is the graph's."""
+    panel, document = window.docks.panel("Gallery"), window.workspace.document
+    document.set_param("left", "value", 77.0)
+    panel.tiles.setFocus()
+    whole = shown(panel)
+    click(panel, 1)
+    press(panel, Qt.Key.Key_S)
+    click(panel, 0)
+    press(panel, Qt.Key.Key_Delete)
+    assert len(shown(panel)) == 2
+    press(panel, Qt.Key.Key_Z, CTRL)
+    assert shown(panel) == whole  # it is where it was
+    press(panel, Qt.Key.Key_Z, CTRL)
+    assert not any(made.starred for made in panel.gallery.pictures.values())
+    press(panel, Qt.Key.Key_Z, CTRL)  # there is no more
+    assert document.graph.nodes["left"].params["value"] == 77.0
+    press(panel, Qt.Key.Key_Z, CTRL | SHIFT)
+    assert any(made.starred for made in panel.gallery.pictures.values())
+    document.undo_stack.undo()  # nothing is left to be asked about when the window closes
+
+
+def test_what_was_removed_and_is_back_is_so_after_a_restart(panel: GalleryPanel):
+    before = list(panel.gallery.pictures.values())
+    click(panel, 1)
+    press(panel, Qt.Key.Key_Delete)
+    press(panel, Qt.Key.Key_Z, CTRL)
+    assert list(Gallery(panel.gallery._file).pictures.values()) == before
+
+
+def test_a_deleted_file_is_in_the_trash_and_comes_back(panel: GalleryPanel, tmp_path: Path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    path = Path(panel.shown.path(1))
+    data = path.read_bytes()
+    click(panel, 1)
+    press(panel, Qt.Key.Key_Delete, SHIFT)
+    assert not path.exists()
+    assert shown(panel) == ["three.png", "one.png"]
+    press(panel, Qt.Key.Key_Z, CTRL)
+    assert path.read_bytes() == data
+    assert shown(panel) == ["three.png", "two.png", "one.png"]
+
+
+def test_a_file_that_cannot_go_to_the_trash_stays_and_is_said_to(panel: GalleryPanel, monkeypatch):
+    told: list[str] = []
+    panel.failed.connect(told.append)
+    monkeypatch.setattr(QFile, "moveToTrash", lambda file: False)
+    click(panel, 1)
+    press(panel, Qt.Key.Key_Delete, SHIFT)
+    assert len(shown(panel)) == 3
+    assert told
+    assert told[0].endswith("two.png cannot be moved to the trash; it is still there")
+
+
+def test_copies_of_pictures_take_no_name_that_is_taken(panel: GalleryPanel, tmp_path: Path, monkeypatch):
+    folder = tmp_path / "chosen"
+    folder.mkdir()
+    (folder / "one.png").write_text("mine")
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
+    press(panel, Qt.Key.Key_A, CTRL)
+    panel.acts["copy"].trigger()
+    assert sorted(path.name for path in folder.iterdir()) == ["one (2).png", "one.png", "three.png", "two.png"]
+    assert (folder / "one.png").read_text() == "mine"
