@@ -329,3 +329,8 @@ def test_what_a_description_knows_of_more_files_than_its_path_is_described_again
     assert planner.plan(graph) is planner.plan(graph)
     path.with_suffix(".words").write_text("other")
     assert planner.plan(graph).outputs["model"] == (Described(str(path), "other"),)
+    more = Graph({**graph.nodes, "later": graph.nodes["model"]})
+    planner.plan(more)
+    path.with_suffix(".words").write_text("third")
+    assert planner.plan(more).outputs == dict.fromkeys(("model", "later"), (Described(str(path), "third"),))
+    assert planner.plan(graph).outputs["model"] == (Described(str(path), "third"),)

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from nodegraph.failure import Missing
 from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port
-from nodegraph.planning.plan import Planner, Problem
+from nodegraph.node import node
+from nodegraph.planning.plan import Planner, Problem, plan
 from nodegraph.running.engine import Engine, Settings
 from nodegraph.running.messages import Event, Finished, Run
+from tests.nodegraph.toys import REGISTRY, build
 from tests.toy_nodes.pit import pit
 
 GRAPH = Graph(
@@ -33,13 +36,32 @@ def test_the_problem_names_its_remedy():
     assert problem == Problem("dig", None, SENTENCE, "clay")
 
 
+def test_a_problem_of_another_kind_has_none():
+    (problem,) = plan(build({"half": ("plain.divide", {"b": 0.0})}), REGISTRY).problems
+    assert problem == Problem("half", None, "cannot divide by 0", "")
+
+
+@node("plain.seek")
+def seek(place: str = "") -> float:
+    raise Missing("nothing is there", "clay", (place,))
+
+
+def test_where_what_is_missing_is_looked_for_there_may_be_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("nodegraph.planning.fingerprints.MAX_FILES", 0)
+    (tmp_path / "rubble").touch()
+    planner = Planner({"plain.seek": seek.node_type})  # type: ignore[attr-defined]
+    for _ in range(2):
+        planned = planner.plan(build({"seek": ("plain.seek", {"place": str(tmp_path)})}))
+        assert planned.problems == (Problem("seek", None, "nothing is there", "clay"),)
+
+
 def test_the_same_graph_is_planned_once_it_is_there():
     planner = Planner(discover("tests.toy_nodes"))
     assert planner.plan(GRAPH).problems
     find("red")
-    plan = planner.plan(GRAPH)
-    assert not plan.problems
-    assert plan.keys.keys() == {"pot", "show"}
+    planned = planner.plan(GRAPH)
+    assert not planned.problems
+    assert planned.keys.keys() == {"pot", "show"}
 
 
 def test_an_engine_that_refused_it_runs_it_once_it_is_there():
