@@ -1,4 +1,4 @@
-"""The command line: run, check, nodes, export, tokenizer. Runs the engine in this process; imports no window.
+"""The command line: run, check, nodes, export, devices, tokenizer. Runs the engine in this process; imports no window.
 
 Exit codes: 0 all well; 1 the workflow has problems or a node failed; 2 wrong usage, or a file that cannot be
 read; 130 interrupted. Results that were finished before are kept, so the same command goes on from there.
@@ -41,7 +41,7 @@ from nodegraph.types import type_name
 OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 FORMS = (
     "[WORKFLOW] [--run]",
-    "{run,check,nodes,export,tokenizer} ...",
+    "{run,check,nodes,export,devices,tokenizer} ...",
     "{install-desktop,remove-desktop}",
     "--version",
 )
@@ -113,6 +113,9 @@ def parser(called: str = "denoodle") -> argparse.ArgumentParser:
     export = commands.add_parser("export", parents=[files], help="print the workflow in a picture or file as JSON")
     export.add_argument("--out", metavar="FILE", help="write it there instead")
     export.set_defaults(act=export_command)
+
+    devices = commands.add_parser("devices", help="list what there is to compute on, by the names for --device")
+    devices.set_defaults(act=devices_command)
 
     tokenizer = commands.add_parser("tokenizer", help="keep T5's tokenizer, which no file of weights holds")
     chosen = tokenizer.add_mutually_exclusive_group(required=True)
@@ -193,6 +196,14 @@ def run_command(args: argparse.Namespace, report: Report, package: str) -> int:
     for path in [] if args.json else report.images:
         print(path)
     return code
+
+
+@reporting
+def devices_command(args: argparse.Namespace, report: Report, package: str) -> int:
+    hooks = import_module(package)
+    for device in hooks.devices():
+        print(f"{device.name:<8} {device.title}" + (f": {device.problem}" if device.problem else ""))
+    return OK
 
 
 @reporting

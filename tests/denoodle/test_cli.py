@@ -345,6 +345,16 @@ CHECKED = (
 )
 
 
+def test_devices_are_listed_by_the_names_that_are_asked_for(folder: Path):
+    done = toys(folder, "devices")
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [
+        "toy:0    A toy card",
+        "toy:1    An old toy card: it is too old",
+        "cpu      the processor",
+    ]
+
+
 def test_checking_the_shipped_workflows_finds_no_problem_and_loads_no_torch():
     command = [sys.executable, "-c", CHECKED, *SHIPPED]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

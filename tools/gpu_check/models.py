@@ -119,7 +119,7 @@ def networks(checkpoint: Checkpoint) -> tuple[Network, ...]:
     return checkpoint.model.network, *checkpoint.text_encoder.encoders, checkpoint.vae.network
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def randomise(module: nn.Module) -> None:
     """Random weights that keep what flows through a network near unit size, made where they are."""
     for name, parameter in module.named_parameters():
