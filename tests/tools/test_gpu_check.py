@@ -11,7 +11,7 @@ import torch
 from nodes.backend import checkpoints, families
 from nodes.backend.parts import Part
 from tools.gpu_check import __main__ as script
-from tools.gpu_check import correct, models, ours
+from tools.gpu_check import correct, limits, models, ours
 from tools.gpu_check.page import page
 
 CARD = {"section": "card", "device": "cuda:0", "title": "NVIDIA H100", "torch": "2.13.0+cu130"}
@@ -90,3 +90,19 @@ def test_all_of_it_runs_with_tiny_models_on_a_processor(tmp_path: Path):
     # The same processor twice: every bit.
     assert all(row.get("relative", 0.0) == 0.0 and row["verdict"] == "right" for row in right)
     assert "### Little memory" in (tmp_path / "gpu_check.md").read_text()
+
+
+def test_another_process_holds_memory_only_meanwhile():
+    code = "import sys; print('held', flush=True); sys.stdin.read()"
+    with limits.held(torch.device("cpu"), 1, code):
+        pass  # it has been killed and waited for, or this would not return
+    with limits.held(torch.device("cpu"), 0, "raise SystemExit('not started')"):
+        pass
+
+
+def test_a_process_that_cannot_hold_memory_is_said_to_be_one():
+    with (
+        pytest.raises(RuntimeError, match=r"could not hold 2\.0 GiB of cpu"),
+        limits.held(torch.device("cpu"), 2 << 30, "raise SystemExit(1)"),
+    ):
+        pytest.fail("it holds nothing")

@@ -24,7 +24,7 @@ TITLES = {
         "Shipped workflows in the precision that the card chooses, against float32 on the processor; tiny models of "
         "every family, both in the same precision.",
     ),
-    "limits": ("Little memory", "What torch may take of the card; four steps."),
+    "limits": ("Little memory", "GiB are what torch may take of the card; another process holds the rest. Four steps."),
 }
 
 
