@@ -20,6 +20,8 @@ from nodes.backend.share import twin, twin_of_one
 from nodes.backend.untyped import load_file
 from nodes.types import Network, Weights
 
+STRENGTHS = "strengths"
+
 
 def with_loras(base: nn.Module, network: Network, files: Sequence[Weights]) -> Any:
     """A twin of a network with what these files add beside its layers, all at strength 1.
@@ -44,9 +46,21 @@ def with_strengths(adapted: nn.Module, strengths: Sequence[float]) -> Any:
 
     What holds no adapted layer is the very same in both: a large network has thousands of modules.
     """
+    weighted = _weighted(adapted, strengths)
+    if weighted is not adapted:
+        weighted.__dict__[STRENGTHS] = tuple(strengths)
+    return weighted
+
+
+def strengths_of(net: Any) -> tuple[float, ...]:
+    """Those that it was made with; none where it has no adapted layer."""
+    return net.__dict__.get(STRENGTHS, ())
+
+
+def _weighted(adapted: nn.Module, strengths: Sequence[float]) -> Any:
     if isinstance(adapted, Adapted):
         return adapted.with_strengths([strengths[number] for number in adapted.files])
-    children = {name: with_strengths(child, strengths) for name, child in adapted.named_children()}
+    children = {name: _weighted(child, strengths) for name, child in adapted.named_children()}
     if all(child is getattr(adapted, name) for name, child in children.items()):
         return adapted
     weighted = twin_of_one(adapted)

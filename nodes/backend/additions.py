@@ -1,11 +1,14 @@
 """What LoRAs add to a layer of a network, and the layer with it: its own weight stays untouched.
 
-Every addition is a module whose tensors lie where the layer's weight does; it is told the strength when it is called.
+Every addition is a module whose tensors lie where the layer's weight does; it is told the strength when it is called,
+as a number, or as a tensor of one where the same kernels must serve any strength: see `launch`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -15,6 +18,21 @@ from torch.nn import functional
 from nodes.backend.share import twin_of_one
 
 Rows = tuple[int, int] | None
+Strength = float | Tensor
+"""A tensor is float32, without sides."""
+
+_dial: Tensor | None = None
+
+
+@contextmanager
+def dialled(strengths: Tensor) -> Generator[None]:
+    """While it lasts, layers take their strengths from here, [files], unless theirs is 0. One thread at a time."""
+    global _dial
+    before, _dial = _dial, strengths
+    try:
+        yield
+    finally:
+        _dial = before
 
 
 class Addition(nn.Module, ABC):
@@ -25,7 +43,7 @@ class Addition(nn.Module, ABC):
         self.scale = scale
 
     @abstractmethod
-    def add(self, base: Any, x: Tensor, y: Tensor, result: Tensor, strength: float) -> Tensor:
+    def add(self, base: Any, x: Tensor, y: Tensor, result: Tensor, strength: Strength) -> Tensor:
         """The result with this added. base: the layer. y: what it makes of x. result: y, and what others added."""
 
     def keep(self, **tensors: Tensor) -> None:
@@ -44,13 +62,18 @@ class LowRank(Addition):
         super().__init__(scale)
         self.keep(down=down, up=up)
 
-    def product(self, x: Tensor, base: Any) -> Tensor:
-        if x.ndim == 4 and isinstance(base, nn.Conv2d):
-            return functional.conv2d(_applied(base, x, self.down), self.up)
-        return functional.linear(functional.linear(x, self.down), self.up)
+    def plus(self, result: Tensor, base: Any, x: Tensor, strength: Strength) -> Tensor:
+        """The result with strength * scale * B A x."""
+        is_conv = x.ndim == 4 and isinstance(base, nn.Conv2d)
+        inner = _applied(base, x, self.down) if is_conv else functional.linear(x, self.down)
+        factor = strength * self.scale
+        if isinstance(factor, Tensor):
+            inner = _times(inner, factor)  # which is the smallest of all
+        product = functional.conv2d(inner, self.up) if is_conv else functional.linear(inner, self.up)
+        return result + product if isinstance(factor, Tensor) else torch.add(result, product, alpha=factor)
 
-    def add(self, base: Any, x: Tensor, y: Tensor, result: Tensor, strength: float) -> Tensor:
-        return torch.add(result, self.product(x, base), alpha=strength * self.scale)
+    def add(self, base: Any, x: Tensor, y: Tensor, result: Tensor, strength: Strength) -> Tensor:
+        return self.plus(result, base, x, strength)
 
     def weight(self) -> Tensor:
         """B A, in float32."""
@@ -75,7 +98,7 @@ class Decomposed(Addition):
         squares = torch.stack([(a * b).sum(1) for a, b in ((own, own), (own, added), (added, added))])
         self.keep(magnitude=magnitude.float().flatten(), squares=squares)
 
-    def add(self, base: Any, x: Tensor, y: Tensor, result: Tensor, strength: float) -> Tensor:
+    def add(self, base: Any, x: Tensor, y: Tensor, result: Tensor, strength: Strength) -> Tensor:
         own, mixed, added = self.squares
         least = torch.finfo(torch.float32).tiny  # a row of zeros has no direction, and stays 0
         norm = (own + 2 * strength * mixed + strength**2 * added).clamp(min=least).sqrt()
@@ -84,8 +107,7 @@ class Decomposed(Addition):
         if y.ndim == 4:
             factor, bias = factor.view(-1, 1, 1), None if bias is None else bias.view(-1, 1, 1)
         unbiased = y if bias is None else y - bias
-        product = torch.add(unbiased, self.pair.product(x, base), alpha=strength * self.scale)
-        return result + factor * product - unbiased
+        return result + factor * self.pair.plus(unbiased, base, x, strength) - unbiased
 
 
 class Product(Addition):
@@ -101,9 +123,12 @@ class Product(Addition):
     @abstractmethod
     def weight(self) -> Tensor: ...
 
-    def add(self, base: Any, x: Tensor, y: Tensor, result: Tensor, strength: float) -> Tensor:
+    def add(self, base: Any, x: Tensor, y: Tensor, result: Tensor, strength: Strength) -> Tensor:
         weight = part(self.weight().flatten(1), self.rows, swapped=self.swapped).reshape(base.weight.shape)
-        return torch.add(result, _applied(base, x, weight), alpha=strength * self.scale)
+        factor = strength * self.scale
+        if isinstance(factor, Tensor):
+            return result + _applied(base, x, _times(weight, factor))
+        return torch.add(result, _applied(base, x, weight), alpha=factor)
 
 
 class Hadamard(Product):
@@ -151,6 +176,11 @@ def part(weight: Tensor, rows: Rows, *, swapped: bool) -> Tensor:
     return torch.cat(weight.chunk(2)[::-1]) if swapped else weight
 
 
+def _times(tensor: Tensor, factor: Tensor) -> Tensor:
+    """Multiplied in float32: in half precision a strength would be up to 0.4 % off."""
+    return (tensor.float() * factor).to(tensor.dtype)
+
+
 def _applied(base: Any, x: Tensor, weight: Tensor) -> Tensor:
     """What a layer like this one would make of x with another weight and no bias."""
     if isinstance(base, nn.Conv2d):
@@ -192,7 +222,8 @@ class Adapted(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.base(x)
         result = y
-        for addition, strength in zip(self.additions, self.strengths, strict=True):
+        dial = _dial
+        for addition, file, strength in zip(self.additions, self.files, self.strengths, strict=True):
             if strength:
-                result = addition.add(self.base, x, y, result, strength)
+                result = addition.add(self.base, x, y, result, strength if dial is None else dial[file])
         return result

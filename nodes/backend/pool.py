@@ -14,7 +14,18 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from nodes.backend import adapters, autoencoder, devices, images, loading, packing, parts, widening
+from nodes.backend import (
+    adapters,
+    autoencoder,
+    devices,
+    images,
+    launch,
+    loading,
+    packing,
+    parts,
+    resident,
+    widening,
+)
 from nodes.backend.families.family import Reader
 from nodes.backend.precision import Wish
 from nodes.types import Lora, Network
@@ -133,6 +144,8 @@ def free(description: Network | None = None) -> None:
         del _latents[key]
     for known in [known for known in _tokenizers if description in (None, known)]:
         del _tokenizers[known]
+    launch.forget()
+    resident.free()
     if _device.type == "cuda":
         torch.cuda.empty_cache()
 
@@ -146,7 +159,7 @@ def _slot(description: Network) -> _Slot:
     if description not in _slots:
         part = parts.part(description)
         dtype = devices.dtype(_device, part.spec.precision, _wish)
-        module = loading.load(description, _device, dtype)
+        module = launch.arranged(loading.load(description, _device, dtype), _device)
         description.weights.check_unchanged()
         every_step = description.role in (part.family.denoiser, "controlnet")
         module = packing.packed(module) if every_step and dtype == torch.float32 else module
@@ -181,7 +194,7 @@ def _sibling(description: Network, slot: _Slot, loras: Sequence[Lora]) -> Any:
     for known, module in slot.twins.items():
         if [lora.weights for lora in known] == files:
             return module
-    adapted = adapters.with_loras(slot.base, description, files)
+    adapted = launch.arranged(adapters.with_loras(slot.base, description, files), _device)
     for weights in files:
         weights.check_unchanged()
     return adapted

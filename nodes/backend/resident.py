@@ -62,6 +62,11 @@ def _keep(key: tuple[Hashable, ...], sources: Sequence[Tensor], made: Tensor) ->
     return known
 
 
+def is_kept(tensor: Tensor) -> bool:
+    """Whether it is one of those that are kept here, and do not change."""
+    return any(known.made is tensor for known in _kept.values())
+
+
 def nbytes() -> int:
     """What is kept beside weights."""
     return sum(known.made.nbytes for known in _kept.values())

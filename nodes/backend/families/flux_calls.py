@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-from nodes.backend import resident
+from nodes.backend import launch, resident
 from nodes.backend.families import masked
 from nodes.backend.families.family import Asked, Follower
-from nodes.backend.families.unet_calls import fitted
+from nodes.backend.families.unet_calls import fitted, inner_strength, of_strength
 from nodes.backend.networks.flux import FACTOR, FILL_CHANNELS, PATCH
 from nodes.types import Conditioning
 
@@ -39,7 +39,8 @@ def predict(net: Any, asked: Asked) -> Tensor:
     if net.config.in_channels == FILL_CHANNELS:
         tokens = torch.cat([tokens, *_masked(asked)], dim=2)
     seen, their_places = _references(asked)
-    prediction: Tensor = net(
+    prediction: Tensor = launch.call(
+        net,
         hidden_states=torch.cat([tokens, *seen], dim=1),
         img_ids=_ids(asked, ((rows, columns), *their_places)),
         controlnet_block_samples=residuals and residuals.double,
@@ -151,14 +152,20 @@ def _added(follower: Follower, asked: Asked) -> tuple[list[Tensor] | None, list[
     tokens = packed(asked.x)
     rows, columns = (side // PATCH for side in asked.x.shape[-2:])
     mode = torch.full((len(tokens), 1), hint.mode, device=tokens.device) if net.union else None
-    return net(
+    double, single = launch.call(
+        net,
         hidden_states=tokens,
         img_ids=_ids(asked, ((rows, columns),)),
         controlnet_cond=_condition(follower, asked),
         controlnet_mode=mode,
-        conditioning_scale=hint.strength,
+        conditioning_scale=inner_strength(hint, asked),
         **_told(net, asked),
     )
+    return _of_its_strength(double, follower, asked), _of_its_strength(single, follower, asked)
+
+
+def _of_its_strength(samples: list[Tensor] | None, follower: Follower, asked: Asked) -> list[Tensor] | None:
+    return samples and of_strength(samples, follower.hint, asked)
 
 
 def _condition(follower: Follower, asked: Asked) -> Tensor:

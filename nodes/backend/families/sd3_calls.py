@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from nodes.backend import t5_prompt
+from nodes.backend import launch, t5_prompt
 from nodes.backend.families.family import Asked, Follower, Reader
+from nodes.backend.families.unet_calls import inner_strength, of_strength
 from nodes.backend.prompt import parse, read
 
 
@@ -39,7 +40,8 @@ def _filled(embeds: Tensor, width: int) -> Tensor:
 
 def predict(transformer: Any, asked: Asked, t5_tokens: int) -> Tensor:
     """What the transformer tells of x."""
-    return transformer(
+    return launch.call(
+        transformer,
         asked.x,
         encoder_hidden_states=_states(transformer, asked, t5_tokens),
         pooled_projections=_pooled(asked),
@@ -69,16 +71,18 @@ def _added(transformer: Any, follower: Follower, asked: Asked, t5_tokens: int) -
     if config.force_zeros_for_pooled_projection:  # how those of InstantX were trained
         pooled = torch.zeros_like(pooled)
     reads_prompt = config.joint_attention_dim is not None
-    return controlnet(
+    made = launch.call(
+        controlnet,
         # Those without positions of their own begin where the transformer's positions are in the tokens.
         asked.x if controlnet.pos_embed is not None else transformer.pos_embed(asked.x),
         controlnet_cond=_hint(follower, asked),
-        conditioning_scale=follower.hint.strength,
+        conditioning_scale=inner_strength(follower.hint, asked),
         encoder_hidden_states=_states(transformer, asked, t5_tokens) if reads_prompt else None,
         pooled_projections=pooled,
         timestep=_timesteps(asked),
         return_dict=False,
     )[0]
+    return of_strength([*made], follower.hint, asked)
 
 
 def _hint(follower: Follower, asked: Asked) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from nodes.backend import launch
 from nodes.backend.families import masked
 from nodes.backend.families.family import Asked
 from nodes.types import Hint
@@ -42,7 +43,8 @@ def embeds(asked: Asked) -> Tensor:
 def predict(unet: Any, asked: Asked, added: Added) -> Tensor:
     """What the U-Net tells of x."""
     residuals: Residuals | None = asked.residuals
-    return unet(
+    return launch.call(
+        unet,
         _shown(unet, asked),
         asked.timesteps(),
         encoder_hidden_states=embeds(asked),
@@ -96,17 +98,34 @@ def residuals(
     """The sum of what every hint's network adds; None without hints."""
     total: Residuals | None = None
     for controlnet, hint in hints:
-        down, mid = controlnet(
+        down, mid = launch.call(
+            controlnet,
             asked.x,
             asked.timesteps(),
             encoder_hidden_states=embeds(asked),
             controlnet_cond=fitted(hint.pixels, asked),
-            conditioning_scale=hint.strength,
+            conditioning_scale=inner_strength(hint, asked),
             added_cond_kwargs=added(controlnet, asked),
             return_dict=False,
         )
+        *down, mid = of_strength([*down, mid], hint, asked)
         total = Residuals(tuple(down), mid) if total is None else _sum(total, Residuals(tuple(down), mid))
     return total
+
+
+def inner_strength(hint: Hint, asked: Asked) -> float:
+    """What a ControlNet multiplies its results with. On an accelerator nothing: see `of_strength`."""
+    return hint.strength if asked.x.device.type == "cpu" else 1.0
+
+
+def of_strength(samples: list[Tensor], hint: Hint, asked: Asked) -> list[Tensor]:
+    """Results of a ControlNet by the hint's strength, where it was not: a number in the network cannot be changed in
+    what was recorded of it.
+    """
+    if asked.x.device.type == "cpu" or hint.strength == 1:
+        return samples
+    multiplied: Any = torch
+    return [*multiplied._foreach_mul(samples, hint.strength)]
 
 
 def _sum(a: Residuals, b: Residuals) -> Residuals:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nodes.backend import launch
 from nodes.backend.families.family import Asked
 
 TIMESTEPS = 1000
@@ -18,7 +19,8 @@ def predict(net: Any, asked: Asked) -> Tensor:
     timesteps = asked.timesteps().expand(len(x))
     told = [asked.once([prompt.embeds], lambda found: found[0][0], "alone") for prompt in asked.prompts]
     texts = [text for text in told for _ in range(asked.batch)]
-    made: list[Tensor] = net(
+    made: list[Tensor] = launch.call(
+        net,
         [*x.unsqueeze(2)],  # each a film of one frame
         (TIMESTEPS - timesteps) / TIMESTEPS,
         texts,
