@@ -93,13 +93,19 @@ def toy_device() -> Iterator[Counts]:
     module.is_available, module._lazy_init = lambda: True, lambda: None
     sys.modules[name] = module
     setattr(torch, DEVICE, module)
-    swaps = torch.__future__.get_swap_module_params_on_conversion()
-    torch.__future__.set_swap_module_params_on_conversion(True)  # a parameter that moves is another kind of tensor then
+    original = torch.tensor
+
+    def tensor(data: Any, *, device: Any = None, **options: Any) -> Tensor:
+        """Which hides from the counting what it does with a device."""
+        made = original(data, **options)
+        return made if device is None else made.to(device)
+
+    torch.tensor = tensor
     try:
         with _Counting(Counts()) as mode:
             yield mode.counts
     finally:
-        torch.__future__.set_swap_module_params_on_conversion(swaps)
+        torch.tensor = original
         delattr(torch, DEVICE)
         del sys.modules[name]
 

@@ -5,19 +5,29 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytest
 import torch
 
+import nodes
+from nodegraph.formats.package import discover
+from nodegraph.graph import set_param
 from nodegraph.node import Context
+from nodegraph.planning.plan import plan
+from nodegraph.running.cache import Cache
+from nodegraph.running.executor import execute
+from nodegraph.running.messages import Event, Failed
 from nodes import control, load, text
 from nodes.backend import devices, families, pool, resident
 from nodes.backend.solvers import SOLVERS, SolverName, step
 from nodes.sampling import unet_step
 from nodes.types import Conditioning, Control, Diffusion, History, Image, Latent, Model
 from tests.nodes.test_resident import Late
+from tests.nodes.test_workflows import files, shipped
 from tests.toy_device import DEVICE, Counts, toy_device
+
+__all__ = ["files"]
 
 SIGMAS = {False: (4.0, 3.0, 2.0, 1.0, 0.5), True: (0.9, 0.7, 0.5, 0.3, 0.1)}
 """By whether noise is added as in flows."""
@@ -113,7 +123,8 @@ def test_a_hint_is_put_there_and_made_fit_once(
 ):
     parts = load.checkpoint(str(sd15_folder))
     case = prompts(parts.model, parts.text_encoder)
-    hints = control.apply_controlnet(control.load_controlnet(str(controlnet_folder)), Image(torch.rand(1, 3, 40, 40)))
+    net, image = control.load_controlnet(str(controlnet_folder)), Image(torch.rand(1, 3, 40, 40))
+    hints = control.apply_controlnet(net, image, strength=0.6)
     expected = [latent.samples.clone() for latent in steps(case, hints=hints)]
     counts = device()
     for index, (latent, theirs) in enumerate(zip(steps(case, hints=hints), expected, strict=True)):
@@ -161,3 +172,49 @@ def test_what_python_does_around_the_network_is_little(case: Case, monkeypatch: 
     next(made)
     sys.setprofile(None)
     assert calls < MOST_CALLS, calls
+
+
+class Busy(Late):
+    """A copy that is there only when somebody waited for it, as of a card with much to do."""
+
+    now, most = 0, 0
+
+    def __init__(self, tensor: Any) -> None:
+        super().__init__(tensor)
+        Busy.now += 1
+        Busy.most = max(Busy.most, Busy.now)
+
+    def into(self, host: Any) -> None:
+        super().into(host)
+        Busy.now -= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["text_to_image", "controlnet", "lora"])
+def test_a_workflow_on_the_device_gives_what_it_gives_on_the_cpu_with_two_steps_under_way(
+    name: str, files: dict[str, str], device: Callable[[], Counts], monkeypatch: pytest.MonkeyPatch
+):
+    graph = set_param(shipped(name, files), "scheduler", "steps", 4)
+    planned = plan(graph, discover("nodes"), ["positive", "negative", "denoise"])
+    (root,) = planned.roots("denoise")
+    cache, events = Cache(1 << 28), list[Event]()
+
+    def run(*targets: str, cache: Cache = cache) -> None:
+        looks: Any = {"is_under_way": nodes.under_way(), "complaint": nodes.complaint}
+        execute(planned, targets, cache, events.append, **looks)
+        assert not [event for event in events if isinstance(event, Failed)]
+
+    run("positive", "negative")
+    there = Cache(1 << 28)
+    for node in ("positive", "negative"):
+        (key,) = planned.roots(node)
+        there.put(key, cast(Any, cache.get(key)), 0.0)
+    run("denoise")
+    monkeypatch.setitem(resident.LANES, DEVICE, Busy)
+    Busy.now = Busy.most = 0
+    device()
+    run("denoise", cache=there)
+    expected, made = (cast(Any, found.get(root))[0].samples for found in (cache, there))
+    assert torch.allclose(made, expected, rtol=1e-3, atol=1e-3)
+    assert Busy.now == 0
+    assert 3 <= Busy.most <= 4  # of two steps, each with a latent and a denoised picture
