@@ -1,6 +1,6 @@
 """Descriptions to networks: loaded when first used, kept while there is room.
 
-The one place in nodes/ that changes. Only the thread that computes may call it.
+What changes in nodes/ is here, and on a device in `resident` and `launch`. Only the thread that computes may call it.
 """
 
 from __future__ import annotations

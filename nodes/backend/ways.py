@@ -61,8 +61,8 @@ def next_way(tally: Tally, learnt: Way | None, allowed: Iterable[Way]) -> Way:
     """
     if tally.calls < RECORD_AFTER:
         return "eager"
-    able = [way for way in allowed if way not in tally.failed]
-    if learnt == "eager" or learnt in able:
+    able: list[Way] = [way for way in allowed if way not in tally.failed]
+    if learnt is not None and (learnt == "eager" or learnt in able):
         return learnt
     for way in able:
         # What was begun is timed before anything else is tried.

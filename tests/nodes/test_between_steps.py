@@ -20,6 +20,7 @@ from nodegraph.running.executor import execute
 from nodegraph.running.messages import Event, Failed
 from nodes import control, load, text
 from nodes.backend import devices, families, pool, resident
+from nodes.backend.cards import Card
 from nodes.backend.solvers import SOLVERS, SolverName, step
 from nodes.sampling import unet_step
 from nodes.types import Conditioning, Control, Diffusion, History, Image, Latent, Model
@@ -66,7 +67,7 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Counts]]:
         def moved() -> Counts:
             pool.free()
             monkeypatch.setattr(pool, "_device", torch.device(DEVICE, 0))
-            monkeypatch.setattr(devices, "dtype", lambda *_: torch.float32)
+            monkeypatch.setattr(devices, "card", lambda _: Card("cpu", "cpu", "a toy", 8 << 30))
             return counts
 
         yield moved
