@@ -36,4 +36,5 @@ def pytest_collection() -> Generator[None, object, object]:
     found = yield
     gc.freeze()
     gc.enable()
+    gc.set_threshold(*gc.get_threshold()[:2], 50)  # full collections, which the models of session fixtures make long
     return found
