@@ -71,7 +71,7 @@ def test_what_is_finite_is_let_through_whatever_its_sum(sound: Any):
 
 def test_a_tensor_that_several_outputs_share_is_read_once():
     shared = torch.zeros(4)
-    assert len(list(finite._numbers(Denoised(Latent(shared, SPACE), Latent(shared, SPACE), History((shared,)))))) == 1
+    assert len(list(finite.numbers(Denoised(Latent(shared, SPACE), Latent(shared, SPACE), History((shared,)))))) == 1
 
 
 # --- in a run ---
