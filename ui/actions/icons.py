@@ -25,6 +25,7 @@ ICONS = {
     "run.last_seed": "dices",
     "view.app": "panels-top-left",
     "view.preview_fit": "maximize",
+    "view.full_screen": "expand",
     "view.text_larger": "zoom-in",
     "view.text_smaller": "zoom-out",
     "help.guide": "book-open",

@@ -24,7 +24,13 @@ from ui.window.workspace import Workspace
 LEFT = Qt.DockWidgetArea.LeftDockWidgetArea
 RIGHT = Qt.DockWidgetArea.RightDockWidgetArea
 BOTTOM = Qt.DockWidgetArea.BottomDockWidgetArea
-PLACED = (QEvent.Type.Resize, QEvent.Type.Move, QEvent.Type.Show, QEvent.Type.Hide)
+PLACED = (
+    QEvent.Type.Resize,
+    QEvent.Type.Move,
+    QEvent.Type.Show,
+    QEvent.Type.Hide,
+    QEvent.Type.WindowStateChange,
+)
 
 
 class Docks(QObject):
@@ -43,6 +49,7 @@ class Docks(QObject):
         self._stacks: dict[str, QStackedWidget] = {}
         self._makers: dict[str, Callable[[Workspace], QWidget]] = {}
         self._front: set[str] = set()  # that somebody can see
+        self._away: tuple[str, ...] = ()  # that were hidden together, those in front last
         self._workspace: Workspace | None = None
         window.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowTabbedDocks)
         window.setCorner(Qt.Corner.BottomRightCorner, RIGHT)
@@ -67,7 +74,9 @@ class Docks(QObject):
         dock = QDockWidget(title, self._window)
         dock.setObjectName(title)
         dock.setFeatures(
-            QDockWidget.DockWidgetFeature.DockWidgetMovable | QDockWidget.DockWidgetFeature.DockWidgetClosable
+            QDockWidget.DockWidgetFeature.DockWidgetMovable
+            | QDockWidget.DockWidgetFeature.DockWidgetClosable
+            | QDockWidget.DockWidgetFeature.DockWidgetFloatable
         )
         dock.setTitleBarWidget(_TitleBar(dock))
         dock.setWidget(widget)
@@ -101,6 +110,25 @@ class Docks(QObject):
 
     def hide(self, title: str) -> None:
         self._docks[title].hide()
+
+    def put_away(self) -> None:
+        """The window closes: windows of their own would stay, and be hidden when Python has left them."""
+        for dock in self._docks.values():
+            if dock.isFloating():
+                dock.hide()
+
+    def toggle_all(self) -> None:
+        """Hide all of them; or, where none is shown, bring back those that were."""
+        shown = sorted(
+            (title for title, dock in self._docks.items() if not dock.isHidden()), key=self._front.__contains__
+        )
+        if shown:
+            self._away = tuple(shown)
+            for title in shown:
+                self.hide(title)
+        else:
+            for title in self._away or self.titles[:1]:
+                self.show(title)
 
     def show_workspace(self, workspace: Workspace) -> None:
         """A panel that nobody sees is shown, and made if need be, when it comes to the front."""
@@ -158,20 +186,29 @@ def _has_focus(dock: QObject) -> bool:
 
 
 class _TitleBar(QWidget):
-    """The name, and a button that hides the panel."""
+    """The name, a button that makes a window of the panel and back, and one that hides it."""
 
     def __init__(self, dock: QDockWidget) -> None:
         super().__init__(dock)
-        name = QLabel(dock.windowTitle())
+        title = dock.windowTitle()
+        name = QLabel(title)
         name.setObjectName("title")
-        close = QToolButton()
-        close.setObjectName("close")
-        close.setIcon(icon("x", "dim"))
-        close.setToolTip(f"Hide {dock.windowTitle()}; the View menu shows it again")
-        close.setAccessibleName(f"Hide {dock.windowTitle()}")
+        self.float = _button("picture-in-picture-2", f"Make a window of {title}, or put it back (double click)")
+        self.float.clicked.connect(lambda: dock.setFloating(not dock.isFloating()))
+        close = _button("x", f"Hide {title}; the View menu shows it again")
         close.clicked.connect(dock.close)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 8, 0)
         row.addWidget(name)
         row.addStretch(1)
+        row.addWidget(self.float)
         row.addWidget(close)
+
+
+def _button(drawing: str, tip: str) -> QToolButton:
+    made = QToolButton()
+    made.setObjectName("close")
+    made.setIcon(icon(drawing, "dim"))
+    made.setToolTip(tip)
+    made.setAccessibleName(tip.partition(";")[0])
+    return made

@@ -148,6 +148,7 @@ class MainWindow(Shell):
         self.engine.happened.connect(self.gallery.take)
         self.engine.replaced.connect(self.announce)
         self.docks.placed.connect(self._layout_pause.start)
+        self.docks.placed.connect(self._show_full_screen)
 
     # Showing ------------------------------------------------------------------------------------------
 
@@ -179,6 +180,10 @@ class MainWindow(Shell):
             action.setEnabled(can)
             verb = self.actions_table.table[id].text
             action.setToolTip(f"{verb} {text[:1].lower() + text[1:]}" if text else verb)
+
+    def _show_full_screen(self) -> None:
+        """The desktop has ways of its own out of it."""
+        self.actions_by_id["view.full_screen"].setChecked(self.isFullScreen())
 
     def _show_run(self) -> None:
         self.actions_by_id["run.stop"].setEnabled(self.runs.running)
@@ -225,6 +230,7 @@ class MainWindow(Shell):
         self._keep_layout()
         self.keep_pace()
         self.hide()
+        self.docks.put_away()
         self._layout_pause.stop()
         self.engine.close()
         self.tabs.end()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QPoint, QTemporaryDir, QTimer
+from PySide6.QtCore import QByteArray, QPoint, Qt, QTemporaryDir, QTimer
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMainWindow, QToolBar
 
@@ -164,6 +164,10 @@ class Shell(QMainWindow):
             self.restoreState(self._graph_layout)
             self._graph_layout = None
         self.workspace.show_app(on)
+
+    def show_full_screen(self, on: bool) -> None:
+        full = Qt.WindowState.WindowFullScreen
+        self.setWindowState(self.windowState() | full if on else self.windowState() & ~full)
 
     # What can be done ---------------------------------------------------------------------------------
 

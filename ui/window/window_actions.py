@@ -84,6 +84,10 @@ def _view(window: Shell) -> tuple[Action, ...]:
     return (
         Action("view.app", "App view", window.show_app, "F9",
                "A plain form and its pictures instead of the graph", checkable=True),
+        Action("view.full_screen", "Full screen", window.show_full_screen, "F11",
+               "Nothing on the screen but the program", checkable=True),
+        Action("view.panels", "Hide or show all panels", window.docks.toggle_all, "Shift+F11",
+               "Give the graph all the room, and bring back the panels that were shown"),
         Action("view.next_tab", "Next document", partial(window.tabs.step, 1), "Ctrl+Tab"),
         Action("view.previous_tab", "Previous document", partial(window.tabs.step, -1), "Ctrl+Shift+Tab"),
         Action("view.pin_a", "Compare: this is A", lambda: window.preview.pin("a"), "Ctrl+Shift+1",

@@ -107,10 +107,10 @@ def test_a_key_is_changed_in_the_dialog_and_works_at_once(window, qtbot):
     QTest.keyClick(dialog.field, Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: window.settings.now.keys == {"view.previous_tab": "Ctrl+N"})
     assert "File: New" in dialog.conflict.text()
-    QTest.keyClick(dialog.field, Qt.Key.Key_F11)
-    qtbot.waitUntil(lambda: window.settings.now.keys == {"view.previous_tab": "F11"})
+    QTest.keyClick(dialog.field, Qt.Key.Key_F12)
+    qtbot.waitUntil(lambda: window.settings.now.keys == {"view.previous_tab": "F12"})
     assert dialog.conflict.text() == ""
-    assert window.actions_by_id["view.previous_tab"].shortcut() == QKeySequence("F11")
+    assert window.actions_by_id["view.previous_tab"].shortcut() == QKeySequence("F12")
     QTest.mouseClick(dialog.reset, Qt.MouseButton.LeftButton)
     assert window.settings.now.keys == {}
     assert window.actions_by_id["view.previous_tab"].shortcut() == QKeySequence("Ctrl+Shift+Tab")

@@ -1,6 +1,7 @@
 """The table of panels is what the window has: docks, their places, their keys."""
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
 
@@ -45,3 +46,49 @@ def test_the_tour_ends_when_the_app_view_takes_the_place_of_what_it_speaks_of(wi
     window.actions_by_id["view.app"].trigger()
     qtbot.waitUntil(lambda: window.findChild(Tour) is None)
     assert window.settings.now.toured
+
+
+def shown(window: MainWindow) -> set[str]:
+    return {title for title in window.docks.titles if not window.docks[title].isHidden()}
+
+
+def test_one_key_hides_all_panels_and_brings_back_those_that_were_shown(window: MainWindow):
+    window.docks.show("Log")
+    window.docks.show("Gallery")
+    before = shown(window)
+    QTest.keySequence(window, QKeySequence("Shift+F11"))
+    assert shown(window) == set()
+    QTest.keySequence(window, QKeySequence("Shift+F11"))
+    assert shown(window) == before
+    assert window.docks["Gallery"] not in window.docks.behind  # it is in front again, and not the log
+
+
+def test_the_key_of_one_panel_still_shows_it_while_all_are_hidden(window: MainWindow):
+    QTest.keySequence(window, QKeySequence("Shift+F11"))
+    QTest.keySequence(window, QKeySequence("Alt+1"))
+    assert shown(window) == {"Preview"}
+
+
+def test_f11_fills_the_screen_and_gives_it_back(window: MainWindow, qtbot):
+    action = window.actions_by_id["view.full_screen"]
+    QTest.keySequence(window, QKeySequence("F11"))
+    qtbot.waitUntil(window.isFullScreen)
+    assert action.isChecked()
+    window.showNormal()  # as a desktop does it
+    qtbot.waitUntil(lambda: not action.isChecked())
+    assert not window.isFullScreen()
+
+
+def test_a_panel_becomes_a_window_and_is_one_after_a_restart(window: MainWindow, registry, qtbot):
+    dock = window.docks["Preview"]
+    QTest.mouseClick(dock.titleBarWidget().float, Qt.MouseButton.LeftButton)
+    assert dock.isFloating()
+    dock.move(40, 60)
+    kept = window.saveState()
+    other = MainWindow(registry, EngineSettings("tests.toy_nodes", cache=None))
+    qtbot.addWidget(other)
+    other.restoreState(kept)
+    assert other.docks["Preview"].isFloating()
+    assert not other.docks["Inspector"].isFloating()
+    QTest.mouseClick(dock.titleBarWidget().float, Qt.MouseButton.LeftButton)
+    assert not dock.isFloating()
