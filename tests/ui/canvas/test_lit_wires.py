@@ -86,6 +86,19 @@ def test_hovering_paints_no_tile_before_the_pointer_rests(canvas, hand, monkeypa
     assert not painted
 
 
+def test_of_a_node_with_hundreds_of_wires_none_is_lit(qtbot, registry):
+    """Each would be painted anew in each frame."""
+    nodes = {"hub": Node("toy.box")} | {f"n{i}": Node("toy.show", pos=(400.0, 40.0 * i)) for i in range(400)}
+    links = {Port(f"n{i}", "box"): Port("hub", "box") for i in range(400)}
+    canvas = Canvas(Document(registry, Graph(nodes, links)), RunState())
+    qtbot.addWidget(canvas)
+    canvas.scene.finish()
+    canvas.state.hover("hub")
+    assert not canvas.state.lit
+    canvas.state.hover("n7")
+    assert canvas.state.lit == {Port("n7", "box")}
+
+
 # Modes ------------------------------------------------------------------------------------------------
 
 

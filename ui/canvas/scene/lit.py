@@ -8,7 +8,8 @@ from nodegraph.graph import Port
 from ui.canvas.scene.items import LinkItem
 from ui.canvas.scene.scene import Scene
 
-MOST = 40  # nodes: of more than that, so many wires would be lit that none is
+MOST, MOST_WIRES = 40, 200
+"""Nodes, and wires: of more than that none is lit. So many tell nothing, and are painted anew in each frame."""
 
 
 def lit_wires(scene: Scene, nodes: Collection[str], wire: Port | None = None) -> frozenset[Port]:
@@ -17,9 +18,11 @@ def lit_wires(scene: Scene, nodes: Collection[str], wire: Port | None = None) ->
     if len(nodes) <= MOST:
         for link in scene.links_of([id for id in nodes if id in scene.nodes]):
             _follow(scene, link, found)
+            if len(found) > MOST_WIRES:
+                return frozenset()
     if wire is not None and wire in scene.links:
         _follow(scene, scene.links[wire], found)
-    return frozenset(found)
+    return frozenset(found if len(found) <= MOST_WIRES else ())
 
 
 def _follow(scene: Scene, link: LinkItem, found: dict[Port, None]) -> None:
