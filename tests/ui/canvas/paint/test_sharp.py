@@ -10,6 +10,7 @@ from nodegraph.graph import Node
 from nodegraph.planning.calls import Call
 from nodegraph.running.messages import Finished, Planned
 from nodegraph.types import Picture
+from tests.toy_nodes.boxes import box
 from ui.base.kept import Kept
 from ui.base.post import Post
 from ui.canvas.paint import sharp
@@ -80,7 +81,7 @@ def test_the_pictures_of_nodes_that_are_looked_at_are_not_made_small(runs):
 
 
 def test_a_picture_that_was_made_small_is_asked_for_again_when_it_is_looked_at(runs):
-    call = Call("k0", "n0", (), None, {})  # pyright: ignore
+    call = Call("k0", "n0", (), box.node_type, {})  # pyright: ignore
     runs.expect({"k0": call})
     for number in range(100):
         runs.take(finished(number))
