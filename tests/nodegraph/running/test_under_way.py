@@ -1,6 +1,8 @@
 """Results that are still being computed elsewhere: the next call gets them at once, and nobody notices a difference."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 import pytest
@@ -9,12 +11,22 @@ from hypothesis import strategies as st
 
 from nodegraph.graph import Graph, set_param
 from nodegraph.node import Cancelled
+from nodegraph.running import executor
 from nodegraph.running.cache import Cache
 from nodegraph.running.messages import Event, Failed, Finished, Saved, Started
 from tests.nodegraph.toys import build, extend, run, zone
 
 PATTERNS = st.lists(st.booleans(), max_size=40)
 """What is answered when it is asked whether results are under way, one after the other; then no more."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def told_whatever_it_takes() -> Iterator[None]:
+    """Reports and pictures are left out where they come too soon or take too long: here the clock decides nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(executor, "EVENT_SECONDS", 0.0)
+        patch.setattr(executor, "PICTURE_ADVANCE", inf)
+        yield
 
 
 class Elsewhere:
