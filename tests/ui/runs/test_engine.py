@@ -22,7 +22,13 @@ def owner(qapp) -> QObject:
 
 
 @pytest.fixture
-def engine(owner: QObject, qtbot) -> Engine:
+def others() -> set[threading.Thread]:
+    """Threads of engines that tests before this one left to end."""
+    return set(threading.enumerate())
+
+
+@pytest.fixture
+def engine(owner: QObject, others: set[threading.Thread], qtbot) -> Engine:
     """Up and running."""
     made = Engine(Settings("tests.toy_nodes", cache=None), owner)
     made.start()
@@ -30,27 +36,27 @@ def engine(owner: QObject, qtbot) -> Engine:
     return made
 
 
-def threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("engine")]
+def threads(others: set[threading.Thread]) -> list[str]:
+    return [thread.name for thread in set(threading.enumerate()) - others if thread.name.startswith("engine")]
 
 
-def test_the_process_ends_with_the_owner_of_the_engine(engine: Engine, owner: QObject):
+def test_the_process_ends_with_the_owner_of_the_engine(engine: Engine, owner: QObject, others: set[threading.Thread]):
     pid = engine.pid
     engine.run(slow(1000), ("save",), lambda event: None)
     shiboken6.delete(owner)
-    assert not threads()
+    assert not threads(others)
     with pytest.raises(ProcessLookupError):
         os.kill(pid or 0, 0)
 
 
-def test_a_closed_engine_stays_closed(engine: Engine, qtbot):
+def test_a_closed_engine_stays_closed(engine: Engine, others: set[threading.Thread], qtbot):
     heard: list[object] = []
     engine.happened.connect(heard.append)
     os.kill(engine.pid or 0, 9)  # Gone is on its way
     engine.close()
     engine.run(slow(1), ("save",), heard.append)
     qtbot.wait(50)
-    assert (heard, engine.pid, threads()) == ([], None, [])
+    assert (heard, engine.pid, threads(others)) == ([], None, [])
 
 
 def breaking(folder: Path, times: int) -> Graph:
