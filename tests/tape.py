@@ -18,18 +18,12 @@ from nodes.backend.launch import Forward
 from nodes.backend.ways import Way
 
 
-class Tape(TorchDispatchMode):
-    """A recorded call. way: what for."""
+class Recording(TorchDispatchMode):
+    """Operators, in order."""
 
-    way: Way = "graph"
-
-    def __init__(self, forward: Forward, tensors: Sequence[Tensor], nbytes: int = 1000) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.nbytes, self.replays = nbytes, 0
-        self.inputs = [tensor.clone() for tensor in tensors]
         self._steps: list[tuple[Any, Any, Any, list[Tensor]]] = []
-        with self:
-            self._made = forward(self.inputs)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -46,12 +40,28 @@ class Tape(TorchDispatchMode):
             self._steps.append((func, args, kwargs, [] if func._schema.is_mutable else written))
         return made
 
-    def replay(self) -> Sequence[Tensor]:
-        self.replays += 1
+    def replay(self) -> None:
         for func, args, kwargs, written in self._steps:
             made = [t for t in tree_leaves(func(*args, **kwargs)) if isinstance(t, Tensor)]
             for kept, new in zip(written, made, strict=bool(written)):
                 kept.copy_(new)
+
+
+class Tape:
+    """A recorded call. way: what for."""
+
+    way: Way = "graph"
+
+    def __init__(self, forward: Forward, tensors: Sequence[Tensor], nbytes: int = 1000) -> None:
+        self.nbytes, self.replays = nbytes, 0
+        self.inputs = [tensor.clone() for tensor in tensors]
+        self._recording = Recording()
+        with self._recording:
+            self._made = forward(self.inputs)
+
+    def replay(self) -> Sequence[Tensor]:
+        self.replays += 1
+        self._recording.replay()
         return self._made
 
 

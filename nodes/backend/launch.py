@@ -109,8 +109,8 @@ class _Weights:
 
     def places(self) -> tuple[int, ...]:
         """Where they lie in memory; empty when they are gone."""
-        found: list[Any] = [ref() for ref in self._refs]
-        return () if self.gone else tuple(tensor.data_ptr() for tensor in found)
+        refs: list[Any] = self._refs
+        return () if self.gone else tuple([ref().data_ptr() for ref in refs])
 
     def are_on(self, device: torch.device) -> bool:
         return all((tensor := ref()) is not None and tensor.device == device for ref in self._refs)
@@ -371,10 +371,10 @@ class _CudaGraph:
     def __init__(self, forward: Forward, tensors: Sequence[Tensor]) -> None:
         cuda: Any = torch.cuda
         self.inputs = [torch.empty_like(tensor).copy_(tensor) for tensor in tensors]
-        before = cuda.memory_reserved()
         self._graph = cuda.CUDAGraph()
         # Only what this thread does may disturb it: others write results to disk meanwhile.
         with cuda.graph(self._graph, capture_error_mode="thread_local"):
+            before = cuda.memory_reserved()  # beginning has given back what nobody uses
             self._made = forward(self.inputs)
         self.nbytes = max(0, cuda.memory_reserved() - before)
 

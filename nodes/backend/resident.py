@@ -130,7 +130,7 @@ class _FromCuda:
         cuda: Any = torch.cuda
         stream = self._streams.get(tensor.device) or self._streams.setdefault(tensor.device, cuda.Stream(tensor.device))
         stream.wait_stream(cuda.current_stream(tensor.device))
-        self._event = cuda.Event()
+        self._event = cuda.Event(blocking=True)  # who waits for it leaves the core to others
         with cuda.stream(stream):
             self._pinned = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
             self._pinned.copy_(tensor, non_blocking=True)
