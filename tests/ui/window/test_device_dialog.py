@@ -4,8 +4,8 @@ import pytest
 from PySide6.QtCore import Qt
 
 from nodegraph.running.engine import Settings as EngineSettings
-from nodegraph.running.messages import Device
-from tests.ui.engines import LONG
+from nodegraph.running.messages import Device, Event, Gone, Started
+from tests.ui.engines import LONG, slow
 from ui.base.settings import Preferences, Settings
 from ui.window.device_dialog import DeviceDialog, choices
 from ui.window.main_window import MainWindow
@@ -82,3 +82,33 @@ def test_a_window_begins_on_the_device_that_was_chosen(qtbot, registry):
     qtbot.addWidget(made, before_close_func=lambda w: w.document.undo_stack.setClean())
     made.start()
     qtbot.waitUntil(lambda: made.engine.environment == "toy on toy:0", timeout=LONG)
+
+
+def test_a_device_that_is_gone_is_said_to_be_and_another_can_be_chosen(qtbot, registry):
+    settings = Settings()
+    settings.now = Preferences(device="cuda")
+    made = MainWindow(registry, EngineSettings("tests.toy_nodes", cache=None), settings)
+    qtbot.addWidget(made, before_close_func=lambda w: w.document.undo_stack.setClean())
+    made.start()
+    sentence = "The engine cannot start: device cuda is not there"
+    qtbot.waitUntil(lambda: any(sentence in entry.text for entry in made.log.entries), timeout=LONG)
+    shown = dialog(made)
+    assert shown.device.currentText() == "cuda, which is not there now"
+    shown.device.setCurrentIndex(0)
+    shown.accept()
+    qtbot.waitUntil(lambda: made.engine.ready, timeout=LONG)
+    assert made.engine.environment == "toy on auto"
+
+
+def test_a_run_that_is_cut_off_by_another_choice_is_over(window, qtbot):
+    window.start()
+    qtbot.waitUntil(lambda: window.engine.ready, timeout=LONG)
+    heard: list[Event] = []
+    window.engine.run(slow(1000), ("save",), heard.append)
+    qtbot.waitUntil(lambda: any(isinstance(event, Started) and event.node == "slow" for event in heard), timeout=LONG)
+    window.settings.change(device="toy:0")
+    qtbot.waitUntil(lambda: not window.engine.running, timeout=LONG)
+    assert heard[-1] == Gone(
+        heard[-1].exitcode, "slow", "The engine was started again with other settings while it was running 'slow'."
+    )
+    qtbot.waitUntil(lambda: window.engine.environment == "toy on toy:0", timeout=LONG)
