@@ -53,6 +53,13 @@ def devices() -> tuple[Device, ...]:
     return tuple(Device(card.name, card.title, cards.refusal(card) or "") for card in devices.present())
 
 
+def device(name: str) -> str:
+    """Which of them is meant, as "auto" may mean any. Raises ValueError when there is none that can compute."""
+    from nodes.backend import devices
+
+    return devices.card(devices.pick(name)).name
+
+
 def _wish(name: str) -> Any:
     if name not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}; got {name!r}")

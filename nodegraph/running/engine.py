@@ -106,10 +106,10 @@ class Engine:
     which writes results to disk; `complaint(outputs, arguments)`, why a result must not be passed on; `preview(value,
     max_side, item)`, what a value of a pictured type looks like; `configure(device, precision)`, which loads what
     computing needs; `under_way()`, asked after that: what tells whether outputs are still being computed, or None where
-    they never are; `devices()`, the Devices there are; `broken(error)`, why nothing more can be computed in this
-    process; `models()`, the Holdings in memory, and `free(id)`, which forgets one. Its `LIBRARY_SETTINGS` go into the
-    environment, unless the user has set them, before any of its modules is imported. Raises ValueError or ImportError
-    when the package or the device is not there.
+    they never are; `devices()`, the Devices there are, and `device(name)`, which of them a name means; `broken(error)`,
+    why nothing more can be computed in this process; `models()`, the Holdings in memory, and `free(id)`, which forgets
+    one. Its `LIBRARY_SETTINGS` go into the environment, unless the user has set them, before any of its modules is
+    imported. Raises ValueError or ImportError when the package or the device is not there.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -194,6 +194,10 @@ class Engine:
         """What there is to compute on."""
         return self._package.devices() if hasattr(self._package, "devices") else ()
 
+    def device(self) -> str:
+        """The name of the one that computes; empty where the package does not say."""
+        return self._package.device(self._settings.device) if hasattr(self._package, "device") else ""
+
     def _workflow_of(self, graph: Graph, node: str, item: int, count: int) -> str:
         types = document_types(graph.groups, self.registry)
         return workflow.dumps(alone(graph, node, item, count, types.get) or graph)
@@ -245,7 +249,8 @@ def serve(conn: Connection, settings: Settings) -> None:
         engine = Engine(settings)
         server = _Server(conn, engine)
         warnings.tell = server.emit
-        server.emit(Ready(os.getpid(), time.perf_counter() - start, engine.environment, engine.devices()))
+        seconds = time.perf_counter() - start
+        server.emit(Ready(os.getpid(), seconds, engine.environment, engine.devices(), engine.device()))
         threading.Thread(target=server.listen, name="listener", daemon=True).start()
         engine.configure()
         server.awake = True

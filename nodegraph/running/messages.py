@@ -84,13 +84,14 @@ class Device:
 class Ready:
     """The engine process is up. environment: what the editor plans with, so that both know a result by one key.
 
-    devices: what there is to compute on.
+    devices: what there is to compute on. device: the name of the one that computes; empty where nobody says.
     """
 
     pid: int
     seconds: float
     environment: str = ""
     devices: tuple[Device, ...] = ()
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,10 @@ def broken(error: Exception) -> str:
     return "an illegal memory access" if "toys broke" in str(error) else ""
 
 
+def device(name: str) -> str:
+    return "toy:0" if name == "auto" else name
+
+
 class JsonCodec:
     """Boxes as JSON, one file an entry."""
 

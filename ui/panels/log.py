@@ -96,7 +96,7 @@ class LogPanel(QWidget):
         self.search.textChanged.connect(self._fill)
         self.copy.clicked.connect(self._copy)
         self.clear.clicked.connect(self._clear)
-        engine.happened.connect(self._take)
+        engine.happened.connect(self.take)
 
     def _lay_out(self) -> None:
         head = FlowLayout(self.level, self.search, self.copy, self.clear, growing=self.search)
@@ -113,7 +113,8 @@ class LogPanel(QWidget):
             self._inked = colors()
             self._refill.ask()
 
-    def _take(self, event: m.Event) -> None:
+    def take(self, event: m.Event) -> None:
+        """What an engine says."""
         if said := entry(event):
             self.add(said)
 

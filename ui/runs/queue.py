@@ -2,6 +2,7 @@
 
 Who goes first: what a person starts by hand, or by an edit in live mode, takes the engine at once. The queued job that
 was running waits then, first in line, and goes on later from the results it had. A job runs when nothing else does.
+Engines that work for no document (`employ`) take jobs as well; what they run is seen in the list of jobs alone.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from nodegraph.running import messages as m
 from nodegraph.types import Picture
 from ui.base.lock import lock
 from ui.runs.engine import Engine
+from ui.runs.hand import Hand, assigned
 from ui.widgets.pixmaps import reduced
 
 JobState = Literal["pending", "running", "done", "failed", "cancelled"]
@@ -84,9 +86,7 @@ class Queue(QObject):
         self.paused = False  # no job is started
         self.pausing = False  # the running one still finishes its step
         self.next_id = 1  # of the job that is added next
-        self._running: int | None = None
-        self._cancelling = False
-        self._calls = self._finished = 0  # results of the running job, and how many are there
+        self._hands = [Hand(engine, self._take)]  # the first works for the documents as well
         self._lock = lock(folder / "queue.lock") if folder else None
         self._file = folder / "queue.json" if folder and self._lock else None
         self._writer = ThreadPoolExecutor(1, "queue")
@@ -113,7 +113,9 @@ class Queue(QObject):
 
     @property
     def running(self) -> Job | None:
-        return self.job(self._running) if self._running is not None else None
+        """What runs on the engine of the documents, and is seen on the canvas of its own."""
+        id = self._hands[0].job
+        return self.job(id) if id is not None else None
 
     @property
     def waiting(self) -> int:
@@ -133,9 +135,9 @@ class Queue(QObject):
     def cancel(self, *ids: int) -> None:
         """Do not run them, or stop them. What they computed so far is kept for a later run."""
         for id in ids:
-            if id == self._running:
-                self._cancelling = True
-                self.engine.stop(self._take)
+            if hand := self._at(id):
+                hand.cancelling = True
+                hand.engine.stop(hand.take)
             elif not self.job(id).over:
                 self._put(id, state="cancelled")
         self._turn()
@@ -152,10 +154,8 @@ class Queue(QObject):
     def remove(self, *ids: int) -> None:
         """Take them off the list; a running one is stopped first."""
         for id in ids:
-            if id == self._running:
-                self._cancelling = False
-                self.engine.forget(self._take)
-                self._take(m.Idle(0, 0, 0.0, stopped=True))  # whoever shows the job hears no more of it
+            if hand := self._at(id):
+                self._drop(hand)
             self._jobs.pop(self.job(id).id)
         self._relist()
 
@@ -173,7 +173,7 @@ class Queue(QObject):
 
     def pause(self) -> None:
         """Start no further job; the running one finishes its step and waits."""
-        self.paused, self.pausing = True, self._running is not None
+        self.paused, self.pausing = True, self._at_work
         self._relist()
 
     def resume(self) -> None:
@@ -183,58 +183,91 @@ class Queue(QObject):
 
     # Running ------------------------------------------------------------------------------------------
 
-    def _feed(self) -> None:
-        """Start the next job, if it may run now."""
-        if self.paused or self._running is not None or self.engine.running:
-            return
-        job = next((job for job in self._jobs.values() if job.state == "pending"), None)
-        if job is None:
-            return
-        self._running, self._cancelling = job.id, False
-        self._calls = self._finished = 0
-        self._set(job.id, state="running", message="")
-        self.began.emit(self.job(job.id))
-        self.engine.run(job.graph, job.targets, self._take)
+    def employ(self, engine: Engine) -> None:
+        """Let another engine take jobs as well, which works for nobody else."""
+        self._hands.append(Hand(engine, self._take))
+        engine.freed.connect(self._feed)
+        self._feed()
 
-    def _take(self, event: m.Event) -> None:
-        id = self._running
+    def dismiss(self, engine: Engine) -> None:
+        """Give it no more jobs; the one it runs waits again. Not for the engine of the documents."""
+        for hand in self._hands[1:]:
+            if hand.engine is engine:
+                self._hands.remove(hand)
+                engine.freed.disconnect(self._feed)
+                if hand.job is not None:
+                    self._drop(hand)
+        self._feed()
+
+    def _at(self, id: int) -> Hand | None:
+        """Who runs this job; None when nobody does."""
+        return next((hand for hand in self._hands if hand.job == id), None)
+
+    @property
+    def _at_work(self) -> bool:
+        return any(hand.job is not None for hand in self._hands)
+
+    def _drop(self, hand: Hand) -> None:
+        """Stop what it runs, which waits again from now on."""
+        hand.cancelling = False
+        hand.engine.forget(hand.take)
+        hand.take(m.Idle(0, 0, 0.0, stopped=True))  # whoever shows the job hears no more of it
+
+    def _feed(self) -> None:
+        """Start the next jobs that may run now."""
+        while not self.paused:
+            waiting = (job.id for job in self._jobs.values() if job.state == "pending")
+            if not (next_ones := assigned(waiting, self._hands)):
+                return
+            id, hand = next_ones[0]  # one at a time: whoever hears that it began may change the list
+            hand.begin(id)
+            self._set(id, state="running", message="")
+            job = self.job(id)
+            if hand is self._hands[0]:
+                self.began.emit(job)
+            hand.engine.run(job.graph, job.targets, hand.take)
+
+    def _take(self, hand: Hand, event: m.Event) -> None:
+        id = hand.job
         if id is None:
             return
-        self.happened.emit(id, event)
+        if hand is self._hands[0]:
+            self.happened.emit(id, event)
         match event:
-            case m.Planned() if not self._cancelling:
-                self._calls, self._finished = event.calls, event.cached
+            case m.Planned() if not hand.cancelling:
+                hand.calls, hand.finished = event.calls, event.cached
             case m.Finished():
-                self._take_result(id, event)
+                self._take_result(hand, id, event)
             case m.Failed():
                 self._set(id, message=self.job(id).message or f"{event.node}: {event.message}")
             case m.Saved() if event.path not in self.job(id).saved:
                 self._set(id, saved=(*self.job(id).saved, event.path))
             case m.Idle():
-                self._end(id, event)
+                self._end(hand, id, event)
             case m.Gone():
-                self._over(id, "cancelled" if self._cancelling else "failed", message=event.message)
+                self._over(hand, id, "cancelled" if hand.cancelling else "failed", message=event.message)
             case _:
                 pass
 
-    def _take_result(self, id: int, event: m.Finished) -> None:
-        self._finished += not event.cached
+    def _take_result(self, hand: Hand, id: int, event: m.Finished) -> None:
+        hand.finished += not event.cached
         job = self.job(id)
-        fraction = min(self._finished / self._calls, 1.0) if self._calls else 0.0
+        fraction = min(hand.finished / hand.calls, 1.0) if hand.calls else 0.0
         self._set(id, fraction=fraction, seconds=job.seconds + event.seconds, picture=event.picture or job.picture)
         if self.pausing and not event.cached:
-            self.engine.stop(self._take)
+            hand.engine.stop(hand.take)
 
-    def _end(self, id: int, event: m.Idle) -> None:
-        if self._cancelling:
-            self._over(id, "cancelled")
+    def _end(self, hand: Hand, id: int, event: m.Idle) -> None:
+        if hand.cancelling:
+            self._over(hand, id, "cancelled")
         elif event.stopped:
-            self._over(id, "pending")
+            self._over(hand, id, "pending")
         else:
-            self._over(id, "failed" if self.job(id).message else "done", fraction=1.0)
+            self._over(hand, id, "failed" if self.job(id).message else "done", fraction=1.0)
 
-    def _over(self, id: int, state: JobState, **fields: Any) -> None:
-        self._running, self._cancelling, self.pausing = None, False, False
+    def _over(self, hand: Hand, id: int, state: JobState, **fields: Any) -> None:
+        hand.put_down()
+        self.pausing = self.pausing and self._at_work
         picture = self.job(id).picture
         self._put(id, state=state, picture=picture and reduced(picture, KEPT_SIDE), **fields)
         over = [job.id for job in self._jobs.values() if job.over]

@@ -146,6 +146,8 @@ class MainWindow(Shell):
         self.queue.troubled.connect(self.complain)
         self.gallery.troubled.connect(self.complain)
         self.engine.happened.connect(self.gallery.take)
+        self.other_devices.happened.connect(self.gallery.take)
+        self.other_devices.happened.connect(self.log.take)
         self.engine.replaced.connect(self.announce)
         self.docks.placed.connect(self._layout_pause.start)
         self.docks.placed.connect(self._show_full_screen)
@@ -194,6 +196,7 @@ class MainWindow(Shell):
     def _apply_settings(self) -> None:
         now = self.settings.now
         self.engine.use(now.device, now.precision)
+        self.other_devices.use(now.precision)
         app = QApplication.instance()
         look = theme.THEMES.get(now.theme, theme.DARK)
         if isinstance(app, QApplication) and (look != theme.colors() or now.text_scale != theme.scale()):
@@ -233,6 +236,7 @@ class MainWindow(Shell):
         self.docks.put_away()
         self._layout_pause.stop()
         self.engine.close()
+        self.other_devices.close()
         self.tabs.end()
         self.queue.close()
         self.remedies.close()

@@ -33,6 +33,7 @@ from ui.runs.run_state import RunState
 from ui.runs.runner import Runner
 from ui.window.device_dialog import DeviceDialog
 from ui.window.docks import Docks
+from ui.window.other_devices import OtherDevices
 from ui.window.remedy_dialog import RemedyDialog
 from ui.window.status import StatusBar
 from ui.window.tabs import Tabs
@@ -69,6 +70,7 @@ class Shell(QMainWindow):
         self.remedies = Remedies(registry.domain.remedies, self)
         self.gallery = Gallery(session.folder / "gallery.jsonl", self)
         self.log = LogPanel(self.engine)
+        self.other_devices = OtherDevices(engine, self.engine, self.queue, self)
         self.remedies.refused.connect(lambda why, trace: self.log.add(Entry("failure", f"{why}\n{trace}".rstrip())))
         self.remedies.kept.connect(self._say_kept)
         self.started = False

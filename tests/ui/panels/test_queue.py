@@ -12,6 +12,7 @@ from nodegraph.types import Picture
 from tests.ui.counting import calls
 from tests.ui.engines import LONG, Desk, slow
 from ui.panels.queue import QueuePanel
+from ui.runs.hand import Hand
 from ui.runs.queue import KEPT_SIDE, Queue
 from ui.widgets.picture_rows import DETAIL, FRACTION, PICTURE
 
@@ -107,16 +108,21 @@ def result(key: str, side: int = 8) -> Finished:
     return Finished("box", key, (), 0.01, False, Picture(side, side, key[:1].encode() * (3 * side * side)))
 
 
+def hand(queue: Queue) -> Hand:
+    """What works on the engine of the documents."""
+    return queue._hands[0]
+
+
 def over(queue: Queue, count: int) -> QueuePanel:
     """A panel of jobs that are over, and one that runs."""
     queue.pause()
     queue.cancel(*[queue.add(slow(1), ("save",), str(number)).id for number in range(count)])
     running = queue.add(slow(1), ("save",), "runs")
     panel = QueuePanel(queue)
-    queue._running = running.id
+    hand(queue).begin(running.id)
     queue._set(running.id, state="running")
-    queue._take(Planned(9, 0))
-    queue._take(result("a"))
+    hand(queue).take(Planned(9, 0))
+    hand(queue).take(result("a"))
     return panel
 
 
@@ -131,7 +137,7 @@ def test_a_result_is_the_same_work_over_two_hundred_jobs_as_over_two(desk: Desk,
             panel.show()
             qtbot.waitExposed(panel)
         QTest.qWait(1)
-        work.append(calls(lambda: desk.queue._take(result("b"))))
+        work.append(calls(lambda: hand(desk.queue).take(result("b"))))
         panel.setParent(None)
         panel.deleteLater()
         QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
@@ -174,8 +180,8 @@ def test_pictures_of_jobs_are_small_once_they_are_over_and_go_with_their_rows(de
     qtbot.addWidget(panel)
     panel.show()
     qtbot.waitExposed(panel)
-    desk.queue._take(result("c", side=512))
-    desk.queue._take(Idle(1, 0, 1.0))
+    hand(desk.queue).take(result("c", side=512))
+    hand(desk.queue).take(Idle(1, 0, 1.0))
     job = desk.queue.jobs[0]
     assert job.picture is not None
     assert (job.picture.width, job.picture.height) == (KEPT_SIDE, KEPT_SIDE)
