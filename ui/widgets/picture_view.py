@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from PySide6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt
+from PySide6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt, Signal
 from PySide6.QtGui import QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
@@ -28,6 +28,8 @@ class PictureView(QWidget):
     window.
     """
 
+    shown = Signal()  # another picture, or the same in another size
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.a: QPixmap | None = None
@@ -48,11 +50,11 @@ class PictureView(QWidget):
 
     def show_one(self, picture: QPixmap | None) -> None:
         self.a, self.b, self.small, self.mode = picture, None, {}, "single"
-        self.update()
+        self._changed()
 
     def show_two(self, a: QPixmap, b: QPixmap, mode: Mode) -> None:
         self.a, self.b, self.small, self.mode = a, b, {}, mode
-        self.update()
+        self._changed()
 
     def sharpen(self, side: Side, picture: QPixmap) -> None:
         """Show the same in full size: where it is and how large it looks stays as it was, but for 1:1."""
@@ -63,13 +65,17 @@ class PictureView(QWidget):
             setattr(self, side, picture)
             if actual:
                 self.show_actual()
-            self.update()
+            self._changed()
 
     def blunt(self) -> None:
         """Let go of the full size."""
         self.a, self.b = self.small.get("a", self.a), self.small.get("b", self.b)
         self.small = {}
+        self._changed()
+
+    def _changed(self) -> None:
         self.update()
+        self.shown.emit()
 
     # View ---------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from ui.documents.session import Session
 from ui.panels.log import Entry, LogPanel
 from ui.panels.preview import Preview
 from ui.panels.problems import Problems
+from ui.panels.viewer import Viewer
 from ui.runs.engine import Engine
 from ui.runs.live_plan import LivePlan
 from ui.runs.picture_index import Gallery
@@ -195,6 +196,11 @@ class Shell(QMainWindow):
     def preview_in_view(self) -> Preview:
         self.docks.show("Preview")
         return self.preview
+
+    def show_viewer(self) -> Viewer:
+        viewer = Viewer(self.preview_in_view())
+        viewer.showFullScreen()
+        return viewer
 
     def find_action(self) -> ActionSearch:
         search = ActionSearch(self.actions_table, self)

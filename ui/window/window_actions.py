@@ -94,6 +94,8 @@ def _view(window: Shell) -> tuple[Action, ...]:
                "Compare the picture that the preview shows with another", submenu="Preview"),
         Action("view.pin_b", "Compare: this is B", lambda: window.preview.pin("b"), "Ctrl+Shift+2",
                "Compare another picture with the one that the preview shows", submenu="Preview"),
+        Action("view.viewer", "Picture on the whole screen", window.show_viewer, "Ctrl+F11",
+               "What the preview shows; the arrow keys go on to other results, Esc ends it", submenu="Preview"),
         Action("view.preview_fit", "Fit the picture", lambda: window.preview.view.fit(), "Ctrl+Alt+0",
                "Show the whole picture", submenu="Preview"),
         Action("view.preview_actual", "Actual size", lambda: window.preview.view.show_actual(), "Ctrl+Alt+1",

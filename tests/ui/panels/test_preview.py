@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+import shiboken6
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QGuiApplication, QImage, QPixmap, QWheelEvent
 from PySide6.QtTest import QTest
@@ -16,6 +17,7 @@ from nodegraph.running.engine import Settings
 from nodegraph.running.messages import Finished
 from nodegraph.types import Picture
 from ui.panels.preview import Preview
+from ui.panels.viewer import Viewer
 from ui.runs.engine import Engine
 from ui.runs.kept_pictures import Pictures
 from ui.runs.live_plan import LivePlan
@@ -301,6 +303,47 @@ def test_a_live_run_leaves_what_is_compared(preview):
     preview.compare("slider")
     preview.pictures.runner.started.emit()
     assert preview.comparing
+
+
+@pytest.fixture
+def viewer(preview, qtbot) -> Viewer:
+    click(preview, 1)
+    made = Viewer(preview)
+    made.resize(424, 412)
+    made.show()
+    qtbot.waitExposed(made)
+    return made
+
+
+def test_the_viewer_shows_what_the_preview_shows_and_goes_along_the_strip(preview, viewer, qtbot):
+    assert rgb_at(viewer, 200, 200) == BLUE
+    QTest.keyClick(viewer, Qt.Key.Key_Left)
+    assert rgb_at(viewer, 200, 200) == RED
+    assert preview.result is preview.results.kept[0]
+    preview.compare("side")
+    assert rgb_at(viewer, 100, 200) == BLUE
+    assert rgb_at(viewer, 300, 200) == RED
+
+
+def test_the_viewer_stays_where_it_was_zoomed_to_for_the_next_picture(preview, viewer):
+    QTest.keyClick(viewer, Qt.Key.Key_Plus)
+    QTest.keyClick(viewer, Qt.Key.Key_Left)
+    assert viewer.zoom > 1
+    assert preview.view.zoom == 1
+
+
+def test_escape_ends_the_viewer_and_the_preview_goes_on_without(preview, viewer, qtbot):
+    QTest.keyClick(viewer, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: not shiboken6.isValid(viewer))
+    click(preview, 0)
+    assert preview.result is preview.results.kept[0]
+
+
+def test_a_document_that_closes_takes_its_viewer_along(preview, viewer):
+    assert viewer.parent() is preview
+    shiboken6.delete(viewer)  # as Qt does it then, while it is shown
+    click(preview, 0)
+    assert preview.result is preview.results.kept[0]
 
 
 @pytest.fixture
