@@ -55,12 +55,14 @@ class Notes:
         types = {type: type_of(type) for type in {node.type for node in nodes.values()}}
         others = {type for type, found in types.items() if found != self._types.get(type)}
         yield
-        changed = yield from touched(self._flat, flat, self._structure, structure)
-        yield
-        changed |= {id for id, node in nodes.items() if node.type in others}
         compiler = Sites(flat, structure.incoming, nodes, type_of)
         takers = compiler.takers()
-        stale = yield from _reaching(structure, _with_takers(changed, takers))
+        stale: set[str] = set()
+        if self.values or self.records:
+            changed = yield from touched(self._flat, flat, self._structure, structure)
+            yield
+            changed |= {id for id, node in nodes.items() if node.type in others}
+            stale = yield from _reaching(structure, _with_takers(changed, takers))
         # From here on at once: a structure that is given up half-way leaves the one before as it was.
         stale |= finish(_reaching(structure, _with_takers(self._replaced, takers)))
         self._drop_half()

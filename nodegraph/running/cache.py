@@ -82,8 +82,11 @@ class Cache:
 
 def nbytes(value: Any) -> int:
     """Memory that a value holds, in bytes: that of its tensors, and of the containers around them."""
-    if value.__class__ in _LEAVES:
+    kind = cast("type[Any]", value.__class__)
+    if kind in _LEAVES:
         return sys.getsizeof(value)
+    if (names := _field_names(kind)) and not hasattr(kind, "nbytes"):
+        return sys.getsizeof(value) + sum([nbytes(getattr(value, name)) for name in names])
     size = getattr(value, "nbytes", None)
     if isinstance(size, int):
         return size
@@ -92,7 +95,7 @@ def nbytes(value: Any) -> int:
         return total + sum(map(nbytes, cast("tuple[Any, ...]", value)))
     if isinstance(value, dict):
         return total + sum(nbytes(k) + nbytes(v) for k, v in cast("dict[Any, Any]", value).items())
-    return total + sum([nbytes(getattr(value, name)) for name in _field_names(cast("type[Any]", type(value)))])
+    return total + sum([nbytes(getattr(value, name)) for name in names])
 
 
 _LEAVES = frozenset({bool, int, float, str, type(None)})

@@ -1,4 +1,4 @@
-"""The longest the window's thread computes at a stretch with ten thousand trivial nodes: opened, run, arranged.
+"""The longest the window's thread computes at a stretch with ten thousand trivial nodes: opened, run, arranged, closed.
 
 python -m tools.bench.many
 """
@@ -79,7 +79,23 @@ def acts(app: QApplication, window: MainWindow, file: Path) -> Iterator[tuple[st
     yield "run", run
     yield "run again", run
     yield "run with other settings", run_changed
+
+    def undo() -> None:
+        window.document.undo_stack.undo()
+        wait(app, lambda: window.canvas.scene.complete)
+
+    def change_the_look() -> None:
+        look = window.settings.now
+        window.settings.change(theme="Light" if look.theme != "Light" else "Dark", text_scale=look.text_scale * 1.1)
+
+    def close() -> None:
+        window.document.undo_stack.setClean()
+        window.actions_by_id["file.close"].trigger()
+
     yield "arrange", arrange
+    yield "undo", undo
+    yield "change the look", change_the_look
+    yield "close", close
 
 
 def numbers(count: int) -> Graph:
