@@ -108,7 +108,8 @@ def numbers(count: int) -> Graph:
 
 
 if __name__ == "__main__":
-    collector = GarbageCollector()  # as in the program
+    application = QApplication([])  # first: without it nothing would be collected
+    collector = GarbageCollector(application)  # as in the program
     for what, value in many():
         print(f"longest gap, {COUNT:,} nodes, {what}: {value}", flush=True)
     collector.close()

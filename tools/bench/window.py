@@ -97,7 +97,7 @@ def rows() -> Iterator[dict[str, Any]]:
     seconds, computing, megabytes = start()
     yield _row("window painted", f"{seconds:.2f} s ({computing:.2f} s CPU)")
     yield _row("resident", f"{megabytes:.0f} MB")
-    collector = GarbageCollector()  # as in the program
+    collector = GarbageCollector(QApplication.instance() or QApplication([]))  # as in the program
     for count in SIZES:
         for what, value in canvas(count):
             yield _row(f"{count:,} nodes: {what}", value)

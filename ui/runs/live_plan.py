@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from nodegraph.graph import Graph
+from nodegraph.limits import extents
 from nodegraph.pieces import Pieces
 from nodegraph.planning.plan import Plan, Planner, plan
 from ui.base.turns import Turn
@@ -91,6 +92,7 @@ class LivePlan(QObject):
 
     def _load(self) -> None:
         plan(Graph(), {})  # imports what planning needs
+        extents((), {}.get)  # and networkx, for groups and for Arrange
         self._loaded.emit()
 
     def _first_plan(self) -> None:

@@ -1,5 +1,8 @@
 """Planning follows the document without keeping the window."""
 
+import subprocess
+import sys
+
 from PySide6.QtCore import QTimer
 
 from nodegraph.graph import remove_nodes
@@ -22,3 +25,21 @@ def test_between_the_pieces_of_a_plan_the_window_answers(qtbot, document, regist
         document.edit("Delete", remove_nodes, {"left"})
     assert second.args == [plan(document.graph, registry)]
     made.close()
+
+
+def test_what_groups_and_arrange_need_is_imported_before_the_first_plan():
+    """In a process of its own: here others have imported it."""
+    code = """
+import sys
+from PySide6.QtCore import QCoreApplication
+from ui.documents.document import Document
+from ui.runs.live_plan import LivePlan
+app = QCoreApplication([])
+plan = LivePlan(Document({}))
+plan.planned.connect(lambda _: (print("networkx" in sys.modules), app.quit()))
+print("networkx" in sys.modules)
+plan.start()
+app.exec()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == ["False", "True"]
