@@ -12,7 +12,7 @@ import os
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, NamedTuple, Protocol, cast
@@ -80,6 +80,15 @@ class _Shape(NamedTuple):
 
     kind: str
     parts: tuple[Any, ...]
+
+
+class Told(NamedTuple):
+    """Calls of one kind: how many, the ways that are ready, and the least seconds of one in each way that was timed."""
+
+    name: str
+    calls: int
+    ready: tuple[Way, ...]
+    seconds: Mapping[Way, float]
 
 
 @dataclass
@@ -185,6 +194,11 @@ class Launcher:
     def nbytes(self) -> int:
         """What graphs hold beside the networks' weights."""
         return sum(ready.recorded.nbytes for kind in self._kinds.values() for ready in kind.ready.values())
+
+    def told(self) -> Iterator[Told]:
+        for kind in self._kinds.values():
+            seconds: dict[Way, float] = {way: min(taken) for way, taken in kind.tally.seconds.items() if taken}
+            yield Told(kind.name, kind.tally.calls, tuple(kind.ready), seconds)
 
     def _kind(self, net: nn.Module, shape: _Shape, tensors: Sequence[Tensor], strengths: tuple[float, ...]) -> _Kind:
         for key in [key for key, kind in self._kinds.items() if kind.weights.gone]:
@@ -458,6 +472,11 @@ def _first(values: Sequence[Any]) -> Tensor:
 def forget() -> int:
     """Drop every graph, of all devices; how many bytes they held. They are recorded again when they are used."""
     return sum(launcher.forget() for launcher in _launchers.values())
+
+
+def told() -> list[Told]:
+    """How networks were called, used longest ago first."""
+    return [told for launcher in _launchers.values() for told in launcher.told()]
 
 
 def nbytes() -> int:

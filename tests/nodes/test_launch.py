@@ -96,6 +96,8 @@ def test_the_first_two_calls_are_made_as_written_and_then_it_is_recorded_once():
         assert same(launcher.call(net, (x,), {}), net(x))
         assert len(deck.tapes) == (call >= 2)
     assert deck.tapes[0].replays == 4
+    (told,) = launcher.told()
+    assert (told.calls, told.ready, told.seconds) == (6, ("graph",), {"eager": 2.0, "graph": 1.0})
 
 
 def test_a_result_stays_when_the_next_one_is_made():

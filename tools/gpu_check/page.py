@@ -17,7 +17,7 @@ TITLES = {
         "Speed",
         "Milliseconds a step are the difference of two runs by that of their steps; *x diffusers* is the time by that "
         "of its stock pipeline. Runs end with the picture as a PNG. The first run pays for what is made once, with "
-        "Denoodle after its weights are loaded.",
+        "Denoodle after its weights are loaded. *network*: how Denoodle calls it, and what one call takes on the card.",
     ),
     "correct": (
         "The processor's pictures",

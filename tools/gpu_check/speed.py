@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from nodes.backend import checkpoints, pool
+from nodes.backend import checkpoints, launch, pool
 from tools.gpu_check import meter, models, ours, stock
 from tools.gpu_check.models import Subject
 from tools.gpu_check.page import PROGRAMS
@@ -70,7 +70,16 @@ def _ours(subject: Subject, place: Path, folder: Path, device: torch.device) -> 
 
     found = _timed(run, subject, device)
     engine.cache.close()
-    return {"load s": loading, **found}
+    return {"load s": loading, **found, "network": _called()}
+
+
+def _called() -> str:
+    """How the network was called most often, and what one call took in each way that was tried."""
+    most = max(launch.told(), key=lambda told: told.calls, default=None)
+    if most is None:
+        return "simply called"
+    times = ", ".join(f"{way} {1000 * seconds:.1f} ms" for way, seconds in most.seconds.items())
+    return f"{' and '.join(most.ready) or 'eager'} ({times})"
 
 
 def _stock(subject: Subject, place: Path, folder: Path, device: torch.device, *, compiled: bool) -> Row:
