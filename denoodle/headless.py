@@ -270,6 +270,11 @@ def _execute(engine: Engine, run: Run, report: Report) -> int:
     except Broken as broken:
         progress.clear()
         return _go_on_elsewhere(engine, broken, report, earlier)
+    except Exception as error:
+        if not (why := engine.broken(error)):  # found out between two calls
+            raise
+        progress.clear()
+        return _go_on_elsewhere(engine, Broken(None, why), report, earlier)
     finally:
         signal.signal(signal.SIGINT, signals)
         progress.clear()

@@ -368,6 +368,8 @@ class _Server:
             self._give_up(error)
             return
         except Exception as error:  # as in `_plan`
+            if why := self._engine.broken(error):  # found out between two calls
+                self._give_up(Broken(None, why))
             self.emit(Failed("", f"The graph cannot be run: {error}", traceback=traceback.format_exc()))
             idle = Idle(0, 0, 0.0)
         if task is self._latest:

@@ -7,13 +7,15 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from nodegraph.formats.files import HIDDEN
 from nodegraph.graph import Graph, Node, Port, add_node, connect, set_param
+from nodegraph.planning.plan import Plan
 from nodegraph.running.client import EngineClient
-from nodegraph.running.engine import BROKEN, Settings
+from nodegraph.running.engine import BROKEN, Engine, Settings, _Server, _Task
 from nodegraph.running.messages import (
     Began,
     Broke,
@@ -288,6 +290,26 @@ def test_a_process_whose_device_gave_up_ends_itself_and_says_so_with_its_end(edi
     assert isinstance(again[-1], Idle)
 
 
+def test_a_device_that_is_found_broken_between_two_calls_ends_the_process_too(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    def break_(*_: object) -> Idle:
+        raise RuntimeError("toys broke: what was under way did not arrive")
+
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    said: list[Event] = []
+    engine = Engine(settings)
+    monkeypatch.setattr(engine, "execute", break_)
+    monkeypatch.setattr("os._exit", leave)
+    server = _Server(SimpleNamespace(send=said.append), engine)  # type: ignore[arg-type]  # the side that sends
+    with pytest.raises(SystemExit, match=str(BROKEN)):
+        server._work_on(_Task(Run(Graph(), ("show",)), Plan({}, {}, (), {})))
+    assert isinstance(said[-1], Broke)
+    assert (said[-1].node, said[-1].why) == (None, "an illegal memory access")
+
+
 def test_what_another_process_wrote_for_a_run_is_not_written_again(editor: Editor):
     graph = chain("toy.save")
     (saved,) = [e for e in editor.run(graph, "save") if isinstance(e, Saved)]
@@ -370,7 +392,8 @@ def test_the_engine_ends_when_the_editor_is_gone(tmp_path: Path):
     code = f"""
 import os, queue
 from nodegraph.running.client import EngineClient
-from nodegraph.running.engine import BROKEN, Settings
+from nodegraph.planning.plan import Plan
+from nodegraph.running.engine import BROKEN, Engine, Settings, _Server, _Task
 from nodegraph.formats.files import HIDDEN
 from nodegraph.graph import Graph, Node
 from nodegraph.running.messages import Run
