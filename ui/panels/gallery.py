@@ -174,6 +174,8 @@ class GalleryPanel(QWidget):
     pinned = Signal(str, object)  # side, and the Result that is A or B from now on
     compared = Signal(object, object)  # two Results
     restored = Signal(Path)  # the picture whose graph is to be shown
+    texts_wanted = Signal(object)  # the Result whose prompts the document is to have
+    seeds_wanted = Signal(object)  # the same of its seeds
     failed = Signal(str)  # why a picture cannot be shown, as a sentence
 
     def __init__(self, gallery: Gallery, parent: QWidget | None = None) -> None:
@@ -207,6 +209,8 @@ class GalleryPanel(QWidget):
             ("compare", "Compare the two", self._compare, "Compare the two that are selected"),
             ("star", "Star", self._star, "Star or unstar what is selected (S)"),
             ("restore", "Restore this graph", self._restore, "Open the graph that made it (Enter)"),
+            ("texts", "Use its prompts", lambda: self._use(self.texts_wanted), "Put its texts into this document"),
+            ("seeds", "Use its seeds", lambda: self._use(self.seeds_wanted), "Put its seeds into this document"),
             ("folder", "Open folder", self._open_folder, "Show the file where it lies"),
             ("copy", "Copy to a folder…", self._copy, "Put copies of what is selected into a folder"),
             ("remove", "Remove", self._remove, "Take it off this list; the file stays (Delete)"),
@@ -278,6 +282,9 @@ class GalleryPanel(QWidget):
     def _compare(self) -> None:
         """The first of the list is A."""
         self._read(sorted(self.tiles.selectedIndexes()), lambda results: self.compared.emit(*results))
+
+    def _use(self, wanted: SignalInstance) -> None:
+        self._read(self.tiles.selectedIndexes(), lambda results: wanted.emit(results[0]))
 
     # Keeping them -------------------------------------------------------------------------------------
 

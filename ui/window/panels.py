@@ -13,6 +13,8 @@ from operator import attrgetter
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from nodegraph.editing.seeds import with_seeds_of
+from nodegraph.editing.texts import with_texts_of
 from ui.panels.gallery import GalleryPanel
 from ui.panels.history import HistoryPanel
 from ui.panels.inspector import Inspector
@@ -115,6 +117,8 @@ def _gallery(window: Shell) -> QWidget:
     made.failed.connect(window.say)
     made.looked_at.connect(lambda result: window.preview_in_view().show_result(result))
     made.pinned.connect(lambda side, result: window.preview_in_view().pin(side, result))
+    made.texts_wanted.connect(lambda result: window.take_over("the prompts", with_texts_of, result))
+    made.seeds_wanted.connect(lambda result: window.take_over("the seeds", with_seeds_of, result))
     made.compared.connect(lambda a, b: window.preview_in_view().compare_two(a, b))
     return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMainWindow, QToolBar
 
 from nodegraph.formats.files import Damaged
+from nodegraph.graph import Graph
+from nodegraph.node import TypeOf
 from nodegraph.registry import Registry
 from nodegraph.running.engine import Settings as EngineSettings
 from ui.actions.keys_dialog import KeysDialog
@@ -30,6 +33,7 @@ from ui.runs.live_plan import LivePlan
 from ui.runs.picture_index import Gallery
 from ui.runs.queue import Queue
 from ui.runs.remedies import Remedies
+from ui.runs.results import Result
 from ui.runs.run_state import RunState
 from ui.runs.runner import Runner
 from ui.window.device_dialog import DeviceDialog
@@ -196,6 +200,15 @@ class Shell(QMainWindow):
     def preview_in_view(self) -> Preview:
         self.docks.show("Preview")
         return self.preview
+
+    def take_over(self, what: str, change: Callable[[Graph, Graph, TypeOf], Graph], result: Result) -> None:
+        """What another picture was made with, in the document that is shown; one step that can be undone."""
+        document = self.document
+        before = document.graph
+        name = result.file.name if result.file else "a picture"
+        document.edit(f"Use {what} of {name}", change, result.graph, document.declared)
+        if document.graph == before:
+            self.say(f"Nothing of this document has {what} of that picture, or it has them already.")
 
     def show_viewer(self) -> Viewer:
         viewer = Viewer(self.preview_in_view())

@@ -434,3 +434,23 @@ def test_copies_of_pictures_take_no_name_that_is_taken(panel: GalleryPanel, tmp_
     panel.acts["copy"].trigger()
     assert sorted(path.name for path in folder.iterdir()) == ["one (2).png", "one.png", "three.png", "two.png"]
     assert (folder / "one.png").read_text() == "mine"
+
+
+def test_the_prompts_and_seeds_of_a_picture_are_used_in_the_document(window: MainWindow, tmp_path: Path, qtbot):
+    """Of the nodes that both have, each as one step that can be undone; the rest of the document stays."""
+    document, panel = window.workspace.document, window.docks.panel("Gallery")
+    other = document.graph
+    for name, value in {"text": "a fox", "seed": 8, "count": 7}.items():
+        other = set_param(other, "settings", name, value)
+    made = picture(tmp_path, "fox.png", graph=other)
+    window.gallery.take(Saved("show", str(made)))
+    qtbot.waitUntil(lambda: shown(panel)[0] == "fox.png")
+    click(panel, 0)
+    panel.acts["texts"].trigger()
+    qtbot.waitUntil(lambda: document.graph.nodes["settings"].params["text"] == "a fox")
+    panel.acts["seeds"].trigger()
+    qtbot.waitUntil(lambda: document.graph.nodes["settings"].params["seed"] == 8)
+    assert document.graph.nodes["settings"].params.get("count", 3) != 7
+    assert document.undo_stack.undoText() == "Use the seeds of fox.png"
+    for _ in range(2):
+        document.undo_stack.undo()
