@@ -447,9 +447,9 @@ def test_the_prompts_and_seeds_of_a_picture_are_used_in_the_document(window: Mai
     qtbot.waitUntil(lambda: shown(panel)[0] == "fox.png")
     click(panel, 0)
     panel.acts["texts"].trigger()
-    qtbot.waitUntil(lambda: document.graph.nodes["settings"].params["text"] == "a fox")
+    qtbot.waitUntil(lambda: document.graph.nodes["settings"].params.get("text") == "a fox")
     panel.acts["seeds"].trigger()
-    qtbot.waitUntil(lambda: document.graph.nodes["settings"].params["seed"] == 8)
+    qtbot.waitUntil(lambda: document.graph.nodes["settings"].params.get("seed") == 8)
     assert document.graph.nodes["settings"].params.get("count", 3) != 7
     assert document.undo_stack.undoText() == "Use the seeds of fox.png"
     for _ in range(2):
