@@ -33,13 +33,13 @@ class Ambiguous(ValueError):
         self.readings = readings
 
 
-def read_number(text: str, kind: type[int] | type[float]) -> int | float | None:
-    """What was typed: a number, or a sum such as "3 * 64 + 8".
+def read_number(text: str, kind: type[int] | type[float], decimal: str = "") -> int | float | None:
+    """What was typed: a number, or a sum such as "3 * 64 + 8". decimal: the sign before fractions, where it is known.
 
     None when it is neither, or not whole for an int. Raises Ambiguous when it can be read in two ways.
     """
     text = re.sub(r"\d", lambda digit: str(int(digit[0])), text.strip())  # digits of every script
-    plain = _NUMERAL.sub(lambda match: _plain(match[0], kind), text)
+    plain = _NUMERAL.sub(lambda match: _plain(match[0], kind, decimal), text)
     if len(text) > MAX_LENGTH or not _SUM.fullmatch(plain):
         return None
     try:
@@ -58,7 +58,7 @@ def ambiguity(text: str, kind: type[int] | type[float]) -> str:
     return ""
 
 
-def _plain(numeral: str, kind: type[int] | type[float]) -> str:
+def _plain(numeral: str, kind: type[int] | type[float], sign: str) -> str:
     """The numeral with a point for decimals and nothing else, or as it is where that cannot be told."""
     mantissa, mark, exponent = numeral.lower().partition("e")
     for space in f"{_SPACES}'’":
@@ -73,7 +73,9 @@ def _plain(numeral: str, kind: type[int] | type[float]) -> str:
         # A point before digits that do not end in 0 is what the program itself shows of a fraction.
         own = kind is float and separators[0] == "." and not parts[1].endswith("0")
         if groups and not own and not (mark and separators[0] == "."):
-            raise Ambiguous(numeral, ("".join(parts), _short(decimal)))
+            if not sign:
+                raise Ambiguous(numeral, ("".join(parts), _short(decimal)))
+            return (decimal if separators[0] == sign else "".join(parts)) + mark + exponent
         return decimal + mark + exponent
     if groups and len(set(separators)) == 1:
         return "".join(parts) + mark + exponent

@@ -87,8 +87,9 @@ class Settings:
     """How an engine is started.
 
     package: where the node types are. device: auto, cpu, or a card, cuda:0. cache: the folder of results on disk; None
-    keeps them in memory alone. memory_bytes: what results may take up in memory. out_dir: where sinks write. precision:
-    one of PRECISIONS.
+    keeps them in memory alone. memory_bytes: what results may take up in memory; disk_bytes: in the cache. out_dir:
+    where sinks write. precision: one of PRECISIONS. tells_workflow: whether sinks are given the workflow, to put it
+    into files.
     """
 
     package: str = "nodes"
@@ -97,6 +98,8 @@ class Settings:
     memory_bytes: int = field(default_factory=quarter_of_memory)
     out_dir: str = "output"
     precision: str = "auto"
+    disk_bytes: int = DISK_BYTES
+    tells_workflow: bool = True
 
 
 class Engine:
@@ -123,7 +126,7 @@ class Engine:
             self.environment = self._package.environment(settings.device, settings.precision)
         disk = None
         if settings.cache is not None and hasattr(self._package, "codec"):
-            disk = DiskCache(Path(settings.cache), DISK_BYTES, self._package.codec())
+            disk = DiskCache(Path(settings.cache), settings.disk_bytes, self._package.codec())
         self.cache = Cache(settings.memory_bytes, disk)
         self._complaint: Complaint = getattr(self._package, "complaint", lambda outputs, given: None)
         self._preview: Preview = getattr(self._package, "preview", lambda value, max_side, item: None)
@@ -171,7 +174,8 @@ class Engine:
             self._written.setdefault(key, list(paths))
         # Writing out a large graph takes longer than an unchanged run: only for those who may put it into a file.
         sinks = any(call.type.is_sink and call.type.takes_context for call in plan.calls.values())
-        text = workflow.dumps(run.graph) if sinks and run.effects else ""
+        told = sinks and run.effects and self._settings.tells_workflow
+        text = workflow.dumps(run.graph) if told else ""
         return execute(
             plan,
             run.targets,

@@ -101,3 +101,18 @@ def test_a_refusal_names_both_readings_wherever_the_text_came_from():
     with pytest.raises(ValueError, match=r"not '1,000', which may be 1000 or 1\.0"):
         parse(steps, "1,000")
     assert ambiguity("many", int) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "point", "comma"),
+    [
+        ("1,500", float, 1500.0, 1.5),
+        ("1.500", float, 1.5, 1500.0),
+        ("1,500", int, 1500, None),
+        ("1.024", int, None, 1024),
+        ("1.125", float, 1.125, 1.125),  # which is how the program itself shows a fraction
+        ("2 * 1,500", float, 3000.0, 3.0),
+    ],
+)
+def test_who_says_which_sign_stands_before_fractions_is_not_asked(text, kind, point, comma):
+    assert (read_number(text, kind, "."), read_number(text, kind, ",")) == (point, comma)

@@ -16,6 +16,7 @@ ICONS = {
     "edit.redo": "redo-2",
     "edit.copy_picture": "copy",
     "edit.find_action": "search",
+    "edit.settings": "sliders-horizontal",
     "edit.keys": "keyboard",
     "run.all": "play",
     "run.selected": "skip-forward",

@@ -7,7 +7,7 @@ import math
 import os
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +19,13 @@ from nodegraph.running.messages import PRECISIONS
 
 LARGEST = 1 << 20  # bytes of a settings file
 MAX_RECENT = 8  # node types
+MEANT: Mapping[str, Container[Any]] = {
+    "precision": PRECISIONS,
+    "cache_gigabytes": range(1, 10_001),
+    "memory_gigabytes": range(10_001),
+    "decimal": ("", ".", ","),
+}
+"""What there is no other of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,11 @@ class Preferences:
     device, precision: what computes, and in what: see `nodegraph.running.engine.Settings`. live: run after every edit.
     toured: the tour was taken or refused. window: its place and layout, see `sealed`;
     empty for that of a new program. recent_nodes: ids of the node types that were added last, the latest first.
+
+    output_folder, cache_folder: empty for those of a new program. cache_gigabytes: of results on the disk;
+    memory_gigabytes: of results in memory, 0 for a share of the machine's. carries_workflow: saved pictures have their
+    workflow inside. network: things may be fetched over it, when somebody asks. decimal: the sign that stands before
+    the fraction of a number that is typed; empty where that is to be asked.
     """
 
     theme: str = "Dark"
@@ -40,6 +52,13 @@ class Preferences:
     toured: bool = False
     window: str = ""
     recent_nodes: tuple[str, ...] = ()
+    output_folder: str = ""
+    cache_folder: str = ""
+    cache_gigabytes: int = 4
+    memory_gigabytes: int = 0
+    carries_workflow: bool = True
+    network: bool = True
+    decimal: str = ""
 
 
 def settings_folder() -> Path:
@@ -69,7 +88,7 @@ def _means_something(name: str, value: Any) -> bool:
     """Whether a text of the right kind is one of those that can be meant."""
     if name == "window":
         return not value or unsealed(str(value)) is not None
-    return name != "precision" or value in PRECISIONS
+    return name not in MEANT or value in MEANT[name]
 
 
 def _fits(default: Any, value: Any) -> bool:

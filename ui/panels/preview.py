@@ -58,6 +58,7 @@ class Preview(QWidget):
         self._sources: Mapping[Side, tuple[Picture, Source | Path | None]] = {}  # where what is shown comes from
         self._unsharp: dict[Side, Source | Path] = {}  # what is shown smaller than it is
         self._awaited: dict[str, Side] = {}  # where the full size goes, by what was asked for
+        self.carries_workflow = True  # what is saved from here
         self.node: str | None = None
         self.chosen: Result | None = None  # of the strip or the gallery; None while the newest picture is shown
         self._follows = True  # whether the next picture may take its place
@@ -376,13 +377,14 @@ class Preview(QWidget):
             self.save_to(path)
 
     def save_to(self, path: Path) -> None:
-        """As it is shown, with the workflow that made it inside; a message says why when it cannot be written.
+        """As it is shown, with the workflow that made it inside, if that is wanted.
 
-        Of a batch each picture goes into a file of its own, cat_1.png, cat_2.png, ...
+        A message says why when it cannot be written. Of a batch each picture goes into a file of its own, cat_1.png,
+        cat_2.png, ...
         """
         for target, image, graph in self._to_save(path):
             try:
-                write_atomic(target, _png(image, graph))
+                write_atomic(target, _png(image, graph if self.carries_workflow else None))
             except OSError as error:
                 QMessageBox.warning(self, "The picture was not saved", f"{target} cannot be written: {error.strerror}")
                 return
@@ -408,5 +410,5 @@ class Preview(QWidget):
         return self.document.graph if of_document or not self.result else self.result.graph
 
 
-def _png(image: QImage, graph: Graph) -> bytes:
-    return png.with_texts(png_bytes(image), {png.KEYWORD: workflow.dumps(graph)})
+def _png(image: QImage, graph: Graph | None) -> bytes:
+    return png.with_texts(png_bytes(image), {png.KEYWORD: workflow.dumps(graph)} if graph else {})

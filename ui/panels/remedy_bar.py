@@ -6,9 +6,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFileDialog, QLabel, QProgressBar, QVBoxLayout, QWidget
 
-from ui.runs.remedies import Remedies
+from ui.runs.remedies import NO_NETWORK, Remedies
 from ui.widgets.buttons import small_button
 from ui.widgets.flow import FlowLayout
+
+FETCHED = "Over the network; nothing is fetched that you did not ask for"
 
 
 class RemedyBar(QWidget):
@@ -24,9 +26,7 @@ class RemedyBar(QWidget):
         self.said.setTextFormat(Qt.TextFormat.PlainText)
         self.said.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.choose = small_button("", lambda: choose(self.remedies, self.name, self), "Choose a file that you have")
-        self.fetch = small_button(
-            "", lambda: remedies.begin(self.name), "Over the network; nothing is fetched that you did not ask for"
-        )
+        self.fetch = small_button("", lambda: remedies.begin(self.name), FETCHED)
         self.end = small_button("Stop", remedies.stop, "Keep nothing of it")
         self.bar = QProgressBar(textVisible=False)
         self.bar.setFixedWidth(120)
@@ -63,6 +63,8 @@ class RemedyBar(QWidget):
         for button in (self.choose, self.fetch):
             button.setVisible(not doing)
             button.setEnabled(not self.remedies.doing)
+        self.fetch.setEnabled(not self.remedies.doing and self.remedies.network)
+        self.fetch.setToolTip(FETCHED if self.remedies.network else NO_NETWORK)
         self.bar.setVisible(doing)
         self.end.setVisible(doing)
         fraction = self.remedies.fraction

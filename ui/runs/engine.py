@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import perf_counter
+from typing import Any
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
@@ -53,6 +54,7 @@ class Engine(QObject):
 
     running: a run was sent, and neither Idle nor Gone has come since. ready: the process is up. environment: what the
     process mixes into its keys; empty before it is up. devices: what there is to compute on, as far as is known.
+    began_with: what `use` goes by where it says nothing.
     """
 
     happened = Signal(object)  # every Event
@@ -68,7 +70,7 @@ class Engine(QObject):
         self.ready = False
         self.environment = ""
         self.devices: tuple[Device, ...] = ()
-        self._settings = settings
+        self.began_with = self._settings = settings
         self._receivers: dict[int, Receiver] = {}  # by ticket, oldest first; of the runs that are not over
         self._ticket = 0  # of the latest run
         self._latest: Run | None = None  # with what a process that broke wrote for it
@@ -99,9 +101,11 @@ class Engine(QObject):
     def start(self) -> None:
         self._client.start()
 
-    def use(self, device: str, precision: str) -> None:
-        """Compute there from now on, in that precision: in another process, if there is one."""
-        after = replace(self._settings, device=device, precision=precision)
+    def use(self, **settings: Any) -> None:
+        """Go on with these of `nodegraph.running.engine.Settings`, and what it began with: in another process, if there
+        is one.
+        """
+        after = replace(self.began_with, **settings)
         if after != self._settings:
             self._settings = after
             self._post.set_open(True)  # the last events of this one must not wait for who waits for them

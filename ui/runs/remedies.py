@@ -11,13 +11,15 @@ from nodegraph.running.errand import Done, Errand, Refused, Went
 from ui.base.text import byte_size
 
 POLL_MS = 50
+NO_NETWORK = "Nothing is fetched: the network is switched off in the settings"
 PATIENCE_MS = 1000
 """From Stop until what does not end by itself is ended."""
 
 
 class Remedies(QObject):
     """declared: by name. doing: the name of the one on its way; empty when none is. fraction: how far it is, 0..1; None
-    when that is not known. said: by name, what is to be said of it, a sentence.
+    when that is not known. network: whether anything may be fetched. said: by name, what is to be said of
+    it, a sentence.
     """
 
     changed = Signal()
@@ -30,6 +32,8 @@ class Remedies(QObject):
         self.doing = ""
         self.fraction: float | None = None
         self.said: dict[str, str] = {}
+        self.network = True
+        self._fetching = False  # what is being done comes over it
         self._errand: Errand | None = None
         self._poll = QTimer(self, interval=POLL_MS)
         self._poll.timeout.connect(self._hear)
@@ -38,10 +42,24 @@ class Remedies(QObject):
         """Keep this file, or without one fetch it. Not while another is on its way."""
         if self.doing or name not in self.declared:
             return
+        if place is None and not self.network:
+            self.said[name] = NO_NETWORK
+            self.changed.emit()
+            return
         self.doing, self.fraction = name, None
         self.said[name] = "Looking at the file" if place else "Asking for it"
+        self._fetching = place is None
         self._errand = Errand(self.declared[name].keep, place)
         self._poll.start()
+        self.changed.emit()
+
+    def allow_network(self, on: bool) -> None:
+        """Whether things may be fetched. What is on its way stops when they may not."""
+        if on == self.network:
+            return
+        self.network = on
+        if not on and self.doing and self._fetching:
+            self.stop()
         self.changed.emit()
 
     def stop(self) -> None:

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QLineEdit, QPlainText
 from nodegraph.numerals import Ambiguous, read_number
 from ui.base.text import number
 from ui.base.theme import color, colors
-from ui.widgets.numbers import away_from
+from ui.widgets.numbers import away_from, decimal
 
 
 def tame(widget: QWidget) -> None:
@@ -71,7 +71,7 @@ class NumberBox(QAbstractSpinBox):
         if self.text() == number(self.value):
             return self.value
         try:
-            value = read_number(self.text(), self.kind)
+            value = read_number(self.text(), self.kind, decimal())
         except Ambiguous:
             value = None
         return self.text() if value is None else value

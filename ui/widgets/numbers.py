@@ -7,6 +7,22 @@ from math import floor, log10
 
 from nodegraph.node import Input, Range, Seed
 
+_decimal = ""
+
+
+def decimal() -> str:
+    """The sign before the fraction of a number that is typed; empty while nobody said.
+
+    What has two readings is refused then.
+    """
+    return _decimal
+
+
+def set_decimal(sign: str) -> None:
+    global _decimal
+    _decimal = sign
+
+
 SLIDER_STEPS = 1000  # the most positions a slider has; wider ranges are typed or stepped through
 
 

@@ -22,7 +22,9 @@ from ui.base.settings import Settings
 from ui.base.slices import Slices
 from ui.documents.document import Document
 from ui.documents.session import Session
+from ui.widgets.numbers import set_decimal
 from ui.window.panels import PANELS, DocumentPanel, Panel, WindowPanel
+from ui.window.settings_dialog import engine_settings
 from ui.window.shell import Shell
 from ui.window.window_actions import theme_action, window_actions
 from ui.window.workspace import Workspace
@@ -195,8 +197,13 @@ class MainWindow(Shell):
 
     def _apply_settings(self) -> None:
         now = self.settings.now
-        self.engine.use(now.device, now.precision)
-        self.other_devices.use(now.precision)
+        computing = engine_settings(now, self.engine.began_with)
+        self.engine.use(**computing)
+        self.other_devices.use(**computing)
+        self.remedies.allow_network(now.network)
+        set_decimal(now.decimal)
+        for workspace in self.tabs.workspaces:
+            workspace.preview.carries_workflow = now.carries_workflow
         app = QApplication.instance()
         look = theme.THEMES.get(now.theme, theme.DARK)
         if isinstance(app, QApplication) and (look != theme.colors() or now.text_scale != theme.scale()):

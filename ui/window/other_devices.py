@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
@@ -10,7 +11,7 @@ from nodegraph.running.engine import Settings
 from nodegraph.running.messages import Ready
 from ui.runs.engine import Engine
 from ui.runs.queue import Queue
-from ui.window.device_dialog import PROCESSOR
+from ui.window.device_page import PROCESSOR
 
 
 class OtherDevices(QObject):
@@ -24,11 +25,11 @@ class OtherDevices(QObject):
         self.engines: dict[str, Engine] = {}  # by the name of their device
         engine.unclaimed.connect(self._take)
 
-    def use(self, precision: str) -> None:
-        """Compute in this precision from now on."""
-        self._settings = replace(self._settings, precision=precision)
+    def use(self, **settings: Any) -> None:
+        """Go on with these of an engine's settings, each on its own device."""
+        self._settings = replace(self._settings, **settings)
         for name, engine in self.engines.items():
-            engine.use(name, precision)
+            engine.use(**{**settings, "device": name})
 
     def close(self) -> None:
         for engine in self.engines.values():

@@ -36,10 +36,10 @@ from ui.runs.remedies import Remedies
 from ui.runs.results import Result
 from ui.runs.run_state import RunState
 from ui.runs.runner import Runner
-from ui.window.device_dialog import DeviceDialog
 from ui.window.docks import Docks
 from ui.window.other_devices import OtherDevices
 from ui.window.remedy_dialog import RemedyDialog
+from ui.window.settings_dialog import SettingsDialog
 from ui.window.status import StatusBar
 from ui.window.tabs import Tabs
 from ui.window.workspace import Workspace
@@ -100,6 +100,7 @@ class Shell(QMainWindow):
         made = Workspace(document, self.engine, self.queue, self.session, self.remedies, self)
         made.helping.connect(lambda: self.docks.show("Problems"))
         made.failed.connect(self.say)
+        made.preview.carries_workflow = self.settings.now.carries_workflow
         made.canvas.state.recent = self.recent_nodes
         made.canvas.state.added.connect(self._layout_pause.start)
         made.following.followed.connect(self.announce)
@@ -230,7 +231,16 @@ class Shell(QMainWindow):
         KeysDialog(self.actions_table, self.settings, self).show()
 
     def choose_device(self) -> None:
-        DeviceDialog(self.settings, self.engine.devices, self).show()
+        self.edit_settings("Computing")
+
+    def edit_settings(self, page: str = "") -> None:
+        """page: its title; empty for the first."""
+        shown = next((d for d in self.findChildren(SettingsDialog) if d.isVisible()), None)
+        shown = shown or SettingsDialog(self.settings, self.engine, self)
+        shown.turn_to(page)
+        shown.show()
+        shown.raise_()
+        shown.activateWindow()
 
     def open(self, path: Path) -> None:
         self.tabs.open(path)

@@ -55,6 +55,8 @@ def _edit(window: Shell) -> tuple[Action, ...]:
                "Put what the preview shows on the clipboard"),
         Action("edit.find_action", "Find an action…", window.find_action, "Ctrl+Shift+P; F3",
                "Type what you want to do"),
+        Action("edit.settings", "Settings…", lambda: window.edit_settings(), "Ctrl+,",
+               "Output folder, device, results that are kept, network, numbers"),
         Action("edit.keys", "Keys…", window.edit_keys, "Ctrl+K", "Change which keys do what"),
     )  # fmt: skip
 

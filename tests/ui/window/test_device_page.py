@@ -7,8 +7,9 @@ from nodegraph.running.engine import Settings as EngineSettings
 from nodegraph.running.messages import Device, Event, Gone, Started
 from tests.ui.engines import LONG, slow
 from ui.base.settings import Preferences, Settings
-from ui.window.device_dialog import DeviceDialog, choices
+from ui.window.device_page import DevicePage, choices
 from ui.window.main_window import MainWindow
+from ui.window.settings_dialog import SettingsDialog
 
 CARD = Device("toy:0", "A toy card")
 OLD = Device("toy:1", "An old toy card", "it is too old")
@@ -22,13 +23,14 @@ def window(qtbot, registry, tmp_path) -> MainWindow:
     return made
 
 
-def dialog(window: MainWindow) -> DeviceDialog:
+def dialog(window: MainWindow) -> SettingsDialog:
     window.actions_by_id["run.device"].trigger()
-    (found,) = window.findChildren(DeviceDialog)
+    (found,) = window.findChildren(SettingsDialog)
+    assert found.computing.isVisible()
     return found
 
 
-def names(shown: DeviceDialog) -> list[str]:
+def names(shown: DevicePage) -> list[str]:
     return [shown.device.itemData(row) for row in range(shown.device.count())]
 
 
@@ -39,11 +41,11 @@ def test_what_was_chosen_and_is_gone_can_still_be_seen():
 
 
 def test_before_the_engine_has_started_there_is_the_processor(window):
-    assert names(dialog(window)) == ["auto", "cpu"]
+    assert names(dialog(window).computing) == ["auto", "cpu"]
 
 
 def test_a_card_that_cannot_compute_is_listed_and_cannot_be_chosen(qtbot):
-    shown = DeviceDialog(Settings(), (CARD, OLD))
+    shown = DevicePage(Preferences(), (CARD, OLD))
     qtbot.addWidget(shown)
     model = shown.device.model()
     enabled = [bool(model.flags(model.index(row, 0)) & Qt.ItemFlag.ItemIsEnabled) for row in range(4)]
@@ -57,9 +59,9 @@ def test_the_engine_goes_on_with_what_was_chosen_and_so_does_the_next_start(wind
     qtbot.waitUntil(lambda: window.engine.ready, timeout=LONG)
     assert window.engine.environment == "toy on auto"
     shown = dialog(window)
-    assert names(shown) == ["auto", "toy:0", "toy:1", "cpu"]
-    shown.device.setCurrentIndex(1)
-    shown.precision.setCurrentIndex(shown.precision.findData("bfloat16"))
+    assert names(shown.computing) == ["auto", "toy:0", "toy:1", "cpu"]
+    shown.computing.device.setCurrentIndex(1)
+    shown.computing.precision.setCurrentIndex(shown.computing.precision.findData("bfloat16"))
     shown.accept()
     qtbot.waitUntil(lambda: window.engine.environment == "toy on toy:0 in bfloat16", timeout=LONG)
     now = Settings(tmp_path / "settings.json").now
@@ -93,8 +95,8 @@ def test_a_device_that_is_gone_is_said_to_be_and_another_can_be_chosen(qtbot, re
     sentence = "The engine cannot start: device cuda is not there"
     qtbot.waitUntil(lambda: any(sentence in entry.text for entry in made.log.entries), timeout=LONG)
     shown = dialog(made)
-    assert shown.device.currentText() == "cuda, which is not there now"
-    shown.device.setCurrentIndex(0)
+    assert shown.computing.device.currentText() == "cuda, which is not there now"
+    shown.computing.device.setCurrentIndex(0)
     shown.accept()
     qtbot.waitUntil(lambda: made.engine.ready, timeout=LONG)
     assert made.engine.environment == "toy on auto"

@@ -1,0 +1,220 @@
+"""The settings, in pages. What is chosen holds at once; what computes is started again where that must be."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QDialog,
+    QDialogButtonBox,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QScrollArea,
+    QSpinBox,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from nodegraph.running.engine import Settings as EngineSettings
+from ui.base.settings import MEANT, Preferences, Settings
+from ui.base.text import byte_size
+from ui.base.theme import dialog_size, scaled
+from ui.runs.engine import Engine
+from ui.widgets.fields import ComboBox
+from ui.window.device_page import DevicePage
+from ui.window.settings_page import FolderField, Page
+
+GIGABYTE = 1 << 30
+CACHE_VARIABLE = "DENOODLE_CACHE"
+STARTED_AGAIN = "It holds at once: the engine is started again for it, and a run that is under way ends."
+DECIMALS = (
+    ("", "Ask: 1,500 is refused, with both of its readings"),
+    (".", "A point before fractions: 1,500 is 1500"),
+    (",", "A comma before fractions: 1,500 is 1.5"),
+)
+
+
+def engine_settings(now: Preferences, began_with: EngineSettings) -> dict[str, Any]:
+    """What the preferences say to the engine. What they leave open is as it was started."""
+    moved = CACHE_VARIABLE not in os.environ and began_with.cache is not None
+    return {
+        "device": now.device,
+        "precision": now.precision,
+        "out_dir": now.output_folder or began_with.out_dir,
+        "cache": now.cache_folder if now.cache_folder and moved else began_with.cache,
+        "disk_bytes": now.cache_gigabytes * GIGABYTE,
+        "memory_bytes": now.memory_gigabytes * GIGABYTE or began_with.memory_bytes,
+        "tells_workflow": now.carries_workflow,
+    }
+
+
+class PicturesPage(Page):
+    title = "Pictures"
+
+    def __init__(self, now: Preferences, engine: EngineSettings) -> None:
+        super().__init__()
+        self.folder = FolderField("Output folder", now.output_folder, _shown(engine.out_dir), written=True)
+        self.carries = QCheckBox("Put the workflow into saved pictures")
+        self.carries.setChecked(now.carries_workflow)
+        self.row("Output folder", self.folder)
+        self.row("", self.carries)
+        self.carries.setAccessibleName(self.carries.text())
+        self.remark(
+            "With the workflow inside, a picture can be opened to go on from it, here and by whoever you give it to, "
+            "who can also read all that you wrote. Without it, the picture is all there is in the file."
+        )
+        self.remark(STARTED_AGAIN)
+
+    def chosen(self) -> dict[str, Any]:
+        return {"output_folder": self.folder.value(), "carries_workflow": self.carries.isChecked()}
+
+    def complaint(self) -> str:
+        return self.folder.complaint()
+
+
+class ResultsPage(Page):
+    title = "Results"
+
+    def __init__(self, now: Preferences, engine: EngineSettings) -> None:
+        super().__init__()
+        self.folder = FolderField("Cache folder", now.cache_folder, _shown(engine.cache), written=False)
+        self.disk = _gigabytes("cache_gigabytes", now.cache_gigabytes)
+        self.memory = _gigabytes("memory_gigabytes", now.memory_gigabytes)
+        self.memory.setSpecialValueText(f"Automatic ({byte_size(engine.memory_bytes)})")
+        self.row("Cache folder", self.folder)
+        self.row("On the disk, at most", self.disk)
+        self.row("In memory, at most", self.memory)
+        if CACHE_VARIABLE in os.environ:
+            self.folder.setEnabled(False)
+            self.remark(f"The environment variable {CACHE_VARIABLE} says where the cache is.")
+        self.remark(
+            "Every result is kept, so that what did not change is not computed again. What was not used for longest "
+            "goes first. What another folder has stays there, and is found again when you change back."
+        )
+        self.remark(STARTED_AGAIN)
+
+    def chosen(self) -> dict[str, Any]:
+        return {
+            "cache_folder": self.folder.value(),
+            "cache_gigabytes": self.disk.value(),
+            "memory_gigabytes": self.memory.value(),
+        }
+
+    def complaint(self) -> str:
+        return self.folder.complaint() if self.folder.isEnabled() else ""
+
+
+class GeneralPage(Page):
+    title = "General"
+
+    def __init__(self, now: Preferences) -> None:
+        super().__init__()
+        self.decimal = ComboBox()
+        for sign, words in DECIMALS:
+            self.decimal.addItem(words, sign)
+        self.decimal.setCurrentIndex(self.decimal.findData(now.decimal))
+        self.network = QCheckBox("Files may be fetched over the network")
+        self.network.setChecked(now.network)
+        self.row("Numbers you type", self.decimal)
+        self.row("", self.network)
+        self.network.setAccessibleName(self.network.text())
+        self.remark(
+            "Nothing is ever fetched that you did not ask for. Switched off, what offers to fetch something is grey, "
+            "and a download that is under way stops. Numbers are shown with a point. Both hold at once."
+        )
+
+    def chosen(self) -> dict[str, Any]:
+        return {"decimal": self.decimal.currentData(), "network": self.network.isChecked()}
+
+
+class SettingsDialog(QDialog):
+    """Leaving it by OK or Apply is what changes something; a page that cannot be so is shown, with the reason."""
+
+    def __init__(self, settings: Settings, engine: Engine, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.settings = settings
+        self.setWindowTitle("Settings")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        now, began_with = settings.now, engine.began_with
+        self.pictures = PicturesPage(now, began_with)
+        self.computing = DevicePage(now, engine.devices)
+        self.results = ResultsPage(now, began_with)
+        self.general = GeneralPage(now)
+        self.pages: tuple[Page, ...] = (self.pictures, self.computing, self.results, self.general)
+        self.list, self.stack = QListWidget(), QStackedWidget()
+        self.error = QLabel(wordWrap=True)
+        self.error.setObjectName("error")
+        self.error.hide()
+        choices = QDialogButtonBox.StandardButton
+        self.buttons = QDialogButtonBox(choices.Ok | choices.Cancel | choices.Apply)
+        self._build()
+
+    def _build(self) -> None:
+        self.list.setAccessibleName("Pages")
+        self.list.setFixedWidth(scaled(130))
+        for page in self.pages:
+            self.list.addItem(page.title)
+            area = QScrollArea(widgetResizable=True)
+            area.setWidget(page)
+            self.stack.addWidget(area)
+        self.list.currentRowChanged.connect(self.stack.setCurrentIndex)
+        self.list.setCurrentRow(0)
+        self.buttons.accepted.connect(self.accept)
+        self.buttons.rejected.connect(self.reject)
+        self.buttons.button(QDialogButtonBox.StandardButton.Apply).clicked.connect(lambda: self.apply())
+        body = QHBoxLayout()
+        body.setSpacing(14)
+        body.addWidget(self.list)
+        body.addWidget(self.stack, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 16, 16, 16)
+        column.setSpacing(12)
+        column.addLayout(body, 1)
+        column.addWidget(self.error)
+        column.addWidget(self.buttons)
+        self.resize(dialog_size(680, 400))
+
+    def turn_to(self, title: str) -> None:
+        """The page of this title."""
+        for row, page in enumerate(self.pages):
+            if page.title == title:
+                self.list.setCurrentRow(row)
+
+    def apply(self) -> bool:
+        """Whether everything can be as it is chosen, and is so now."""
+        self.error.hide()
+        for page in self.pages:
+            if complaint := page.complaint():
+                self.turn_to(page.title)
+                self.error.setText(complaint)
+                self.error.show()
+                return False
+        chosen: dict[str, Any] = {}
+        for page in self.pages:
+            chosen |= page.chosen()
+        self.settings.change(**chosen)
+        return True
+
+    def accept(self) -> None:
+        if self.apply():
+            super().accept()
+
+
+def _gigabytes(name: str, now: int) -> QSpinBox:
+    limits = MEANT[name]
+    assert isinstance(limits, range)
+    made = QSpinBox()
+    made.setRange(limits.start, limits.stop - 1)
+    made.setSuffix(" GB")
+    made.setValue(now)
+    return made
+
+
+def _shown(folder: str | None) -> str:
+    return str(Path(folder).absolute()) if folder else "In memory alone"
