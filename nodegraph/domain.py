@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 
@@ -125,6 +126,21 @@ class Remedy:
     keep: Callable[[str | None, Callable[[int, int], object]], str]
 
 
+class Brought(NamedTuple):
+    """What something that a person brings from elsewhere becomes: a node of this type, with these values."""
+
+    type: str
+    params: Mapping[str, Any]
+
+
+def _no_file(path: Path) -> Brought | None:
+    return None
+
+
+def _no_text(text: str) -> Brought | None:
+    return None
+
+
 def _nothing(values: Mapping[str, Any]) -> tuple[str, ...]:
     return ()
 
@@ -142,6 +158,10 @@ class Domain:
     people turn in nearly every workflow. remedies: by the names that problems have for them. acronyms: words of names
     as they are written. tour: through the first workflow. elsewhere: what nodes that do the same are called in other
     programs, by type.
+
+    file: what a file or a folder becomes that somebody drops, pastes or opens; None where no node takes it. It looks at
+    no more than what the file says of itself at its start. Raises ValueError with a sentence where it is damaged.
+    text: the same for a text; None where it only is one.
     """
 
     branching: Branching | None = None
@@ -153,3 +173,5 @@ class Domain:
     tour: tuple[TourStep, ...] = ()
     likely: Likely = field(default_factory=Likely)
     elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    file: Callable[[Path], Brought | None] = _no_file
+    text: Callable[[str], Brought | None] = _no_text

@@ -12,6 +12,7 @@ import nodes.backend.parts as parts
 from nodegraph.domain import Branching, Decode, Domain, Kind, Likely, Remedy, Show, Slice, TourStep
 from nodes import keep_tokenizer, kept_tokenizer
 from nodes.backend.process import timestep_at
+from nodes.brought import file_becomes, text_becomes
 from nodes.elsewhere import ELSEWHERE
 from nodes.types import (
     Conditioning,
@@ -156,6 +157,8 @@ DOMAIN = Domain(
     usual=("steps", "guidance_scale"),
     likely=LIKELY,
     elsewhere=ELSEWHERE,
+    file=file_becomes,
+    text=text_becomes,
     remedies={
         "t5_tokenizer": Remedy(
             "T5's tokenizer",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 from nodegraph.node import File, Range, node
@@ -12,6 +13,9 @@ from nodes.types import Image, Mask
 Side = Annotated[int, Range(8, 16_384, step=8, unit="px")]
 Fraction = Annotated[float, Range(0.0, 1.0, step=0.01)]
 Offset = Annotated[int, Range(0, 16_384, unit="px")]
+MAX_LISTED = 256
+"""Pictures of a folder: all of them are in memory at once."""
+
 IMAGE_FILE = File((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
 
 
@@ -40,6 +44,45 @@ def load(path: Annotated[str, IMAGE_FILE] = "") -> Loaded:
 
     pixels, opacity = picture_files.load(checkpoints.find(path))
     return Loaded(Image(pixels), Mask(opacity.neg_().add_(1)))
+
+
+def _files(folder: str) -> tuple[tuple[Known, ...] | None]:
+    from nodes.backend import checkpoints, picture_size
+
+    try:
+        sizes = [picture_size.read(path) for path in _pictures(checkpoints.find(folder))]
+    except (OSError, ValueError):  # the run says why
+        return (None,)
+    return (tuple(size and (1, 3, *size) for size in sizes),)
+
+
+@node(
+    "image.load_folder",
+    title="Load images",
+    aliases=("folder", "directory", "batch", "list", "pictures"),
+    outline=_files,
+)
+def load_folder(folder: Annotated[str, File(folder=True)] = "") -> tuple[Image, ...]:
+    """The pictures in a folder as a list, in the order of their names, each in its own size; at most 256.
+
+    Folders within it are left out. A relative path is looked up in the working folder, then in the program's own.
+    """
+    from nodes.backend import checkpoints, picture_files
+
+    return tuple(Image(picture_files.load(path)[0]) for path in _pictures(checkpoints.find(folder)))
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """Raises ValueError when it is no folder, or holds none or too many."""
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder; Load image takes a single picture")
+    named = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_FILE.suffixes and path.name[0] != ".")
+    found = sorted(path for path in named if path.is_file())
+    if not found:
+        raise ValueError(f"there are no pictures in {folder} ({', '.join(IMAGE_FILE.suffixes)})")
+    if len(found) > MAX_LISTED:
+        raise ValueError(f"{folder} holds {len(found):,} pictures; {MAX_LISTED} is the most for one list")
+    return found
 
 
 def _resized(image: Known, width: int, height: int, **_: object) -> tuple[Known]:

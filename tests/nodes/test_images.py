@@ -30,6 +30,28 @@ def test_a_written_picture_is_read_back_to_the_nearest_of_256_levels(tmp_path: P
     assert not loaded.mask.weight.any()
 
 
+def test_a_folder_is_the_list_of_its_pictures_by_name_each_in_its_own_size(tmp_path: Path):
+    written(tmp_path / "b.png", ramp(8, 8))
+    written(tmp_path / "a.PNG", ramp())
+    for name in ("notes.txt", ".hidden.png"):
+        (tmp_path / name).touch()
+    (tmp_path / "within.png").mkdir()
+    found = nodes.load_folder(str(tmp_path))
+    assert [image.pixels.shape for image in found] == [(1, 3, 8, 16), (1, 3, 8, 8)]
+    assert nodes._files(str(tmp_path)) == (((1, 3, 8, 16), (1, 3, 8, 8)),)  # what planning knows of it
+
+
+def test_a_folder_that_is_no_list_of_pictures_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(ValueError, match="there are no pictures in"):
+        nodes.load_folder(str(tmp_path))
+    path = written(tmp_path / "a.png", ramp())
+    with pytest.raises(ValueError, match=r"a\.png is not a folder; Load image takes"):
+        nodes.load_folder(str(path))
+    monkeypatch.setattr(nodes, "MAX_LISTED", 0)
+    with pytest.raises(ValueError, match="holds 1 pictures; 0 is the most"):
+        nodes.load_folder(str(tmp_path))
+
+
 def test_transparent_parts_become_the_mask(tmp_path: Path):
     picture = Pillow.new("RGBA", (4, 2), (255, 0, 0, 255))
     picture.putpixel((1, 0), (0, 255, 0, 0))

@@ -1,0 +1,153 @@
+"""What files, folders and texts mean that a person drops, pastes or opens: which node takes them.
+
+A file of weights is told by the table of its tensors; nothing else of it is read.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nodegraph.domain import Brought
+
+if TYPE_CHECKING:
+    from nodes.backend.families.family import Found
+
+WEIGHTS = ".safetensors"
+SOME = 10_000
+"""Files of a folder that are looked at, as many as a key covers."""
+
+LONGEST_PROMPT = 2000
+"""Characters. Prompts of several hundred words exist; what is longer is an article."""
+
+LONGEST_WORD = 75
+"""Vectors that an embedding may have: places in a chunk of a prompt."""
+
+ALONE = {
+    "load.vae": ("decoder.conv_in.", "first_stage_model.decoder.conv_in.", "vae.decoder.conv_in."),
+    "load.text_encoders": (
+        "text_model.embeddings.",
+        "transformer.text_model.embeddings.",
+        "transformer.resblocks.0.",
+        "encoder.block.0.layer.0.SelfAttention.",
+        "model.layers.0.self_attn.",
+    ),
+}
+"""By type of node, what begins the name of a tensor in files of one network."""
+
+NO_PROMPT = (
+    r"\w+://",  # a link
+    r"^\s*([#>*+-]|\d+[.)])\s",  # Markdown: a heading, a quotation, a list
+    r"```|\|---|\[[^\]]*\]\(",  # code, a table, a link
+    r"\S\s*\n\s*\n\s*\S",  # paragraphs
+    r"\A\s*(\{|\[\s*[\"{\[])|\A\s*<[!?\w]+[\s>]",  # data, a web page
+    r"\?\s*$|\b(todo|fixme|note|remember|reminder)\b",  # said to a person
+)
+"""What is in texts that describe no picture; found with lines and without capitals."""
+
+
+def file_becomes(path: Path) -> Brought | None:
+    """See `nodegraph.domain.Domain`."""
+    if path.is_dir():
+        return _folder(path)
+    if path.suffix.lower() == WEIGHTS:
+        return _made(_weights(path), path)
+    return _made("image.load", path) if _is_picture(path) else None
+
+
+def text_becomes(text: str) -> Brought | None:
+    """A prompt, unless the text has what prompts never have: then it is a text like any other."""
+    text = text.strip()
+    if not text or len(text) > LONGEST_PROMPT:
+        return None
+    if any(re.search(sign, text, re.MULTILINE | re.IGNORECASE) for sign in NO_PROMPT):
+        return None
+    return Brought("text.encode", {"text": text})
+
+
+def _made(type: str, path: Path) -> Brought:
+    return Brought(type, {"path": str(path)})
+
+
+def _is_picture(path: Path) -> bool:
+    """By its content; a name that ends otherwise is believed, so that workflows are opened without Pillow."""
+    from nodes.backend import picture_size
+    from nodes.image import IMAGE_FILE
+
+    named = path.suffix.lower() in ("", *IMAGE_FILE.suffixes)
+    return named and path.is_file() and picture_size.read(path) is not None
+
+
+def _folder(path: Path) -> Brought | None:
+    """A model that comes as a folder, or pictures. Raises ValueError when it is a model and damaged."""
+    from nodes.backend import checkpoints, families
+
+    found = checkpoints.look(path)
+    if family := families.recognise(found):
+        return _made("load.checkpoint" if "vae" in family.roles else "load.pixel_model", path)
+    if any(family.recognises_controlnet(found) for family in families.FAMILIES):
+        return _made("control.load", path)
+    return Brought("image.load_folder", {"folder": str(path)}) if _holds_pictures(path) else None
+
+
+def _holds_pictures(folder: Path) -> bool:
+    """Whether at least half of its files are pictures: the others may be what is said of each."""
+    from nodes.image import IMAGE_FILE
+
+    files = [path for path in islice(folder.iterdir(), SOME) if path.is_file() and path.name[0] != "."]
+    pictures = sum(path.suffix.lower() in IMAGE_FILE.suffixes for path in files)
+    return 0 < len(files) <= 2 * pictures
+
+
+def _weights(path: Path) -> str:
+    """The type of node that takes a file of weights. Raises ValueError when it is damaged, or nothing we know."""
+    from nodes.backend import checkpoints, families, lora_file
+
+    found = checkpoints.look(path)
+    if lora_file.is_lora(found.shapes):
+        return "adapter.lora"
+    if any(family.recognises_controlnet(found) for family in families.FAMILIES):
+        return "control.load"
+    if family := families.recognise(found):
+        whole = "vae" in family.roles and found.has_any(family.roles["vae"].prefixes)
+        return "load.checkpoint" if whole or _is_checkpoint(path) else "load.denoiser"
+    if type := _alone(found):
+        return type
+    if _is_embedding(found):
+        return "text.load_embedding"
+    raise ValueError(
+        f"{path} is no checkpoint, denoiser, LoRA, ControlNet, VAE, text encoder or embedding that this program knows"
+    )
+
+
+def _is_checkpoint(path: Path) -> bool:
+    """Whether what the file lacks lies in the folders around it."""
+    from nodes.backend import checkpoints
+
+    try:
+        checkpoints.checkpoint(str(path))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _alone(found: Found) -> str | None:
+    """What takes a network in a file of its own, by tensors that only its kind has."""
+    for type, beginnings in ALONE.items():
+        if found.has_any(beginnings):
+            return type
+    return None
+
+
+def _is_embedding(found: Found) -> bool:
+    """Vectors alone, no more than a prompt has words, which bear no name or that of an encoder."""
+    from nodes.backend import families
+    from nodes.backend.embedding_file import PARAMS
+
+    shapes = found.shapes
+    if not all(len(shape) == 1 or (len(shape) == 2 and shape[0] <= LONGEST_WORD) for shape in shapes.values()):
+        return False
+    known = {PARAMS, *(n for family in families.FAMILIES for r in family.roles.values() for n in r.embedding_names)}
+    return len(shapes) == 1 or (bool(shapes) and shapes.keys() <= known)
