@@ -10,6 +10,7 @@ from ui.actions.table import Action
 from ui.canvas.canvas import Canvas
 from ui.canvas.commands import selection
 from ui.canvas.commands.adding import open_palette
+from ui.canvas.commands.bringing import paste
 from ui.canvas.commands.connect import open_connections
 from ui.canvas.commands.one_node import edit_first_row, fold_selected
 from ui.canvas.commands.walk import Direction, walk
@@ -56,7 +57,9 @@ def _edit(state: CanvasState) -> tuple[Action, ...]:
     return (
         Action("canvas.cut", "Cut", partial(selection.cut, state), "Ctrl+X"),
         Action("canvas.copy", "Copy", partial(selection.copy, state), "Ctrl+C"),
-        Action("canvas.paste", "Paste", partial(selection.paste, state), "Ctrl+V"),
+        Action(
+            "canvas.paste", "Paste", partial(paste, state), "Ctrl+V", "Nodes, pictures, files and texts, at the pointer"
+        ),
         Action("canvas.duplicate", "Duplicate", partial(selection.duplicate, state), "Ctrl+D"),
         Action("canvas.duplicate_linked", keep, partial(selection.duplicate, state, linked=True), "Ctrl+Shift+D"),
         Action("canvas.delete", "Delete", partial(selection.delete, state), "Delete"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent
@@ -23,6 +22,7 @@ from ui.base.slices import Slices
 from ui.documents.document import Document
 from ui.documents.session import Session
 from ui.widgets.numbers import set_decimal
+from ui.window.dropping import drop, takes
 from ui.window.panels import PANELS, DocumentPanel, Panel, WindowPanel
 from ui.window.settings_dialog import engine_settings
 from ui.window.shell import Shell
@@ -221,17 +221,19 @@ class MainWindow(Shell):
         return QSize(1440, 900)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if event.mimeData().hasUrls() and event.mimeData().urls()[0].isLocalFile():
-            event.acceptProposedAction()
+        """Always a copy: whoever lets a file or a text be moved would take it away from where it was."""
+        if takes(event.mimeData()):
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Opens the files; with Shift, their nodes are added to the graph that is shown, where they are dropped."""
-        for path in (Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()):
-            if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
-                place = self.canvas.mapFrom(self, event.position())
-                self.tabs.insert(path, self.canvas.state.view.to_world(place))
-            else:
-                self.open(path)
+        """What is dropped becomes what it means, on the canvas where it is let go; with Shift, workflows are added."""
+        insert = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        place = self.canvas.mapFrom(self, event.position())
+        over = self.canvas.isVisible() and self.canvas.rect().contains(place.toPoint())
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.accept()
+        drop(self.tabs, event.mimeData(), place if over else None, insert=insert)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if not self.tabs.may_leave_all():

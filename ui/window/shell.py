@@ -37,6 +37,7 @@ from ui.runs.results import Result
 from ui.runs.run_state import RunState
 from ui.runs.runner import Runner
 from ui.window.docks import Docks
+from ui.window.dropping import drop_files
 from ui.window.other_devices import OtherDevices
 from ui.window.remedy_dialog import RemedyDialog
 from ui.window.settings_dialog import SettingsDialog
@@ -243,7 +244,12 @@ class Shell(QMainWindow):
         shown.activateWindow()
 
     def open(self, path: Path) -> None:
-        self.tabs.open(path)
+        """A workflow in a tab of its own; what a node takes becomes one, in the middle of the canvas."""
+        drop_files(self.tabs, [path], None)
+
+    def ask_open(self) -> None:
+        if path := self.tabs.ask_open():
+            self.open(path)
 
     def restore(self) -> None:
         """Show what was open when the program last ended without being closed, and say what could not be read."""

@@ -24,7 +24,7 @@ from ui.window.templates import FOLDERS, TemplatePicker, templates
 from ui.window.workspace import Workspace
 
 SUFFIXES = (".json", ".denoodle")
-OPENED = "Workflows (*.json *.denoodle *.png)"
+OPENED = "Workflows (*.json *.denoodle *.png);;Everything (*)"
 SAVED = "Workflows (*.json *.denoodle)"
 UNSAVED = "●"
 
@@ -180,11 +180,11 @@ class Tabs(QTabWidget):
         if picker.chosen:
             self.new(picker.chosen.graph, picker.chosen.title)
 
-    def ask_open(self) -> None:
+    def ask_open(self) -> Path | None:
+        """The file that the user chooses."""
         path = self.current.document.path
-        chosen, _ = QFileDialog.getOpenFileName(self, "Open a workflow", str(path.parent) if path else "", OPENED)
-        if chosen:
-            self.open(Path(chosen))
+        chosen, _ = QFileDialog.getOpenFileName(self, "Open", str(path.parent) if path else "", OPENED)
+        return Path(chosen) if chosen else None
 
     def open(self, path: Path) -> None:
         """Show the workflow in a file; say what is wrong when it cannot be read. A large one is read in pieces."""

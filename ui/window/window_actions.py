@@ -27,7 +27,8 @@ def _file(window: Shell) -> tuple[Action, ...]:
     return (
         Action("file.new", "New", tabs.new, "Ctrl+N", "An empty document in a new tab"),
         Action("file.template", "New from template…", tabs.ask_template, "Ctrl+Shift+N", "Start from a workflow"),
-        Action("file.open", "Open…", tabs.ask_open, "Ctrl+O", "Open a workflow, or a picture made by one"),
+        Action("file.open", "Open…", window.ask_open, "Ctrl+O",
+               "Open a workflow, or a picture made by one; pictures and models become nodes"),
         Action("file.save", "Save", lambda: tabs.save(), "Ctrl+S", "Save the workflow in its file"),
         Action("file.save_as", "Save as…", lambda: tabs.save_as(), "Ctrl+Shift+S", "Save the workflow in another file"),
         Action("file.save_picture", "Save the picture…", lambda: window.preview.ask_save(), "Ctrl+Alt+S",

@@ -15,6 +15,7 @@ from nodegraph.graph import Port
 from ui.canvas.actions import canvas_actions
 from ui.canvas.canvas import Canvas
 from ui.canvas.commands import selection
+from ui.canvas.commands.bringing import paste
 from ui.canvas.commands.connect import open_connections
 from ui.canvas.overlays.menu import SHOWN
 from ui.canvas.scene.view import View
@@ -81,7 +82,7 @@ def test_what_is_copied_in_one_window_is_pasted_in_another(canvas, registry, qtb
     press(canvas, Qt.Key.Key_C, CTRL)
     other = Canvas(Document(registry), RunState())
     qtbot.addWidget(other)
-    selection.paste(other.state)
+    paste(other.state)
     assert set(other.document.graph.nodes) == {"left", "sum"}
 
 
@@ -96,10 +97,10 @@ def test_cut_takes_the_nodes_away_and_paste_brings_them_back(canvas):
 def test_pasting_what_is_no_workflow_says_so_and_changes_nothing(canvas):
     said = []
     canvas.state.refused.connect(said.append)
-    for text in ("a cat", '{"nodes": '):
+    for text in (" ", '{"nodes": '):
         QApplication.clipboard().setText(text)
         press(canvas, Qt.Key.Key_V, CTRL)
-    assert said[0] == "Nothing was pasted: there are no nodes on the clipboard."
+    assert said[0] == "Nothing was pasted: there are no nodes on the clipboard, and no file, picture or text."
     assert "not JSON" in said[1]
     assert canvas.document.undo_stack.count() == 0
 

@@ -89,7 +89,7 @@ def add(
     id = fresh_id(scope.graph, stem_of(type))
 
     # The socket that is linked comes to lie at the pointer, or nearly so.
-    place = _free(state, world if port is None else world - QPointF(0 if from_output else WIDTH, HEADER))
+    place = free_place(state, world if port is None else world - QPointF(0 if from_output else WIDTH, HEADER))
 
     end = next((end for end, begin in BEGIN_OF.items() if begin == type.id), "")
     added = {id, fresh_id(scope.graph, end.rsplit(".", 1)[-1])} if end else {id}
@@ -134,7 +134,7 @@ def fitting(state: CanvasState, src: Port, dst: Port) -> list[tuple[Offer, str, 
     return found
 
 
-def _free(state: CanvasState, place: QPointF) -> QPointF:
+def free_place(state: CanvasState, place: QPointF) -> QPointF:
     """The first place from here downwards at which the header of a new node covers no other node."""
     while True:
         header = QRectF(place.x(), place.y(), WIDTH, HEADER)

@@ -92,16 +92,6 @@ def cut(state: CanvasState) -> None:
         state.scope.edit(counted("Cut", len(ids)), wires.remove, ids)
 
 
-def paste(state: CanvasState) -> None:
-    """Add what is on the clipboard, at the pointer, and select it."""
-    at = state.view.to_world(state.pointer())
-    text = QApplication.clipboard().text()
-    if not text.lstrip().startswith("{"):
-        state.refused.emit("Nothing was pasted: there are no nodes on the clipboard.")
-        return
-    tried(state, "Nothing was pasted", lambda: paste_text(state, text, at))
-
-
 def paste_text(state: CanvasState, text: str, at: QPointF) -> None:
     """Add the nodes of a workflow's text; at: where their upper left corner goes, in world units. Raises ValueError."""
     graph, ids = clipboard.paste(state.scope.graph, text, (round(at.x()), round(at.y())))

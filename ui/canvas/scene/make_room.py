@@ -18,9 +18,8 @@ def make_room(scene: Scene, graph: Graph, before: str, node: str, after: str) ->
     left, own, right = (graph.nodes[id].pos[0] for id in (before, node, after))
     if right < left:
         return graph
-    by = max(left + scene.nodes[before].shape.width + GAP - own, 0.0)
-    width = scene.nodes[node].shape.width if node in scene.nodes else WIDTH  # a new one
-    rest = max(own + by + width + GAP - right, 0.0)
+    by = max(left + _width(scene, before) + GAP - own, 0.0)
+    rest = max(own + by + _width(scene, node) + GAP - right, 0.0)
     following = downstream(graph, after)
     steps = dict.fromkeys(following, rest) | {node: by}
     for frame in (item for item in scene.nodes.values() if item.figure == "frame"):
@@ -31,3 +30,7 @@ def make_room(scene: Scene, graph: Graph, before: str, node: str, after: str) ->
             graph = change_node(graph, frame.id, size=(frame.shape.width + rest, frame.shape.height))
     places = {id: graph.nodes[id].pos for id in steps}
     return move_nodes(graph, {id: (x + steps[id], y) for id, (x, y) in places.items()})
+
+
+def _width(scene: Scene, id: str) -> float:
+    return scene.nodes[id].shape.width if id in scene.nodes else WIDTH  # a new one

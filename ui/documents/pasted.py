@@ -1,0 +1,33 @@
+"""Pictures that were pasted and lie in no file: they are kept in one, so that the document can name it."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from pathlib import Path
+
+from PySide6.QtGui import QImage
+
+from nodegraph import program
+from nodegraph.formats.files import write_atomic
+from ui.widgets.pixmaps import png_bytes
+
+FOLDER = "pictures"
+
+
+def keep_picture(image: QImage, document: Path | None) -> Path:
+    """Where it lies now: in a folder beside the file of its document, or with the program's data where that has none.
+
+    The name is a digest of the file, so the same picture is kept once. Raises ValueError when it cannot be written.
+    """
+    data = png_bytes(image)
+    if not data:
+        raise ValueError("the picture cannot be written as PNG")
+    folder = document.absolute().parent / FOLDER if document else program.data_folder() / FOLDER
+    path = folder / f"{blake2b(data, digest_size=16).hexdigest()}.png"
+    try:
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, data)
+    except OSError as error:
+        raise ValueError(f"cannot write {path}: {error.strerror or error}") from error
+    return path
