@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from types import ModuleType
@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 from torch.utils import backend_registration
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
 
 DEVICE = "privateuseone"
 """The kind that torch leaves to others."""
@@ -70,12 +69,17 @@ class _Counting(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         # In inference mode, operators that consist of others arrive whole.
-        if torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"):
+        if _consists_of_others(func):
             with self:
                 made = func.decompose(*args, **(kwargs or {}))
             if made is not NotImplemented:
                 return made
         return _run(func, args, kwargs or {}, self.counts)
+
+
+@cache
+def _consists_of_others(func: Any) -> bool:
+    return torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")
 
 
 @cache
@@ -112,9 +116,10 @@ def toy_device() -> Iterator[Counts]:
 
 def _run(func: Any, args: Any, kwargs: dict[str, Any], counts: Counts | None) -> Any:
     """One operator, on the CPU, with its results where they belong."""
-    leaves = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+    given = [*_leaves((args, kwargs))]
+    leaves = [leaf for leaf in given if isinstance(leaf, Tensor)]
     there = [leaf for leaf in leaves if isinstance(leaf, OnToy)]
-    asked = next((torch.device(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.device)), None)
+    asked = next((torch.device(leaf) for leaf in given if isinstance(leaf, torch.device)), None)
     goes = bool(there) if asked is None else asked.type == DEVICE
     name = func.overloadpacket.__name__
     if counts is not None:
@@ -124,13 +129,31 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any], counts: Counts | None) ->
             f"{name}: Expected all tensors to be on the same device, but found at least two, toy and cpu"
         )
     inside = {id(leaf.inner): leaf for leaf in there}
-    args, kwargs = tree_map(_inner, (args, kwargs))
+    args, kwargs = _mapped(_inner, (args, kwargs))
     made = _computed(func, name, args, kwargs)
     if name in ("copy_", "set_") and there:
         return next((inside[id(part)] for part in args if id(part) in inside and part is made), made)
     if not goes:
         return made
-    return tree_map(lambda part: _placed(part, inside), made)
+    return _mapped(lambda part: _placed(part, inside), made)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, tuple | list):
+        for part in value:
+            yield from _leaves(part)
+    elif isinstance(value, dict):
+        yield from _leaves(tuple(value.values()))
+    else:
+        yield value
+
+
+def _mapped(change: Callable[[Any], Any], value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return type(value)([_mapped(change, part) for part in value])
+    if isinstance(value, dict):
+        return {name: _mapped(change, part) for name, part in value.items()}
+    return change(value)
 
 
 def _computed(func: Any, name: str, args: Any, kwargs: Any) -> Any:
