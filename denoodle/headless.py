@@ -34,7 +34,7 @@ from nodegraph.planning.plan import Planner
 from nodegraph.running.client import broken_sentence
 from nodegraph.running.engine import Engine, Settings, cache_folder
 from nodegraph.running.executor import Broken
-from nodegraph.running.messages import PRECISIONS, Event, Failed, Run, Saved
+from nodegraph.running.messages import PRECISIONS, Event, Failed, Finished, Run, Saved
 from nodegraph.text import shortened
 from nodegraph.types import type_name
 
@@ -146,12 +146,16 @@ def main(argv: list[str], package: str = "nodes", called: str = "denoodle") -> i
 
 @dataclass
 class Report:
-    """What a command found out, for people while it happens and for scripts at the end."""
+    """What a command found out, for people while it happens and for scripts at the end.
+
+    peaks: by node, the bytes that were in use at the most while it was computed, of the device that computes.
+    """
 
     file: str
     images: list[str] = field(default_factory=list[str])
     calls: dict[str, int] = field(default_factory=lambda: {"run": 0, "cached": 0})
     seconds: float = 0.0
+    peaks: dict[str, int] = field(default_factory=dict[str, int])
     problems: list[dict[str, str | None]] = field(default_factory=list[dict[str, str | None]])
 
     def problem(self, message: str, node: str | None = None, socket: str | None = None) -> None:
@@ -159,7 +163,7 @@ class Report:
         _say(f"{self.file}: node {node!r}: {message}" if node else message)
 
     def as_json(self) -> str:
-        fields = ("images", "calls", "seconds", "problems")
+        fields = ("images", "calls", "seconds", "peaks", "problems")
         return json.dumps({name: getattr(self, name) for name in fields})
 
 
@@ -256,6 +260,8 @@ def _execute(engine: Engine, run: Run, report: Report) -> int:
         match event:
             case Saved():
                 _note_saved(event, report, earlier)
+            case Finished() if event.peak:
+                report.peaks[event.node] = max(event.peak, report.peaks.get(event.node, 0))
             case Failed():
                 report.problem(event.message, event.node, event.socket)
                 if event.traceback:

@@ -6,11 +6,17 @@ that computes.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from nodegraph.running.keeper import Keeper
 from nodegraph.running.messages import PRECISIONS, Device, Holding
 from nodegraph.types import NetworkId, Picture
+
+_OLDER = {"PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF"} & os.environ.keys()
+"""Older names of the allocator's variable, by which the user may have said something else."""
 
 LIBRARY_SETTINGS = {
     # Without this, each file a library looks for on its hub costs half a minute of retries when there is no network.
@@ -25,6 +31,8 @@ LIBRARY_SETTINGS = {
     "OMP_WAIT_POLICY": "PASSIVE",
     # What Metal has no kernel for is computed by the processor then, in place of failing the node.
     "PYTORCH_ENABLE_MPS_FALLBACK": "1",
+    # Blocks of a card's memory grow in place, so that weights that come and go leave no holes too small for the next.
+    **({"PYTORCH_ALLOC_CONF": "expandable_segments:True"} if sys.platform == "linux" and not _OLDER else {}),
 }
 """For the environment, before anything imports those libraries."""
 
@@ -128,6 +136,13 @@ def codec() -> Any:
     return storage
 
 
+def keeper() -> Keeper:
+    """Who looks after the memory that networks compute in."""
+    from nodes.backend import keeper
+
+    return keeper.Keeper()
+
+
 def models() -> tuple[Holding, ...]:
     """The networks in memory."""
     from nodes.backend import parts, pool
@@ -135,9 +150,7 @@ def models() -> tuple[Holding, ...]:
     def holding(held: pool.Loaded) -> Holding:
         adapted = f", {held.num_adapted} adapted" if held.num_adapted else ""
         part = parts.part(held.network)
-        return Holding(
-            held.network.id, f"{part.spec.title} of {part.place.name}{adapted}", str(pool.device()), held.nbytes
-        )
+        return Holding(held.network.id, f"{part.spec.title} of {part.place.name}{adapted}", held.where, held.nbytes)
 
     return tuple(map(holding, pool.loaded()))
 

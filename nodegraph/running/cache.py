@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -47,6 +48,13 @@ class Cache:
             self.used -= entry[1]
         if self.disk:
             self.disk.forget(key)
+
+    def drop(self, weigh: Callable[[Any], int]) -> int:
+        """Forget the results in memory of which an output weighs something; what all of them weigh."""
+        weights = {key: sum(map(weigh, values)) for key, (values, _) in self._entries.items()}
+        for key in [key for key, weight in weights.items() if weight]:
+            self.used -= self._entries.pop(key)[1]
+        return sum(weights.values())
 
     def size(self, key: str) -> int:
         """Bytes that a result takes up in memory; 0 when it is not there."""

@@ -32,6 +32,7 @@ from nodegraph.group_type import document_types
 from nodegraph.planning.plan import Plan, Planner
 from nodegraph.running.cache import Cache, DiskCache
 from nodegraph.running.executor import Broken, Complaint, IsUnderWay, WhyBroken, execute, pictured
+from nodegraph.running.keeper import Keeper
 from nodegraph.running.messages import (
     Began,
     Broke,
@@ -110,9 +111,10 @@ class Engine:
     max_side, item)`, what a value of a pictured type looks like; `configure(device, precision)`, which loads what
     computing needs; `under_way()`, asked after that: what tells whether outputs are still being computed, or None where
     they never are; `devices()`, the Devices there are, and `device(name)`, which of them a name means; `broken(error)`,
-    why nothing more can be computed in this process; `models()`, the Holdings in memory, and `free(id)`, which forgets
-    one. Its `LIBRARY_SETTINGS` go into the environment, unless the user has set them, before any of its modules is
-    imported. Raises ValueError or ImportError when the package or the device is not there.
+    why nothing more can be computed in this process; `keeper()`, who looks after memory (see
+    `nodegraph.running.keeper`); `models()`, the Holdings in memory, and `free(id)`, which forgets one. Its
+    `LIBRARY_SETTINGS` go into the environment, unless the user has set them, before any of its modules is imported.
+    Raises ValueError or ImportError when the package or the device is not there.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -132,6 +134,7 @@ class Engine:
         self._preview: Preview = getattr(self._package, "preview", lambda value, max_side, item: None)
         self.broken: WhyBroken = getattr(self._package, "broken", lambda error: "")
         self._is_under_way: IsUnderWay | None = None
+        self._keeper: Keeper | None = None
         self._planner = Planner(self.registry, self.environment)
         self._written: dict[str, list[str]] = {}  # files, by the key of the sink that wrote them
 
@@ -145,6 +148,8 @@ class Engine:
             gc.enable()
         if hasattr(self._package, "under_way"):
             self._is_under_way = self._package.under_way()
+        if hasattr(self._package, "keeper"):
+            self._keeper = self._package.keeper()
         remove_leftovers(Path(self._settings.out_dir), deep=True)
         # What the libraries made at import stays for good; each of the collector's full passes over it takes 0.4 s.
         gc.collect()
@@ -192,7 +197,12 @@ class Engine:
             preview=self._preview,
             broken=self.broken,
             is_under_way=self._is_under_way,
+            keeper=self._keeper,
         )
+
+    def idle(self) -> float | None:
+        """Get ready for what comes, a little; the seconds until it is worth asking again, None: never."""
+        return self._keeper.idle() if self._keeper else None
 
     def devices(self) -> tuple[Device, ...]:
         """What there is to compute on."""
@@ -347,10 +357,26 @@ class _Server:
         while True:
             while self._looks and self._inbox.empty():
                 self._look(*self._looks.pop())
-            task = self._inbox.get()
+            task = self._next()
             self._answer()
             if task is not None and task is self._latest:
                 self._work_on(task)
+
+    def _next(self) -> _Task | None:
+        """What is to be done; while there is nothing, the engine gets ready."""
+        pause: float | None = 0.0
+        while True:
+            try:
+                return self._inbox.get(timeout=pause)
+            except queue.Empty:
+                pause = self._idle()
+
+    def _idle(self) -> float | None:
+        try:
+            return self._engine.idle()
+        except Exception as error:  # what was to help must not end the engine; whoever needs it will say why it fails
+            logging.getLogger(__name__).info("not ready for what comes: %s", error)
+            return None
 
     def _work_on(self, task: _Task) -> None:
         self.emit(Began(task.run.ticket))

@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from nodegraph.failure import explain
+from nodegraph.failure import explain, let_go, may_be_memory
 from nodegraph.node import Cancelled, Context, NodeType
 from nodegraph.planning.calls import as_outputs
 from nodegraph.planning.fingerprints import Changed, changed, fingerprint
 from nodegraph.planning.keys import Ref, refs
 from nodegraph.planning.plan import Call, Plan
 from nodegraph.running.cache import Cache
+from nodegraph.running.keeper import Keeper, networks
 from nodegraph.running.messages import Event, Failed, Finished, Idle, Planned, Progress, Saved, Started
-from nodegraph.types import PREVIEW_SIDE, Picture, Preview, accepts, is_pictured, type_of
+from nodegraph.types import PREVIEW_SIDE, NetworkId, Picture, Preview, accepts, is_pictured, type_of
 
 EVENT_SECONDS = 1 / 30
 """Progress reports and previews closer together than this are left out: nobody sees them."""
@@ -64,6 +65,7 @@ def execute(
     preview: Preview = lambda value, max_side, item: None,
     broken: WhyBroken = lambda error: "",
     is_under_way: IsUnderWay | None = None,
+    keeper: Keeper | None = None,
 ) -> Idle:
     """Run what the targets need, each as early as its own chain allows; a failed call fails only what depends on it.
 
@@ -72,13 +74,14 @@ def execute(
     earlier runs, by its key, kept up to date: one whose files are still there does not act again. workflow, out_dir,
     workflow_of(node, item, count): for sinks (see Context). complaint: fails a call whose results are not sound.
     preview: shows values of the types that can be looked at. is_under_way: of results that the next call may already be
-    given; what is said of a call and kept of it waits for them. Results go into the cache as they come, so a stopped
-    run goes on where it stopped. Raises Broken when an error was the last that this process can have, as `broken`
-    says.
+    given; what is said of a call and kept of it waits for them. keeper: is told of the run, and gets a call another try
+    when memory ran out. Results go into the cache as they come, so a stopped run goes on where it stopped. Raises
+    Broken when an error was the last that this process can have, as `broken` says.
     """
     written = {} if written is None else written
     sinks = _Sinks(effects, written, workflow, workflow_of, out_dir)
-    return _Run(plan, cache, emit, wanted, sinks, complaint, preview, broken, is_under_way).execute(targets, stop)
+    made = _Run(plan, cache, emit, wanted, sinks, complaint, preview, broken, is_under_way, keeper)
+    return made.execute(targets, stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class _Sinks:
 class _Made:
     """A call that was made, with its results. said: events of it that wait for those of the call before.
 
-    waited: whether its results were under way, so that the seconds tell too little.
+    peak: see `Finished`. waited: whether its results were under way, so that the seconds tell too little.
     """
 
     call: Call
@@ -110,6 +113,7 @@ class _Made:
     started: float
     seconds: float
     look: Look | None
+    peak: int
     said: list[Event] = field(default_factory=list[Event])
     waited: bool = False
 
@@ -126,10 +130,12 @@ class _Run:
         preview: Preview,
         broken: WhyBroken,
         is_under_way: IsUnderWay | None,
+        keeper: Keeper | None,
     ) -> None:
         self.plan, self.cache, self.emit, self.wanted, self.sinks = plan, cache, emit, wanted, sinks
         self.complaint, self.preview, self.broken = complaint, preview, broken
-        self.is_under_way = is_under_way
+        self.is_under_way, self.keeper = is_under_way, keeper
+        self.number = 0  # of the call that runs
         self.under_way: deque[_Made] = deque()
         self.running: Call | None = None
         self.said: list[Event] = []  # of the call that runs, while another is under way
@@ -156,7 +162,11 @@ class _Run:
                 self.held[key] = values
             self._finished(self.plan.calls[key], 0.0, True, values)
         del found
-        stopped = self._compute(order, stop)
+        try:
+            stopped = self._compute(order, stop)
+        finally:
+            if self.keeper:
+                self.keeper.end()
         return Idle(self.run, cached, time.perf_counter() - start, stopped, waiting)
 
     def _needed(self) -> int:
@@ -206,9 +216,11 @@ class _Run:
         named = zip(call.type.outputs, values or (), strict=False)
         return None if any(output.file and not os.path.exists(path) for output, path in named) else values
 
-    def _compute(self, order: Iterable[Call], stop: Callable[[], bool]) -> bool:
+    def _compute(self, order: Sequence[Call], stop: Callable[[], bool]) -> bool:
         """Whether it ended early. What is under way then is left out."""
-        for call in order:
+        if self.keeper:
+            self.keeper.begin(lambda: self.number, lambda: _networks_of(order, self.number + 1))
+        for self.number, call in enumerate(order):
             if stop():
                 self.settle_arrived()
                 return True
@@ -274,10 +286,15 @@ class _Run:
         """Nothing is said of a failure when the call before it turned out to have failed."""
         self._give_up_if_broken(call, error)
         if not self._is_absent(call):
-            message, trace = explain(error)
+            message, trace = self._explain(error)
             self.emit(Failed(call.node, message, None, trace))
         self.absent.add(call.key)
         self.held.pop(call.key, None)
+
+    def _explain(self, error: Exception) -> tuple[str, str]:
+        if self.keeper and may_be_memory(error) and (shortage := self.keeper.shortage()):
+            return shortage, ""
+        return explain(error)
 
     def _run(self, call: Call) -> None:
         type = call.type
@@ -290,9 +307,8 @@ class _Run:
         if type.is_sink:
             self.sinks.written.pop(call.key, None)
         _check_files(call, ())
-        context = _CallContext(self, call) if type.takes_context else None
         start = time.perf_counter()
-        result = type.fn(context, **args) if context else type.fn(**args)
+        result, look = self._tried(call, args)
         seconds = time.perf_counter() - start
         _check_files(call, tuple(args.values()))
         values = as_outputs(result) if type.outputs else ()
@@ -300,12 +316,31 @@ class _Run:
             raise TypeError(f"{type.id} declares {len(type.outputs)} outputs and returned {len(values)}")
         if values and call.key in self.uses:
             self.held[call.key] = values
-        made = _Made(call, args, values, start, seconds, context and context.look)
+        peak = self.keeper.peak() if self.keeper else 0
+        made = _Made(call, args, values, start, seconds, look, peak)
         if self.under_way or not self._is_there(values):
             made.said, made.waited, self.said = self.said, True, []
             self.under_way.append(made)
         else:
             self._keep(made)
+
+    def _tried(self, call: Call, args: Mapping[str, Any]) -> tuple[Any, Look | None]:
+        """What the node makes, and its last look; tried again as long as there is something that may help."""
+        type, keeper = call.type, self.keeper
+        while True:
+            context = _CallContext(self, call) if type.takes_context else None
+            try:
+                result = type.fn(context, **args) if context else type.fn(**args)
+                return result, context and context.look
+            except Exception as error:
+                if keeper is None or not may_be_memory(error):
+                    raise
+                keeper.ran_out(error)
+                failure = error
+            # Out here, for what is being handled holds the frames of the failed try, and they hold what they made.
+            let_go(failure)
+            if not keeper.relieve(self.cache):
+                raise failure
 
     def _is_there(self, values: tuple[Any, ...]) -> bool:
         return self.is_under_way is None or not self.is_under_way(values)
@@ -322,7 +357,7 @@ class _Run:
         if values and not _reads_what_was_made(call):
             self.cache.put(call.key, values, seconds)
         self.run += not call.type.is_sink
-        self._finished(call, seconds, False, values or tuple(made.args.values()), made.look)
+        self._finished(call, seconds, False, values or tuple(made.args.values()), made.look, made.peak)
 
     def _give_up_if_broken(self, call: Call, error: Exception) -> None:
         if why := self.broken(error):
@@ -343,11 +378,17 @@ class _Run:
                 self.held.pop(ref.key, None)
 
     def _finished(
-        self, call: Call, seconds: float, cached: bool, values: tuple[Any, ...], look: Look | None = None
+        self,
+        call: Call,
+        seconds: float,
+        cached: bool,
+        values: tuple[Any, ...],
+        look: Look | None = None,
+        peak: int = 0,
     ) -> None:
         picture = self._picture(call, look or self._look(values, call.type.output_index.get(call.type.shows)))
         size = self.cache.size(call.key)
-        self.emit(Finished(call.node, call.key, call.iteration, seconds, cached, picture, size))
+        self.emit(Finished(call.node, call.key, call.iteration, seconds, cached, picture, size, peak))
         for node in self.plan.twins.get(call.key, ()):
             if node != call.node:
                 self.emit(Finished(node, call.key, call.iteration, 0.0, True, picture, size))
@@ -434,6 +475,11 @@ def _check_files(call: Call, values: tuple[Any, ...]) -> None:
     path = (next(paths, None) if call.files else None) or (changed(values) if values else None)
     if path:
         raise Changed(path)
+
+
+def _networks_of(order: Sequence[Call], start: int) -> set[NetworkId]:
+    """What the calls from this place on describe in their arguments."""
+    return {found for call in order[start:] for value in call.args.values() for found in networks(value)}
 
 
 def _reads_what_was_made(call: Call) -> bool:

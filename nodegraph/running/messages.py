@@ -140,7 +140,8 @@ class Progress:
 class Finished:
     """picture: what the node last said it looks like, or the result itself, when it can show itself.
 
-    bytes: the memory that the kept result holds; 0 when it is not kept in memory.
+    bytes: the memory that the kept result holds; 0 when it is not kept in memory. peak: the memory that was in use at
+    the most while it was computed, of the device that computes; 0 when that is not known.
     """
 
     node: str
@@ -150,6 +151,7 @@ class Finished:
     cached: bool
     picture: Picture | None = None
     bytes: int = 0
+    peak: int = 0
 
 
 @dataclass(frozen=True, slots=True)

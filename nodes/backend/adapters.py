@@ -13,13 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nodes.backend import additions, lora_file, lora_scale, parts, widening
+from nodes.backend import additions, lora_file, lora_scale, parts, placing, widening
 from nodes.backend.additions import Adapted, Addition
 from nodes.backend.headers import shapes
 from nodes.backend.share import twin, twin_of_one
 from nodes.backend.untyped import load_file
 from nodes.types import Network, Weights
 
+Kind = tuple[torch.device, torch.dtype]
 STRENGTHS = "strengths"
 
 
@@ -76,30 +77,30 @@ def _additions(base: nn.Module, network: Network, weights: Weights) -> dict[str,
     found = lora_file.read(place, shapes(place), role, layers, parts.settings(network)).additions
     tensors = load_file(place)
     told = lora_scale.settings(place, role) if found else dict[str, Any]()
-    dtype = widening.computed_in(base)
+    kind = placing.computes_on(base), widening.computed_in(base)
     return {
-        layer: _addition(_Reading(place, tensors, added, base.get_submodule(layer).weight, dtype), layer, told)
+        layer: _addition(_Reading(place, tensors, added, base.get_submodule(layer).weight, kind), layer, told)
         for layer, added in found.items()
     }
 
 
 class _Reading:
-    """The tensors of one addition. weight: of the layer it is for. dtype: what the layer computes in."""
+    """The tensors of one addition. weight: of the layer it is for. kind: where the layer computes, and in what."""
 
     def __init__(
-        self, place: Path, tensors: Mapping[str, Tensor], added: lora_file.Addition, weight: Any, dtype: torch.dtype
+        self, place: Path, tensors: Mapping[str, Tensor], added: lora_file.Addition, weight: Any, kind: Kind
     ) -> None:
-        self.place, self.added, self.weight, self.dtype = place, added, weight, dtype
+        self.place, self.added, self.weight, self.kind = place, added, weight, kind
         self.tensors = {factor: tensors[name] for factor, name in added.names.items()}
         self.rows, self.swapped = added.stored.rows, added.stored.change == "swapped"
 
     def of(self, prefix: str) -> dict[str, Tensor]:
-        """The factors whose names begin so, where the weight is, without that."""
+        """The factors whose names begin so, where the layer computes, without that."""
         found = {n.removeprefix(prefix): t for n, t in self.tensors.items() if n.startswith(prefix)}
         return {name: self.placed(tensor) for name, tensor in found.items()}
 
     def placed(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self.weight.device, self.dtype)
+        return tensor.to(*self.kind)
 
     def part(self, tensor: Tensor) -> Tensor:
         """The rows of it that are for the layer."""
@@ -134,7 +135,8 @@ def _addition(read: _Reading, layer: str, told: Mapping[str, Any]) -> Addition:
     if "magnitude" not in read.tensors:
         return pair
     magnitude = read.part(read.tensors["magnitude"].flatten())
-    return additions.Decomposed(pair, magnitude.to(read.weight.device), read.weight)
+    device = read.kind[0]
+    return additions.Decomposed(pair, magnitude.to(device), read.weight.to(device))
 
 
 def _down(read: _Reading) -> Tensor:

@@ -1,6 +1,8 @@
 """Between pixels and latents: Rombach et al. 2022 (arXiv:2112.10752), sec. 3.1.
 
-One picture at a time, and large ones in overlapping tiles, so that memory stays bounded by the tile.
+One picture at a time, and large ones in overlapping tiles, so that memory stays bounded by the tile; smaller ones too
+where there is no room for them. What overflows in float16 is computed again in float32: in which of the two a picture
+is made depends on its numbers alone.
 """
 
 from __future__ import annotations
@@ -11,11 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nodes.backend import finite, widening
+from nodes.backend import finite, pieces, placing, widening
 
 WHOLE = 128 * 128  # latent pixels: up to here a picture is done at once (1024 x 1024 pixels at factor 8)
 TILE = 96  # latent pixels a side
 OVERLAP = 24  # latent pixels in which neighbouring tiles fade into each other
+
+FEATURES = 5
+"""Maps of a picture's size that are there at once, each as wide as the last stage but one."""
 
 Progress = Callable[[int, int], None]
 
@@ -30,17 +35,18 @@ def decode(vae: Any, samples: Tensor, progress: Progress = no_progress) -> Tenso
 
     vae: an AutoencoderKL. Raises ValueError when the latents have another number of channels.
     """
-    channels, factor, dtype = vae.config.latent_channels, _factor(vae), widening.computed_in(vae)
+    channels, factor = vae.config.latent_channels, _factor(vae)
     if samples.shape[1] != channels:
         raise ValueError(
             f"this VAE decodes latents of {channels} channels, got {samples.shape[1]}; use the model's own"
         )
 
-    def run(tile: Tensor) -> Tensor:
-        latent = tile.to(vae.device, dtype) / vae.config.scaling_factor + (vae.config.shift_factor or 0)
+    def run(tile: Tensor, dtype: torch.dtype) -> Tensor:
+        latent = tile.to(placing.computes_on(vae), dtype) / vae.config.scaling_factor + (vae.config.shift_factor or 0)
         return (vae.decode(latent, return_dict=False)[0].float().cpu() + 1) / 2
 
-    pixels = _by_tiles(run, samples, samples.shape[-2:], (1, factor), progress)
+    tile = _tile(vae, samples.shape[-2:])
+    pixels = _by_tiles(_safe(vae, run), samples, samples.shape[-2:], (1, factor), progress, tile)
     # Infinity would become white, and nobody would hear of it.
     return pixels.clamp_(0, 1) if finite.is_finite(pixels) else pixels
 
@@ -52,21 +58,54 @@ def encode(vae: Any, pixels: Tensor, progress: Progress = no_progress) -> Tensor
     The mean of the encoder's distribution, so that equal pictures give equal latents. Raises ValueError when a side
     is not a multiple of the factor.
     """
-    factor, dtype, (height, width) = _factor(vae), widening.computed_in(vae), pixels.shape[-2:]
+    factor, (height, width) = _factor(vae), pixels.shape[-2:]
     if height % factor or width % factor:
         raise ValueError(
             f"the VAE needs sides that are multiples of {factor}, got {width} x {height}; use Resize first"
         )
 
-    def run(tile: Tensor) -> Tensor:
-        latent = vae.encode(tile.to(vae.device, dtype) * 2 - 1).latent_dist.mode()
+    def run(tile: Tensor, dtype: torch.dtype) -> Tensor:
+        latent = vae.encode(tile.to(placing.computes_on(vae), dtype) * 2 - 1).latent_dist.mode()
         return ((latent - (vae.config.shift_factor or 0)) * vae.config.scaling_factor).float().cpu()
 
-    return _by_tiles(run, pixels, (height // factor, width // factor), (factor, 1), progress)
+    size = (height // factor, width // factor)
+    return _by_tiles(_safe(vae, run), pixels, size, (factor, 1), progress, _tile(vae, size))
 
 
 def _factor(vae: Any) -> int:
     return 2 ** (len(vae.config.block_out_channels) - 1)
+
+
+def _safe(vae: Any, run: Callable[[Tensor, torch.dtype], Tensor]) -> Callable[[Tensor], Tensor]:
+    """In the precision that the autoencoder computes in, and in float32 what overflows in float16."""
+    dtype = widening.computed_in(vae)
+
+    def safe(tile: Tensor) -> Tensor:
+        made = run(tile, dtype)
+        if dtype != torch.float16 or finite.is_finite(made):
+            return made
+        with widening.lent(vae, torch.float32):
+            return run(tile, torch.float32)
+
+    return safe
+
+
+def _tile(vae: Any, size: tuple[int, ...]) -> int:
+    """The side of a tile in latent pixels; that of a picture which is done at once is its longer one.
+
+    size: height and width in latent pixels.
+    """
+    height, width = size
+    tile = TILE if height * width > WHOLE else max(size)
+    if halvings := pieces.halvings():
+        return min(tile, TILE) >> (halvings if tile <= TILE else halvings - 1)
+    return tile if tile <= TILE or pieces.room_for(_working(vae, height * width)) else TILE
+
+
+def _working(vae: Any, area: int) -> int:
+    """About the bytes that a picture of so many latent pixels takes on its way through, besides the weights."""
+    widths: list[int] = vae.config.block_out_channels
+    return FEATURES * widths[min(1, len(widths) - 1)] * area * _factor(vae) ** 2 * widening.computed_in(vae).itemsize
 
 
 def _by_tiles(
@@ -75,13 +114,14 @@ def _by_tiles(
     size: tuple[int, ...],
     scales: tuple[int, int],
     progress: Progress,
+    tile: int,
 ) -> Tensor:
     """`run` on every picture of a batch, whole or in tiles, joined to one contiguous tensor.
 
-    size: height and width in latent pixels. scales: pixels of the input and of the output for each of these.
+    size: height and width in latent pixels. scales: pixels of the input and of the output for each of these. tile: its
+    side in latent pixels.
     """
     height, width = size
-    tile = TILE if height * width > WHOLE else max(size)
     tops, lefts = _starts(height, tile), _starts(width, tile)
     total = len(x) * len(tops) * len(lefts)
     pictures: list[Tensor] = []
@@ -91,7 +131,7 @@ def _by_tiles(
             window = x[index : index + 1, :, *_window(top, left, tile, scales[0])]
             tiles.append((top, left, run(window)))
             progress(index * len(tops) * len(lefts) + len(tiles), total)
-        pictures.append(tiles[0][2] if len(tiles) == 1 else _blend(tiles, size, scales[1]))
+        pictures.append(tiles[0][2] if len(tiles) == 1 else _blend(tiles, size, scales[1], _overlap(tile)))
     return torch.cat(pictures).contiguous()
 
 
@@ -99,27 +139,33 @@ def _starts(length: int, tile: int) -> list[int]:
     """Where tiles begin along a side: overlapping, the last one flush with the end."""
     if length <= tile:
         return [0]
-    return [*range(0, length - tile, tile - OVERLAP), length - tile]
+    return [*range(0, length - tile, tile - _overlap(tile)), length - tile]
+
+
+def _overlap(tile: int) -> int:
+    """Of a smaller tile it is smaller."""
+    return max(1, OVERLAP * tile // TILE)
 
 
 def _window(top: int, left: int, tile: int, scale: int) -> Iterator[slice]:
     return (slice(start * scale, (start + tile) * scale) for start in (top, left))
 
 
-def _blend(tiles: list[tuple[int, int, Tensor]], size: tuple[int, ...], scale: int) -> Tensor:
+def _blend(tiles: list[tuple[int, int, Tensor]], size: tuple[int, ...], scale: int, overlap: int) -> Tensor:
     """Join tiles by a weighted mean; weights fall linearly over the overlap towards a tile's edge."""
     first = tiles[0][2]
     side = max(first.shape[-2:]) // scale
     joined = first.new_zeros(1, first.shape[1], size[0] * scale, size[1] * scale)
     total = first.new_zeros(1, 1, size[0] * scale, size[1] * scale)
     for top, left, pixels in tiles:
-        weight = _ramp(pixels.shape[-2], scale)[:, None] * _ramp(pixels.shape[-1], scale)[None, :]
+        ramps = (_ramp(side, scale * overlap) for side in pixels.shape[-2:])
+        weight = torch.outer(*ramps)
         area = (..., *_window(top, left, side, scale))
         joined[area] += pixels * weight
         total[area] += weight
     return joined / total
 
 
-def _ramp(length: int, scale: int) -> Tensor:
+def _ramp(length: int, fall: int) -> Tensor:
     position = torch.arange(length) + 0.5
-    return (torch.minimum(position, length - position) / (OVERLAP * scale)).clamp(max=1)
+    return (torch.minimum(position, length - position) / fall).clamp(max=1)

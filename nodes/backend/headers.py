@@ -29,12 +29,13 @@ PICKLES = {".ckpt", ".pt", ".pth", ".bin", ".pkl"}
 
 
 class _Tensor(NamedTuple):
-    """An entry of the table. begin, end: bytes of the data."""
+    """An entry of the table. begin, end: bytes of the data. dtype: one of BYTES."""
 
     begin: int
     end: int
     name: str
     shape: tuple[int, ...]
+    dtype: str
 
 
 def shapes(path: Path) -> Shapes:
@@ -49,6 +50,25 @@ def shapes(path: Path) -> Shapes:
 def metadata(path: Path) -> Mapping[str, str]:
     """The texts that the file's writer left in it. Raises ValueError as `shapes` does."""
     return _header(path).metadata
+
+
+class Stretch(NamedTuple):
+    """Where the data of a tensor are in its file: the first byte, and how many. dtype: one of BYTES."""
+
+    begin: int
+    size: int
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def stretches(path: Path) -> dict[str, Stretch]:
+    """The place of every tensor, by name, read anew: those who ask do so once. Raises ValueError as `shapes` does."""
+    _header(path)
+    text = _json_text(path, path.stat().st_size)
+    entries = parse_object(text)
+    entries.pop("__metadata__", None)
+    found = (_tensor(name, entry) for name, entry in entries.items())
+    return {t.name: Stretch(8 + len(text) + t.begin, t.end - t.begin, t.dtype, t.shape) for t in found}
 
 
 class _Header(NamedTuple):
@@ -120,7 +140,7 @@ def _tensor(name: str, entry: Any) -> _Tensor:
             raise ValueError(f"{quoted(name)} has shape {quoted(shape)}, more than any file can hold")
     if end - begin != elements * BYTES[dtype]:
         raise ValueError(f"{quoted(name)} does not have the {elements * BYTES[dtype]} bytes that its shape needs")
-    return _Tensor(begin, end, name, sides)
+    return _Tensor(begin, end, name, sides, dtype)
 
 
 def _check_layout(tensors: list[_Tensor]) -> None:

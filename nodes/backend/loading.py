@@ -15,12 +15,15 @@ import torch
 from accelerate import init_empty_weights  # pyright: ignore[reportMissingTypeStubs]  # it has none
 from torch import Tensor, nn
 
-from nodes.backend import parts
+from nodes.backend import device_memory, parts, reading
 from nodes.backend.contents import Source
 from nodes.backend.networks.architecture import Architecture, Settings, Stored
 from nodes.backend.tokenizer_kinds import KINDS
 from nodes.backend.untyped import TensorFile, safe_open
 from nodes.types import Network
+
+COPIED = ("cuda", "xpu")
+"""Kinds of devices to which files are read in large pieces; from others they are mapped."""
 
 NARROW = (torch.float16, torch.bfloat16)
 
@@ -32,7 +35,7 @@ def load(network: Network, device: torch.device, dtype: torch.dtype) -> Any:
     """
     part = parts.part(network)
     module = _empty(part.spec.architecture, part.settings())
-    found = _read(part, part.sources())
+    found = _copied(part, part.sources(), device, dtype) if device.type in COPIED else _read(part, part.sources())
     fitted: dict[str, Tensor] = {}
     for name, wanted in module.state_dict().items():
         tensor = found[name] if name in found else torch.eye(len(wanted))  # one of the architecture's identities
@@ -87,12 +90,28 @@ def _read(part: parts.Part, sources: Mapping[str, Source]) -> dict[str, Tensor]:
     for path in {source.file for source in sources.values()}:
         with safe_open(path, "pt") as file:
             here = {name: source.stored for name, source in sources.items() if source.file == path}
-            found |= {name: _taken(file, part.stored_name(stored.name), stored) for name, stored in here.items()}
+            found |= {name: _taken(_tensor(file, part, stored), stored) for name, stored in here.items()}
     return found
 
 
-def _taken(file: TensorFile, name: str, stored: Stored) -> Tensor:
-    tensor = file.get_tensor(name)
+def _tensor(file: TensorFile, part: parts.Part, stored: Stored) -> Tensor:
+    return file.get_tensor(part.stored_name(stored.name))
+
+
+def _copied(
+    part: parts.Part, sources: Mapping[str, Source], device: torch.device, dtype: torch.dtype
+) -> dict[str, Tensor]:
+    """The tensors by their own names, on a device with memory of its own and in the precision that is computed in."""
+    memory, found = device_memory.of(device), dict[str, Tensor]()
+    for path in {source.file for source in sources.values()}:
+        names = {name: source.stored for name, source in sources.items() if source.file == path}
+        stored_names = {part.stored_name(stored.name) for stored in names.values()}
+        tensors = reading.read(path, stored_names, memory, dtype)
+        found |= {name: _taken(tensors[part.stored_name(stored.name)], stored) for name, stored in names.items()}
+    return found
+
+
+def _taken(tensor: Tensor, stored: Stored) -> Tensor:
     if stored.rows:
         tensor = tensor[slice(*stored.rows)]
     match stored.change:

@@ -35,7 +35,7 @@ class PackedConv2d(nn.Conv2d):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         cast(Any, super()).__init__(*args, **kwargs)
-        self._packed = _Packed()
+        self._packed: _Packed | None = _Packed()
 
     @classmethod
     def of(cls, conv: nn.Conv2d) -> PackedConv2d:
@@ -45,7 +45,13 @@ class PackedConv2d(nn.Conv2d):
         packed._packed = _Packed()
         return packed
 
+    def unpack(self) -> None:
+        """Run on the weight itself."""
+        self._packed = None
+
     def forward(self, input: Tensor) -> Tensor:
+        if self._packed is None:
+            return super().forward(input)
         settings = (self.padding, self.stride, self.dilation, self.groups)
         weight = self._packed.weight_for(input, self.weight, settings)
         return torch.ops.mkldnn._convolution_pointwise(input, weight, self.bias, *settings, "none", [], "")
@@ -78,6 +84,17 @@ def packed(module: M) -> M:
         for name, child in parent.named_children():
             if type(child) is nn.Conv2d and _packable(child):
                 setattr(parent, name, PackedConv2d.of(child))
+    return module
+
+
+def unpacked(module: M) -> M:
+    """Let the convolutions of a network run on their own weights, in place: packed ones cannot be looked back through.
+
+    Not those of a network that it is a twin of.
+    """
+    for conv in module.modules():
+        if isinstance(conv, PackedConv2d):
+            conv.unpack()
     return module
 
 

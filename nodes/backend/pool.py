@@ -5,10 +5,11 @@ What changes in nodes/ is here, and on a device in `resident` and `launch`. Only
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -17,47 +18,86 @@ from torch import Tensor
 from nodes.backend import (
     adapters,
     autoencoder,
+    device_memory,
     devices,
     images,
     launch,
     loading,
     packing,
     parts,
+    pieces,
+    placing,
     resident,
     widening,
 )
 from nodes.backend.families.family import Reader
 from nodes.backend.precision import Wish
-from nodes.types import Lora, Network
+from nodes.backend.room import Place
+from nodes.backend.shelf import Shelf, Slot
+from nodes.types import Lora, Network, Weights
 
 MAX_LATENTS = 4  # of pictures that ControlNets follow, a quarter of a megabyte each at 1024 x 1024
+MAIN = torch.device("cpu")
+WHERE = {
+    Place.DEVICE: "{}",
+    Place.BLOCKS: "{}, block by block",
+    Place.HOST: "cpu, waiting for {}",
+}
+"""What people are told of where a network is."""
+
 MAX_TWINS = 8  # adapted variants kept of one network; each costs some megabytes of Python objects
-
-
-@dataclass
-class _Slot:
-    """A network and its adapted twins, newest last. widens_to: the precision that its weights have once it has run."""
-
-    base: Any
-    widens_to: torch.dtype | None = None
-    twins: OrderedDict[tuple[Lora, ...], Any] = field(default_factory=OrderedDict[tuple[Lora, ...], Any])
-
-    def nbytes(self) -> int:
-        modules = (self.base, *self.twins.values())
-        least = self.widens_to.itemsize if self.widens_to else 0
-        tensors = {
-            id(t): t.numel() * max(t.itemsize, least if t.is_floating_point() else 0)
-            for module in modules
-            for t in (*module.parameters(), *module.buffers())
-        }
-        return sum(tensors.values()) + packing.nbytes(self.base)
 
 
 _device = torch.device("cpu")
 _wish: Wish = "auto"
-_slots: OrderedDict[Network, _Slot] = OrderedDict()
 _tokenizers: dict[Network, Any] = {}
 _latents: OrderedDict[tuple[Network, int, tuple[int, int]], _Latent] = OrderedDict()
+
+
+def _size(module: Any) -> int:
+    """What a network will hold once it has run: see `widening` and `packing`."""
+    return widening.nbytes(module) + packing.nbytes(module)
+
+
+def _shelf_of(device: torch.device) -> Shelf[Network]:
+    made: Shelf[Network] = Shelf(device_memory.of(device), _size)
+    made.kept += [_give_latents, _give_resident, _give_graphs]
+    return made
+
+
+def _give_latents(meant: bool) -> int:
+    """What ControlNets follow, where it lies with the networks."""
+    found = [known.samples for known in _latents.values() if shelf.card.here(known.samples)]
+    if meant and found:
+        _latents.clear()
+    return placing.nbytes(found)
+
+
+def _give_resident(meant: bool) -> int:
+    """What steps have put there beside the networks."""
+    return resident.free() if meant else resident.nbytes()
+
+
+def _give_graphs(meant: bool) -> int:
+    """What was recorded. It notices by itself when weights have moved."""
+    return launch.forget() if meant else launch.nbytes()
+
+
+shelf = _shelf_of(_device)
+"""The networks in memory."""
+
+
+class _Answers:
+    """For those who work in pieces; which shelf there is may change."""
+
+    def pieces(self) -> int:
+        return shelf.pieces()
+
+    def room_for(self, nbytes: int) -> bool:
+        return shelf.room_for(nbytes)
+
+
+pieces.follow(_Answers())
 
 
 def configure(device: str, wish: Wish = "auto") -> None:
@@ -65,10 +105,11 @@ def configure(device: str, wish: Wish = "auto") -> None:
 
     Raises ValueError when it is not there or cannot do that.
     """
-    global _device, _wish
+    global _device, _wish, shelf
     picked = devices.pick(device)
     if (picked, wish) != (_device, _wish):
         free()
+        shelf = _shelf_of(picked)
     _device, _wish = picked, wish
     devices.use(picked, wish)
 
@@ -82,9 +123,12 @@ def environment() -> str:
     return devices.environment(str(_device), _wish)
 
 
-def network(description: Network, loras: tuple[Lora, ...] = ()) -> Any:
-    """A network with its LoRAs, in eval mode on the pool's device. It is shared: do not change it."""
-    slot = _slot(description)
+def network(description: Network, loras: tuple[Lora, ...] = (), *, whole: bool = False) -> Any:
+    """A network with its LoRAs, in eval mode on the pool's device. It is shared: do not change it.
+
+    whole: all its weights are wanted there at once, as what looks back through it does.
+    """
+    slot = _slot(description, whole=whole)
     return _adapted(description, slot, loras) if loras else slot.base
 
 
@@ -124,77 +168,88 @@ def latent(vae: Network, pixels: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 class Loaded(NamedTuple):
-    """A network in memory, with its adapted variants."""
+    """A network in memory, with its adapted variants. where: for people."""
 
     network: Network
     num_adapted: int
     nbytes: int
+    where: str
 
 
 def loaded() -> tuple[Loaded, ...]:
     """What is in memory, used longest ago first."""
-    return tuple(Loaded(known, len(slot.twins), slot.nbytes()) for known, slot in _slots.items())
+    return tuple(
+        Loaded(known, len(slot.twins), slot.whole, WHERE[slot.place].format(_device))
+        for known, slot in shelf.slots.items()
+    )
 
 
 def free(description: Network | None = None) -> None:
     """Forget every network, or this one. Results stay valid: descriptions load again when used."""
-    for known in [known for known in _slots if description in (None, known)]:
-        del _slots[known]
+    shelf.forget([known for known in shelf.slots if description in (None, known)])
     for key in [key for key in _latents if description in (None, key[0])]:
         del _latents[key]
     for known in [known for known in _tokenizers if description in (None, known)]:
         del _tokenizers[known]
     launch.forget()
     resident.free()
-    if _device.type == "cuda":
-        torch.cuda.empty_cache()
 
 
 def nbytes() -> int:
-    """What the networks hold, counting weights that are mapped from files as well."""
-    return sum(slot.nbytes() for slot in _slots.values())
+    """What the networks hold on the device; on the CPU with weights that are mapped from files."""
+    return shelf.nbytes()
 
 
-def _slot(description: Network) -> _Slot:
-    if description not in _slots:
-        part = parts.part(description)
-        dtype = devices.dtype(_device, part.spec.precision, _wish)
-        module = launch.arranged(loading.load(description, _device, dtype), _device)
-        description.weights.check_unchanged()
-        every_step = description.role in (part.family.denoiser, "controlnet")
-        module = packing.packed(module) if every_step and dtype == torch.float32 else module
-        _slots[description] = _Slot(widening.widened(module, dtype, kept=every_step), dtype if every_step else None)
-        _make_room(description)
-    _slots.move_to_end(description)
-    return _slots[description]
+def _slot(description: Network, *, whole: bool = False) -> Slot:
+    expected = (0, 0) if description in shelf.slots else _expected(description)
+    divisible = not whole and description.role != "vae"  # a small one, that may lend its weights: see `autoencoder`
+    return shelf.get(description, lambda place: _load(description, place), expected, divisible=divisible)
 
 
-def _make_room(keep: Network) -> None:
-    """Forget what was used longest ago until the rest fits into three quarters of the device's memory."""
-    limit = devices.memory(_device) * 3 // 4
-    for known in [known for known in _slots if known != keep]:
-        if nbytes() <= limit:
-            return
-        del _slots[known]
+def _load(description: Network, place: Place) -> Any:
+    part = parts.part(description)
+    dtype = devices.dtype(_device, part.spec.precision, _wish)
+    module = launch.arranged(loading.load(description, _device if place is Place.DEVICE else MAIN, dtype), _device)
+    description.weights.check_unchanged()
+    every_step = description.role in (part.family.denoiser, "controlnet")
+    packs = every_step and _device.type == "cpu" and dtype == torch.float32
+    return widening.widened(packing.packed(module) if packs else module, dtype, kept=every_step)
 
 
-def _adapted(description: Network, slot: _Slot, loras: tuple[Lora, ...]) -> Any:
+def _expected(description: Network) -> tuple[int, int]:
+    """The bytes of a network that is not loaded yet, and the least of them when it comes block by block."""
+    part = parts.part(description)
+    elements = sum(map(math.prod, part.spec.architecture.shapes(parts.settings(description)).values()))
+    whole = elements * devices.dtype(_device, part.spec.precision, _wish).itemsize
+    return whole, min(whole, (placing.IN_FLIGHT + 1) * placing.LARGEST)
+
+
+def _adapted(description: Network, slot: Slot, loras: tuple[Lora, ...]) -> Any:
     if loras not in slot.twins:
         strengths = [lora.strength for lora in loras]
         slot.twins[loras] = adapters.with_strengths(_sibling(description, slot, loras), strengths)
         while len(slot.twins) > MAX_TWINS:
             slot.twins.popitem(last=False)
+        slot.keep([_files(known) for known in slot.twins])
     slot.twins.move_to_end(loras)
     return slot.twins[loras]
 
 
-def _sibling(description: Network, slot: _Slot, loras: Sequence[Lora]) -> Any:
+def _sibling(description: Network, slot: Slot, loras: Sequence[Lora]) -> Any:
     """A twin with these files at whatever strengths, so that a change of strength reads no file."""
-    files = [lora.weights for lora in loras]
+    files = _files(loras)
     for known, module in slot.twins.items():
-        if [lora.weights for lora in known] == files:
+        if _files(known) == files:
             return module
-    adapted = launch.arranged(adapters.with_loras(slot.base, description, files), _device)
+    shelf.make_room(sum(Path(weights.path).stat().st_size for weights in files))
+    with torch.inference_mode(False):
+        adapted = launch.arranged(adapters.with_loras(slot.base, description, files), _device)
     for weights in files:
         weights.check_unchanged()
+    base = {id(tensor) for tensor in placing.tensors([slot.base])}
+    slot.add(files, placing.nbytes(t for t in placing.tensors([adapted]) if id(t) not in base))
     return adapted
+
+
+def _files(loras: Sequence[Lora]) -> tuple[Weights, ...]:
+    return tuple(lora.weights for lora in loras)

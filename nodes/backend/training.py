@@ -22,12 +22,25 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from nodes import fit
-from nodes.backend import denoise, families, guidance, loading, pool, process, solvers, widening
+from nodes.backend import (
+    denoise,
+    devices,
+    families,
+    guidance,
+    loading,
+    packing,
+    pieces,
+    pool,
+    process,
+    share,
+    solvers,
+    widening,
+)
 from nodes.backend import noise as noises
 from nodes.backend.families.family import Asked, Trained
 from nodes.backend.schedules import sigmas_for
 from nodes.backend.training_data import Examples
-from nodes.types import Conditioning, Diffusion, Flow, History, Model, Process
+from nodes.types import Conditioning, Diffusion, Flow, History, Model, Network, Process
 
 _peft: Any = peft  # what gathers the layers is not declared
 
@@ -62,17 +75,23 @@ class Training:
             raise ValueError("train on the model itself: link the checkpoint, not a model with LoRAs on it")
         self.model, self.settings, self.examples = model, settings, examples
         self.step, self.losses = 0, list[float]()
-        device = pool.device()
-        # Not the pool's network: that one is packed for inference, and may be of lower precision.
         self.family = families.of(model.network.family)
         fit.check_prompt(model, fit.prompt_is(examples.empty))
         fit.check_shown(model, None, fit.prompt_is(examples.empty))
         fit.check_latent(model, tuple(examples.latents.shape))
-        self.net: Any = widening.widened(loading.load(model.network, device, torch.float32), torch.float32, kept=True)
+        device = pool.device()
+        self._autocast = autocast(device)
+        self.net: Any = _trainable(model.network, self._autocast)
+        if pieces.halvings():
+            self.net.enable_gradient_checkpointing()  # blocks run once more on the way back, to the same bits
         targets = list(self.family.trained[settings.layers])
         rank = settings.rank
         inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=targets), self.net, NAME)
+        packing.unpacked(self.net)  # with the layers beside its own, which are made of the same class
         named = [(name, p) for name, p in self.net.named_parameters() if p.requires_grad]
+        if device.type != "cpu":  # there they widen with the weights beside them
+            for _, parameter in named:
+                parameter.data = parameter.data.float()
         self.parameters: list[Any] = [parameter for _, parameter in named]
         self._begin([name for name, _ in named])
         self.optimizer = torch.optim.AdamW(self.parameters, settings.learning_rate, weight_decay=0.01)
@@ -105,7 +124,7 @@ class Training:
 
     def _loss(self, generator: torch.Generator) -> Tensor:
         """The mean squared error of the network's prediction: Ho et al. 2020 (arXiv:2006.11239), eq. 14."""
-        examples, batch, device = self.examples, self.settings.batch, self.net.device
+        examples, batch, device = self.examples, self.settings.batch, pool.device()
         picked = torch.randint(len(examples.latents), (batch,), generator=generator)
         dropped = torch.rand(batch, generator=generator) < CAPTION_DROPOUT
         places = self._places(generator)
@@ -116,9 +135,13 @@ class Training:
             examples.empty if drop else examples.captions[i] for i, drop in zip(indices, dropped.unbind(), strict=True)
         ]
         noised, wanted, timesteps = noised_to(self.model.process, clean, noise, places)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with self._precision():
             prediction = self._predict(noised.to(device), timesteps.to(device), captions)
         return mse_loss(prediction.float(), wanted.to(device))
+
+    def _precision(self) -> torch.autocast:
+        """What the network computes in: see `autocast`."""
+        return torch.autocast(pool.device().type, self._autocast, enabled=self._autocast is not None)
 
     def _predict(self, x: Tensor, timesteps: Tensor, captions: Sequence[Conditioning]) -> Tensor:
         """Each item of the batch has a noise level and a caption of its own."""
@@ -153,7 +176,8 @@ class Training:
 
         for index in range(len(sigmas) - 1):
             levels = sigmas[index], sigmas[index + 1]
-            x, _, history = solvers.step("dpmpp_2m", sized, denoised, x, *levels, history, seed, index)
+            with self._precision():
+                x, _, history = solvers.step("dpmpp_2m", sized, denoised, x, *levels, history, seed, index)
         return x
 
     def lora(self) -> bytes:
@@ -194,6 +218,40 @@ class Training:
         moments = ("step", "exp_avg", "exp_avg_sq")
         state = {i: {name: tensors[f"{i}.{name}"] for name in moments} for i in range(len(self.parameters))}
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+
+
+def autocast(device: torch.device) -> torch.dtype | None:
+    """What a training computes in where that is less than float32: only what the device has circuits for, and only what
+    has the range of float32.
+    """
+    if device.type not in ("cuda", "xpu") or devices.dtype(device, "bfloat16") != torch.bfloat16:
+        return None
+    kind: Any = getattr(torch, device.type)
+    return torch.bfloat16 if kind.is_bf16_supported(including_emulation=False) else None
+
+
+def _trainable(network: Network, autocast: torch.dtype | None) -> Any:
+    """A twin of the pool's network, over its weights. Where they are of half precision, and nothing widens them while
+    they are computed with, gradients would vanish: only then they are loaded once more.
+    """
+    shared = pool.network(network, whole=True)
+    computed = widening.computed_in(shared)
+    if computed == torch.float32:
+        return share.twin(shared)
+    if autocast is not None:
+        return _with_wide_vectors(share.twin(shared))
+    del shared
+    pool.free(network)
+    return widening.widened(loading.load(network, pool.device(), torch.float32), torch.float32, kept=True)
+
+
+def _with_wide_vectors(twin: Any) -> Any:
+    """What norms scale by in float32, as they are computed; it is next to nothing beside the matrices."""
+    for module in twin.modules():
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            if parameter.is_floating_point() and parameter.ndim < 2:
+                setattr(module, name, torch.nn.Parameter(parameter.float(), requires_grad=False))
+    return twin
 
 
 def _step_seed(seed: int, step: int) -> int:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 M = TypeVar("M", bound=nn.Module)
 
-_DTYPE = "computed_in"
+_DTYPE, _KEPT = "computed_in", "stays_wide"
 
 
 def widened(module: M, dtype: torch.dtype, *, kept: bool) -> M:
@@ -26,13 +26,20 @@ def widened(module: M, dtype: torch.dtype, *, kept: bool) -> M:
             for part in block.modules():
                 if part is block or isinstance(part, nn.Embedding):  # T5 has a table of distances in its first block
                     _put_on(part, dtype, kept=kept)
-    module.__dict__[_DTYPE] = dtype
+    module.__dict__ |= {_DTYPE: dtype, _KEPT: kept}
     return module
 
 
 def computed_in(module: Any) -> torch.dtype:
     """The precision that a network computes in."""
     return module.__dict__.get(_DTYPE) or module.dtype  # which looks at every layer
+
+
+def nbytes(module: nn.Module) -> int:
+    """What a network's tensors will hold once it has run."""
+    least = module.__dict__[_DTYPE].itemsize if _DTYPE in module.__dict__ and module.__dict__[_KEPT] else 0
+    held = {id(t): t for t in (*module.parameters(), *module.buffers())}
+    return sum(t.numel() * max(t.itemsize, least if t.is_floating_point() else 0) for t in held.values())
 
 
 def _weights(module: nn.Module, *, recurse: bool = True) -> Iterator[nn.Parameter]:
@@ -76,7 +83,7 @@ class _Lent:
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         block: Any = self
-        with _lent(block, self.computed_in):
+        with lent(block, self.computed_in):
             return super().forward(*args, **kwargs)  # type: ignore[misc]
 
 
@@ -90,7 +97,8 @@ class _Table:
 
 
 @contextmanager
-def _lent(block: nn.Module, dtype: torch.dtype) -> Generator[None]:
+def lent(block: nn.Module, dtype: torch.dtype) -> Generator[None]:
+    """Wide weights for a while. Tables keep theirs."""
     narrow = [
         (module, name, parameter)
         for module in block.modules()

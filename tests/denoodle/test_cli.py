@@ -96,6 +96,7 @@ def test_json_ends_with_one_object_on_standard_output(folder: Path):
     assert result["images"] == [str(Path("there/box.txt"))]
     assert result["calls"] == {"run": 3, "cached": 0}
     assert result["problems"] == []
+    assert result["peaks"] == {}  # nobody looks after the memory of toys
     assert result["seconds"] >= 0
     assert (folder / "there" / "box.txt").read_text().startswith("13.0\n")
 

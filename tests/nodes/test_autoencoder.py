@@ -1,5 +1,6 @@
 """The autoencoder gives what diffusers' class gives; large pictures go through in tiles."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nodegraph.node import Context
-from nodes.backend import autoencoder, checkpoints, pool
+from nodes.backend import autoencoder, checkpoints, pool, widening
 from nodes.types import Image, Latent, Vae
 from nodes.vae import decode, encode
 
@@ -68,7 +69,9 @@ def test_tiles_cover_a_picture_to_its_last_pixel():
 
 def test_tiles_of_a_pointwise_function_join_without_a_seam():
     x = torch.rand(1, 3, 200, 140, generator=torch.Generator().manual_seed(0))
-    joined = autoencoder._by_tiles(lambda tile: tile * 2, x, (200, 140), (1, 1), autoencoder.no_progress)
+    joined = autoencoder._by_tiles(
+        lambda tile: tile * 2, x, (200, 140), (1, 1), autoencoder.no_progress, autoencoder.TILE
+    )
     # The weights of overlapping tiles are divided out again, which rounds.
     assert torch.allclose(joined, x * 2, atol=1e-6)
 
@@ -110,3 +113,67 @@ def test_the_nodes_go_from_picture_to_latent_and_back(tiny_vae: Vae):
     image = decode(Context(), tiny_vae, Latent(latent.samples, latent.space))
     assert tuple(image.pixels.shape) == (1, 3, 64, 64)
     assert 0 <= image.pixels.min() <= image.pixels.max() <= 1
+
+
+def half(module: Any) -> Any:
+    return widening.widened(copy.deepcopy(module).to(torch.float16), torch.float16, kept=False)
+
+
+def test_what_overflows_in_float16_is_computed_in_float32_and_nothing_else_is(module: Any):
+    narrow = half(module)
+    z = latents(1, 4, 8, 8)
+    with torch.inference_mode():
+        plain = narrow.decode((z.half() / narrow.config.scaling_factor), return_dict=False)[0].float()
+    assert autoencoder.decode(narrow, z).equal(((plain + 1) / 2).clamp(0, 1))
+    large = z * 1e5
+    with torch.inference_mode():
+        expected = copy.deepcopy(narrow).float().decode(large / narrow.config.scaling_factor, return_dict=False)[0]
+    assert autoencoder.decode(narrow, large).equal(((expected + 1) / 2).clamp(0, 1))
+    assert {p.dtype for p in narrow.parameters()} == {torch.float16}
+    assert autoencoder.decode(narrow, z).equal(((plain + 1) / 2).clamp(0, 1))  # and forgets it again
+
+
+class Answers:
+    """asked: the bytes that were asked for."""
+
+    def __init__(self, halvings: int = 0, room: int = 1 << 60) -> None:
+        self.halvings, self.room, self.asked = halvings, room, list[int]()
+
+    def pieces(self) -> int:
+        return self.halvings
+
+    def room_for(self, nbytes: int) -> bool:
+        self.asked.append(nbytes)
+        return nbytes <= self.room
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
+    made = Answers()
+    monkeypatch.setattr(autoencoder.pieces, "_answers", made)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("side", "halvings", "room", "tile"),
+    [
+        *((128, 0, 1 << 60, 128), (128, 0, 0, 96), (64, 0, 0, 64), (200, 0, 1 << 60, 96)),
+        *((128, 1, 0, 96), (128, 2, 0, 48), (128, 3, 0, 24), (64, 1, 0, 32), (200, 1, 0, 48)),
+    ],
+)
+def test_tiles_are_as_small_as_memory_asks(
+    module: Any, answers: Answers, side: int, halvings: int, room: int, tile: int
+):
+    answers.halvings, answers.room = halvings, room
+    assert autoencoder._tile(module, (side, side)) == tile
+
+
+def test_small_tiles_stay_close_to_the_whole(module: Any, answers: Answers):
+    z = latents(1, 4, 32, 32)
+    whole = autoencoder.decode(module, z)
+    answers.halvings = 1
+    seen: list[tuple[int, int]] = []
+    tiled = autoencoder.decode(module, z, lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (9, 9)
+    # See test_tiled_decoding_stays_close_to_the_whole; these tiles are smaller, so that norms shift a little more.
+    assert (tiled - whole).abs().mean() < 0.03

@@ -131,7 +131,7 @@ def test_freeing_memory_invalidates_no_description(tiny: Checkpoint):
 
 def test_the_oldest_network_makes_room(tiny: Checkpoint, sd21_folder: Path, monkeypatch: pytest.MonkeyPatch):
     first = unet(tiny.model)
-    monkeypatch.setattr(pool.devices, "memory", lambda device: 1)
+    has(monkeypatch, 1)
     other = unet(checkpoints.checkpoint(str(sd21_folder)).model)
     assert unet(checkpoints.checkpoint(str(sd21_folder)).model) is other
     assert unet(tiny.model) is not first
@@ -141,7 +141,7 @@ def test_what_was_used_longest_ago_makes_room(tiny: Checkpoint, monkeypatch: pyt
     networks(tiny)
     denoiser, text, vae = (held.nbytes for held in pool.loaded())
     pool.free()
-    monkeypatch.setattr(pool.devices, "memory", lambda device: memory_for(max(denoiser + vae, text + vae)))
+    has(monkeypatch, memory_for(max(denoiser + vae, text + vae)))
     unet(tiny.model)
     encoder(tiny.text_encoder)
     unet(tiny.model)  # the text encoder was loaded later, and is used less
@@ -156,9 +156,14 @@ def test_networks_take_three_quarters_of_the_memory(
     networks(tiny)
     memory = memory_for(pool.nbytes())
     pool.free()
-    monkeypatch.setattr(pool.devices, "memory", lambda device: memory + spare)
+    has(monkeypatch, memory + spare)
     networks(tiny)
     assert [held.network.role for held in pool.loaded()] == left
+
+
+def has(monkeypatch: pytest.MonkeyPatch, memory: int) -> None:
+    """Let the machine have so many bytes."""
+    monkeypatch.setattr(pool.device_memory, "host_memory", lambda: (memory, memory))
 
 
 def memory_for(nbytes: int) -> int:
@@ -265,7 +270,7 @@ def test_only_a_few_variants_are_kept(tiny: Checkpoint, lora_file: Path, monkeyp
     model = adapted(tiny, lora_file, 1.0).model
     for step in range(4):
         unet(replace(model, loras=(replace(model.loras[0], strength=step / 10),)))
-    assert len(pool._slots[model.network].twins) == 2
+    assert len(pool.shelf.slots[model.network].twins) == 2
 
 
 def test_what_is_loaded_is_listed_and_one_network_can_be_freed_alone(tiny: Checkpoint):

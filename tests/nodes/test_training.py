@@ -1,5 +1,6 @@
 """Training a LoRA: what it reads, that it can be stopped anywhere, and that it learns what it is shown."""
 
+import copy
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from safetensors.torch import load_file
 
 from nodegraph.node import Cancelled, Context
 from nodes.adapter import lora
-from nodes.backend import checkpoints, pool, training, training_data
+from nodes.backend import checkpoints, packing, pool, share, training, training_data
 from nodes.backend.checkpoints import Checkpoint
 from nodes.backend.process import num_timesteps
 from nodes.backend.training import Settings, Training
@@ -312,3 +313,85 @@ def test_a_lora_of_every_family_is_trained_and_read_back(
     latent = running.sample(examples.captions[0], 0)
     assert latent.shape == examples.latents[:1].shape
     assert latent.isfinite().all()
+
+
+def test_a_training_shares_the_weights_of_the_pool_and_leaves_its_network_as_it_was(tiny: Checkpoint, folder: Path):
+    network = pool.network(tiny.model.network)
+    before = noise_pred(network)
+    running = Training(tiny.model, SETTINGS, examples(tiny, folder))
+    running.advance()
+    mine = {id(parameter) for parameter in network.parameters()}
+    others = [p for p in running.net.parameters() if id(p) not in mine]
+    assert others
+    assert sum(p.numel() for p in others) == sum(p.numel() for p in running.parameters)
+    assert noise_pred(pool.network(tiny.model.network)).equal(before)
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("family", ["sd15", "sdxl", "sd3", "flux", "zimage"])
+def test_a_training_that_is_short_of_memory_keeps_less_of_each_step_and_learns_the_same_bits(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, family: str, folder: Path
+):
+    pool.configure("cpu")
+    tiny = checkpoints.checkpoint(str(request.getfixturevalue(f"{family}_folder")))
+    shown = examples(tiny, folder)
+
+    def trained(halvings: int) -> Training:
+        monkeypatch.setattr(training.pieces, "halvings", lambda: halvings)
+        running = Training(tiny.model, SETTINGS, shown)
+        running.advance()
+        running.advance()
+        return running
+
+    plain, short = trained(0), trained(1)
+    assert short.net.is_gradient_checkpointing
+    assert not plain.net.is_gradient_checkpointing
+    assert not pool.network(tiny.model.network).is_gradient_checkpointing
+    assert short.lora() == plain.lora()
+
+
+@pytest.mark.parametrize(
+    ("good", "hardware", "expected"), [(True, True, torch.bfloat16), (True, False, None), (False, True, None)]
+)
+def test_bfloat16_is_for_cards_that_have_it_in_hardware(
+    monkeypatch: pytest.MonkeyPatch, good: bool, hardware: bool, expected: torch.dtype | None
+):
+    def supported(including_emulation: bool = True) -> bool:
+        return including_emulation or hardware
+
+    monkeypatch.setattr(training.torch.cuda, "is_bf16_supported", supported)
+    monkeypatch.setattr(training.devices, "dtype", lambda *_: torch.bfloat16 if good else torch.float32)
+    assert training.autocast(torch.device("cuda")) == expected
+    assert training.autocast(torch.device("cpu")) is None
+    assert training.autocast(torch.device("mps")) is None
+
+
+def test_a_lora_is_learnt_in_single_precision_beside_weights_of_half(
+    tiny: Checkpoint, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As on a card: the pool's weights are of half precision, and computed with in bfloat16."""
+    shown = examples(tiny, folder)
+    expected = Training(tiny.model, SETTINGS, shown)
+    expected.advance()
+    narrow = copy.deepcopy(packing.unpacked(share.twin(pool.network(tiny.model.network)))).half()
+    monkeypatch.setattr(training, "autocast", lambda device: torch.bfloat16)
+    monkeypatch.setattr(training.widening, "computed_in", lambda module: torch.float16)
+    monkeypatch.setattr(training.pool, "network", lambda *_, **options: narrow)
+    running = Training(tiny.model, SETTINGS, shown)
+    for parameter in running.parameters:  # what is done for devices other than the CPU
+        parameter.data = parameter.data.float()
+    running.advance()
+    assert {p.dtype for p in running.parameters} == {torch.float32}
+    assert {p.dtype for p in narrow.parameters()} == {torch.float16}
+    assert running.sample(shown.captions[0], 0).isfinite().all()
+    assert running.losses[0] == pytest.approx(expected.losses[0], rel=0.02)  # bfloat16 has 8 bits
+
+
+def test_a_card_without_bfloat16_trains_on_weights_of_its_own_in_place_of_the_pools(
+    tiny: Checkpoint, monkeypatch: pytest.MonkeyPatch
+):
+    pool.network(tiny.model.network)
+    monkeypatch.setattr(training.widening, "computed_in", lambda module: torch.float16)
+    net = training._trainable(tiny.model.network, None)
+    assert {p.dtype for p in net.parameters()} == {torch.float32}
+    assert tiny.model.network not in pool.shelf.slots

@@ -11,7 +11,7 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from nodegraph.planning.plan import Plan
-from nodegraph.running.messages import Event, Free, Gone, Holding, Idle, Memory, Report
+from nodegraph.running.messages import Began, Event, Finished, Free, Gone, Holding, Idle, Memory, Report
 from nodegraph.types import Described, NetworkId
 from ui.base.text import byte_size
 from ui.documents.document import Document
@@ -54,6 +54,7 @@ class MemoryPanel(QWidget):
         self.summary.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.summary.setMinimumWidth(120)
         self._models: tuple[Holding, ...] = ()
+        self._peaks = Peaks()
         self._lay_out()
         self.setFocusProxy(self.tree)
         self.tree.itemSelectionChanged.connect(self._show_buttons)
@@ -87,6 +88,8 @@ class MemoryPanel(QWidget):
         match event:
             case Memory():
                 self._show(event)
+            case Began() | Finished():
+                self._peaks.take(event)
             case Idle():
                 self._ask_again()
             case Gone():
@@ -126,11 +129,21 @@ class MemoryPanel(QWidget):
         for node, (count, size) in sorted(by_node(memory.results, plan).items(), key=lambda entry: -entry[1][1]):
             used_by = self._title(node) if node else "Earlier settings, or other documents"
             QTreeWidgetItem(results, [f"{count} result{'s' if count > 1 else ''}", used_by, byte_size(size)])
+        self._show_peaks()
         limit, disk = byte_size(memory.results_limit), byte_size(memory.disk_bytes)
         summary = f"Results may take {limit} · {memory.disk_results} on disk ({disk})"
         self.summary.setText(summary)
         self.summary.setToolTip(summary)
         self._show_buttons()
+
+    def _show_peaks(self) -> None:
+        """Nothing where it is not known what was in use."""
+        peaks = sorted(self._peaks.by_node().items(), key=lambda entry: -entry[1])
+        if not peaks:
+            return
+        branch = self._branch("In use at most while computing", peaks[0][1])
+        for node, size in peaks:
+            QTreeWidgetItem(branch, ["", self._title(node), byte_size(size)])
 
     def _branch(self, name: str, size: int) -> QTreeWidgetItem:
         item = QTreeWidgetItem(self.tree, [name, "", byte_size(size)])
@@ -140,6 +153,25 @@ class MemoryPanel(QWidget):
 
     def _title(self, node: str) -> str:
         return self.document.title_of(node) if node in self.document.graph.nodes else node
+
+
+class Peaks:
+    """Of each node the memory that was in use at the most in the latest run that computed it."""
+
+    def __init__(self) -> None:
+        self._run = 0
+        self._of: dict[str, tuple[int, int]] = {}  # by node, the run and the bytes
+
+    def take(self, event: Began | Finished) -> None:
+        if isinstance(event, Began):
+            self._run += 1
+        elif event.peak:
+            node = owner(event.node)
+            run, before = self._of.get(node, (0, 0))
+            self._of[node] = self._run, max(event.peak, before if run == self._run else 0)
+
+    def by_node(self) -> dict[str, int]:
+        return {node: peak for node, (_, peak) in self._of.items()}
 
 
 def users(plan: Plan, models: Sequence[Holding]) -> dict[NetworkId, list[str]]:

@@ -28,7 +28,7 @@ UNET = Role(
     adapter_names=("unet.", "diffusion_model.", ""),
     flat_adapter_names=("lora_unet_",),
 )
-VAE = Role("VAE", vae.VAE, "vae", prefixes=("first_stage_model.",), precision="full")
+VAE = Role("VAE", vae.VAE, "vae", prefixes=("first_stage_model.",))  # see `autoencoder`
 CONTROLNET = Role("ControlNet", unet.CONTROLNET, "controlnet", prefixes=("control_model.",), alone=True)
 TEXT_ENCODER = Role(
     "Text encoder",

@@ -63,6 +63,7 @@ _CLIP_G: Settings = {
     "hidden_act": "gelu",
     "projection_dim": WIDTHS[1],
 }
+OWN_VAE = replace(VAE, precision="bfloat16")  # in float16 it overflows
 _VAE: Settings = {**VAE_SETTINGS, "scaling_factor": 0.13025}
 _SIZES: Settings = {"addition_embed_type": "text_time", "addition_time_embed_dim": 256}
 _BASE: Settings = {
@@ -98,7 +99,7 @@ class StableDiffusionXL(StableDiffusion):
         "unet": UNET,
         "text_encoder": SMALLER,
         "text_encoder_2": LARGER,
-        "vae": VAE,
+        "vae": OWN_VAE,
         "controlnet": CONTROLNET,
     }
     encoders = ("text_encoder", "text_encoder_2")
@@ -180,7 +181,7 @@ class Refiner(StableDiffusionXL):
     roles: ClassVar = {
         "unet": UNET,
         "text_encoder_2": replace(LARGER, title="Text encoder", prefixes=("conditioner.embedders.0.model.",)),
-        "vae": VAE,
+        "vae": OWN_VAE,
     }
     encoders = ("text_encoder_2",)
     reads = ("sdxl_refiner",)

@@ -5,7 +5,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from nodegraph.graph import Graph, Node, Port
-from nodegraph.running.messages import Finished, Memory
+from nodegraph.running.messages import Began, Finished, Memory
 from tests.ui.engines import LONG, Desk
 from ui.panels.memory import MemoryPanel
 from ui.runs.runner import Runner
@@ -96,3 +96,21 @@ def test_a_model_is_freed_and_comes_back_when_it_is_used(panel: MemoryPanel, run
     runner.document.set_param("box", "value", 6.0)
     runner.run()
     qtbot.waitUntil(lambda: ("lid, on cpu", "Close it") in rows(panel), timeout=LONG)
+
+
+def test_what_was_in_use_at_the_most_is_told_by_node_of_the_latest_run(panel: MemoryPanel):
+    def ran(*peaks: tuple[str, int]) -> list[tuple[str, str, str]]:
+        panel.engine.happened.emit(Began(1))
+        for node, peak in peaks:
+            panel.engine.happened.emit(Finished(node, "key", (), 1.0, False, None, 0, peak))
+        panel.engine.happened.emit(Memory((), {}, 100, 0, 0))
+        top = panel.tree.topLevelItem(2)
+        found = [top.child(i) for i in range(top.childCount())] if top else []
+        return [(item.text(0), item.text(1), item.text(2)) for item in found]
+
+    assert ran() == []
+    assert ran(("box", 5 << 20), ("close", 3 << 20), ("box", 7 << 20), ("lid", 0)) == [
+        ("", "Box", "7.3 MB"),
+        ("", "Close it", "3.1 MB"),
+    ]
+    assert ran(("box", 2 << 20)) == [("", "Close it", "3.1 MB"), ("", "Box", "2.1 MB")]
