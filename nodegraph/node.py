@@ -62,7 +62,9 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Multiline:
-    """The text is a paragraph; give it room."""
+    """The text is a paragraph; give it room. weighs: words in brackets with a number, (a cat:1.1), weigh so much."""
+
+    weighs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

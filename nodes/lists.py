@@ -13,7 +13,7 @@ MAX_ITEMS = 10_000
 
 
 @node("text.text", aliases=("string", "value", "prompt"))
-def text(value: Annotated[str, Multiline()] = "") -> str:
+def text(value: Annotated[str, Multiline(weighs=True)] = "") -> str:
     """A text to use in several places."""
     return value
 
@@ -54,7 +54,7 @@ def integers(start: int = 0, step: int = 1, count: Annotated[int, Range(1, MAX_I
 
 
 @node("list.texts", aliases=("prompts", "lines", "sweep"))
-def texts(lines: Annotated[str, Multiline()] = "") -> tuple[str, ...]:
+def texts(lines: Annotated[str, Multiline(weighs=True)] = "") -> tuple[str, ...]:
     """The lines of a text that are not empty, as a list: prompts, for example."""
     return tuple(line.strip() for line in lines.splitlines() if line.strip())
 

@@ -15,7 +15,7 @@ def _encoded(text_encoder: TextEncoder, **_: object) -> tuple[fit.Prompt]:
 
 
 @node("text.encode", aliases=("prompt", "CLIP text encode", "positive", "negative"), outline=_encoded)
-def prompt(text_encoder: TextEncoder, text: Annotated[str, Multiline()] = "") -> Conditioning:
+def prompt(text_encoder: TextEncoder, text: Annotated[str, Multiline(weighs=True)] = "") -> Conditioning:
     """Turn a prompt into what the denoiser reads.
 
     (word) weighs more, [word] weighs less, (word:1.3) weighs 1.3 times; brackets may be nested; \\( and \\) are
@@ -53,8 +53,8 @@ Pixels = Annotated[int, Range(0, 16_384, unit="px", zero="of the picture")]
 )
 def sdxl_conditioning(
     text_encoder: TextEncoder,
-    text: Annotated[str, Multiline()] = "",
-    text_2: Annotated[str, Multiline()] = "",
+    text: Annotated[str, Multiline(weighs=True)] = "",
+    text_2: Annotated[str, Multiline(weighs=True)] = "",
     width: Pixels = 0,
     height: Pixels = 0,
     crop_left: Annotated[int, Range(0, 16_384, unit="px")] = 0,

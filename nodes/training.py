@@ -41,7 +41,7 @@ def train_lora(
     batch: Annotated[int, Range(1, 64)] = 4,
     size: Annotated[int, Range(0, 2048, step=8, unit="px", zero="as trained")] = 0,
     seed: SeedNumber = 0,
-    sample_prompts: Annotated[str, Multiline()] = "",
+    sample_prompts: Annotated[str, Multiline(weighs=True)] = "",
     sample_every: Annotated[int, Range(1, 100_000)] = 100,
     filename: FileName = "lora",
 ) -> Trained:

@@ -79,7 +79,7 @@ def slow(ctx: Context, box: Box, parts: Annotated[int, Range(1, 100_000), Draft(
 
 @node("toy.settings")
 def settings(
-    text: Annotated[str, Multiline()] = "a cat",
+    text: Annotated[str, Multiline(weighs=True)] = "a cat",
     flag: bool = False,
     count: Annotated[int, Range(1, 10)] = 3,
     ratio: Annotated[float, Range(0.0, 2.0)] = 0.5,

@@ -228,6 +228,8 @@ class ParagraphField(Editor):
     def __init__(self, spec: Input) -> None:
         self.box = Paragraph()
         self.box.setTabChangesFocus(True)
+        multiline = spec.get(Multiline)
+        self.box.weighs = multiline is not None and multiline.weighs
         super().__init__(spec, self.box)
         self.box.textChanged.connect(lambda: self.edited.emit(self.box.toPlainText()))
         self.box.left.connect(self.done)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QMimeData, Signal
-from PySide6.QtGui import QFocusEvent, QTextCursor, QTextOption
+from PySide6.QtCore import QEvent, QMimeData, Qt, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QTextCursor, QTextOption
 from PySide6.QtWidgets import QPlainTextEdit, QToolTip, QWidget
+
+from ui.widgets.weights import weigh
 
 MAX_TEXT = 100_000
 """Characters that can be edited: with as many in one line, a key takes a tenth of a second."""
@@ -14,10 +16,13 @@ LONG_WORD = 2_000
 
 
 class Paragraph(QPlainTextEdit):
+    """weighs: Ctrl+Up and Ctrl+Down give what is selected more weight, or less: see `ui.widgets.weights`."""
+
     left = Signal()  # the keyboard is elsewhere
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.weighs = False
         self.textChanged.connect(lambda: self._fit(self.toPlainText()))
 
     def write(self, text: str) -> None:
@@ -47,6 +52,42 @@ class Paragraph(QPlainTextEdit):
         self._fit(text)  # before it is wrapped for the first time
         super().insertFromMimeData(source)
 
+    def event(self, event: QEvent) -> bool:
+        """Its keys are not the window's."""
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and self._steps(event):
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if steps := self._steps(event):
+            self._weigh(steps)
+        else:
+            super().keyPressEvent(event)
+
+    def _steps(self, event: QKeyEvent) -> int:
+        """Of weight that the key gives; 0 of any other."""
+        keypad = Qt.KeyboardModifier.KeypadModifier
+        if not self.weighs or self.isReadOnly() or event.modifiers() & ~keypad != Qt.KeyboardModifier.ControlModifier:
+            return 0
+        return {Qt.Key.Key_Up: 1, Qt.Key.Key_Down: -1}.get(Qt.Key(event.key()), 0)
+
+    def _weigh(self, steps: int) -> None:
+        cursor, text = self.textCursor(), self.toPlainText()
+        start, end = (len(_cut(text, place)) for place in (cursor.selectionStart(), cursor.selectionEnd()))
+        weighed = weigh(text, start, end, steps)
+        if weighed is None or len(text) + len(weighed.instead) - (weighed.end - weighed.start) > MAX_TEXT:
+            return
+        after = text[: weighed.start] + weighed.instead + text[weighed.end :]
+        keep = QTextCursor.MoveMode.KeepAnchor
+        cursor.setPosition(_units(text[: weighed.start]))
+        cursor.setPosition(_units(text[: weighed.end]), keep)
+        cursor.insertText(weighed.instead)  # one step of undo
+        first, last = weighed.selected
+        cursor.setPosition(_units(after[:first]))
+        cursor.setPosition(_units(after[:last]), keep)
+        self.setTextCursor(cursor)
+
     def _fit(self, text: str) -> None:
         """Break lines anywhere when there is a word that must be broken in any case."""
         longest = max(map(len, text.split()), default=0)
@@ -70,6 +111,11 @@ def _common(a: str, b: str) -> int:
         else:
             high = middle - 1
     return low
+
+
+def _cut(text: str, units: int) -> str:
+    """The beginning of that length, as Qt counts."""
+    return text.encode("utf-16-le", "surrogatepass")[: 2 * units].decode("utf-16-le", "surrogatepass")
 
 
 def _units(text: str) -> int:
