@@ -10,9 +10,12 @@ import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from nodes.backend import broken, devices, pool, trial
+from nodes.backend import broken, devices, launch, pool, trial
 from nodes.backend.precision import Wish
+from tests.nodes.test_between_steps import Case, case, steps
 from tools.gpu_check import correct, ours
+
+__all__ = ["case"]
 
 DEVICE = os.environ.get("DENOODLE_TEST_DEVICE", "cuda:0")
 pytestmark = [
@@ -105,3 +108,19 @@ def test_a_card_that_has_no_room_is_not_broken():
     with pytest.raises(RuntimeError) as error:
         torch.empty(1 << 50, dtype=torch.uint8, device=DEVICE)
     assert broken.reason(error.value, torch.device(DEVICE)) == ""
+
+
+@pytest.mark.skipif(not DEVICE.startswith("cuda"), reason="only these record what is launched")
+def test_on_a_card_a_network_is_recorded_and_gives_what_calling_it_gave(case: Case):
+    plain = [latent.samples.clone() for latent in steps(case, count=4)]
+    pool.configure(DEVICE)
+    launch.forget()
+    first = [latent.samples.clone() for latent in steps(case, count=2)]  # as written
+    made = [latent.samples.clone() for latent in steps(case, count=4)]  # recorded at the first of these
+    (told, *_) = launch.told()
+    assert "graph" in told.seconds
+    assert told.seconds["graph"] < told.seconds["eager"]
+    for ours, theirs in zip(first, made, strict=False):
+        assert torch.allclose(ours, theirs, rtol=1e-2, atol=1e-2)  # the same kernels, perhaps by another algorithm
+    for ours, theirs in zip(made, plain, strict=True):
+        assert torch.allclose(ours, theirs, rtol=0.1, atol=0.1)  # half precision against float32
