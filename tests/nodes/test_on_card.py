@@ -120,7 +120,7 @@ def test_on_a_card_a_network_is_recorded_and_gives_what_calling_it_gave(case: Ca
     (told, *_) = launch.told()
     assert "graph" in told.seconds
     assert told.seconds["graph"] < told.seconds["eager"]
-    for ours, theirs in zip(first, made, strict=False):
-        assert torch.allclose(ours, theirs, rtol=1e-2, atol=1e-2)  # the same kernels, perhaps by another algorithm
-    for ours, theirs in zip(made, plain, strict=True):
-        assert torch.allclose(ours, theirs, rtol=0.1, atol=0.1)  # half precision against float32
+    for one, other in zip(first, made, strict=False):
+        assert torch.allclose(one, other, rtol=1e-2, atol=1e-2)  # the same kernels, perhaps by another algorithm
+    for one, other in zip(made, plain, strict=True):
+        assert torch.allclose(one, other, rtol=0.1, atol=0.1)  # half precision against float32
