@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtCore import QPointF, QSize, Qt
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QMenu, QToolBar, QToolButton
 
 from nodegraph.registry import Registry
@@ -19,6 +19,7 @@ from ui.base import theme
 from ui.base.icons import icon
 from ui.base.settings import Settings
 from ui.base.slices import Slices
+from ui.canvas.commands.bringing import place_at
 from ui.documents.document import Document
 from ui.documents.session import Session
 from ui.widgets.numbers import set_decimal
@@ -226,14 +227,29 @@ class MainWindow(Shell):
             event.setDropAction(Qt.DropAction.CopyAction)
             event.accept()
 
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        """What it would be put on is lit."""
+        if (place := self._on_canvas(event.position())) is not None:
+            found = place_at(self.canvas.state, place)
+            self.canvas.state.hover(found.node or found.wire)
+        else:
+            self.canvas.state.hover(None)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self.canvas.state.hover(None)
+
     def dropEvent(self, event: QDropEvent) -> None:
         """What is dropped becomes what it means, on the canvas where it is let go; with Shift, workflows are added."""
         insert = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        place = self.canvas.mapFrom(self, event.position())
-        over = self.canvas.isVisible() and self.canvas.rect().contains(place.toPoint())
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
-        drop(self.tabs, event.mimeData(), place if over else None, insert=insert)
+        self.canvas.state.hover(None)
+        drop(self.tabs, event.mimeData(), self._on_canvas(event.position()), insert=insert)
+
+    def _on_canvas(self, at: QPointF) -> QPointF | None:
+        """A place in the window as one of the canvas, in pixels; None where it does not lie there."""
+        place = self.canvas.mapFrom(self, at)
+        return place if self.canvas.isVisible() and self.canvas.rect().contains(place.toPoint()) else None
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if not self.tabs.may_leave_all():

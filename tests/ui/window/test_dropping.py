@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox
 
@@ -263,6 +263,30 @@ def test_a_lora_dropped_on_a_wire_is_put_into_it_and_into_that_of_its_prompt(win
     assert undone(window)
 
 
+def test_a_lora_dropped_on_a_node_goes_into_the_wire_of_its_model(window):
+    drop(window, files(STARTER / "lora" / "ink.safetensors"), QPointF(840, 16))
+    id, node = sole(window)
+    links, nodes = window.document.graph.links, window.document.graph.nodes
+    assert links[Port("denoise", "model")] == Port(id, "model")
+    assert links[Port(id, "model")] == Port("checkpoint", "model")
+    assert nodes["checkpoint"].pos[0] + 220 < node.pos[0] < nodes["denoise"].pos[0] - 220  # none lies on another
+    assert undone(window)
+
+
+def test_what_a_drop_would_be_put_on_is_lit_while_it_is_held_there(window):
+    canvas, wire = window.canvas, Port("denoise", "model")
+    data, button = files(STARTER / "lora" / "ink.safetensors"), Qt.MouseButton.LeftButton
+    for world, lit in ((halfway(canvas.scene.links[wire].points), wire), (QPointF(540, 616), "encode"), (GROUND, None)):
+        place = canvas.mapTo(window, canvas.state.view.to_screen(world)).toPoint()
+        args = (Qt.DropAction.CopyAction, data, button, Qt.KeyboardModifier.NoModifier)
+        QApplication.sendEvent(window, QDragEnterEvent(place, *args))
+        QApplication.sendEvent(window, QDragMoveEvent(place, *args))
+        assert canvas.state.hovered == lit
+    canvas.state.hover("encode")
+    QApplication.sendEvent(window, QDragLeaveEvent())
+    assert canvas.state.hovered is None
+
+
 def test_two_loras_dropped_on_a_wire_follow_each_other(window):
     wire = window.canvas.scene.links[Port("denoise", "model")]
     loras = [STARTER / "lora" / name for name in ("ink.safetensors", "few_step.safetensors")]
@@ -344,6 +368,7 @@ def test_a_text_that_is_a_prompt_becomes_one_that_reads_as_the_others_do(window)
     id, node = sole(window)
     assert (node.type, node.params["text"]) == ("text.encode", "a red car on a beach, (sunset:1.2)")
     assert window.document.graph.links[Port(id, "text_encoder")] == Port("checkpoint", "text_encoder")
+    assert Port("denoise", "negative") not in window.document.graph.links  # it waits, but may not be what is meant
     assert undone(window)
 
 

@@ -189,21 +189,26 @@ def _fed(state: CanvasState, graph: Graph, id: str, type: NodeType) -> Graph:
 def _targets(state: CanvasState, graph: Graph, type: NodeType, node: str) -> Iterator[tuple[str, Port]]:
     """Output by output, what it is linked to: the first free input of the node it lies on, or else all that wait.
 
-    Inputs wait that must be linked and are not; they are meant if all are the same socket of the same type of node.
+    Inputs wait that must be linked and are not. They are meant where there is no choice: if all are the same socket of
+    the same type of node, and that has no other of their type.
     """
     for output in type.outputs:
+        taking = {
+            other: [input for input in state.scope.type_of(other).inputs if input.type == output.type]
+            for other in ([node] if node else state.scope.graph.nodes)
+        }
         free = [
             (other, input)
-            for other in ([node] if node else state.scope.graph.nodes)
-            for input in state.scope.type_of(other).inputs
-            if input.type == output.type and not input.editable and Port(other, input.name) not in graph.links
+            for other, inputs in taking.items()
+            for input in inputs
+            if not input.editable and Port(other, input.name) not in graph.links
         ]
         if node:
             found = free[:1]
         else:
             waiting = [(other, input) for other, input in free if input.required]
             kinds = {(graph.nodes[other].type, input.name) for other, input in waiting}
-            found = waiting if len(kinds) == 1 else []
+            found = waiting if len(kinds) == 1 and all(len(taking[other]) == 1 for other, _ in waiting) else []
         yield from ((output.name, Port(other, input.name)) for other, input in found)
 
 
