@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from PySide6.QtCore import QPointF, Qt, QTimer
-from PySide6.QtGui import QAction, QColor, QKeySequence
+from PySide6.QtGui import QAction, QClipboard, QColor, QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QColorDialog, QMenu
 
@@ -103,6 +103,14 @@ def test_pasting_what_is_no_workflow_says_so_and_changes_nothing(canvas):
     assert said[0] == "Nothing was pasted: there are no nodes on the clipboard, and no file, picture or text."
     assert "not JSON" in said[1]
     assert canvas.document.undo_stack.count() == 0
+
+
+def test_pasting_from_an_empty_clipboard_says_so(canvas, monkeypatch):
+    said = []
+    canvas.state.refused.connect(said.append)
+    monkeypatch.setattr(QClipboard, "mimeData", lambda self: None)
+    press(canvas, Qt.Key.Key_V, CTRL)
+    assert said == ["Nothing was pasted: there are no nodes on the clipboard, and no file, picture or text."]
 
 
 def test_copying_nothing_leaves_the_clipboard_alone(canvas):

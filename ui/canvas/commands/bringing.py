@@ -233,7 +233,8 @@ def bring_files(state: CanvasState, paths: Sequence[Path], at: QPointF) -> None:
 
 def paste(state: CanvasState) -> None:
     """Add what is on the clipboard, at the pointer, and select it: nodes, files, a picture or a text."""
-    tried(state, "Nothing was pasted", _paste, state, QApplication.clipboard().mimeData(), state.pointer())
+    data = QApplication.clipboard().mimeData() or QMimeData()  # an empty clipboard has none, whatever the stubs say
+    tried(state, "Nothing was pasted", _paste, state, data, state.pointer())
 
 
 def _paste(state: CanvasState, data: QMimeData, at: QPointF) -> None:
