@@ -31,7 +31,7 @@ from nodes.backend import (
     widening,
 )
 from nodes.backend.families.family import Reader
-from nodes.backend.precision import Wish
+from nodes.backend.precision import Need, Wish
 from nodes.backend.room import Place
 from nodes.backend.shelf import Shelf, Slot
 from nodes.types import Lora, Network, Weights
@@ -116,6 +116,11 @@ def configure(device: str, wish: Wish = "auto") -> None:
 
 def device() -> torch.device:
     return _device
+
+
+def dtype(need: Need) -> torch.dtype:
+    """What a network that needs this is computed in."""
+    return devices.dtype(_device, need, _wish)
 
 
 def environment() -> str:
@@ -208,19 +213,19 @@ def _slot(description: Network, *, whole: bool = False) -> Slot:
 
 def _load(description: Network, place: Place) -> Any:
     part = parts.part(description)
-    dtype = devices.dtype(_device, part.spec.precision, _wish)
-    module = launch.arranged(loading.load(description, _device if place is Place.DEVICE else MAIN, dtype), _device)
+    computed = dtype(part.spec.precision)
+    module = launch.arranged(loading.load(description, _device if place is Place.DEVICE else MAIN, computed), _device)
     description.weights.check_unchanged()
     every_step = description.role in (part.family.denoiser, "controlnet")
-    packs = every_step and _device.type == "cpu" and dtype == torch.float32
-    return widening.widened(packing.packed(module) if packs else module, dtype, kept=every_step)
+    packs = every_step and _device.type == "cpu" and computed == torch.float32
+    return widening.widened(packing.packed(module) if packs else module, computed, kept=every_step)
 
 
 def _expected(description: Network) -> tuple[int, int]:
     """The bytes of a network that is not loaded yet, and the least of them when it comes block by block."""
     part = parts.part(description)
     elements = sum(map(math.prod, part.spec.architecture.shapes(parts.settings(description)).values()))
-    whole = elements * devices.dtype(_device, part.spec.precision, _wish).itemsize
+    whole = elements * dtype(part.spec.precision).itemsize
     return whole, min(whole, (placing.IN_FLIGHT + 1) * placing.LARGEST)
 
 

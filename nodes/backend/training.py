@@ -24,7 +24,6 @@ from torch.nn.functional import mse_loss
 from nodes import fit
 from nodes.backend import (
     denoise,
-    devices,
     families,
     guidance,
     loading,
@@ -224,7 +223,7 @@ def autocast(device: torch.device) -> torch.dtype | None:
     """What a training computes in where that is less than float32: only what the device has circuits for, and only what
     has the range of float32.
     """
-    if device.type not in ("cuda", "xpu") or devices.dtype(device, "bfloat16") != torch.bfloat16:
+    if device.type not in ("cuda", "xpu") or pool.dtype("bfloat16") != torch.bfloat16:
         return None
     kind: Any = getattr(torch, device.type)
     return torch.bfloat16 if kind.is_bf16_supported(including_emulation=False) else None

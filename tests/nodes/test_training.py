@@ -360,7 +360,7 @@ def test_bfloat16_is_for_cards_that_have_it_in_hardware(
         return including_emulation or hardware
 
     monkeypatch.setattr(training.torch.cuda, "is_bf16_supported", supported)
-    monkeypatch.setattr(training.devices, "dtype", lambda *_: torch.bfloat16 if good else torch.float32)
+    monkeypatch.setattr(training.pool, "dtype", lambda need: torch.bfloat16 if good else torch.float32)
     assert training.autocast(torch.device("cuda")) == expected
     assert training.autocast(torch.device("cpu")) is None
     assert training.autocast(torch.device("mps")) is None
