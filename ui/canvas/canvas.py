@@ -20,6 +20,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from nodegraph.graph import Diff
+from ui.base import theme
 from ui.base.theme import color, colors
 from ui.canvas.commands.adding import open_palette
 from ui.canvas.commands.breadcrumbs import Breadcrumbs
@@ -59,6 +60,7 @@ class Canvas(QWidget):
         self._panning = False  # while Space is held
         self._wanted: Callable[[], View] | None = self._opening  # as soon as the widget has its size
         self._path = self.scope.path
+        self._text_scale = theme.scale()
         self._views: dict[tuple[str, ...], View] = {}  # of the graphs around the one that is shown, by path
         self._tiles = Ground(self._render, color(colors().canvas))
         self.minimap = Minimap(self.state)
@@ -172,7 +174,17 @@ class Canvas(QWidget):
         if event.type() == QEvent.Type.StyleChange:  # another theme
             self._tiles = Ground(self._render, color(colors().canvas))
             self._show_lit()
+            self._follow_text_size()
         super().changeEvent(event)
+
+    def _follow_text_size(self) -> None:
+        """The canvas is as much larger as the text around it; what is in its middle stays there."""
+        factor, self._text_scale = theme.scale() / self._text_scale, theme.scale()
+        if factor != 1.0:
+            middle = self.state.middle
+            self._views = {path: view.zoomed(factor, middle) for path, view in self._views.items()}
+            if self._wanted is None:
+                self.state.show_view(self.state.view.zoomed(factor, middle))
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Behind another tab, or about to be closed: what was painted is 10 MB and more, and soon painted again."""

@@ -17,7 +17,7 @@ from ui.canvas.gestures.gestures import REACH, Box, Gesture, Lasso, Move, Pan, S
 from ui.canvas.gestures.wires import Cut, Swap, Wire
 from ui.canvas.overlays.menu import open_menu
 from ui.canvas.overlays.notes import open_note
-from ui.canvas.paint.nodes import READABLE
+from ui.canvas.paint.levels import rows_shown
 from ui.canvas.scene.items import NodeItem
 from ui.canvas.scene.state import CanvasState
 
@@ -75,7 +75,7 @@ def _pressed_left(state: CanvasState, at: QPointF, keys: Qt.KeyboardModifier) ->
     socket = state.scene.socket_at(world, REACH / max(state.view.scale, 0.5))
     if socket is not None and state.view.scale > FAR_OUT:
         return _pressed_socket(state, at, *socket, swap=bool(keys & (ALT | CTRL)))
-    zone = state.scene.zone_at(world) if state.view.scale >= READABLE else None
+    zone = state.scene.zone_at(world) if rows_shown(state.view.scale) else None
     if zone is not None:
         state.scene.look_at_round(zone, zone.step_at(world))
         return None
@@ -161,6 +161,6 @@ def cursor_at(state: CanvasState, at: QPointF) -> Qt.CursorShape:
     item = state.scene.node_at(world)
     if item is not None and any(edges := grips(item, world)):
         return stretch_cursor(*edges)
-    if state.view.scale >= READABLE and state.scene.zone_at(world) is not None:
+    if rows_shown(state.view.scale) and state.scene.zone_at(world) is not None:
         return Qt.CursorShape.PointingHandCursor
     return rows.cursor_at(state, at)

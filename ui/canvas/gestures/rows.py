@@ -7,7 +7,8 @@ from PySide6.QtCore import QPointF, Qt
 from nodegraph.node import Choice, File, Input, Multiline, Range, Seed
 from ui.canvas.commands.one_node import click, edit_node, fold, open_row, rename, value_of
 from ui.canvas.gestures.gestures import Gesture, Move
-from ui.canvas.paint.nodes import READABLE, TITLE
+from ui.canvas.paint.levels import rows_shown
+from ui.canvas.paint.nodes import TITLE
 from ui.canvas.scene.items import NodeItem
 from ui.canvas.scene.shape import CHEVRON, EDGE, HEADER, MAX_WIDTH, MIN_WIDTH, Row
 from ui.canvas.scene.state import CanvasState
@@ -33,7 +34,7 @@ def press(state: CanvasState, at: QPointF, item: NodeItem, keys: Qt.KeyboardModi
         return RowPress(state, at, item, row, row.input, toggle=bool(keys & (_CTRL | _SHIFT)))
     if _on_edge(item, place):
         return Resize(state, at, item)
-    if CHEVRON.contains(place) and state.view.scale >= READABLE:
+    if CHEVRON.contains(place) and rows_shown(state.view.scale):
         return Fold(state, at, item)
     return None
 
@@ -75,7 +76,7 @@ def cursor_at(state: CanvasState, at: QPointF) -> Qt.CursorShape:
 
 def _row_at(state: CanvasState, item: NodeItem, place: QPointF) -> Row | None:
     """The parameter under the place, when it can be edited and is large enough to be seen."""
-    if state.view.scale < READABLE:
+    if not rows_shown(state.view.scale):
         return None
     rows = (row for row in item.shape.rows if row.rect.contains(place))
     return next((row for row in rows if row.editable and row.input and row.input.name not in item.linked), None)

@@ -15,7 +15,7 @@ from nodegraph.types import accepts, style
 from ui.base.theme import color, colors
 from ui.canvas.commands.adding import open_palette
 from ui.canvas.gestures.gestures import REACH, Gesture
-from ui.canvas.paint.nodes import READABLE
+from ui.canvas.paint.levels import NEAR
 from ui.canvas.paint.wires import wire_pen
 from ui.canvas.scene.items import LinkItem, NodeItem
 from ui.canvas.scene.shape import SOCKET, crosses, wire
@@ -73,7 +73,7 @@ class Wire(Gesture):
 
     def paint(self, painter: QPainter) -> None:
         view = self.state.view
-        if view.scale >= READABLE:
+        if view.scale >= NEAR:
             self._dim(painter, view.rect_to_world(self.state.area))
         scene, scope = self.state.scene, self.state.scope
         fixed = scene.socket_pos(self.fixed, output=self.from_output)

@@ -19,12 +19,12 @@ from PySide6.QtWidgets import (
 )
 
 from nodegraph.node import Input
-from ui.base.theme import colors
+from ui.base import theme
 from ui.canvas.scene.state import CanvasState
 from ui.widgets.editors import is_number, keeps_wrong, make_inline_editor
 
 _FIELDS = "QLineEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox, QCheckBox"
-SMALLEST = 12  # pixels of text that can be read and typed, however far out the view is
+SMALLEST = 12  # pixels, at the usual text size, of text that can be read and typed, however far out the view is
 _NONE: Any = object()  # nothing is pending
 
 
@@ -92,15 +92,15 @@ class LiveEditor(QFrame):
         if world is None:
             self.close_editor()
             return
-        scale = max(self.state.view.scale, SMALLEST / 12)
+        scale = max(self.state.view.scale, theme.scale() * SMALLEST / 12)
         place = self.state.view.rect_to_screen(world).toAlignedRect()
         place.setHeight(max(place.height(), round(world.height() * scale)))
         place.setWidth(max(place.width(), round(world.width() * scale)))
         self.setGeometry(place)
         self.error.move(place.bottomLeft() + QPoint(0, 4))
         size, pad = round(12 * scale), round(6 * scale)
-        theme = colors()
-        check = f"background: {theme.field}; border: 1px solid {theme.accent}; border-radius: 5px;"
+        inks = theme.colors()
+        check = f"background: {inks.field}; border: 1px solid {inks.accent}; border-radius: 5px;"
         sheet = f"QWidget {{ font-size: {size}px; }} QCheckBox {{ {check} }} {_FIELDS} {{ padding: 0 {pad}px; }}"
         if sheet != self.styleSheet():  # it lays out the whole text anew, and every key comes by here
             self.setStyleSheet(sheet)

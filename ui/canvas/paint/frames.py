@@ -6,16 +6,20 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QPainter, QPen, QTextCharFormat, QTextCursor, QTextDocument
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QTextCharFormat, QTextCursor, QTextDocument
 
 from ui.base.theme import color, colors, font, mixed
-from ui.canvas.paint.nodes import READABLE, SMALL
+from ui.canvas.paint.levels import LEADING, SMALL, least, legible, rows_shown
 from ui.canvas.scene.items import NodeItem
 from ui.canvas.scene.shape import HEADER, RADIUS
 from ui.canvas.scene.zones import ZoneItem
 from ui.widgets.lettering import draw_right, elided
 
+TITLE = 15  # size of a frame's or zone's title
+LABEL_PAD = 5.0  # pixels beside a title that is read from afar
 NOTE_PAD = 10.0
+NOTE_SIZE = 13
+NOTE_SIZES = (NOTE_SIZE, 16, 20, 25, 32, 40, 50)
 MAX_NOTES = 256  # rendered notes kept
 LONGEST = 20_000  # letters of a note that are rendered
 
@@ -29,8 +33,37 @@ def paint_frames(painter: QPainter, items: Iterable[NodeItem], selected: Collect
         painter.setPen(QPen(edge, max(1.5, 1.5 / scale)))
         painter.setBrush(mixed(colors().canvas, tint, 0.16))
         painter.drawRoundedRect(item.rect, RADIUS, RADIUS)
-        if scale >= SMALL:
+        if _fits(scale):
             _paint_title(painter, item.rect, item.title, colors().text, scale)
+
+
+def _fits(scale: float) -> bool:
+    """Whether the title of a frame or zone has room at its top, in letters that can be read."""
+    return legible(TITLE, scale) <= HEADER - 8
+
+
+def paint_labels(painter: QPainter, items: Iterable[NodeItem], scale: float) -> None:
+    """Titles of frames seen from afar: over what lies in them, as on a map. Letters are drawn in pixels."""
+    if _fits(scale):
+        return
+    to_pixels, size = painter.worldTransform(), least()
+    high = round(size * LEADING) + 2
+    painter.setWorldMatrixEnabled(False)
+    for item in sorted(items, key=lambda item: -item.shape.width * item.shape.height):
+        corner = to_pixels.map(item.pos)
+        wide = item.shape.width * scale - 2 * LABEL_PAD
+        text = elided(item.title, wide, size=size, strong=True)
+        if wide < 2 * size or high > item.shape.height * scale:
+            continue
+        across = QFontMetricsF(font(size, strong=True)).horizontalAdvance(text)
+        place = QRectF(round(corner.x()), round(corner.y()), across + 2 * LABEL_PAD, high)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(mixed(colors().canvas, frame_tint(item), 0.3))
+        painter.drawRoundedRect(place, 3, 3)
+        painter.setFont(font(size, strong=True))
+        painter.setPen(color(colors().text))
+        painter.drawText(QPointF(place.left() + LABEL_PAD, place.top() + 0.8 * high), text)
+    painter.setWorldMatrixEnabled(True)
 
 
 def frame_tint(item: NodeItem) -> str:
@@ -40,8 +73,8 @@ def frame_tint(item: NodeItem) -> str:
 
 
 def _paint_title(painter: QPainter, rect: QRectF, title: str, tint: str, scale: float, free: float = 24.0) -> None:
-    """At the top of a frame or zone; a little larger far out, where it is what one reads. free: not for the title."""
-    size = round(min(max(15.0, 9.0 / scale), HEADER - 8))
+    """At the top of a frame or zone; larger far out, where it is what one reads. free: not for the title."""
+    size = legible(TITLE, scale)
     painter.setFont(font(size, strong=True))
     painter.setPen(color(tint))
     text = elided(title, rect.width() - free, size=size, strong=True)
@@ -55,26 +88,27 @@ def paint_zones(painter: QPainter, zones: Iterable[ZoneItem], scale: float) -> N
         painter.setPen(QPen(mixed(colors().canvas, zone.color, 0.7), max(1.5, 1.2 / scale), Qt.PenStyle.DashLine))
         painter.setBrush(color(zone.color, 18))
         painter.drawRoundedRect(zone.rect, 2 * RADIUS, 2 * RADIUS)
-        if scale < SMALL:
+        if not _fits(scale):
             continue
-        picked = zone.rounds > 1 and scale >= READABLE
+        picked = zone.rounds > 1 and rows_shown(scale)
         _paint_title(painter, zone.rect, zone.title, colors().dim, scale, 160.0 if picked else 24.0)
         if picked:
-            _paint_picker(painter, zone)
+            _paint_picker(painter, zone, legible(12, scale))
 
 
-def _paint_picker(painter: QPainter, zone: ZoneItem) -> None:
+def _paint_picker(painter: QPainter, zone: ZoneItem, size: int) -> None:
     painter.setPen(QPen(color(colors().border), 1))
     painter.setBrush(color(colors().field))
     painter.drawRoundedRect(zone.picker, 6, 6)
-    painter.setFont(font(12))
+    painter.setFont(font(size))
     painter.setPen(color(colors().text))
     painter.drawText(zone.picker, Qt.AlignmentFlag.AlignCenter, zone.picked_text)
-    painter.setFont(font(15, strong=True))
+    arrow = max(15, size)
+    painter.setFont(font(arrow, strong=True))
     painter.setPen(color(colors().accent))
-    base = zone.picker.center().y() + 5
+    base = zone.picker.center().y() + arrow / 3
     painter.drawText(QPointF(zone.picker.left() + 9, base), "‹")
-    draw_right(painter, zone.picker.right() - 9, base, "›", 15)
+    draw_right(painter, zone.picker.right() - 9, base, "›", arrow)
 
 
 def paint_notes(painter: QPainter, items: Iterable[NodeItem], selected: Collection[str], scale: float) -> None:
@@ -85,24 +119,51 @@ def paint_notes(painter: QPainter, items: Iterable[NodeItem], selected: Collecti
         painter.setBrush(mixed(colors().raised, colors().stale, 0.1))
         painter.drawRoundedRect(item.rect, RADIUS, RADIUS)
         if scale >= SMALL:
-            _paint_text(painter, item)
+            _paint_text(painter, item, scale)
 
 
-def _paint_text(painter: QPainter, item: NodeItem) -> None:
+def _paint_text(painter: QPainter, item: NodeItem, scale: float) -> None:
+    """As much of it as has room, by whole lines, in letters that can be read."""
     text = str(item.node.params.get("text", "")) or "*An empty note: double-click to write*"
     inner = item.rect.adjusted(NOTE_PAD, NOTE_PAD, -NOTE_PAD, -NOTE_PAD)
     painter.save()
     painter.translate(inner.topLeft())
     painter.setPen(color(colors().text))
-    note_document(text, inner.width()).drawContents(painter, QRectF(QPointF(), inner.size()))
+    document = note_document(text, inner.width(), _note_size(scale))
+    document.drawContents(painter, QRectF(0, 0, inner.width(), _whole_lines(document, inner.height())))
     painter.restore()
 
 
+def _note_size(scale: float) -> int:
+    """In few steps: each has its own layout of the text, and zooming goes through many scales."""
+    wanted = legible(NOTE_SIZE, scale)
+    return next((size for size in NOTE_SIZES if size >= wanted), wanted)
+
+
+def _whole_lines(document: QTextDocument, height: float) -> float:
+    """Where the last line ends that is whole within the height."""
+    if document.size().height() <= height:
+        return height
+    end, block = 0.0, document.begin()
+    while block.isValid():
+        layout = block.layout()
+        top = layout.position().y()
+        for number in range(layout.lineCount()):
+            low = top + layout.lineAt(number).rect().bottom()
+            if low > height:
+                return end
+            end = low
+        block = block.next()
+    return end
+
+
 @lru_cache(maxsize=MAX_NOTES)
-def note_document(text: str, width: float) -> QTextDocument:
-    """The rendered Markdown; it is written with the painter's pen. width: of the text, in world units."""
+def note_document(text: str, width: float, size: int = NOTE_SIZE) -> QTextDocument:
+    """The rendered Markdown; it is written with the painter's pen. width: of the text, in world units. size: of its
+    letters.
+    """
     made = QTextDocument()
-    made.setDefaultFont(font(13))
+    made.setDefaultFont(font(size))
     made.setDocumentMargin(0)
     made.setMarkdown(text[:LONGEST])
     made.setIndentWidth(20)

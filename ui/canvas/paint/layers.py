@@ -8,7 +8,7 @@ from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QPainter, QPen
 
 from ui.base.theme import color, colors
-from ui.canvas.paint.frames import paint_frames, paint_notes, paint_reroutes, paint_zones
+from ui.canvas.paint.frames import paint_frames, paint_labels, paint_notes, paint_reroutes, paint_zones
 from ui.canvas.paint.nodes import paint_nodes
 from ui.canvas.paint.wires import paint_wires
 from ui.canvas.scene.items import LinkItem, NodeItem
@@ -49,6 +49,7 @@ def paint_still(
     paint_zones(painter, zones, scale)
     paint_wires(painter, links, scale, dim=dim)
     _paint_items(painter, items, selected, scale)
+    paint_labels(painter, _figures(items, "frame"), scale)
 
 
 def paint_carried(painter: QPainter, scene: Scene, by: Offsets, selected: Collection[str], scale: float) -> None:
@@ -65,6 +66,7 @@ def paint_carried(painter: QPainter, scene: Scene, by: Offsets, selected: Collec
     for offset, items in groups.items():
         painter.translate(*offset)
         _paint_items(painter, items, selected, scale)
+        paint_labels(painter, _figures(items, "frame"), scale)
         painter.translate(-offset[0], -offset[1])
 
 

@@ -13,19 +13,19 @@ from ui.actions.icons import ICONS
 from ui.base.icons import paint_icon
 from ui.base.text import byte_size, duration
 from ui.base.theme import color, colors, font, mixed, tinted
+from ui.canvas.paint.levels import LEADING, SMALL, legible, rows_shown
 from ui.canvas.paint.modes import paint_mode, paint_through
 from ui.canvas.paint.rows import NO_BRUSH, NO_PEN, paint_rows
 from ui.canvas.paint.sockets import paint_sockets, tint_of
-from ui.canvas.paint.titles import LEAST, paint_titles
-from ui.canvas.scene.items import NodeItem
+from ui.canvas.paint.titles import paint_titles
+from ui.canvas.scene.items import MESSAGE, NodeItem
 from ui.canvas.scene.shape import CHEVRON, HEADER, PAD, RADIUS
 from ui.widgets.lettering import LINE, advance, draw_right, elided, wrapped
 
-SMALL, READABLE = 0.22, 0.36
-"""Scales from which nodes are more than blocks, and from which their headers and rows are written."""
-
 TITLE = 26.0  # where titles begin
 BADGE = 13.0  # side of a drawing
+SIDE_TEXT = 11  # size of what stands beside a title and above a node
+ABOVE = 14  # the largest size for which there is room above a node
 MODES = {"muted": ICONS["canvas.mute"], "bypassed": ICONS["canvas.bypass"]}
 KIND_PAD = 6.0  # beside the word for what a node makes
 BAR = 3.0  # height of a progress bar
@@ -44,7 +44,7 @@ def paint_nodes(painter: QPainter, items: Iterable[NodeItem], selected: Collecti
         painter.translate(item.pos)
         _paint_node(painter, item, item.id in selected, scale)
         painter.translate(-item.pos)
-    if scale < READABLE:
+    if not rows_shown(scale):
         paint_titles(painter, items, scale)
 
 
@@ -121,32 +121,36 @@ def _paint_node(painter: QPainter, item: NodeItem, selected: bool, scale: float)
     painter.drawPath(shape.body)
     painter.setBrush(_header_color(item))
     painter.drawPath(shape.header)
-    if scale >= READABLE:
+    rows = rows_shown(scale)
+    if rows:
         _paint_header(painter, item, scale)
+    elif not item.node.collapsed:
+        _paint_summary(painter, item, scale)
     if shape.picture is not None and item.pixmap is not None:
         _paint_picture(painter, item, shape.picture)
-    if scale >= READABLE:
-        _paint_kind(painter, item)
+    if rows:
         _paint_chevron(painter, item.node.collapsed)
-        _paint_cost(painter, item)
-        paint_rows(painter, item)
+        paint_rows(painter, item, scale)
+    if (size := legible(SIDE_TEXT, scale)) <= ABOVE:
+        _paint_kind(painter, item, size)
+        _paint_cost(painter, item, size)
     _paint_outline(painter, item, selected, scale)
     paint_sockets(painter, item)
     if item.node.mode != "on":
         paint_mode(painter, item)
     if item.run.state == "failed":
-        _paint_message(painter, item, shape.height + 6)
+        _paint_message(painter, item, shape.height + 6, legible(12, scale))
 
 
 def _paint_header(painter: QPainter, item: NodeItem, scale: float) -> None:
     """The title is large enough to be read even where the rows are not."""
     drawing, word, tint = _badge(item)
-    size, right = max(13, round(LEAST / scale)), item.shape.width - 10
-    if word and has_room(item, word, size):
-        painter.setFont(font(11))
+    size, small, right = legible(13, scale), legible(SIDE_TEXT, scale), item.shape.width - 10
+    if word and has_room(item, word, size, small):
+        painter.setFont(font(small))
         painter.setPen(color(tint))
-        draw_right(painter, right, 20.5, word, 11)
-        right -= advance(word, 11) + 4
+        draw_right(painter, right, HEADER / 2 + small * 0.4, word, small)
+        right -= advance(word, small) + 4
     if drawing:
         paint_icon(painter, drawing, QRectF(right - BADGE, (HEADER - BADGE) / 2, BADGE, BADGE), tint)
         right -= BADGE + 6
@@ -156,12 +160,25 @@ def _paint_header(painter: QPainter, item: NodeItem, scale: float) -> None:
     painter.drawText(QPointF(TITLE, HEADER / 2 + size * 0.36), title)
 
 
-def has_room(item: NodeItem, word: str, size: int) -> bool:
+def _paint_summary(painter: QPainter, item: NodeItem, scale: float) -> None:
+    """Where rows are not shown, the header says the state; the title stands below it."""
+    drawing, word, tint = _badge(item)
+    side = min(max(BADGE, legible(SIDE_TEXT, scale)), HEADER - 6)
+    if drawing:
+        paint_icon(painter, drawing, QRectF(TITLE / 3, (HEADER - side) / 2, side, side), tint)
+    size = legible(SIDE_TEXT, scale)
+    if word and size * LEADING <= HEADER and advance(word, size) <= item.shape.width - TITLE - side:
+        painter.setFont(font(size))
+        painter.setPen(color(tint))
+        painter.drawText(QPointF(TITLE / 3 + side + 6, HEADER / 2 + size * 0.36), word)
+
+
+def has_room(item: NodeItem, word: str, size: int, small: int = SIDE_TEXT) -> bool:
     """Whether the word beside the badge leaves the title whole; how far a run is, is said in any case.
 
-    size: of the title.
+    size: of the title. small: of the word.
     """
-    free = item.shape.width - TITLE - BADGE - 6 - advance(word, 11) - 4 - 10
+    free = item.shape.width - TITLE - BADGE - 6 - advance(word, small) - 4 - 10
     return item.run.state == "running" or elided(item.title, free, size=size, strong=True) == item.title
 
 
@@ -192,31 +209,31 @@ def _paint_chevron(painter: QPainter, folded: bool) -> None:
     paint_icon(painter, "chevron-right" if folded else "chevron-down", place, colors().dim)
 
 
-def _paint_cost(painter: QPainter, item: NodeItem) -> None:
+def _paint_cost(painter: QPainter, item: NodeItem, size: int) -> None:
     """Above the node: the time its result took, and the memory it takes."""
     run = item.run
     parts = [duration(run.seconds)] if run.seconds > 0 else []
     if run.memory:
         parts.append(byte_size(run.memory))
     if parts and run.state in ("done", "cached"):
-        painter.setFont(font(11))
+        painter.setFont(font(size))
         painter.setPen(color(colors().faint))
-        draw_right(painter, item.shape.width - 4, -5, " · ".join(parts), 11)
+        draw_right(painter, item.shape.width - 4, -5, " · ".join(parts), size)
 
 
-def _paint_kind(painter: QPainter, item: NodeItem) -> None:
+def _paint_kind(painter: QPainter, item: NodeItem, size: int) -> None:
     """On the node's upper edge: what it makes is of this kind. In no colour of its own, which would say more."""
     if not item.badge:
         return
     theme, place = colors(), item.badge_place
-    word = elided(item.badge, place.width() - 2 * KIND_PAD, size=11)
-    place.setWidth(ceil(advance(word, 11)) + 2 * KIND_PAD)
+    word = elided(item.badge, place.width() - 2 * KIND_PAD, size=size)
+    place.setWidth(ceil(advance(word, size)) + 2 * KIND_PAD)
     painter.setPen(QPen(color(theme.faint), 1))
     painter.setBrush(color(theme.field))
     painter.drawRoundedRect(place.adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
-    painter.setFont(font(11))
+    painter.setFont(font(size))
     painter.setPen(color(theme.text))
-    painter.drawText(QPointF(place.left() + KIND_PAD, place.bottom() - 4.2), word)
+    painter.drawText(QPointF(place.left() + KIND_PAD, place.center().y() + size * 0.345), word)
 
 
 def _paint_picture(painter: QPainter, item: NodeItem, place: QRectF) -> None:
@@ -260,14 +277,16 @@ def _paint_state(painter: QPainter, item: NodeItem, tint: str) -> None:
     painter.drawRect(QRectF(left, top, across * item.run.fraction if running else across, height))
 
 
-def _paint_message(painter: QPainter, item: NodeItem, top: float) -> None:
-    """The sentence of a failed node, below it."""
-    theme, width = colors(), item.shape.width
-    lines = wrapped(item.run.message, width - 2 * PAD - 4, 3)
+def _paint_message(painter: QPainter, item: NodeItem, top: float, size: int) -> None:
+    """The sentence of a failed node, below it: as many lines as have room."""
+    theme, width, high = colors(), item.shape.width, LINE * size / 12
+    lines = wrapped(item.run.message, width - 2 * PAD - 4, int((MESSAGE - 9) / high), size=size)
+    if not lines:
+        return
     painter.setPen(QPen(color(theme.failed, 120), 1))
     painter.setBrush(mixed(theme.canvas, theme.failed, 0.16))
-    painter.drawRoundedRect(QRectF(0, top, width, len(lines) * LINE + 9), 6, 6)
+    painter.drawRoundedRect(QRectF(0, top, width, len(lines) * high + 9), 6, 6)
     painter.setPen(color(theme.text))
-    painter.setFont(font(12))
+    painter.setFont(font(size))
     for number, line in enumerate(lines):
-        painter.drawText(QPointF(PAD + 2, top + 17 + number * LINE), line)
+        painter.drawText(QPointF(PAD + 2, top + high + number * high), line)

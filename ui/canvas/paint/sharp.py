@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, QTimer
 
-from ui.canvas.paint.nodes import READABLE
+from ui.canvas.paint.levels import NEAR
 from ui.canvas.scene.state import CanvasState
 from ui.runs.run_state import RunState
 
@@ -30,6 +30,6 @@ class Sharpener(QObject):
 
     def _look(self) -> None:
         state = self._state
-        if state.widget.isVisible() and state.view.scale >= READABLE:
+        if state.widget.isVisible() and state.view.scale >= NEAR:
             items = state.scene.nodes_in(state.view.rect_to_world(state.area))
             self._runs.sharpen([state.scope.prefix + item.id for item in items if item.run.aspect][:MOST])

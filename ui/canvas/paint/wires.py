@@ -9,7 +9,7 @@ from PySide6.QtCore import QLineF, Qt
 from PySide6.QtGui import QPainter, QPen
 
 from ui.base.theme import color, colors, inked, mixed
-from ui.canvas.paint.nodes import READABLE, SMALL
+from ui.canvas.paint.levels import NEAR, SMALL
 from ui.canvas.scene.items import LinkItem
 from ui.canvas.scene.shape import SOCKET, TURN
 
@@ -27,7 +27,7 @@ def paint_wires(painter: QPainter, links: Iterable[LinkItem], scale: float, *, d
 def paint_lit(painter: QPainter, links: Collection[LinkItem], scale: float) -> None:
     """Wires that stand out, above everything, with the sockets at their ends."""
     _paint(painter, links, scale, lambda name: _lit_pen(name, scale))
-    if scale < READABLE:
+    if scale < NEAR:
         return
     for link in links:
         painter.setPen(QPen(color(inked(link.color)), 2.0))

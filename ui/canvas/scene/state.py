@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 
 from nodegraph.domain import Remedy
 from nodegraph.graph import Port
+from ui.base import theme
 from ui.canvas.scene.glide import Glide
 from ui.canvas.scene.lit import lit_wires
 from ui.canvas.scene.placed import EVERYWHERE
@@ -147,7 +148,7 @@ class CanvasState(QObject):
         """Bring nodes into view."""
         wanted = self.scene.extent(ids)
         if not self.view.rect_to_world(self.area).contains(wanted):
-            scale = min(max(self.view.scale, 0.6), fitted(wanted, self.area.size()).scale)
+            scale = min(max(self.view.scale, 0.6 * theme.scale()), fitted(wanted, self.area.size()).scale)
             middle = self.middle - wanted.center() * scale
             self.show_view(View(scale).panned(middle.x(), middle.y()))
 

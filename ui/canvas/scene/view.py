@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QNativeGestureEvent, QPointingDevice, QWheelEvent
 
+from ui.base import theme
+
 NOTCH = 1.2  # zoom factor of one wheel notch
 MIN_SCALE, MAX_SCALE = 0.03, 3.0
-LEGIBLE = 0.85  # the scale from which a note is read with ease
+LEGIBLE = 0.85  # the scale from which a note is read with ease, at the usual text size
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,11 @@ class View:
 
 
 def fitted(world: QRectF, size: QSizeF, margin: float = 40.0) -> View:
-    """The view that shows all of `world`, in the middle, not larger than life. margin: pixels on every side."""
+    """The view that shows all of `world`, in the middle; not larger than text is. margin: pixels on every side."""
     if world.isEmpty():
-        return View(1.0, round(size.width() / 2), round(size.height() / 2))
+        return View(theme.scale(), round(size.width() / 2), round(size.height() / 2))
     across, down = (size.width() - 2 * margin) / world.width(), (size.height() - 2 * margin) / world.height()
-    scale = min(max(min(across, down), MIN_SCALE), 1.0)
+    scale = min(max(min(across, down), MIN_SCALE), theme.scale())
     middle = world.center() * scale
     return View(scale, round(size.width() / 2 - middle.x()), round(size.height() / 2 - middle.y()))
 
@@ -59,10 +61,11 @@ def opened(world: QRectF, notes: Sequence[QPointF], size: QSizeF, margin: float 
     notes: their upper left corners.
     """
     whole = fitted(world, size, margin)
-    if not notes or whole.scale >= LEGIBLE:
+    legible = LEGIBLE * theme.scale()
+    if not notes or whole.scale >= legible:
         return whole
-    corner = min(notes, key=lambda at: at.x() + at.y()) * LEGIBLE
-    return View(LEGIBLE, round(margin - corner.x()), round(margin - corner.y()))
+    corner = min(notes, key=lambda at: at.x() + at.y()) * legible
+    return View(legible, round(margin - corner.x()), round(margin - corner.y()))
 
 
 def wheeled(view: View, event: QWheelEvent) -> View:

@@ -18,9 +18,10 @@ from nodegraph.types import ListOf, Picture, socket_type
 from ui.base import theme
 from ui.base.text import byte_size
 from ui.canvas.paint import nodes
-from ui.canvas.paint.nodes import BAR, READABLE, has_room
+from ui.canvas.paint.levels import LEAST, TIGHT
+from ui.canvas.paint.nodes import BAR, has_room
 from ui.canvas.paint.sockets import form_of
-from ui.canvas.scene.shape import HEADER, WIDTH, touches, wire
+from ui.canvas.scene.shape import HEADER, ROW, WIDTH, touches, wire
 from ui.canvas.scene.view import View
 from ui.widgets.lettering import elided
 from ui.window.main_window import MainWindow
@@ -204,7 +205,8 @@ def test_the_minimap_takes_another_theme_by_itself(canvas, qapp, qtbot):
 
 
 def test_far_out_rows_are_left_out_and_titles_stay(canvas):
-    near, far = READABLE * 1.02, READABLE * 0.98
+    edge = LEAST * TIGHT / ROW
+    near, far = edge * 1.02, edge * 0.98
     ink = {}
     for scale in (near, far):
         canvas.state.show_view(View(scale, 100, 100))
