@@ -6,9 +6,20 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QPointF, Qt, QTimer, Signal
-from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QFileDialog, QMessageBox, QTabBar, QTabWidget, QToolButton, QWidget
+from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal
+from PySide6.QtGui import QMouseEvent, QResizeEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QHBoxLayout,
+    QInputDialog,
+    QMenu,
+    QMessageBox,
+    QTabBar,
+    QTabWidget,
+    QToolButton,
+    QWidget,
+)
 
 from nodegraph import machine, program
 from nodegraph.graph import Graph
@@ -20,6 +31,7 @@ from ui.documents.session import Session
 from ui.widgets.editors import finish_typing
 from ui.widgets.file_fields import ask_target
 from ui.widgets.piecework import Piecework
+from ui.window.own_templates import is_own, keep, name_complaint, own_folder, place_of, throw_away
 from ui.window.templates import FOLDERS, TemplatePicker, templates
 from ui.window.workspace import Workspace
 
@@ -34,6 +46,10 @@ AT_ONCE = 1 << 18
 
 class TabBar(QTabBar):
     """The middle button closes a tab."""
+
+    def wanted(self) -> int:
+        """Pixels that all tabs take when each has its whole name."""
+        return sum(self.tabSizeHint(index).width() for index in range(self.count()))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         at = self.tabAt(event.position().toPoint())
@@ -72,7 +88,20 @@ class Tabs(QTabWidget):
         button.setAccessibleName("New document")
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         button.clicked.connect(lambda: self.new())
-        self.setCornerWidget(button, Qt.Corner.TopRightCorner)
+        self.list_button = QToolButton()
+        self.list_button.setIcon(icon("chevron-down"))
+        self.list_button.setToolTip("All open documents")
+        self.list_button.setAccessibleName("All open documents")
+        self.list_button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.list_button.clicked.connect(lambda: self.list_documents())
+        self.list_button.hide()
+        corner = QWidget()
+        row = QHBoxLayout(corner)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self.list_button)
+        row.addWidget(button)
+        self.setCornerWidget(corner, Qt.Corner.TopRightCorner)
 
     def _close_button(self, workspace: Workspace) -> QToolButton:
         button = QToolButton()
@@ -83,6 +112,47 @@ class Tabs(QTabWidget):
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         button.clicked.connect(lambda: self.close_tab(workspace))
         return button
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._offer_list()
+
+    def tabInserted(self, index: int) -> None:
+        super().tabInserted(index)
+        self._offer_list()
+
+    def tabRemoved(self, index: int) -> None:
+        super().tabRemoved(index)
+        self._offer_list()
+
+    def _offer_list(self) -> None:
+        """Where not all tabs have room. The list's own button counts as there, or it would come and go."""
+        corner = self.cornerWidget(Qt.Corner.TopRightCorner)
+        bar = self.tabBar()
+        if not isinstance(bar, TabBar):
+            return  # it is being made
+        plus = corner.sizeHint().width() - (self.list_button.sizeHint().width() if self.list_button.isVisible() else 0)
+        overflows = bar.wanted() > self.width() - plus
+        if overflows != self.list_button.isVisibleTo(corner):
+            self.list_button.setVisible(overflows)
+            corner.adjustSize()
+            QApplication.postEvent(self, QEvent(QEvent.Type.LayoutRequest))  # the corner has another width now
+
+    def list_documents(self) -> QMenu:
+        """All open documents as a menu, wherever their tabs are."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        for index in range(self.count()):
+            entry = menu.addAction(self.tabText(index), partial(self.setCurrentIndex, index))
+            entry.setToolTip(self.tabToolTip(index))
+            entry.setCheckable(True)
+            entry.setChecked(index == self.currentIndex())
+        menu.setToolTipsVisible(True)
+        button = self.list_button if self.list_button.isVisible() else self.cornerWidget(Qt.Corner.TopRightCorner)
+        menu.popup(button.mapToGlobal(button.rect().bottomLeft()))
+        if 0 <= self.currentIndex() < len(menu.actions()):
+            menu.setActiveAction(menu.actions()[self.currentIndex()])
+        return menu
 
     # Tabs ---------------------------------------------------------------------------------------------
 
@@ -124,6 +194,7 @@ class Tabs(QTabWidget):
         name = document.name.replace("&", "&&")
         self.setTabText(index, f"{name}  {UNSAVED}" if document.dirty else name)
         unsaved = "\nUnsaved changes" if document.dirty else ""
+        self._offer_list()
         self.setTabToolTip(index, f"{document.path or 'Not saved yet'}{unsaved}")
         self.retitled.emit()
 
@@ -173,12 +244,39 @@ class Tabs(QTabWidget):
         return True
 
     def ask_template(self) -> None:
-        """Start from a workflow that comes with the program."""
-        picker = TemplatePicker(templates((program.FOLDER / folder for folder in FOLDERS), machine.memory()), self)
+        """Start from a workflow of one's own, or from one that comes with the program."""
+        folders = (own_folder(), *(program.FOLDER / folder for folder in FOLDERS))
+        picker = TemplatePicker(templates(folders, machine.memory()), self, is_own, throw_away)
         picker.exec()
         picker.deleteLater()
         if picker.chosen:
             self.new(picker.chosen.graph, picker.chosen.title)
+
+    def ask_save_template(self) -> QInputDialog:
+        """Keep what is shown as something to start from; the name is asked for."""
+        asked = QInputDialog(self)
+        asked.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        asked.setWindowTitle("Save as template")
+        asked.setLabelText("A copy of this workflow is offered under New from template. Its name:")
+        asked.setTextValue(self.current.document.name)
+        asked.setOkButtonText("Save")
+        asked.textValueSelected.connect(partial(self._save_template, self.current))
+        asked.open()
+        return asked
+
+    def _save_template(self, workspace: Workspace, name: str) -> None:
+        finish_typing()
+        if complaint := name_complaint(name):
+            self._complain("The template was not saved", complaint)
+            return
+        if place_of(name).exists():
+            ask, yes = f"There is a template {name.strip()} already. Replace it?", QMessageBox.StandardButton.Yes
+            if QMessageBox.question(self, "Save as template", ask) != yes:
+                return
+        try:
+            keep(name, workspace.document.graph, workspace.preview.image)
+        except ValueError as error:
+            self._complain("The template was not saved", str(error))
 
     def ask_open(self) -> Path | None:
         """The file that the user chooses."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QListView,
     QListWidget,
     QListWidgetItem,
+    QMessageBox,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTextBrowser,
@@ -37,6 +38,8 @@ from ui.window.runs_here import RUNS, RunsHere, Verdict, about, runs_here
 
 FOLDERS = (Path("workflows"), Path("workflows/learn"), Path("workflows/models"))
 """Where the program's own are, in its folder."""
+
+_YES = QMessageBox.StandardButton.Yes
 
 ABOUT = "about"  # a field of the file
 PICTURE = QSize(220, 138)
@@ -116,11 +119,19 @@ def templates(folders: Iterable[Path], memory: int | None = None) -> tuple[Templ
 class TemplatePicker(QDialog):
     """Choose one from a grid: type to search, arrows to move, Return to take it. `chosen` is None until then.
 
-    Below each it says whether this machine can run it now; those that it cannot can be left out.
+    Below each it says whether this machine can run it now; those that it cannot can be left out. may_go: whether it is
+    the person's own, and can be deleted. throw_away: does so; why it could not, as a sentence, or nothing.
     """
 
-    def __init__(self, found: Iterable[Template], parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        found: Iterable[Template],
+        parent: QWidget | None = None,
+        may_go: Callable[[Path], bool] = lambda path: False,
+        throw_away: Callable[[Path], str] = lambda path: "",
+    ) -> None:
         super().__init__(parent)
+        self._may_go, self._throw_away = may_go, throw_away
         self.chosen: Template | None = None
         self._templates = tuple(found)
         self.setWindowTitle("New from template")
@@ -134,6 +145,9 @@ class TemplatePicker(QDialog):
         self.doc.setFixedWidth(theme.scaled(290))
         self.buttons = QDialogButtonBox()
         self.take = self.buttons.addButton(QDialogButtonBox.StandardButton.Open)
+        self.delete = self.buttons.addButton("Delete", QDialogButtonBox.ButtonRole.ActionRole)
+        self.delete.setToolTip("Move this template of yours to the system's trash")
+        self.delete.setAutoDefault(False)
         # Else Return in the search would mean Cancel as soon as nothing is found.
         self.buttons.addButton(QDialogButtonBox.StandardButton.Cancel).setAutoDefault(False)
         self._build()
@@ -176,6 +190,19 @@ class TemplatePicker(QDialog):
         self.grid.itemActivated.connect(self._take)
         self.buttons.accepted.connect(self._take)
         self.buttons.rejected.connect(self.reject)
+        self.delete.clicked.connect(self._delete)
+
+    def _delete(self) -> None:
+        item = self.grid.currentItem()
+        template: Template = item.data(Qt.ItemDataRole.UserRole)
+        if QMessageBox.question(self, "Delete", f"Move the template {template.title} to the trash?") != _YES:
+            return
+        if why := self._throw_away(template.path):
+            QMessageBox.warning(self, "The template was not deleted", why)
+            return
+        self._templates = tuple(other for other in self._templates if other is not template)
+        self.grid.clear()
+        self._fill()
 
     def _fill(self) -> None:
         for template in self._templates:
@@ -202,6 +229,7 @@ class TemplatePicker(QDialog):
         item = self.grid.currentItem()
         self.take.setEnabled(item is not None)
         template: Template | None = item.data(Qt.ItemDataRole.UserRole) if item else None
+        self.delete.setVisible(template is not None and self._may_go(template.path))
         self.doc.setMarkdown(template.page if template else "No template matches.")
 
     def _take(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QProgressDialog, QPushButton, QTabBar
+from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox, QProgressDialog, QPushButton, QTabBar
 
 from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node
@@ -361,3 +361,35 @@ def test_what_is_wrong_with_a_large_file_is_said(window, files, qtbot, slowly, m
     qtbot.waitUntil(lambda: bool(said))
     assert "'type' must be text" in said[0]
     qtbot.waitUntil(lambda: not window.findChildren(QProgressDialog))
+
+
+def test_when_tabs_have_no_room_a_list_has_them_all(window, qtbot):
+    tabs = window.tabs
+    assert not tabs.list_button.isVisible()
+    for number in range(12):
+        tabs.new(Graph({"a": Node("toy.box")}), f"A document with a long name, the {number}th")
+    QApplication.processEvents()
+    assert tabs.list_button.isVisible()
+    assert tabs.currentIndex() == 11
+    QTest.mouseClick(tabs.list_button, Qt.MouseButton.LeftButton)
+    (menu,) = tabs.findChildren(QMenu)
+    assert [entry.text() for entry in menu.actions()] == titles(window)
+    assert [entry.isChecked() for entry in menu.actions()] == [False] * 11 + [True]
+    for _ in range(9):
+        QTest.keyClick(menu, Qt.Key.Key_Up)
+    QTest.keyClick(menu, Qt.Key.Key_Return)
+    assert tabs.currentIndex() == 2
+    leave(window)
+    while tabs.count() > 2:
+        tabs.close_tab(tabs.current)
+    QApplication.processEvents()
+    assert not tabs.list_button.isVisible()
+
+
+def test_the_list_is_there_as_an_action_too(window):
+    window.tabs.new(Graph({"a": Node("toy.box")}), "One")
+    window.tabs.new(Graph({"a": Node("toy.box")}), "Two")
+    window.actions_by_id["view.tabs"].trigger()
+    (menu,) = window.tabs.findChildren(QMenu)
+    assert [entry.text() for entry in menu.actions()] == titles(window)
+    menu.close()
