@@ -23,6 +23,7 @@ from ui.base import theme
 from ui.canvas.canvas import Canvas
 from ui.canvas.commands import selection
 from ui.canvas.commands.adding import open_palette
+from ui.canvas.commands.bringing import paste
 from ui.canvas.overlays.palette import Palette
 from ui.documents.session import Session
 from ui.window.main_window import MainWindow
@@ -76,8 +77,8 @@ def _acts(window: MainWindow) -> Iterator[tuple[str, Callable[[], object], Calla
     yield "mute a node", lambda: selection.set_mode(canvas.state, "muted"), restore
     canvas.state.select(item.id for item in near[:CHOSEN])
     selection.copy(canvas.state)
-    yield f"paste {CHOSEN} nodes", lambda: selection.paste(canvas.state), stack.undo
-    selection.paste(canvas.state)
+    yield f"paste {CHOSEN} nodes", lambda: paste(canvas.state), stack.undo
+    paste(canvas.state)
     yield f"undo the pasting of {CHOSEN} nodes", stack.undo, stack.redo
     choose()
     selection.set_mode(canvas.state, "muted")
