@@ -6,11 +6,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from nodegraph.formats.files import reason
 from ui.widgets.buttons import small_button
 from ui.widgets.fields import tame
+
+LETTERS = 14
+"""Of a choice that are seen at least."""
 
 
 class Page(QWidget):
@@ -23,7 +26,8 @@ class Page(QWidget):
         self.form = QFormLayout()
         self.form.setHorizontalSpacing(14)
         self.form.setVerticalSpacing(10)
-        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(4, 4, 4, 4)
         self._column.setSpacing(12)
@@ -33,6 +37,9 @@ class Page(QWidget):
     def row(self, name: str, field: QWidget) -> None:
         field.setAccessibleName(name)
         tame(field)
+        if isinstance(field, QComboBox):  # no wider than the page, however long what can be chosen is
+            field.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            field.setMinimumContentsLength(LETTERS)
         self.form.addRow(name, field)
 
     def remark(self, text: str) -> None:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage, QPixmap
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QWidget
 
+from nodegraph.formats import png
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.running.engine import DISK_BYTES, Engine
 from nodegraph.running.engine import Settings as EngineSettings
@@ -94,6 +96,29 @@ def test_what_is_saved_goes_into_the_chosen_folder_and_carries_what_was_chosen(w
     assert (now.output_folder, now.carries_workflow) == (str(tmp_path / "elsewhere"), False)
     assert not window.preview.carries_workflow
     assert not window.tabs.show_document(window.session.new(SAVES)).preview.carries_workflow
+
+
+def test_a_picture_that_is_saved_from_the_preview_carries_what_was_chosen(window, tmp_path):
+    window.tabs.show_document(window.session.new(SAVES))
+    picture = QImage(8, 8, QImage.Format.Format_RGB32)
+    picture.fill(0)
+    for carries in (True, False):
+        window.settings.change(carries_workflow=carries)
+        window.preview.view.show_one(QPixmap.fromImage(picture))
+        window.preview.save_to(tmp_path / "picture.png")
+        assert bool(png.keywords(tmp_path / "picture.png")) == carries
+
+
+def test_a_cache_that_is_gone_is_said_to_be_and_another_can_be_chosen(window, qtbot, tmp_path):
+    (tmp_path / "file").touch()
+    window.settings.change(cache_folder=str(tmp_path / "file" / "cache"))
+    window.start()
+    why = f"cannot keep results in {tmp_path / 'file' / 'cache'}"
+    qtbot.waitUntil(lambda: any(why in entry.text for entry in window.log.entries), timeout=LONG)
+    shown = opened(window, "Results")
+    fill(shown.results.folder.box, "")
+    press(shown)
+    qtbot.waitUntil(lambda: window.engine.ready, timeout=LONG)
 
 
 def test_results_are_kept_where_and_as_far_as_was_chosen(window, tmp_path, monkeypatch):
