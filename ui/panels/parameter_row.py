@@ -16,8 +16,10 @@ from ui.documents.document import Document
 from ui.documents.scope import Scope
 from ui.widgets.editors import Editor, keeps_wrong, make_editor
 from ui.widgets.fields import ComboBox
+from ui.widgets.short_label import ShortLabel
 
 TIP_WIDTH = 72  # characters
+KEPT = 14  # letters of a name that what stands beside it leaves
 IDLE = 0.55  # how much is seen of a parameter without a meaning
 
 SEED_MODES: dict[SeedMode, str] = {
@@ -41,8 +43,8 @@ class ParameterRow(QWidget):
         self.nodes = (node, *others)
         self._idle = ""
         self._gesture = 0  # edits of one gesture are one undo step
-        self.name = QLabel(label(spec.name))
-        self.about = QLabel()
+        self.name = ShortLabel(label(spec.name), KEPT)
+        self.about = ShortLabel()
         self.about.setObjectName("small")
         self.action = QPushButton()
         self.action.setObjectName("quiet")

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtGui import QGuiApplication, QHideEvent, QImage, QKeyEvent, QPixmap, QShowEvent
+from PySide6.QtCore import QSignalBlocker, QSize, Qt
+from PySide6.QtGui import QGuiApplication, QHideEvent, QImage, QKeyEvent, QPixmap, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -100,6 +100,17 @@ class Preview(QWidget):
         below.setContentsMargins(8, 0, 8, 0)
         below.addWidget(self.comparison)
         column.addLayout(below)
+
+    def minimumSizeHint(self) -> QSize:
+        """With the lines that the buttons take at this width: what Qt asks for has one."""
+        least, layout = super().minimumSizeHint(), self.layout()
+        lines = layout.totalMinimumHeightForWidth(self.width()) if layout is not None else 0
+        return QSize(least.width(), max(least.height(), lines))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        if event.oldSize().width() != event.size().width():
+            self.updateGeometry()
+        super().resizeEvent(event)
 
     def _connect(self) -> None:
         self.runs.pictured.connect(self._pictured)

@@ -40,7 +40,7 @@ class PictureView(QWidget):
         self.zoom, self.shift, self.split = 1.0, QPointF(), 0.5
         self._held: QPointF | None = None
         self._splitting = False
-        self.setMinimumSize(160, 150)
+        self.setMinimumSize(160, 100)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setAccessibleName("Picture")

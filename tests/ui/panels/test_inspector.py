@@ -5,7 +5,8 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel
 
-from nodegraph.graph import Node, add_node
+from nodegraph.graph import Node, add_node, change_node
+from ui.base import theme
 from ui.base.text import help_markdown
 from ui.documents.scope import Scope
 from ui.panels.inspector import AT_ONCE, Inspector
@@ -176,3 +177,22 @@ def test_a_text_in_the_inspector_stays_when_another_node_is_shown(inspector, doc
     assert document.graph.nodes["settings"].params[name] == "notes.txt"
     document.undo_stack.undo()
     assert name not in document.graph.nodes["settings"].params
+
+
+@pytest.mark.parametrize("text", [1.0, 1.7])
+def test_no_row_is_wider_than_the_panel_in_large_text(inspector, document, qapp, qtbot, text):
+    document.edit("Name", lambda graph: change_node(graph, "left", title="A box of a name that goes on for long"))
+    document.set_param("settings", "count", 7)
+    theme.apply(qapp, theme.DARK, text)
+    try:
+        for id in document.graph.nodes:
+            inspector.show_nodes((id,))
+            qtbot.waitUntil(lambda: inspector.complete)
+            assert inspector.widget().minimumSizeHint().width() <= inspector.viewport().width(), id
+        inspector.show_nodes(("sum",))
+        row = inspector.rows["a"]
+        qtbot.waitUntil(lambda: row.about.shown.endswith("…") == (text > 1.0))
+        assert row.name.shown == row.name.text()
+        assert row.action.geometry().right() <= row.width()
+    finally:
+        theme.apply(qapp, theme.DARK)

@@ -9,6 +9,8 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 
 from nodegraph.registry import Registry
 from nodegraph.running.engine import Settings as EngineSettings
+from nodegraph.running.messages import Finished
+from nodegraph.types import Picture
 from ui.widgets.buttons import small_button
 from ui.widgets.flow import FlowLayout
 from ui.window.main_window import MainWindow
@@ -42,6 +44,27 @@ def test_a_panel_fits_a_screen_of_800_by_600_with_all_its_buttons(window: MainWi
         place = QRect(button.mapTo(panel, button.rect().topLeft()), button.size())
         assert panel.rect().contains(place), button.text()
         assert button.width() >= button.minimumSizeHint().width(), button.text()
+
+
+@pytest.mark.parametrize("size", [(1000, 700), (1366, 768)])
+def test_nothing_of_the_preview_lies_over_another_part_in_large_text(window: MainWindow, size: tuple[int, int]):
+    window.resize(*size)
+    window.settings.change(text_scale=1.7)
+    for title in ("Preview", "Inspector"):
+        window.docks.show(title)
+    window.runs.take(Finished("sum", "key", (), 0.1, cached=False, picture=Picture(8, 8, bytes(192))))
+    try:
+        for _ in range(8):
+            QApplication.processEvents()
+        preview = window.preview
+        assert preview.caption.text()
+        parts = [part for part in (preview.view, preview.caption, preview.strip) if part.isVisible()]
+        for part in parts:
+            assert preview.rect().contains(part.geometry())
+            assert not any(part.geometry().intersects(other.geometry()) for other in parts if other is not part)
+    finally:
+        window.resize(800, 600)
+        window.settings.change(text_scale=1.0)
 
 
 def buttons(qtbot, width: int) -> tuple[QWidget, list[QWidget]]:

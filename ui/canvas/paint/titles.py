@@ -8,12 +8,12 @@ from PySide6.QtCore import QPointF
 from PySide6.QtGui import QPainter
 
 from ui.base.theme import color, colors, font
-from ui.canvas.paint.levels import LEADING, least
+from ui.canvas.paint.levels import LEADING, LEAST, least
 from ui.canvas.scene.items import NodeItem
-from ui.canvas.scene.shape import HEADER
+from ui.canvas.scene.shape import HEADER, SOCKET
 from ui.widgets.lettering import wrapped
 
-INSET = 6.0  # pixels: clear of the sockets
+INSET = 2  # pixels from the sockets
 NARROW = 30.0  # pixels of a node in which no word has room
 FARTHEST = 0.06  # the scale below which no node has room
 
@@ -24,29 +24,40 @@ def paint_titles(painter: QPainter, items: Iterable[NodeItem], scale: float) -> 
     """
     if scale < FARTHEST:
         return
-    to_pixels, size = painter.worldTransform(), least()
-    high = size * LEADING
-    painter.setFont(font(size, strong=True))
+    to_pixels, inset = painter.worldTransform(), round(SOCKET * scale) + INSET
     painter.setPen(color(colors().text))
     painter.setWorldMatrixEnabled(False)
     for item in items:
         wide = item.shape.width * scale
         if wide < NARROW:
             continue
-        top, count = _lines(item, scale, high)
-        if count < 1:
-            continue
-        corner = to_pixels.map(item.pos + QPointF(0, top))
-        for number, line in enumerate(wrapped(item.title, round(wide - 2 * INSET), count, size=size, strong=True)):
-            painter.drawText(QPointF(round(corner.x() + INSET), round(corner.y() + (number + 0.8) * high)), line)
+        size, top, lines = _written(item, scale, round(wide - 2 * inset))
+        corner, high = to_pixels.map(item.pos + QPointF(0, top)), size * LEADING
+        painter.setFont(font(size, strong=True))
+        for number, line in enumerate(lines):
+            painter.drawText(QPointF(round(corner.x() + inset), round(corner.y() + (number + 0.8) * high)), line)
     painter.setWorldMatrixEnabled(True)
 
 
-def _lines(item: NodeItem, scale: float, high: float) -> tuple[float, int]:
-    """From where on a title is written, from the node's corner, and on how many lines. high: of a line, in pixels."""
-    shape = item.shape
+def _written(item: NodeItem, scale: float, room: int) -> tuple[int, float, tuple[str, ...]]:
+    """How large a title is written, from where on, from the node's corner, and its lines. Large text is given up
+    where it would cut the title.
+
+    room: across, in pixels.
+    """
+    size = least()
+    top, count = _place(item, scale, size)
+    lines = wrapped(item.title, room, count, size=size, strong=True) if count else ()
+    if size > LEAST and not (lines and " ".join(lines) == item.title):
+        size = LEAST
+        top, count = _place(item, scale, size)
+        lines = wrapped(item.title, room, count, size=size, strong=True) if count else ()
+    return size, top, lines
+
+
+def _place(item: NodeItem, scale: float, size: int) -> tuple[float, int]:
+    """From where on a title is written, and on how many lines at most."""
+    shape, high = item.shape, size * LEADING
     low = shape.picture.top() if shape.picture is not None else shape.height
     below = int((low - HEADER) * scale / high)
-    if below >= 1:
-        return HEADER, below
-    return 0.0, int(low * scale / high)
+    return (HEADER, below) if below else (0.0, int(low * scale / high))
