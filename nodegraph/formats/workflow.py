@@ -9,9 +9,10 @@
 A node may have a "title", a "mode" (muted or bypassed), a "size" [width, height], "collapsed": true and a "seed_mode"
 (increment or random). A group input without a "default" must be linked. A file of groups that ship with the program is
 an ordinary workflow with "groups" alone. A node's "suited" says which of its parameters were set to suit what it takes
-(`nodegraph.editing.suit`). "about" is what a workflow says of itself, in Markdown; "needs" says which
-files it needs (`nodegraph.formats.needs`). What this program does not know (node types, parameters, fields) is kept and
-written back; the order is that of the file, so files diff well. JSON only: data, never code.
+(`nodegraph.editing.suit`), its "color" the one that a person gave it (`nodegraph.editing.tint`). "about" is what a
+workflow says of itself, in Markdown; "needs" says which files it needs (`nodegraph.formats.needs`). What this program
+does not know (node types, parameters, fields) is kept and written back; the order is that of the file, so files diff
+well. JSON only: data, never code.
 """
 
 from __future__ import annotations

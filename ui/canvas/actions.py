@@ -48,7 +48,10 @@ def _add(state: CanvasState) -> tuple[Action, ...]:
         Action("canvas.add", "Add a node…", lambda: open_palette(state, state.pointer()), "A; Shift+A"),
         Action("canvas.note", "Add a note", partial(selection.note, state), "N"),
         Action("canvas.frame", "Frame", partial(selection.frame, state), "Ctrl+J", "Put a frame around the selection"),
-        Action("canvas.color_frame", "Colour of the frame…", partial(selection.color_frame, state), "K"),
+        Action(
+            "canvas.color_frame", "Colour…", partial(selection.recolor, state), "K", "Of the selected nodes and frames"
+        ),
+        Action("canvas.uncolor", "Take colour off", partial(selection.uncolor, state)),
     )
 
 

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication, QColorDialog, QMenu
 
 from nodegraph import graph as edits
 from nodegraph.editing import clipboard
+from nodegraph.editing.tint import tint_of
 from nodegraph.graph import Port
 from ui.canvas.actions import canvas_actions
 from ui.canvas.canvas import Canvas
@@ -287,6 +288,20 @@ def test_a_frame_gets_the_colour_that_is_chosen(canvas, monkeypatch):
     monkeypatch.setattr(QColorDialog, "getColor", lambda *_: QColor("#112233"))
     press(canvas, Qt.Key.Key_K)
     assert canvas.document.graph.nodes["frame"].params == {"color": "#112233"}
+
+
+def test_nodes_get_a_colour_that_can_be_undone_and_taken_off(canvas, monkeypatch):
+    before = canvas.document.graph
+    canvas.state.select({"left", "right"})
+    monkeypatch.setattr(QColorDialog, "getColor", lambda *_: QColor("#112233"))
+    press(canvas, Qt.Key.Key_K)
+    nodes = canvas.document.graph.nodes
+    assert {id for id, node in nodes.items() if tint_of(node) == "#112233"} == {"left", "right"}
+    canvas.document.undo_stack.undo()
+    assert canvas.document.graph == before
+    canvas.document.undo_stack.redo()
+    next(action for action in canvas.actions() if action.objectName() == "canvas.uncolor").trigger()
+    assert canvas.document.graph == before
 
 
 def test_a_note_is_added_ready_to_be_written(canvas):

@@ -15,13 +15,16 @@ from nodegraph.builtin import FRAME, NOTE
 from nodegraph.editing import clipboard, grouping, wires
 from nodegraph.editing.group_body import is_wall
 from nodegraph.editing.redefine import redefine
+from nodegraph.editing.tint import tint, tint_of
 from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Mode, Node, Port, add_node, disconnect, fresh_id, set_param
 from ui.canvas.commands.one_node import rename
 from ui.canvas.overlays.group_dialog import GroupDialog
 from ui.canvas.overlays.notes import open_note
 from ui.canvas.paint.frames import frame_tint
+from ui.canvas.paint.nodes import header_color
 from ui.canvas.scene.figures import NATURAL
+from ui.canvas.scene.items import NodeItem
 from ui.canvas.scene.shape import HEADER, halfway
 from ui.canvas.scene.state import CanvasState
 from ui.widgets.keeping_dialog import NameDialog
@@ -202,20 +205,41 @@ def frame(state: CanvasState) -> None:
     rename(state, add(state, "Frame", "frame", node))
 
 
-def color_frame(state: CanvasState) -> None:
-    """Ask for the colour of the selected frames."""
-    frames = [item for item in map(state.scene.nodes.__getitem__, state.selection) if item.figure == "frame"]
-    if not frames:
+def recolor(state: CanvasState) -> None:
+    """Ask for the colour of the selected nodes and frames."""
+    items = _colored(state)
+    if not items:
         return
-    chosen = QColorDialog.getColor(QColor(frame_tint(frames[0])), state.widget, "Colour of the frame")
+    frames = [item for item in items if item.figure == "frame"]
+    first = frame_tint(frames[0]) if frames else tint_of(items[0].node) or header_color(items[0]).name()
+    what = "frame" if len(frames) == len(items) else "node"
+    chosen = QColorDialog.getColor(QColor(first), state.widget, f"Colour of the {what}")
+    if chosen.isValid():
+        _set_color(state, f"Colour {what}", chosen.name())
+
+
+def uncolor(state: CanvasState) -> None:
+    """The selected nodes and frames look as they did before one was chosen."""
+    if _colored(state):
+        _set_color(state, "Take colour off", "")
+
+
+def _colored(state: CanvasState) -> list[NodeItem]:
+    """What is selected and can have a colour."""
+    items = map(state.scene.nodes.__getitem__, sorted(state.selection))
+    return [item for item in items if item.figure in ("frame", "node")]
+
+
+def _set_color(state: CanvasState, text: str, color: str) -> None:
+    frames = [item for item in _colored(state) if item.figure == "frame"]
+    nodes = [item.id for item in _colored(state) if item.figure == "node"]
 
     def change(graph: Graph) -> Graph:
         for item in frames:
-            graph = set_param(graph, item.id, "color", chosen.name())
-        return graph
+            graph = set_param(graph, item.id, "color", color or item.type.inputs[0].default)
+        return tint(graph, nodes, color)
 
-    if chosen.isValid():
-        state.scope.edit("Colour frame", change)
+    state.scope.edit(text, change)
 
 
 def note(state: CanvasState) -> None:

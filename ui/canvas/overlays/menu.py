@@ -11,7 +11,15 @@ SHOWN = (
     ("canvas.rename", "canvas.fold", "canvas.mute", "canvas.bypass"),
     ("canvas.cut", "canvas.copy", "canvas.duplicate", "canvas.delete", "canvas.heal"),
     ("canvas.connect", "canvas.detach", "canvas.variable"),
-    ("canvas.group", "canvas.ungroup", "canvas.enter", "canvas.edit_group", "canvas.frame", "canvas.color_frame"),
+    (
+        "canvas.group",
+        "canvas.ungroup",
+        "canvas.enter",
+        "canvas.edit_group",
+        "canvas.frame",
+        "canvas.color_frame",
+        "canvas.uncolor",
+    ),
 )
 """Ids of actions, in the parts of the menu."""
 

@@ -9,6 +9,7 @@ from math import ceil
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
+from nodegraph.editing.tint import tint_of as tint_of_node
 from ui.actions.icons import ICONS
 from ui.base.icons import paint_icon
 from ui.base.text import byte_size, duration
@@ -52,12 +53,12 @@ def _paint_blocks(painter: QPainter, items: Collection[NodeItem], selected: Coll
     """Nodes as plain blocks, all blocks of one colour at once."""
     blocks: defaultdict[str, list[QRectF]] = defaultdict(list)
     headers: defaultdict[str, list[QRectF]] = defaultdict(list)
-    known: dict[tuple[int, bool], str] = {}  # of headers, by type
+    known: dict[tuple[int, bool, str], str] = {}  # of headers, by type and the node's own colour
     for item in items:
         (x, y), width = item.node.pos, item.shape.width
-        kind = id(item.type), item.known
+        kind = id(item.type), item.known, tint_of_node(item.node)
         if (header := known.get(kind)) is None:
-            header = known[kind] = _header_color(item).name()
+            header = known[kind] = header_color(item).name()
         blocks[_block_color(item, item.id in selected)].append(item.rect)
         headers[header].append(QRectF(x, y, width, HEADER))
         if state := _state_color(item):
@@ -83,10 +84,12 @@ def _block_color(item: NodeItem, selected: bool) -> str:
     return mixed(theme.raised, state, 0.5).name() if state else theme.raised
 
 
-def _header_color(item: NodeItem) -> QColor:
-    """The header takes the colour of what the node makes, or of what it consumes."""
+def header_color(item: NodeItem) -> QColor:
+    """The header takes the colour that it was given, or that of what the node makes, or of what it consumes."""
     if not item.known:
         return tinted(colors().failed)
+    if own := tint_of_node(item.node):
+        return tinted(own)
     sockets = item.type.outputs or item.type.inputs
     return tinted(tint_of(sockets[0].type) if sockets else colors().faint)
 
@@ -119,7 +122,7 @@ def _paint_node(painter: QPainter, item: NodeItem, selected: bool, scale: float)
     painter.drawRoundedRect(QRectF(-1, 2, shape.width + 2, shape.height + 2), RADIUS + 1, RADIUS + 1)
     painter.setBrush(color(theme.raised))
     painter.drawPath(shape.body)
-    painter.setBrush(_header_color(item))
+    painter.setBrush(header_color(item))
     painter.drawPath(shape.header)
     rows = rows_shown(scale)
     if rows:

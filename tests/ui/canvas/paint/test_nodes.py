@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QApplication
 
 from nodegraph import graph as edits
+from nodegraph.editing.tint import tint
 from nodegraph.graph import Node, Port
 from nodegraph.running.engine import Settings
 from nodegraph.running.messages import Failed, Finished, Planned, Progress, Started
@@ -305,3 +306,11 @@ def test_a_long_title_of_a_kept_result_is_whole(canvas, monkeypatch):
         canvas.grab()
     free = [free for text, free in cut if text == title][-1]  # the first asks whether there is room for a word
     assert elided(title, free, size=13, strong=True) == title
+
+
+@pytest.mark.parametrize("scale", [0.15, 0.3, 1.0])
+def test_a_node_with_a_colour_of_its_own_has_it_in_its_header(canvas, pixel, scale):
+    canvas.state.show_view(View(scale, 100, 100))
+    canvas.document.edit("Colour", tint, {"left"}, "#00ff00")
+    assert close(pixel("left", WIDTH * 0.9, 10), theme.tinted("#00ff00").name())
+    assert not close(pixel("right", WIDTH * 0.9, 10), theme.tinted("#00ff00").name())
