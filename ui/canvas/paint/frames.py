@@ -9,7 +9,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QTextCharFormat, QTextCursor, QTextDocument
 
 from ui.base.theme import color, colors, font, mixed
-from ui.canvas.paint.levels import LEADING, SMALL, least, legible, rows_shown
+from ui.canvas.paint.levels import LEADING, LEAST, SMALL, least, legible, rows_shown
 from ui.canvas.scene.items import NodeItem
 from ui.canvas.scene.shape import HEADER, RADIUS
 from ui.canvas.scene.zones import ZoneItem
@@ -42,28 +42,38 @@ def _fits(scale: float) -> bool:
     return legible(TITLE, scale) <= HEADER - 8
 
 
-def paint_labels(painter: QPainter, items: Iterable[NodeItem], scale: float) -> None:
-    """Titles of frames seen from afar: over what lies in them, as on a map. Letters are drawn in pixels."""
+def paint_labels(painter: QPainter, items: Iterable[NodeItem], zones: Iterable[ZoneItem], scale: float) -> None:
+    """Titles of frames and zones seen from afar: over what lies in them, as on a map."""
     if _fits(scale):
         return
-    to_pixels, size = painter.worldTransform(), least()
-    high = round(size * LEADING) + 2
+    labels = [(item.rect, item.title, frame_tint(item)) for item in items]
+    if scale >= SMALL:
+        labels += [(zone.rect, zone.title, zone.color) for zone in zones]
+    to_pixels = painter.worldTransform()
     painter.setWorldMatrixEnabled(False)
-    for item in sorted(items, key=lambda item: -item.shape.width * item.shape.height):
-        corner = to_pixels.map(item.pos)
-        wide = item.shape.width * scale - 2 * LABEL_PAD
-        text = elided(item.title, wide, size=size, strong=True)
-        if wide < 2 * size or high > item.shape.height * scale:
-            continue
-        across = QFontMetricsF(font(size, strong=True)).horizontalAdvance(text)
-        place = QRectF(round(corner.x()), round(corner.y()), across + 2 * LABEL_PAD, high)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(mixed(colors().canvas, frame_tint(item), 0.3))
-        painter.drawRoundedRect(place, 3, 3)
-        painter.setFont(font(size, strong=True))
-        painter.setPen(color(colors().text))
-        painter.drawText(QPointF(place.left() + LABEL_PAD, place.top() + 0.8 * high), text)
+    for rect, title, tint in sorted(labels, key=lambda label: -label[0].width() * label[0].height()):
+        _paint_label(painter, to_pixels.mapRect(rect), title, tint)
     painter.setWorldMatrixEnabled(True)
+
+
+def _paint_label(painter: QPainter, around: QRectF, title: str, tint: str) -> None:
+    """In large letters where these leave most of the frame to be seen. around: the frame, in pixels."""
+    wide, size = around.width() - 2 * LABEL_PAD, least()
+    text = elided(title, wide, size=size, strong=True)
+    if text != title or size * LEADING > around.height() / 6:
+        size = LEAST
+        text = elided(title, wide, size=size, strong=True)
+    high = round(size * LEADING) + 2
+    if wide < 2 * size or high > around.height():
+        return
+    across = QFontMetricsF(font(size, strong=True)).horizontalAdvance(text)
+    place = QRectF(round(around.left()), round(around.top()), across + 2 * LABEL_PAD, high)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(mixed(colors().canvas, tint, 0.3))
+    painter.drawRoundedRect(place, 3, 3)
+    painter.setFont(font(size, strong=True))
+    painter.setPen(color(colors().text))
+    painter.drawText(QPointF(place.left() + LABEL_PAD, place.top() + 0.8 * high), text)
 
 
 def frame_tint(item: NodeItem) -> str:

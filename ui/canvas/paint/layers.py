@@ -49,7 +49,7 @@ def paint_still(
     paint_zones(painter, zones, scale)
     paint_wires(painter, links, scale, dim=dim)
     _paint_items(painter, items, selected, scale)
-    paint_labels(painter, _figures(items, "frame"), scale)
+    paint_labels(painter, _figures(items, "frame"), zones, scale)
 
 
 def paint_carried(painter: QPainter, scene: Scene, by: Offsets, selected: Collection[str], scale: float) -> None:
@@ -61,13 +61,15 @@ def paint_carried(painter: QPainter, scene: Scene, by: Offsets, selected: Collec
         painter.translate(*offset)
         paint_frames(painter, _figures(items, "frame"), selected, scale)
         painter.translate(-offset[0], -offset[1])
-    paint_zones(painter, _moved_zones(scene, by), scale)
+    zones = _moved_zones(scene, by)
+    paint_zones(painter, zones, scale)
     paint_wires(painter, _moved_links(scene, by), scale)
     for offset, items in groups.items():
         painter.translate(*offset)
         _paint_items(painter, items, selected, scale)
-        paint_labels(painter, _figures(items, "frame"), scale)
+        paint_labels(painter, _figures(items, "frame"), (), scale)
         painter.translate(-offset[0], -offset[1])
+    paint_labels(painter, (), zones, scale)
 
 
 def _paint_items(painter: QPainter, items: Collection[NodeItem], selected: Collection[str], scale: float) -> None:
