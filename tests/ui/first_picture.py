@@ -27,7 +27,6 @@ from ui.window.main_window import MainWindow
 LEFT, NO_KEYS = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 CONTROL = Qt.KeyboardModifier.ControlModifier
 PATIENCE = 120_000  # ms; a busy machine is no failure
-JOURNALED = 5_000  # ms; an edit is safe within two seconds, unless the disk is busy with something else
 
 # What is typed to find a node, and where it is dragged to.
 NODES = (
@@ -192,7 +191,7 @@ def build(path: Path) -> None:
     picture = window.runs.of("decode").picture
     person.save(path)
     person.type_into("encode", "text", "a blue car on a yellow background")
-    QTest.qWait(JOURNALED)
+    until(lambda: any("a blue car" in path.read_text() for path in state_folder().rglob("*.journal")))
     print(told(window, outcome=window.runs.outcome, picture=picture and [picture.width, picture.height]), flush=True)
     QApplication.exec()  # until the end comes
 

@@ -112,7 +112,7 @@ def test_its_networks_take_half_the_memory_where_that_is_enough():
         "text_encoder": "half",
         "text_encoder_2": "half",
         "text_encoder_3": "bfloat16",
-        "vae": "full",
+        "vae": "half",
         "controlnet": "bfloat16",
     }
 

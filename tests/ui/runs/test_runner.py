@@ -263,7 +263,8 @@ def test_the_next_run_is_prepared_in_place_of_one_that_was_still_being_prepared(
     runner.run()
     runner.run(["n0", "n1"])
     qtbot.waitUntil(lambda: over(runner), timeout=LONG)
-    assert {id for id, run in runner.runs.nodes.items() if run.state == "done"} == {"n0", "n1"}
+    # "cached" where the engine had begun with the first of the two
+    assert {id for id, run in runner.runs.nodes.items() if run.state in ("done", "cached")} == {"n0", "n1"}
 
 
 def test_many_nodes_can_be_stopped_before_their_run_is_prepared(desk: Desk, qtbot, monkeypatch):
