@@ -27,6 +27,8 @@ from ui.window.templates import FOLDERS, TemplatePicker, templates
 FOLDER = Path("docs/screenshots")
 WORKFLOW = "workflows/text_to_image.json"
 SHOWN = ("Dark", "Light")
+SIZES = ((1600, 1000), (1366, 768), (1000, 700))
+TEXT = (1.0, 1.7)
 PATIENCE = 300.0  # seconds
 
 
@@ -79,11 +81,27 @@ class Shots:
         wait(self.app, lambda: not window.runs.running)
         window.canvas.fit_all()
         self.shot("result")
+        self.take_sizes()
         self.take_canvas()
         self.take_comparison()
         self.take_panels()
         self.take_dialogs()
         self.take_problems()
+
+    def take_sizes(self) -> None:
+        """The whole graph in windows of every size, with usual and with large text: nothing of it may be clipped."""
+        window, before = self.window, self.window.size()
+        for text in TEXT:
+            window.settings.change(text_scale=text)
+            for width, height in SIZES:
+                window.resize(width, height)
+                pause(self.app)
+                window.canvas.fit_all()
+                self.shot(f"size_{width}_text_{text}")
+        window.settings.change(text_scale=1.0)
+        window.resize(before)
+        pause(self.app)
+        window.canvas.fit_all()
 
     def take_canvas(self) -> None:
         canvas = self.window.canvas
