@@ -15,10 +15,11 @@ run: $(VENV)/.installed system
 	fi
 
 # The tests make no use of a display, of the network, or of a second thread: the same bits everywhere. They run in a
-# process for each core, of which each takes a gigabyte. ARGS="-n 0 tests/ui/runs/test_queue.py" runs one file in one.
+# process for each core and one more, since some wait, of which each takes a gigabyte. ARGS="-n 0 tests/ui/runs/test_queue.py" runs one file in one.
 # What Python has compiled is kept, even where the environment says otherwise: or else all of those processes, and the
 # hundred that the tests start, compile everything anew.
-PYTEST := PYTHONDONTWRITEBYTECODE= QT_QPA_PLATFORM=offscreen OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal
+WORKERS := $(shell $(PYTHON) -c 'import os; print(min(8, 1 + (os.cpu_count() or 1)))')
+PYTEST := PYTHONDONTWRITEBYTECODE= QT_QPA_PLATFORM=offscreen OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 test: $(VENV)/.installed-dev system
 	$(PYTEST) -m "not slow and not gpu" $(ARGS)
