@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPen
@@ -22,6 +23,7 @@ from nodegraph.domain import TourStep
 from nodegraph.graph import Diff
 from nodegraph.node import Input, Multiline
 from ui.base.theme import color, colors, scaled
+from ui.canvas.scene.items import NodeItem
 from ui.documents.document import Document
 from ui.runs.run_state import RunState
 from ui.window.shell import Shell
@@ -31,27 +33,42 @@ EDITOR = QSize(260, 120)  # pixels by which an editor may reach beyond its node
 GAP = 16  # pixels between the card and what it speaks of
 
 
+def _spoken_of(window: Shell, place: str) -> NodeItem | None:
+    """The first node with what a step speaks of: a text, or one of the numbers."""
+    numbers = {step.parameter for step in window.document.registry.domain.tour}
+    wanted: dict[str, Callable[[Input], bool]] = {
+        "text": lambda spec: spec.get(Multiline) is not None,
+        "number": lambda spec: spec.name in numbers,
+    }
+    if place not in wanted:
+        return None
+    item = next((i for i in window.canvas.scene.nodes.values() if any(map(wanted[place], i.type.inputs))), None)
+    return None if item is None or item.type.annotation else item
+
+
+def _go_near(window: Shell, place: str) -> None:
+    """Parameters of nodes that are far away are not drawn, and cannot be clicked."""
+    if item := _spoken_of(window, place):
+        window.canvas.state.approach(item.id)
+
+
 def tour_places(window: Shell) -> dict[str, Callable[[], QRect | None]]:
     """Where the tour's subjects are in the window; None for one that cannot be seen."""
 
     def widget(of: QWidget | None) -> QRect | None:
         return QRect(of.mapTo(window, QPoint()), of.size()) if of is not None and of.isVisible() else None
 
-    def node(wanted: Callable[[Input], bool]) -> QRect | None:
-        canvas = window.canvas
-        if not canvas.isVisible():
-            return None
-        item = next((i for i in canvas.scene.nodes.values() if any(map(wanted, i.type.inputs))), None)
-        if item is None or item.type.annotation:
+    def node(name: str) -> QRect | None:
+        canvas, item = window.canvas, _spoken_of(window, name)
+        if not canvas.isVisible() or item is None:
             return None
         place = canvas.state.view.rect_to_screen(item.rect).toRect() & canvas.rect()
         return place.translated(canvas.mapTo(window, QPoint())) if place.isValid() else None
 
-    spoken_of = {step.parameter for step in window.document.registry.domain.tour}
     return {
         "run": lambda: widget(window.toolbar.widgetForAction(window.actions_by_id["run.all"])),
-        "text": lambda: node(lambda spec: spec.get(Multiline) is not None),
-        "number": lambda: node(lambda spec: spec.name in spoken_of),
+        "text": lambda: node("text"),
+        "number": lambda: node("number"),
         "preview": lambda: widget(window.preview),
     }
 
@@ -69,6 +86,7 @@ def take_tour(window: Shell) -> Tour | None:
     window.actions_by_id["view.app"].toggled.connect(tour.app_shown)
     tour.live.connect(window.actions_by_id["run.live"].setChecked)
     tour.ended.connect(lambda: window.settings.change(toured=True))
+    tour.came.connect(partial(_go_near, window))
     tour.start()
     return tour
 
@@ -76,6 +94,7 @@ def take_tour(window: Shell) -> Tour | None:
 class Tour(QObject):
     """host: the window. places: where things are in the window, by name; None while one cannot be seen."""
 
+    came = Signal(str)  # to a step that speaks of this place
     live = Signal(bool)  # off until the tour speaks of it, or else there would be nothing left for Run to do
     ended = Signal()
     index = -1
@@ -121,6 +140,7 @@ class Tour(QObject):
         if self.step.waits == "number":
             self.live.emit(True)
         last = self.index + 1 == len(self.steps)
+        self.came.emit(self.step.place)
         self.card.show_step(self.step, f"{self.index + 1} of {len(self.steps)}", "Done" if last else "Next")
         self.place()
         self.card.setFocus()  # or else it would go with Next to any field, which the next key would change

@@ -166,7 +166,12 @@ def test_the_run_of_the_tour_is_in_the_strip(qtbot, registry, graph):
     window.start()
     qtbot.waitUntil(lambda: window.engine.ready and window.plan.ready, timeout=LONG)
     made = take_tour(window)
+    window.canvas.state.show_view(View(0.2, 0, 0))  # too far to read what the next step speaks of
     QTest.mouseClick(made.card.next, Qt.MouseButton.LeftButton)
+    assert window.canvas.state.view.scale >= 0.6
+    assert window.canvas.rect().contains(
+        made.ring.geometry().translated(-window.canvas.mapTo(window, QPoint())).center()
+    )
     open_row(window.canvas.state, "settings", "text")
     QTest.keyClicks(window.canvas.state.editor.box, " and a dog")
     QTest.mouseClick(window.run_button, Qt.MouseButton.LeftButton)

@@ -129,7 +129,15 @@ def double_clicked(state: CanvasState, at: QPointF) -> bool:
         case "node" if is_wall(item.node):
             edit_group(state)
         case "node":
-            return rows.double_click(state, at, item) or _entered(state, item.id)
+            return rows.double_click(state, at, item) or _entered(state, item.id) or _approached(state, item.id)
+    return True
+
+
+def _approached(state: CanvasState, id: str) -> bool:
+    """From so far that a node is a summary, one goes to where its parameters can be read."""
+    if rows_shown(state.view.scale):
+        return False
+    state.approach(id)
     return True
 
 

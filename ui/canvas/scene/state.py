@@ -22,6 +22,9 @@ from ui.documents.scope import Scope
 from ui.runs.node_run import counts_for
 from ui.runs.run_state import RunState
 
+READABLE = 0.6
+"""The scale, at the usual text size, from which parameters are read with ease."""
+
 
 class Editor(Protocol):
     """What is typed into, over the canvas."""
@@ -148,9 +151,19 @@ class CanvasState(QObject):
         """Bring nodes into view."""
         wanted = self.scene.extent(ids)
         if not self.view.rect_to_world(self.area).contains(wanted):
-            scale = min(max(self.view.scale, 0.6 * theme.scale()), fitted(wanted, self.area.size()).scale)
-            middle = self.middle - wanted.center() * scale
-            self.show_view(View(scale).panned(middle.x(), middle.y()))
+            self._go_to(wanted)
+
+    def approach(self, id: str) -> None:
+        """Bring a node into view, no farther than where its parameters can be read."""
+        if self.view.scale < READABLE * theme.scale():
+            self._go_to(self.scene.extent((id,)))
+        else:
+            self.reveal(id)
+
+    def _go_to(self, wanted: QRectF) -> None:
+        scale = min(max(self.view.scale, READABLE * theme.scale()), fitted(wanted, self.area.size()).scale)
+        middle = self.middle - wanted.center() * scale
+        self.show_view(View(scale).panned(middle.x(), middle.y()))
 
     def keep_faulty(self, seen: QRectF) -> None:
         """A panel that says what is wrong takes room away: a faulty node that was seen stays in view.

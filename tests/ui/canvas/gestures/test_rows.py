@@ -10,6 +10,7 @@ from nodegraph import graph as edits
 from nodegraph.graph import Node, Port
 from ui.canvas.commands import one_node
 from ui.canvas.scene.shape import CHEVRON, EDGE, HEADER, MAX_WIDTH, MIN_WIDTH
+from ui.canvas.scene.view import View
 
 LEFT = Qt.MouseButton.LeftButton
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -281,3 +282,14 @@ def test_annotations_have_no_rows_to_press(canvas, hand):
     canvas.document.edit("Add", edits.add_node, "note", note)
     hand.drag(QPointF(650, 330), QPointF(690, 330))
     assert canvas.document.graph.nodes["note"].pos == (640, 300)
+
+
+def test_a_double_click_on_a_node_far_away_goes_to_where_its_parameters_are_read(canvas, hand, row, double_click):
+    canvas.state.show_view(View(0.3, 10, 10))
+    double_click(row("text"))
+    assert canvas.state.editor is None
+    assert canvas.state.view.scale >= 0.6
+    shown = canvas.state.view.rect_to_screen(canvas.scene.nodes["settings"].rect)
+    assert canvas.rect().contains(shown.toRect())
+    double_click(row("text"))  # now it is read, and edited
+    assert canvas.state.editor is not None
