@@ -132,8 +132,9 @@ def test_a_scenery_comes_behind_a_thing_that_it_was_never_trained_with(parts: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("guidance_scale", [1.0, 4.0, 8.0, 12.0])
-@pytest.mark.parametrize("solver", ["euler", "dpmpp_2m"])
+@pytest.mark.parametrize(
+    ("solver", "guidance_scale"), [("euler", 1.0), ("euler", 4.0), ("euler", 8.0), ("euler", 12.0), ("dpmpp_2m", 8.0)]
+)
 def test_a_draft_looks_like_what_will_come(parts: Parts, solver: SolverName, guidance_scale: float):
     """Twice as near, on the average of twenty seeds, as eight steps of the same solver, by which it once was made."""
     text, negative = prompt(parts.text_encoder, "a fox in a meadow"), prompt(parts.text_encoder, "")
@@ -162,4 +163,4 @@ def test_a_draft_looks_like_what_will_come(parts: Parts, solver: SolverName, gui
     full = picture(20, solver)
     instead = dict(DRAFT_SOLVER.instead).get(solver, solver)
     off, before = (float((full - other).abs().mean()) for other in (picture(DRAFT_STEPS, instead), picture(8, solver)))
-    assert off < before * (0.5 if guidance_scale > 1 or solver == "euler" else 1)  # there, nothing was wild
+    assert off < before / 2
