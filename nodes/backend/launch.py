@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from nodegraph.program import data_folder
 from nodes.backend import adapters, additions, devices, resident, share
+from nodes.backend.cuda_graph import CudaClock, CudaGraph, Forward
 from nodes.backend.ways import Learnt, Tally, Way, best, is_settled, next_way
 
 MOST_GRAPHS = 8
@@ -31,9 +32,6 @@ MOST_MOVES = 3
 """After weights have been moved so often, recording is over."""
 
 _log = logging.getLogger(__name__)
-
-Forward = Callable[[Sequence[Tensor]], list[Tensor]]
-"""From the tensors of a call to those of its result."""
 
 
 class Recorded(Protocol):
@@ -366,45 +364,14 @@ def _filled(shape: _Shape, tensors: Iterator[Tensor]) -> Any:
 # By kind of device ------------------------------------------------------------------------------------------
 
 
-class _CudaClock:
-    def __init__(self) -> None:
-        cuda: Any = torch.cuda
-        self._start, self._end = cuda.Event(enable_timing=True), cuda.Event(enable_timing=True)
-        self._start.record()
-
-    def stop(self) -> None:
-        self._end.record()
-
-    def seconds(self) -> float | None:
-        return self._start.elapsed_time(self._end) / 1000 if self._end.query() else None
-
-
-class _CudaGraph:
-    """Kernels on one card, with the memory that they use."""
-
-    def __init__(self, forward: Forward, tensors: Sequence[Tensor]) -> None:
-        cuda: Any = torch.cuda
-        self.inputs = [torch.empty_like(tensor).copy_(tensor) for tensor in tensors]
-        self._graph = cuda.CUDAGraph()
-        # Only what this thread does may disturb it: others write results to disk meanwhile.
-        with cuda.graph(self._graph, capture_error_mode="thread_local"):
-            before = cuda.memory_reserved()  # beginning has given back what nobody uses
-            self._made = forward(self.inputs)
-        self.nbytes = max(0, cuda.memory_reserved() - before)
-
-    def replay(self) -> Sequence[Tensor]:
-        self._graph.replay()
-        return self._made
-
-
 class Cuda:
     """NVIDIA's cards, and AMD's, which are called so too."""
 
     def record(self, forward: Forward, inputs: Sequence[Tensor]) -> Recorded:
-        return _CudaGraph(forward, inputs)
+        return CudaGraph(forward, inputs)
 
     def clock(self) -> Clock:
-        return _CudaClock()
+        return CudaClock()
 
     def compiled(self, net: nn.Module) -> nn.Module:
         return compiled(net)
