@@ -54,19 +54,33 @@ class Strip(QListWidget):
         self.addAction(action)
 
     def show_results(self, results: Sequence[Result]) -> None:
-        self.results = tuple(results)
-        self.clear()
-        for result in self.results:
-            item = QListWidgetItem(icon(pixmap(result.picture).toImage(), self.iconSize()), "", self)
-            about = summary(result.graph, self.document.declared)
-            one = f"Picture {result.item + 1} of {result.of}" if result.item is not None else ""
-            item.setToolTip("\n".join(filter(None, (f"Made {when(result)}", one, about))))
+        before, self.results = self.results, tuple(results)
+        gone = _gone(before, self.results)
+        for _ in range(gone):
+            self.takeItem(0)
+        for result in self.results[len(before) - gone :]:
+            self._add_item(result)
+
+    def _add_item(self, result: Result) -> None:
+        item = QListWidgetItem(icon(pixmap(result.picture).toImage(), self.iconSize()), "", self)
+        about = summary(result.graph, self.document.declared)
+        one = f"Picture {result.item + 1} of {result.of}" if result.item is not None else ""
+        item.setToolTip("\n".join(filter(None, (f"Made {when(result)}", one, about))))
 
     def mark(self, shown: Result | None) -> None:
         """Which is shown; while none is, the newest is in view."""
         index = next((index for index, result in enumerate(self.results) if result is shown), -1)
         self.setCurrentRow(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
         self.scrollToItem(self.item(index if index >= 0 else len(self.results) - 1))
+
+
+def _gone(before: Sequence[Result], now: Sequence[Result]) -> int:
+    """How many of the oldest are not there any more; what is left of them is what there is now, but for new ones."""
+    for count in range(len(before)):
+        left = before[count:]
+        if len(left) <= len(now) and all(old is new for old, new in zip(left, now, strict=False)):
+            return count
+    return len(before)
 
 
 def when(result: Result) -> str:

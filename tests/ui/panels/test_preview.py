@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 import shiboken6
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QGuiApplication, QImage, QPixmap, QWheelEvent
+from PySide6.QtGui import QGuiApplication, QIcon, QImage, QPixmap, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
 
@@ -16,6 +16,7 @@ from nodegraph.planning.calls import Call
 from nodegraph.running.engine import Settings
 from nodegraph.running.messages import Finished
 from nodegraph.types import Picture
+from ui.panels import strip
 from ui.panels.preview import Preview
 from ui.panels.viewer import Viewer
 from ui.runs.engine import Engine
@@ -303,6 +304,20 @@ def test_a_live_run_leaves_what_is_compared(preview):
     preview.compare("slider")
     preview.pictures.runner.started.emit()
     assert preview.comparing
+
+
+def test_the_strip_draws_what_is_new_and_lets_go_of_what_is_old(preview, monkeypatch):
+    drawn: list[QPixmap] = []
+    monkeypatch.setattr(strip, "icon", lambda image, size: drawn.append(image) or QIcon())
+    graph = preview.document.graph
+    more = [Result("show", picture((step, 0, 0)), graph) for step in range(4)]
+    first, second = preview.results.kept
+    for kept in ([first, second, *more[:2]], [second, *more], [*more[2:], first]):
+        preview.results.kept = kept
+        preview.results.changed.emit()
+        assert preview.strip.results == tuple(kept)
+        assert preview.strip.count() == len(kept)
+    assert len(drawn) == 2 + 2 + 1
 
 
 @pytest.fixture
