@@ -32,13 +32,14 @@ from PySide6.QtWidgets import (
 )
 
 from ui.base.theme import color, colors, panel_font, scaled
-from ui.panels.gallery_acts import MANY, Remove, Star, Trash, copy_to
+from ui.panels.gallery_acts import MANY, Remove, Star, Trash, copying
 from ui.panels.gallery_rows import COMPLAINT, PATH, STARRED, Index, Shown
 from ui.runs.picture_index import Gallery
 from ui.runs.results import Result, ResultReader
 from ui.widgets.buttons import action_button, small_button
 from ui.widgets.flow import FlowLayout
 from ui.widgets.picture_view import Side
+from ui.widgets.piecework import Piecework
 from ui.widgets.seen import WhenSeen
 
 SIDE, GAP = 96, 10  # pixels
@@ -329,10 +330,10 @@ class GalleryPanel(QWidget):
         folder = QFileDialog.getExistingDirectory(self, "Copy the pictures to a folder")
         if not folder:
             return
-        try:
-            copy_to(Path(folder), tuple(self.tiles.chosen()))
-        except OSError as error:
-            self.failed.emit(f"{error.filename} cannot be copied to {folder}: {error.strerror}")
+        chosen = tuple(self.tiles.chosen())
+        work = Piecework[None](self, "Copy the pictures", f"Copying {len(chosen)} pictures to {folder}")
+        copies = copying(Path(folder), chosen, work.report)
+        work.start(copies, lambda _: None, lambda error: self.failed.emit(str(error)))
 
     def _open_folder(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(Path(next(self.tiles.chosen())).parent)))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QFile
 from PySide6.QtGui import QUndoCommand
 
+from nodegraph.pieces import Pieces
 from ui.runs.picture_index import Gallery, Made
 
 MANY = 100  # steps that are kept
@@ -75,12 +76,17 @@ class Trash(Remove):
         self.gallery.put_back(*(made for made in self.pictures if Path(made.path).exists()))
 
 
-def copy_to(folder: Path, paths: Sequence[str]) -> list[Path]:
-    """Copies of the files, under names that are free there. Raises OSError when one cannot be read or written."""
-    made: list[Path] = []
-    for path in map(Path, paths):
+def copying(folder: Path, paths: Sequence[str], report: Callable[[float], None]) -> Pieces[None]:
+    """Copy the files, one in a piece, under names that are free there. report: is told how much is done, 0..1.
+
+    Raises ValueError when one cannot be read or written.
+    """
+    for done, path in enumerate(map(Path, paths), 1):
         names = [path.name, *(f"{path.stem} ({number}){path.suffix}" for number in range(2, 10_000))]
         target = next(folder / name for name in names if not (folder / name).exists())
-        shutil.copy2(path, target)
-        made.append(target)
-    return made
+        try:
+            shutil.copy2(path, target)
+        except OSError as error:
+            raise ValueError(f"{path} cannot be copied to {folder}: {error.strerror}") from error
+        report(done / len(paths))
+        yield

@@ -425,15 +425,27 @@ def test_a_file_that_cannot_go_to_the_trash_stays_and_is_said_to(panel: GalleryP
     assert told[0].endswith("two.png cannot be moved to the trash; it is still there")
 
 
-def test_copies_of_pictures_take_no_name_that_is_taken(panel: GalleryPanel, tmp_path: Path, monkeypatch):
+def test_copies_of_pictures_take_no_name_that_is_taken(panel: GalleryPanel, tmp_path: Path, monkeypatch, qtbot):
     folder = tmp_path / "chosen"
     folder.mkdir()
     (folder / "one.png").write_text("mine")
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
     press(panel, Qt.Key.Key_A, CTRL)
     panel.acts["copy"].trigger()
+    qtbot.waitUntil(lambda: len(list(folder.iterdir())) == 4)
     assert sorted(path.name for path in folder.iterdir()) == ["one (2).png", "one.png", "three.png", "two.png"]
     assert (folder / "one.png").read_text() == "mine"
+
+
+def test_a_picture_that_cannot_be_copied_is_named(panel: GalleryPanel, tmp_path: Path, monkeypatch, qtbot):
+    told: list[str] = []
+    panel.failed.connect(told.append)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    click(panel, 1)
+    Path(panel.shown.path(1)).unlink()
+    panel.acts["copy"].trigger()
+    why = f"two.png cannot be copied to {tmp_path}: No such file or directory"
+    qtbot.waitUntil(lambda: any(sentence.endswith(why) for sentence in told))
 
 
 def test_the_prompts_and_seeds_of_a_picture_are_used_in_the_document(window: MainWindow, tmp_path: Path, qtbot):
