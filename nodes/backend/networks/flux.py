@@ -6,12 +6,13 @@ Original names: Black Forest Labs' flux (model.py, modules/layers.py); of Contro
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from math import isqrt
 from typing import Any
 
 from nodes.backend.fields import Each, Either, Field, Flag, Only, Schema, Whole
 from nodes.backend.headers import Shapes
+from nodes.backend.networks import rotary
 from nodes.backend.networks.architecture import Architecture, Settings, Shape, Spellings, Stored, Tensors
 from nodes.backend.networks.mmdit import (
     ADDED_QKV,
@@ -30,9 +31,7 @@ from nodes.backend.networks.mmdit import (
     told_heads,
     width,
 )
-
-NUM_AXES = 3
-"""Which picture, row, column: each turns its share of a head's channels (arXiv:2104.09864)."""
+from nodes.backend.networks.rotary import NUM_AXES
 
 PATCH = 2
 """Latent pixels a side that make a token."""
@@ -126,7 +125,7 @@ def _body(settings: Settings) -> Tensors:
 
 def _contradictions(settings: Settings) -> Iterator[str]:
     axes, head = settings["axes_dims_rope"], settings["attention_head_dim"]
-    if not _fits(axes, head):
+    if not rotary.fits(axes, head):
         yield f"axes_dims_rope is {axes}; it must be {NUM_AXES} even numbers that add up to attention_head_dim, {head}"
 
 
@@ -140,10 +139,6 @@ def _controlnet_contradictions(settings: Settings) -> Iterator[str]:
             f"conditioning_embedding_channels {channels} x patch_size {patch} x {patch} is not in_channels, "
             f"{settings['in_channels']}"
         )
-
-
-def _fits(axes: Sequence[int], head: int) -> bool:
-    return len(axes) == NUM_AXES and sum(axes) == head and all(axis > 0 and axis % 2 == 0 for axis in axes)
 
 
 # Names in files --------------------------------------------------------------------------------------------
@@ -274,19 +269,8 @@ def _told_alike(settings: Settings, sizes: Sizes) -> Settings:
         "num_layers": sizes.count(double),
         "num_single_layers": sizes.count(single),
         "guidance_embeds": "time_text_embed.guidance_embedder.linear_1.weight" in sizes,
-        "axes_dims_rope": _axes(settings["axes_dims_rope"], heads.get("attention_head_dim", 0)),
+        "axes_dims_rope": rotary.shared_out(settings["axes_dims_rope"], heads.get("attention_head_dim", 0), 56),
     }
-
-
-def _axes(given: list[int], head: int) -> list[int]:
-    """How a head's channels are shared out, which no tensor tells: as given, or in the proportion of 16, 56 and 56.
-
-    Rows and columns have equally many, and each axis an even number.
-    """
-    if not head or _fits(given, head):
-        return given
-    side = 2 * (head * 56 // 256)
-    return [head - 2 * side, side, side]
 
 
 ARCHITECTURE = Architecture(

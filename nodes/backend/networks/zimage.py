@@ -11,6 +11,7 @@ from typing import Any
 
 from nodes.backend.fields import Each, Field, Only, Real, Schema, Whole
 from nodes.backend.headers import Shapes
+from nodes.backend.networks import rotary
 from nodes.backend.networks.architecture import (
     CHANNELS,
     EPS,
@@ -24,12 +25,10 @@ from nodes.backend.networks.architecture import (
     Tensors,
 )
 from nodes.backend.networks.mmdit import MOST_LAYERS, TIME_CHANNELS, Sizes, known, third
+from nodes.backend.networks.rotary import NUM_AXES
 
 PATCH = 2
 """Latent pixels a side that make a token."""
-
-NUM_AXES = 3
-"""Place in the text, row, column: each turns its share of a head's channels (arXiv:2104.09864)."""
 
 MULTIPLE = 32
 """Text and picture are each filled up to so many tokens, or a multiple of it."""
@@ -106,16 +105,12 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield f"dim {w} is no multiple of n_heads {heads}"
     if settings["n_kv_heads"] != heads:
         yield f"n_kv_heads is {settings['n_kv_heads']}; it must be n_heads, {heads}"
-    if not _fits(axes, w // heads):
+    if not rotary.fits(axes, w // heads):
         yield f"axes_dims is {axes}; it must be {NUM_AXES} even numbers that add up to dim / n_heads, {w // heads}"
     lens = settings["axes_lens"]
     # The text begins at 1, and the picture comes after it.
     if len(lens) != NUM_AXES or lens[0] < TEXT_TOKENS + 2:
         yield f"axes_lens is {lens}; it must be {NUM_AXES} numbers, the first {TEXT_TOKENS + 2} or more"
-
-
-def _fits(axes: list[int], head: int) -> bool:
-    return len(axes) == NUM_AXES and sum(axes) == head and all(axis % 2 == 0 for axis in axes)
 
 
 # Names in files --------------------------------------------------------------------------------------------
@@ -165,19 +160,8 @@ def _told(settings: Settings, found: Shapes) -> Settings:
         "n_kv_heads": heads,
         "n_layers": sizes.count("layers.{}.attention.norm_q.weight"),
         "n_refiner_layers": sizes.count("context_refiner.{}.attention.norm_q.weight"),
-        "axes_dims": _axes(settings["axes_dims"], head),
+        "axes_dims": rotary.shared_out(settings["axes_dims"], head, 48),
     }
-
-
-def _axes(given: list[int], head: int) -> list[int]:
-    """How a head's channels are shared out, which no tensor tells: as given, or in the proportion of 32, 48 and 48.
-
-    Rows and columns have equally many, and each axis an even number.
-    """
-    if _fits(given, head):
-        return given
-    side = 2 * (head * 48 // 256)
-    return [head - 2 * side, side, side]
 
 
 ARCHITECTURE = Architecture(
