@@ -18,7 +18,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 
-from tests import tiny_modern
+from tests import tiny_split
 from tests.tiny_models import build_flux, randomise
 
 
@@ -81,10 +81,10 @@ def flux_controlnet(folder: Path, place: Path) -> Path:
     return place
 
 
-def z_image_file(folder: Path, place: Path) -> Path:
+def denoiser_file(folder: Path, place: Path) -> Path:
     """The transformer of a checkpoint's folder in a file of its own."""
     with TemporaryDirectory() as split:
-        return shutil.copy(tiny_modern.z_image_split(folder, Path(split))["transformer"], place)
+        return shutil.copy(tiny_split.write_split(folder, Path(split))["transformer"], place)
 
 
 def token_width(folder: Path, name: str) -> int:

@@ -25,7 +25,7 @@ from nodes.types import Network
 from tests.examples import examples
 from tests.nodes import lora_kinds
 from tests.tiny_checkpoints import single_file_tensors
-from tests.tiny_modern import z_image_to_original
+from tests.tiny_split import z_image_to_original
 
 SLOW = examples(12, daily=6, report_multiple_bugs=False, phases=(Phase.explicit, Phase.generate))
 """Without shrinking, which would load networks for minutes."""

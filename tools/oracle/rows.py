@@ -226,7 +226,7 @@ Z_IMAGE = Row(
     their_scale=lambda scale: scale - 1,
     flow=True,
     alone_in_file=True,
-    single=tiny_variants.z_image_file,
+    single=tiny_variants.denoiser_file,
     why={
         "inpainting model": NO_FILLER,
         "ControlNet": "ControlNets of Z-Image are not among those that this program can run.",

@@ -24,7 +24,7 @@ from nodes.load import checkpoint
 from nodes.text import clip_skip, prompt
 from nodes.types import Conditioning, Flow, Image, Latent, Model, Network, TextEncoder, Weights
 from nodes.vae import decode, encode
-from tests import tiny_models, tiny_modern
+from tests import tiny_models, tiny_modern, tiny_split
 from tests.nodes.families import oracle
 from tests.nodes.families.oracle import SEED, SIDE, STEPS, Parts, loaded, relative
 from tests.nodes.families.oracle import sample_flow as sample
@@ -60,9 +60,7 @@ def folder(zimage_folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def split(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Files of the parts, among the settings of their repository as published ones are."""
-    place = tmp_path_factory.mktemp("split") / "turbo"
-    shutil.copytree(folder, place, ignore=shutil.ignore_patterns("*.safetensors"))
-    return tiny_modern.z_image_split(folder, place)
+    return tiny_split.beside_settings(folder, tmp_path_factory.mktemp("split") / "turbo")
 
 
 @pytest.fixture(scope="module")
@@ -182,9 +180,7 @@ def test_latents_of_flux_fit(whole: Parts, tmp_path: Path):
 
 
 def test_half_precision_files_give_nearly_the_same_picture(folder: Path, whole: Parts, tmp_path: Path):
-    place = tmp_path / "half"
-    shutil.copytree(folder, place, ignore=shutil.ignore_patterns("*.safetensors"))
-    parts = assembled(tiny_modern.z_image_split(folder, place, torch.bfloat16))
+    parts = assembled(tiny_split.beside_settings(folder, tmp_path / "half", torch.bfloat16))
     # 8 bits of each weight are left: about 2^-9 for each of some tens of layers
     assert relative(sample(parts, texts(parts)), sample(whole, texts(whole))) < 0.1
 
@@ -269,7 +265,7 @@ def test_lumina_whose_blocks_it_has_is_another(split: dict[str, Path]):
 
 
 def test_files_far_from_any_settings_are_told_by_their_tensors(folder: Path, whole: Parts, tmp_path: Path):
-    places = tiny_modern.z_image_split(folder, tmp_path / "alone")
+    places = tiny_split.write_split(folder, tmp_path / "alone")
     model = checkpoints.denoiser(str(places["transformer"]))
     assert model.process == Flow(3.0)
     ours, theirs = parts.settings(model.network), parts.settings(whole.model.network)
@@ -278,7 +274,7 @@ def test_files_far_from_any_settings_are_told_by_their_tensors(folder: Path, who
     ours, theirs = parts.settings(encoder), parts.settings(whole.text_encoder.encoders[0])
     told = {name: value for name, value in ours.items() if "rope" not in name and name != "layer_types"}
     assert told == {name: theirs[name] for name in told}
-    with pytest.raises(ValueError, match=r"has 151669 words, its text encoder 576"):
+    with pytest.raises(ValueError, match=r"has 151669 words, its text encoder 960"):
         prompt(TextEncoder("zimage", (encoder,)), "a cat")
 
 
@@ -348,9 +344,9 @@ def test_a_checkpoint_without_its_tokenizer_or_with_anothers_is_refused(folder: 
     shutil.copytree(folder, place)
     vocab = json.loads((place / "tokenizer" / "vocab.json").read_text())
     (place / "tokenizer" / "tokenizer.json").unlink()
-    more = {f"zz{number}": len(tiny_modern.IDS) + number for number in range(30)}
+    more = {f"zz{number}": len(tiny_modern.QWEN_IDS) + number for number in range(30)}
     (place / "tokenizer" / "vocab.json").write_text(json.dumps(vocab | more))
-    with pytest.raises(ValueError, match=r"tokenizer has 604 words, its text encoder 576"):
+    with pytest.raises(ValueError, match=r"tokenizer has 962 words, its text encoder 960"):
         checkpoint(str(place))
     shutil.rmtree(place / "tokenizer")
     with pytest.raises(ValueError, match="is not a whole checkpoint folder: it has no folder tokenizer"):

@@ -16,7 +16,7 @@ from nodes.backend.networks.zimage import ARCHITECTURE
 from tests.examples import examples
 from tests.nodes.networks import files
 from tests.nodes.networks.files import PLACE, Tensors, settings
-from tests.tiny_modern import z_image_to_original
+from tests.tiny_split import z_image_to_original
 
 TINY = {
     "dim": 32,
