@@ -13,14 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nodes.backend import finite, pieces, placing, widening
+from nodes.backend import finite, pieces, placing, vae_kinds, widening
 
-WHOLE = 128 * 128  # latent pixels: up to here a picture is done at once (1024 x 1024 pixels at factor 8)
-TILE = 96  # latent pixels a side
-OVERLAP = 24  # latent pixels in which neighbouring tiles fade into each other
-
-FEATURES = 5
-"""Maps of a picture's size that are there at once, each as wide as the last stage but one."""
+# In latent pixels of 8 x 8 pixels or fewer; of larger ones there are fewer in as many pixels.
+WHOLE = 128 * 128  # up to here a picture is done at once, 1024 x 1024 pixels
+TILE = 96  # a side
+OVERLAP = 24  # in which neighbouring tiles fade into each other
+USUAL = 8
 
 Progress = Callable[[int, int], None]
 
@@ -33,22 +32,22 @@ def no_progress(done: int, total: int) -> None:
 def decode(vae: Any, samples: Tensor, progress: Progress = no_progress) -> Tensor:
     """Latents to pixels: [batch, channels, h, w] to float32 [batch, 3, h * factor, w * factor] in 0..1.
 
-    vae: an AutoencoderKL. Raises ValueError when the latents have another number of channels.
+    vae: of one of the `vae_kinds`. Raises ValueError when the latents have another number of channels.
     """
-    channels, factor = vae.config.latent_channels, _factor(vae)
+    kind = _kind(vae)
+    channels, factor = kind.channels(vae.config), kind.factor(vae.config)
     if samples.shape[1] != channels:
         raise ValueError(
             f"this VAE decodes latents of {channels} channels, got {samples.shape[1]}; use the model's own"
         )
 
     def run(tile: Tensor, dtype: torch.dtype) -> Tensor:
-        latent = tile.to(placing.computes_on(vae), dtype) / vae.config.scaling_factor + (vae.config.shift_factor or 0)
-        return (vae.decode(latent, return_dict=False)[0].float().cpu() + 1) / 2
+        return (kind.decode(vae, tile.to(placing.computes_on(vae), dtype)).float().cpu() + 1) / 2
 
     tile = _tile(vae, samples.shape[-2:])
     pixels = _by_tiles(_safe(vae, run), samples, samples.shape[-2:], (1, factor), progress, tile)
     # Infinity would become white, and nobody would hear of it.
-    return pixels.clamp_(0, 1) if finite.is_finite(pixels) else pixels
+    return kind.shown(pixels.clamp_(0, 1) if finite.is_finite(pixels) else pixels)
 
 
 @torch.inference_mode()
@@ -58,22 +57,22 @@ def encode(vae: Any, pixels: Tensor, progress: Progress = no_progress) -> Tensor
     The mean of the encoder's distribution, so that equal pictures give equal latents. Raises ValueError when a side
     is not a multiple of the factor.
     """
-    factor, (height, width) = _factor(vae), pixels.shape[-2:]
+    kind = _kind(vae)
+    factor, (height, width) = kind.factor(vae.config), pixels.shape[-2:]
     if height % factor or width % factor:
         raise ValueError(
             f"the VAE needs sides that are multiples of {factor}, got {width} x {height}; use Resize first"
         )
 
     def run(tile: Tensor, dtype: torch.dtype) -> Tensor:
-        latent = vae.encode(tile.to(placing.computes_on(vae), dtype) * 2 - 1).latent_dist.mode()
-        return ((latent - (vae.config.shift_factor or 0)) * vae.config.scaling_factor).float().cpu()
+        return kind.encode(vae, tile.to(placing.computes_on(vae), dtype) * 2 - 1).float().cpu()
 
     size = (height // factor, width // factor)
     return _by_tiles(_safe(vae, run), pixels, size, (factor, 1), progress, _tile(vae, size))
 
 
-def _factor(vae: Any) -> int:
-    return 2 ** (len(vae.config.block_out_channels) - 1)
+def _kind(vae: Any) -> vae_kinds.Kind:
+    return vae_kinds.of(type(vae).__name__)
 
 
 def _safe(vae: Any, run: Callable[[Tensor, torch.dtype], Tensor]) -> Callable[[Tensor], Tensor]:
@@ -96,16 +95,19 @@ def _tile(vae: Any, size: tuple[int, ...]) -> int:
     size: height and width in latent pixels.
     """
     height, width = size
-    tile = TILE if height * width > WHOLE else max(size)
+    larger = max(1, _kind(vae).factor(vae.config) // USUAL)
+    most = TILE // larger
+    tile = most if height * width > WHOLE // larger**2 else max(size)
     if halvings := pieces.halvings():
-        return min(tile, TILE) >> (halvings if tile <= TILE else halvings - 1)
-    return tile if tile <= TILE or pieces.room_for(_working(vae, height * width)) else TILE
+        return min(tile, most) >> (halvings if tile <= most else halvings - 1)
+    return tile if tile <= most or pieces.room_for(_working(vae, height * width)) else most
 
 
 def _working(vae: Any, area: int) -> int:
     """About the bytes that a picture of so many latent pixels takes on its way through, besides the weights."""
-    widths: list[int] = vae.config.block_out_channels
-    return FEATURES * widths[min(1, len(widths) - 1)] * area * _factor(vae) ** 2 * widening.computed_in(vae).itemsize
+    kind = _kind(vae)
+    pixels = area * kind.factor(vae.config) ** 2
+    return kind.features(vae.config) * pixels * widening.computed_in(vae).itemsize
 
 
 def _by_tiles(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nodegraph.program import FOLDER
-from nodes.backend import embedding_file, families, lora_file, lora_scale
+from nodes.backend import embedding_file, families, lora_file, lora_scale, vae_kinds
 from nodes.backend.contents import listed, refuse_unused
 from nodes.backend.families.family import Family, Found, Role
 from nodes.backend.fields import Either, Field, Flag, Only, Schema, Text, Whole, read_settings
@@ -366,7 +366,7 @@ def _model(found: Found, family: Family, network: Network) -> Model:
 
 
 def _vae(network: Network, model: Model) -> Vae:
-    channels = settings(network)["latent_channels"]
+    channels = vae_kinds.of(part(network).spec.architecture.library_class).channels(settings(network))
     if channels != model.space.channels:
         raise ValueError(
             f"{network.weights.path} is no VAE for this model: its latents have {channels} channels, the model takes "
