@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,6 +72,8 @@ def _check_shape(what: str, name: str, found: Shape, stored: Stored, wanted: Sha
     if stored.rows is not None:
         enough = bool(shape) and shape[0] >= stored.rows[1]
         shape = (stored.rows[1] - stored.rows[0], *shape[1:]) if enough else shape
+    if stored.change == "joined" and len(shape) == 1:
+        wanted = (prod(wanted),)
     if flat(shape) != flat(wanted):
         raise ValueError(f"{what} does not fit its settings: {name} is {shape}, not {wanted}")
 

@@ -46,12 +46,12 @@ class Stored(NamedTuple):
     """Where a tensor of a network is in a file, by the file's name for it.
 
     rows: first and last + 1 of a larger tensor, when the file keeps several of the network's in one. change: what turns
-    the stored tensor into the network's: "transposed", or its two halves "swapped".
+    the stored tensor into the network's: "transposed", its two halves "swapped", or its rows "joined" in one.
     """
 
     name: str
     rows: tuple[int, int] | None = None
-    change: Literal["", "transposed", "swapped"] = ""
+    change: Literal["", "transposed", "swapped", "joined"] = ""
 
 
 Spellings = Callable[[str], tuple[Stored, ...]]
