@@ -71,12 +71,16 @@ class Flow:
     Lipman et al. 2022 (arXiv:2210.02747), Liu et al. 2022 (arXiv:2209.03003). The network tells noise - x0. shift: how
     much of the way is spent near the noise, s sigma / (1 + (s - 1) sigma): Esser et al. 2024 (arXiv:2403.03206), eq.
     23. by_size: takes its place where it depends on the picture's size. to_least: whether the family's own spacing goes
-    down to the least of 1000 levels, or leaves a whole step to 0.
+    down to the least of 1000 levels, or leaves a whole step to 0. terminal: the level that its last step begins at, to
+    which all are stretched; 0 leaves them where they are. own: the levels of its own spacing before the shift, without
+    the last, 0; empty where they are even.
     """
 
     shift: float = 1.0
     by_size: SizeShift | None = None
     to_least: bool = False
+    terminal: float = 0.0
+    own: Sigmas = ()
 
 
 Process = Diffusion | Flow

@@ -29,7 +29,7 @@ FLOW: Schema = {
     "base_image_seq_len": Field(Whole(1, 1_000_000), 256),
     "max_image_seq_len": Field(Whole(2, 1_000_000), 4096),
     "invert_sigmas": Field(Only(False), False),
-    "shift_terminal": NOT_USED,
+    "shift_terminal": Field(Either(Real(0.0, 0.9), Only(None)), None),
     "use_karras_sigmas": Field(Only(False, None), False),
     "use_exponential_sigmas": Field(Only(False, None), False),
     "use_beta_sigmas": Field(Only(False, None), False),
@@ -60,10 +60,11 @@ def read_diffusion(path: Path) -> Diffusion:
 def read_flow(path: Path, patch: int, *, to_least: bool) -> Flow:
     """Of flows. patch, to_least: see `Flow`; they are the family's. Raises ValueError when they cannot be meant."""
     settings = read_settings(path, FLOW)
+    terminal = float(settings["shift_terminal"] or 0)
     if not settings["use_dynamic_shifting"]:
-        return Flow(float(settings["shift"]), to_least=to_least)
+        return Flow(float(settings["shift"]), to_least=to_least, terminal=terminal)
     fewest, most = settings["base_image_seq_len"], settings["max_image_seq_len"]
     if fewest >= most:
         raise ValueError(f"{path}: base_image_seq_len is {fewest:,}, not below max_image_seq_len, which is {most:,}")
     shifts = float(settings["base_shift"]), float(settings["max_shift"])
-    return Flow(by_size=SizeShift(*shifts, fewest, most, patch), to_least=to_least)
+    return Flow(by_size=SizeShift(*shifts, fewest, most, patch), to_least=to_least, terminal=terminal)

@@ -25,7 +25,10 @@ def normal(process: Process, steps: int) -> Sigmas:
 
 
 def _flow(process: Flow, steps: int) -> Sigmas:
-    """Evenly spaced before the shift, in the precision of diffusers' FlowMatchEulerDiscreteScheduler."""
+    """Evenly spaced before the shift, in the precision of diffusers' FlowMatchEulerDiscreteScheduler.
+
+    A model's own levels are for as many steps as there are; other numbers of steps divide the way along them evenly.
+    """
     import numpy as np
 
     if process.to_least:
@@ -34,9 +37,19 @@ def _flow(process: Flow, steps: int) -> Sigmas:
         # a shift that does not depend on the size has been through the least level once before, in float32
         least = float(first if process.by_size else shifted(process, first))
         levels: Any = np.linspace(1.0 * count, least * count, steps) / count
+    elif process.own:
+        count = len(process.own)
+        along = np.arange(steps) * (count / steps)
+        levels = np.interp(along, np.arange(count + 1), [*process.own, 0.0]).astype(np.float32)
     else:
         levels = np.linspace(1.0, 1 / steps, steps).astype(np.float32)
-    return (*map(float, shifted(process, levels).astype(np.float32)), 0.0)
+    return (*map(float, _stretched(process, shifted(process, levels).astype(np.float32))), 0.0)
+
+
+def _stretched(process: Flow, levels: Any) -> Any:
+    """What is left to 1 is stretched so that the last level is the terminal one; the only one of a run stays 1."""
+    rest = 1 - levels
+    return 1 - rest / (rest[-1] / (1 - process.terminal)) if process.terminal and rest[-1] else levels
 
 
 def sgm_uniform(process: Process, steps: int) -> Sigmas:
@@ -184,7 +197,7 @@ def sigmas_for(process: Process, schedule: str, steps: int, denoise: float) -> S
 
 def _has_same_end(process: Process, schedule: str) -> bool:
     if isinstance(process, Flow) and schedule in FLOW_ENDS:
-        return process.to_least
+        return process.to_least or process.terminal > 0
     return schedule in SAME_END
 
 

@@ -111,6 +111,39 @@ def test_normal_is_bit_for_bit_that_of_the_pipelines_which_pass_even_levels(step
     assert list(schedules.sigmas_for(Flow(shift), "normal", steps, 1.0)) == theirs
 
 
+@pytest.mark.parametrize("steps", STEPS[1:])
+def test_normal_is_bit_for_bit_that_of_the_pipelines_which_stretch_to_a_last_level(steps: int):
+    even = np.linspace(1.0, 1 / steps, steps)  # as Qwen-Image's
+    scheduler = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, shift_terminal=0.02)
+    theirs = levels(scheduler, steps, sigmas=even, **shifted_by_size(64))
+    stretched = process.at_size(Flow(by_size=SizeShift(), terminal=0.02), 64, 64)
+    assert list(schedules.sigmas_for(stretched, "normal", steps, 1.0)) == theirs
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0, shift_terminal=0.1)
+    theirs = levels(scheduler, steps, sigmas=even)
+    assert list(schedules.sigmas_for(Flow(3.0, terminal=0.1), "normal", steps, 1.0)) == theirs
+
+
+def test_the_only_level_of_a_run_is_not_stretched():
+    # diffusers divides 0 by 0
+    assert schedules.sigmas_for(Flow(terminal=0.02), "normal", 1, 1.0) == (1.0, 0.0)
+
+
+OWN = (1.0, 0.978453, 0.95418, 0.926626, 0.89508, 0.845148, 0.704534, 0.414568)
+
+
+@pytest.mark.parametrize("shift", [1.0, 3.0])
+def test_a_models_own_levels_are_visited_bit_for_bit_and_shifted_as_in_diffusers(shift: float):
+    theirs = levels(FlowMatchEulerDiscreteScheduler(shift=shift), 8, sigmas=list(OWN))
+    assert list(schedules.sigmas_for(Flow(shift, own=OWN), "normal", 8, 1.0)) == theirs
+
+
+def test_other_numbers_of_steps_divide_a_models_own_levels_evenly():
+    few, many = (schedules.sigmas_for(Flow(own=OWN), "normal", steps, 1.0) for steps in (4, 16))
+    assert few == pytest.approx((*OWN[::2], 0.0), rel=1e-6)
+    assert many[::2] == pytest.approx((*OWN, 0.0), rel=1e-6)
+    assert many[-2] == pytest.approx(OWN[-1] / 2)
+
+
 @pytest.mark.parametrize("steps", STEPS)
 @pytest.mark.parametrize("name", ["karras", "exponential", "beta"])
 def test_other_schedules_of_flows_lie_between_the_ends_of_normal_as_in_diffusers(name: str, steps: int):

@@ -51,6 +51,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
         MODEL,
         replace(MODEL, process=Flow(3.0), space=PIXELS),
         replace(MODEL, process=Flow(by_size=SizeShift())),
+        replace(MODEL, process=Flow(terminal=0.02, own=(1.0, 0.5))),
         replace(TEXT_ENCODER, embeddings=(Embedding("style", WEIGHTS),)),
         VAE,
     ),

@@ -328,7 +328,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("text_encoder", {"rope_scaling": {"factor": 4.0}}, "rope_scaling is"),
     ("text_encoder", {"use_sliding_window": True}, "use_sliding_window is True; it must be false"),
     ("text_encoder", {"num_key_value_heads": 3}, "num_attention_heads 4 is no multiple of num_key_value_heads 3"),
-    ("scheduler", {"shift_terminal": 0.02}, "shift_terminal is 0.02; it must be null"),
+    ("scheduler", {"shift_terminal": 1.0}, "shift_terminal is 1.0; it must be a number from 0 to 0.9 or null"),
 ]
 
 
