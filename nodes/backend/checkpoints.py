@@ -17,7 +17,7 @@ from nodes.backend.families.family import Family, Found, Role
 from nodes.backend.fields import Either, Field, Flag, Only, Schema, Text, Whole, read_settings
 from nodes.backend.headers import Shapes, shapes
 from nodes.backend.networks.architecture import SCHEDULE, TRAINING, Ignored, Settings
-from nodes.backend.parts import INDEX, Part, part, settings, settings_folder
+from nodes.backend.parts import INDEX, Part, num_tokens, part, settings, settings_folder
 from nodes.backend.tokenizer_kinds import KINDS
 from nodes.types import PIXELS, ControlNet, Embedding, Lora, Model, Network, TextEncoder, Vae, Weights
 
@@ -345,7 +345,7 @@ def _check_tokenizers(encoders: Iterable[Part]) -> None:
     for encoder in encoders:
         kind = KINDS[encoder.spec.tokenizer.kind] if encoder.spec.tokenizer else None
         if kind and (encoder.place.is_dir() or not kind.shipped):  # a file's is the program's own
-            kind.check(encoder.tokenizer_folder(), encoder.settings()["vocab_size"])
+            kind.check(encoder.tokenizer_folder(), num_tokens(encoder.settings()))
 
 
 def _model(found: Found, family: Family, network: Network) -> Model:

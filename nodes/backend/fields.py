@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
@@ -122,6 +122,7 @@ class Field(NamedTuple):
 
 
 Schema = Mapping[str, Field]
+"""By name; "group.name" is in an object of its own, as files of several networks have them."""
 
 
 def read_settings(path: Path, schema: Schema) -> dict[str, Any]:
@@ -134,7 +135,28 @@ def read_settings(path: Path, schema: Schema) -> dict[str, Any]:
 
 def check_fields(path: Path, found: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
     """As read_settings, from what was read already."""
+    found = _flat(path, found, {name.partition(".")[0] for name in schema if "." in name})
     return {name: _checked(path, name, found, field) for name, field in schema.items()}
+
+
+def _flat(path: Path, found: Mapping[str, Any], groups: Iterable[str]) -> Mapping[str, Any]:
+    """With what is in groups as well, under both names."""
+    flat = dict(found)
+    for group in groups:
+        within: Any = found.get(group, {})
+        if not isinstance(within, dict):
+            raise ValueError(f"{path}: {group} is {quoted(within)}; it must be an object")
+        flat |= {f"{group}.{name}": value for name, value in cast("dict[str, Any]", within).items()}
+    return flat
+
+
+def grouped(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as files have them: the opposite of what `check_fields` does to groups."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        group, _, within = name.rpartition(".")
+        (found.setdefault(group, {}) if group else found)[within] = value
+    return found
 
 
 def _checked(path: Path, name: str, found: Mapping[str, Any], field: Field) -> Any:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from nodes.backend import device_memory, parts, reading
 from nodes.backend.contents import Source
+from nodes.backend.fields import grouped
 from nodes.backend.networks.architecture import Architecture, Settings, Stored
 from nodes.backend.tokenizer_kinds import KINDS
 from nodes.backend.untyped import TensorFile, safe_open
@@ -72,11 +73,10 @@ def build(architecture: Architecture, settings: Settings) -> nn.Module:
     """The network that these settings describe, with whatever weights its class begins with."""
     module, _, name = architecture.library_class.partition(":")
     kind: Any = getattr(import_module(module), name)
+    given = grouped({**settings, **architecture.constants})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of libraries, about their own parts
-        if module == "transformers":
-            return kind(kind.config_class(**settings, **architecture.constants))
-        return kind.from_config({**settings, **architecture.constants})
+        return kind(kind.config_class(**given)) if module == "transformers" else kind.from_config(given)
 
 
 def _of_precision(tensor: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:

@@ -14,9 +14,10 @@ from pathlib import Path
 from nodes.backend import families, shards
 from nodes.backend.contents import Places, Source, sources
 from nodes.backend.families.family import Family, Role
-from nodes.backend.fields import Field, Schema, Text, check_fields, read_settings
+from nodes.backend.fields import MAX_SETTINGS, Field, Schema, Text, check_fields, read_settings
 from nodes.backend.headers import Shapes, shapes
 from nodes.backend.networks.architecture import Ignored, Settings
+from nodes.backend.strict_json import read_object
 from nodes.backend.tokenizer_kinds import KINDS
 from nodes.types import Network, Weights
 
@@ -49,7 +50,8 @@ class Part:
         """Raises ValueError when they are missing or cannot be meant."""
         schema = self.spec.architecture.schema
         if (path := self.settings_file()) is not None:
-            settings, said = read_settings(path, schema), str(path)
+            written = self.spec.architecture.opened(read_object(path, MAX_SETTINGS))
+            settings, said = check_fields(path, written, schema), str(path)
         else:
             own = self.family.default_settings(self.role)
             told = self.spec.architecture.told(check_fields(self.place, own, schema), self._shapes())
@@ -149,6 +151,11 @@ def settings_folder(place: Path) -> Path | None:
 def part(network: Network) -> Part:
     """Where a network that was described lies."""
     return Part(Path(network.weights.path), families.of(network.family), network.role)
+
+
+def num_tokens(settings: Settings) -> int:
+    """How many tokens a text encoder of these settings knows."""
+    return next(value for name, value in settings.items() if name.rpartition(".")[2] == "vocab_size")
 
 
 @lru_cache(maxsize=64)

@@ -141,7 +141,7 @@ def reader(description: Network, loras: tuple[Lora, ...] = ()) -> Reader:
     """A text encoder with its LoRAs, and its tokenizer."""
     module = network(description, loras)
     if description not in _tokenizers:
-        tokenizer = loading.tokenizer(description, module.config.vocab_size)
+        tokenizer = loading.tokenizer(description, parts.num_tokens(parts.settings(description)))
         description.weights.check_unchanged()
         _tokenizers[description] = tokenizer
     return Reader(_tokenizers[description], module)

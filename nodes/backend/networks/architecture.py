@@ -87,6 +87,10 @@ def as_given(settings: Settings, _found: Shapes) -> Settings:
     return settings
 
 
+def as_written(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    return found
+
+
 def no_contradictions(_settings: Mapping[str, Any]) -> Iterator[str]:
     return iter(())
 
@@ -99,7 +103,8 @@ class Architecture:
     contradictions: what cannot be meant in settings that fit the schema one by one, a sentence each. told: the settings
     that the tensors of a file tell, by its own names, on top of those given; for files that bring none. ignored: what
     its files may hold besides. identities: square matrices that are 1 where a file leaves them out. constants:
-    further arguments of the class that no file decides. stem: what its weights are called in a folder.
+    further arguments of the class that no file decides. stem: what its weights are called in a folder. opened: of what
+    an earlier version wrote into a file of settings, the same as it is written now.
     """
 
     library_class: str
@@ -112,6 +117,7 @@ class Architecture:
     identities: tuple[str, ...] = ()
     constants: Mapping[str, Any] = field(default_factory=dict[str, Any])
     stem: Literal["diffusion_pytorch_model", "model"] = "diffusion_pytorch_model"
+    opened: Callable[[Mapping[str, Any]], Mapping[str, Any]] = as_written
 
 
 def renamed(tensor: str, table: Mapping[str, str]) -> str:
