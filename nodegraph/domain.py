@@ -6,7 +6,7 @@ to cut a loop in two, to suggest a form, to write names as people do, to lead a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -80,13 +80,15 @@ class TourStep:
 class Kind:
     """What a plain value is, where nodes that take it go by that.
 
-    title: what people call the kind. suits: by node type and parameter, the value that
-    suits it. idle: by node type and input, why that has no meaning for it; an input "" stands for the whole node.
+    title: what people call the kind. name: what `Stock.families` has for it, which never changes. suits: by node type
+    and parameter, the value that suits it. idle: by node type and input, why that has no meaning for it; an input ""
+    stands for the whole node.
     """
 
     title: str
     suits: Mapping[tuple[str, str], Any] = field(default_factory=dict[tuple[str, str], Any], hash=False)
     idle: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str], hash=False)
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,58 @@ class Remedy:
     keep: Callable[[str | None, Callable[[int, int], object]], str]
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a file or a folder says of itself.
+
+    kind: one of the domain's `Stock.kinds`. families: those that it goes with, by their names; none when it does not
+    say. layout: how its numbers are kept, for people. words: those that a person writes to have what it was made for.
+    base: what it was made for or from, in its own words. problem: why it cannot be used, in a sentence; empty when it
+    can.
+    """
+
+    kind: str
+    families: tuple[str, ...] = ()
+    layout: str = ""
+    words: tuple[str, ...] = ()
+    base: str = ""
+    title: str = ""
+    problem: str = ""
+
+
+def _says_nothing(path: Path) -> Told | None:
+    return None
+
+
+def _has_no_parts(folder: Path) -> Collection[str] | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """The files that nodes are given and that people have many of, as `nodegraph.library` lists them.
+
+    kinds: by its name, what people call several of a kind, in the order in which they are shown. families: by its name,
+    what people call a family. suffixes: how such files end, lower case with the dot. marks: files by which a folder is
+    may be one such thing as a whole. places: by the lower-case name of a folder, the kind that other programs keep
+    there. homes: by kind, the folder that programs agree on for it.
+
+    parts: of a folder with a mark, the names of the files and folders in it that are no things of their own; None when
+    it is not one thing. It raises nothing. look: at no more than what a file, or a folder that is one thing, says of
+    itself at its start; None for what is no such thing. Raises ValueError with a sentence, or OSError, where it cannot
+    be used.
+    """
+
+    kinds: Mapping[str, str] = field(default_factory=dict[str, str])
+    families: Mapping[str, str] = field(default_factory=dict[str, str])
+    suffixes: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict[str, str])
+    homes: Mapping[str, str] = field(default_factory=dict[str, str])
+    parts: Callable[[Path], Collection[str] | None] = _has_no_parts
+    look: Callable[[Path], Told | None] = _says_nothing
+
+
 class Brought(NamedTuple):
     """What something that a person brings from elsewhere becomes: a node of this type, with these values."""
 
@@ -157,7 +211,7 @@ class Domain:
     plain arguments; nothing for a step of another kind. kind: of a plain value; None for most. usual: parameters that
     people turn in nearly every workflow. remedies: by the names that problems have for them. acronyms: words of names
     as they are written. tour: through the first workflow. elsewhere: what nodes that do the same are called in other
-    programs, by type.
+    programs, by type. stock: the files that nodes are given.
 
     file: what a file or a folder becomes that somebody drops, pastes or opens; None where no node takes it. It looks at
     no more than what the file says of itself at its start. Raises ValueError with a sentence where it is damaged.
@@ -175,3 +229,4 @@ class Domain:
     elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     file: Callable[[Path], Brought | None] = _no_file
     text: Callable[[str], Brought | None] = _no_text
+    stock: Stock = field(default_factory=Stock)

@@ -46,11 +46,13 @@ class Choice:
 class File:
     """The text is a path; keys cover what is there, not only its name. As an output: of a file the node has written.
 
-    suffixes: lower case with the dot; empty means any. folder: a folder may be given instead.
+    suffixes: lower case with the dot; empty means any. folder: a folder may be given instead. kinds: of the domain's
+    stock (`nodegraph.domain.Stock`), those that it can be; none when it is no such file.
     """
 
     suffixes: tuple[str, ...] = ()
     folder: bool = False
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

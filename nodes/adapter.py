@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Annotated, NamedTuple, cast
 
 from nodegraph.node import File, Range, node
+from nodes.stock import LORA
 from nodes.types import Model, TextEncoder
 
 Strength = Annotated[float, Range(-10.0, 10.0, step=0.05)]
@@ -20,7 +21,7 @@ class Adapted(NamedTuple):
 def lora(
     model: Model,
     text_encoder: TextEncoder | None = None,
-    path: Annotated[str, File((".safetensors",))] = "",
+    path: Annotated[str, File((".safetensors",), kinds=(LORA,))] = "",
     strength: Strength = 1.0,
     text_strength: Strength = 1.0,
 ) -> Adapted:

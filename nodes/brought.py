@@ -8,12 +8,8 @@ from __future__ import annotations
 import re
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nodegraph.domain import Brought
-
-if TYPE_CHECKING:
-    from nodes.backend.families.family import Found
 
 WEIGHTS = ".safetensors"
 SOME = 10_000
@@ -22,20 +18,17 @@ SOME = 10_000
 LONGEST_PROMPT = 2000
 """Characters. Prompts of several hundred words exist; what is longer is an article."""
 
-LONGEST_WORD = 75
-"""Vectors that an embedding may have: places in a chunk of a prompt."""
-
-ALONE = {
-    "load.vae": ("decoder.conv_in.", "first_stage_model.decoder.conv_in.", "vae.decoder.conv_in."),
-    "load.text_encoders": (
-        "text_model.embeddings.",
-        "transformer.text_model.embeddings.",
-        "transformer.resblocks.0.",
-        "encoder.block.0.layer.0.SelfAttention.",
-        "model.layers.0.self_attn.",
-    ),
+TAKEN_BY = {
+    "checkpoint": "load.checkpoint",
+    "denoiser": "load.denoiser",
+    "lora": "adapter.lora",
+    "controlnet": "control.load",
+    "vae": "load.vae",
+    "text encoder": "load.text_encoders",
+    "embedding": "text.load_embedding",
+    "pixel model": "load.pixel_model",
 }
-"""By type of node, what begins the name of a tensor in files of one network."""
+"""By the kind of a file, the type of the node that takes it."""
 
 NO_PROMPT = (
     r"\w+://",  # a link
@@ -82,12 +75,12 @@ def _is_picture(path: Path) -> bool:
 
 def _folder(path: Path) -> Brought | None:
     """A model that comes as a folder, or pictures. Raises ValueError when it is a model and damaged."""
-    from nodes.backend import checkpoints, families
+    from nodes.backend import checkpoints, families, labels
 
     found = checkpoints.look(path)
     if family := families.recognise(found):
         return _made("load.checkpoint" if "vae" in family.roles else "load.pixel_model", path)
-    if any(family.recognises_controlnet(found) for family in families.FAMILIES):
+    if labels.controlled(found):
         return _made("control.load", path)
     return Brought("image.load_folder", {"folder": str(path)}) if _holds_pictures(path) else None
 
@@ -103,51 +96,6 @@ def _holds_pictures(folder: Path) -> bool:
 
 def _weights(path: Path) -> str:
     """The type of node that takes a file of weights. Raises ValueError when it is damaged, or nothing we know."""
-    from nodes.backend import checkpoints, families, lora_file
+    from nodes.backend import checkpoints, labels
 
-    found = checkpoints.look(path)
-    if lora_file.is_lora(found.shapes):
-        return "adapter.lora"
-    if any(family.recognises_controlnet(found) for family in families.FAMILIES):
-        return "control.load"
-    if family := families.recognise(found):
-        whole = "vae" in family.roles and found.has_any(family.roles["vae"].prefixes)
-        return "load.checkpoint" if whole or _is_checkpoint(path) else "load.denoiser"
-    if type := _alone(found):
-        return type
-    if _is_embedding(found):
-        return "text.load_embedding"
-    raise ValueError(
-        f"{path} is no checkpoint, denoiser, LoRA, ControlNet, VAE, text encoder or embedding that this program knows"
-    )
-
-
-def _is_checkpoint(path: Path) -> bool:
-    """Whether what the file lacks lies in the folders around it."""
-    from nodes.backend import checkpoints
-
-    try:
-        checkpoints.checkpoint(str(path))
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def _alone(found: Found) -> str | None:
-    """What takes a network in a file of its own, by tensors that only its kind has."""
-    for type, beginnings in ALONE.items():
-        if found.has_any(beginnings):
-            return type
-    return None
-
-
-def _is_embedding(found: Found) -> bool:
-    """Vectors alone, no more than a prompt has words, which bear no name or that of an encoder."""
-    from nodes.backend import families
-    from nodes.backend.embedding_file import PARAMS
-
-    shapes = found.shapes
-    if not all(len(shape) == 1 or (len(shape) == 2 and shape[0] <= LONGEST_WORD) for shape in shapes.values()):
-        return False
-    known = {PARAMS, *(n for family in families.FAMILIES for r in family.roles.values() for n in r.embedding_names)}
-    return len(shapes) == 1 or (bool(shapes) and shapes.keys() <= known)
+    return TAKEN_BY[labels.kind_of(checkpoints.look(path))]

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, cast
 from nodegraph.node import File, Range, node
 from nodes import fit
 from nodes.fit import Hints, Known
+from nodes.stock import CONTROLNET
 from nodes.types import Control, ControlNet, Hint, Image, Vae
 
 Mode = Literal["as trained", "canny", "tile", "depth", "blur", "pose", "grey", "low quality"]
@@ -14,7 +15,7 @@ Mode = Literal["as trained", "canny", "tile", "depth", "blur", "pose", "grey", "
 
 
 @node("control.load", title="Load ControlNet")
-def load_controlnet(path: Annotated[str, File((".safetensors",), folder=True)] = "") -> ControlNet:
+def load_controlnet(path: Annotated[str, File((".safetensors",), folder=True, kinds=(CONTROLNET,))] = "") -> ControlNet:
     """A network that makes a denoiser follow a picture: edges, depth, a pose."""
     from nodes.backend.checkpoints import controlnet
 

@@ -14,6 +14,7 @@ from nodes import keep_tokenizer, kept_tokenizer
 from nodes.backend.process import timestep_at
 from nodes.brought import file_becomes, text_becomes
 from nodes.elsewhere import ELSEWHERE
+from nodes.stock import STOCK
 from nodes.types import (
     Conditioning,
     Control,
@@ -102,7 +103,7 @@ def _of_family(name: str) -> Kind:
         "sampling.unet_step": guided,
     }
     values = {(type, name): value for type, of_node in of_nodes.items() for name, value in of_node.items()}
-    return Kind(family.title, values, family.meaningless)
+    return Kind(family.title, values, family.meaningless, family.name)
 
 
 DENOISE = ("group:Denoise", "sampling.unet_step")
@@ -159,6 +160,7 @@ DOMAIN = Domain(
     elsewhere=ELSEWHERE,
     file=file_becomes,
     text=text_becomes,
+    stock=STOCK,
     remedies={
         "t5_tokenizer": Remedy(
             "T5's tokenizer",

@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Annotated, NamedTuple
 
 from nodegraph.node import File, node
+from nodes.stock import CHECKPOINT, DENOISER, PIXEL_MODEL, TEXT_ENCODER, VAE
 from nodes.types import Model, TextEncoder, Vae
 
-Weights = Annotated[str, File((".safetensors",), folder=True)]
+SUFFIXES = (".safetensors",)
+CheckpointFile = Annotated[str, File(SUFFIXES, folder=True, kinds=(CHECKPOINT,))]
+DenoiserFile = Annotated[str, File(SUFFIXES, folder=True, kinds=(DENOISER, CHECKPOINT))]
+EncoderFile = Annotated[str, File(SUFFIXES, folder=True, kinds=(TEXT_ENCODER, CHECKPOINT))]
+VaeFile = Annotated[str, File(SUFFIXES, folder=True, kinds=(VAE, CHECKPOINT))]
 
 
 class Parts(NamedTuple):
@@ -17,7 +22,7 @@ class Parts(NamedTuple):
 
 
 @node("load.checkpoint", title="Load checkpoint", aliases=("model", "Stable Diffusion", "checkpoint loader"))
-def checkpoint(path: Annotated[str, File((".safetensors",), folder=True)] = "models/starter") -> Parts:
+def checkpoint(path: CheckpointFile = "models/starter") -> Parts:
     """A model of any family that this program knows: its denoiser, text encoders and VAE.
 
     path: a .safetensors file of the original layout, or a folder of the diffusers layout. A relative path is looked
@@ -29,7 +34,7 @@ def checkpoint(path: Annotated[str, File((".safetensors",), folder=True)] = "mod
 
 
 @node("load.denoiser", title="Load denoiser", aliases=("UNet loader", "diffusion model", "transformer", "split files"))
-def denoiser(path: Weights = "") -> Model:
+def denoiser(path: DenoiserFile = "") -> Model:
     """A denoiser in a file of its own, as Flux and others are published; link it to the loaders of what else it needs.
 
     path: a .safetensors file, or a folder of the diffusers layout.
@@ -44,7 +49,7 @@ class Encoders(NamedTuple):
 
 
 @node("load.text_encoders", title="Load text encoders", aliases=("CLIP loader", "dual CLIP", "T5", "split files"))
-def text_encoders(model: Model, path: Weights = "", path_2: Weights = "", path_3: Weights = "") -> Encoders:
+def text_encoders(model: Model, path: EncoderFile = "", path_2: EncoderFile = "", path_3: EncoderFile = "") -> Encoders:
     """What reads prompts for a model, each in a file of its own: as many as the model's family has, in any order.
 
     path, path_2, path_3: .safetensors files, or folders of the diffusers layout.
@@ -55,7 +60,7 @@ def text_encoders(model: Model, path: Weights = "", path_2: Weights = "", path_3
 
 
 @node("load.vae", title="Load VAE", aliases=("autoencoder", "split files"))
-def vae(model: Model, path: Weights = "") -> Vae:
+def vae(model: Model, path: VaeFile = "") -> Vae:
     """The autoencoder of a model in a file of its own, or another one than the checkpoint's.
 
     path: a .safetensors file, or a folder of the diffusers layout.
@@ -66,7 +71,7 @@ def vae(model: Model, path: Weights = "") -> Vae:
 
 
 @node("load.pixel_model", title="Load pixel model", aliases=("pixel space", "DDPM"))
-def pixel_model(path: Annotated[str, File(folder=True)] = "models/starter/pixel") -> Model:
+def pixel_model(path: Annotated[str, File(folder=True, kinds=(PIXEL_MODEL,))] = "models/starter/pixel") -> Model:
     """A denoiser that works on the pixels themselves, without a VAE: a folder with unet/ and scheduler/.
 
     It brings no text encoder; use that of the checkpoint whose prompts it was trained with.

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from nodegraph.node import File, Multiline, Range, node
 from nodes import fit
+from nodes.stock import EMBEDDING
 from nodes.types import Conditioning, PictureSize, TextEncoder
 
 
@@ -87,7 +88,7 @@ def clip_skip(text_encoder: TextEncoder, skip_layers: Annotated[int, Range(0, 11
 
 @node("text.load_embedding", title="Load embedding", aliases=("textual inversion", "embedding", "TI"))
 def load_embedding(
-    text_encoder: TextEncoder, path: Annotated[str, File((".safetensors",))] = "", name: str = ""
+    text_encoder: TextEncoder, path: Annotated[str, File((".safetensors",), kinds=(EMBEDDING,))] = "", name: str = ""
 ) -> TextEncoder:
     """Teach a text encoder a word: a small file of vectors that a name in prompts stands for.
 

@@ -34,7 +34,7 @@ FLOORS: dict[str, Floors] = {
     "nodegraph": (
         ("nodegraph",),
         ("nodegraph.formats", "nodegraph.planning"),
-        ("nodegraph.editing", "nodegraph.running"),
+        ("nodegraph.editing", "nodegraph.library", "nodegraph.running"),
     ),
     "nodes": (("values",), ("nodes.backend",), ("nodes",)),
 }
@@ -141,8 +141,8 @@ def test_what_planning_uses_is_free_of_torch(name: str):
 def test_the_backend_knows_neither_graph_nor_window(path: Path):
     assert not {m for m in imports(path, module_level=False) if top(m) in {"ui", "PySide6"}}
     # What they share: Picture, which a preview is; what makes a text fit to be handed on; where the program lies; how a
-    # file is written whole; how it is said that something is missing which a person can get.
-    shared = {"nodegraph." + name for name in ("types", "text", "program", "formats.files", "failure")}
+    # file is written whole; how it is said that something is missing which a person can get; what a file is told to be.
+    shared = {"nodegraph." + name for name in ("types", "text", "program", "formats.files", "failure", "domain")}
     assert {m for m in imports(path, module_level=False) if top(m) == "nodegraph"} <= shared
 
 

@@ -6,6 +6,7 @@ it belongs to exactly one tensor (https://github.com/huggingface/safetensors, "F
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -52,6 +53,11 @@ def metadata(path: Path) -> Mapping[str, str]:
     return _header(path).metadata
 
 
+def sizes(path: Path) -> Mapping[str, int]:
+    """How many bytes are of each type, one of BYTES. Raises ValueError as `shapes` does."""
+    return _header(path).sizes
+
+
 class Stretch(NamedTuple):
     """Where the data of a tensor are in its file: the first byte, and how many. dtype: one of BYTES."""
 
@@ -74,6 +80,7 @@ def stretches(path: Path) -> dict[str, Stretch]:
 class _Header(NamedTuple):
     shapes: Shapes
     metadata: Mapping[str, str]
+    sizes: Mapping[str, int]
 
 
 def _header(path: Path) -> _Header:
@@ -106,7 +113,10 @@ def _read(path: Path, size: int, *_identity: int) -> _Header:
         raise ValueError(f"{path} is cut short: {quoted(last.name)} ends at byte {end}, the file has {size}")
     if end < size:
         raise ValueError(f"{path} is damaged: its tensors end at byte {end}, the file has {size}")
-    return _Header({tensor.name: tensor.shape for tensor in tensors}, texts)
+    sizes = Counter[str]()
+    for tensor in tensors:
+        sizes[tensor.dtype] += tensor.end - tensor.begin
+    return _Header({tensor.name: tensor.shape for tensor in tensors}, texts, sizes)
 
 
 def _check_metadata(metadata: Any) -> None:

@@ -1,0 +1,121 @@
+"""The two databases of a library, in one folder.
+
+    index-1.sqlite   what a look at the files tells; written by whoever scans, and made anew at any time. The number is
+                     that of its schema: programs of two versions do not take each other's away.
+    kept.sqlite      what nobody could make anew: the folders to look in, stars and notes, and hashes, which take long.
+
+Both are in SQLite's write-ahead mode: who reads is not held up by who writes, and a crash leaves the last whole state.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from nodegraph.formats.files import Damaged, said_to_be, set_aside
+from nodegraph.program import data_folder
+
+SCHEMA = 1
+KEPT_SCHEMA = 1
+WAIT = 10.0
+"""Seconds that one process waits for another to finish writing."""
+
+INDEX = f"""
+CREATE TABLE IF NOT EXISTS file (
+    id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, root TEXT NOT NULL, stamp TEXT NOT NULL, identity TEXT NOT NULL,
+    size INTEGER NOT NULL, modified INTEGER NOT NULL, kind TEXT NOT NULL, families TEXT NOT NULL, layout TEXT NOT NULL,
+    words TEXT NOT NULL, base TEXT NOT NULL, title TEXT NOT NULL, thumbnail TEXT NOT NULL, problem TEXT NOT NULL,
+    name TEXT NOT NULL, said TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS file_name ON file (name, path);
+CREATE INDEX IF NOT EXISTS file_identity ON file (identity);
+CREATE TABLE IF NOT EXISTS trouble (place TEXT PRIMARY KEY, sentence TEXT NOT NULL);
+PRAGMA user_version = {SCHEMA};
+"""
+"""file.families: ",NAME,NAME," or "". file.words: one a line. file.stamp: what tells whether to look again.
+file.identity: what tells the content from others. file.name: that of the file, folded. file.said: all that a search
+looks in, folded.
+trouble: places that cannot be looked into, and why.
+"""
+
+KEPT = f"""
+CREATE TABLE IF NOT EXISTS mark (
+    identity TEXT PRIMARY KEY, path TEXT NOT NULL, starred INTEGER NOT NULL, note TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS hash (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS hash_sha256 ON hash (sha256);
+CREATE TABLE IF NOT EXISTS root (position INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE);
+PRAGMA user_version = {KEPT_SCHEMA};
+"""
+
+
+def library_folder() -> Path:
+    """Of the library that the program has."""
+    return data_folder() / "library"
+
+
+def index_path(folder: Path) -> Path:
+    return folder / f"index-{SCHEMA}.sqlite"
+
+
+def open_index(folder: Path) -> sqlite3.Connection:
+    """The index; one that is damaged is made anew, empty. Raises ValueError when it cannot be opened at all."""
+    path = index_path(folder)
+    try:
+        return _opened(path, INDEX)
+    except sqlite3.OperationalError as error:  # no room, no rights, locked for too long: nothing is wrong with it
+        raise ValueError(f"the index in {path} cannot be opened: {error}") from error
+    except sqlite3.DatabaseError:
+        for ending in ("", "-wal", "-shm"):
+            with suppress(OSError):
+                path.with_name(path.name + ending).unlink()
+        return _opened(path, INDEX)
+
+
+def open_kept(folder: Path) -> sqlite3.Connection:
+    """Folders, stars, notes and hashes.
+
+    Raises ValueError when a newer program has written them or they cannot be opened, Damaged when they were set aside,
+    so that the next time makes new ones.
+    """
+    path = folder / "kept.sqlite"
+    try:
+        return _opened(path, KEPT, KEPT_SCHEMA)
+    except sqlite3.OperationalError as error:
+        raise ValueError(f"the folders, stars and notes in {path} cannot be opened: {error}") from error
+    except sqlite3.DatabaseError as error:
+        said = said_to_be(set_aside(path))
+        raise Damaged(f"the folders, stars and notes in {path} cannot be read ({error}); {said}") from error
+
+
+def _opened(path: Path, schema: str, newest: int = 0) -> sqlite3.Connection:
+    """newest: the version of a schema that can be read; 0 for a file that is of one alone."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{path.parent} cannot be made: {error.strerror or error}") from error
+    connection = sqlite3.connect(path, timeout=WAIT, isolation_level=None)
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if newest and version > newest:
+            raise ValueError(f"{path} was written by a newer program (version {version}; this one reads {newest})")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        if not version:
+            connection.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;")
+        return connection
+    except BaseException:
+        connection.close()
+        raise
+
+
+@contextmanager
+def writing(connection: sqlite3.Connection) -> Generator[None]:
+    """All that is written meanwhile is there at once, or not at all."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")

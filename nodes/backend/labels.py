@@ -1,0 +1,184 @@
+"""What a file or folder of weights says of itself: its kind, whom it goes with, how its numbers are kept.
+
+Told by the table of its tensors and the texts that its writer left; nothing else of it is read, and no torch is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from nodegraph.domain import Told
+from nodes.backend import checkpoints, families, headers, lora_file
+from nodes.backend.embedding_file import PARAMS
+from nodes.backend.families.family import Family, Found
+from nodes.backend.parts import INDEX, Part
+from nodes.backend.strict_json import read_object
+
+CHECKPOINT, DENOISER, TEXT_ENCODER, VAE = "checkpoint", "denoiser", "text encoder", "vae"
+CONTROLNET, LORA, EMBEDDING, PIXEL_MODEL = "controlnet", "lora", "embedding", "pixel model"
+
+MAX_INDEX = 1_000_000
+"""Bytes of a model_index.json. Real ones have a thousand."""
+
+WEIGHTS = (".safetensors", ".bin", ".pt", ".msgpack", ".json")
+
+LONGEST_WORD = 75
+"""Vectors that an embedding may have: places in a chunk of a prompt."""
+
+ALONE = {
+    VAE: ("decoder.conv_in.", "first_stage_model.decoder.conv_in.", "vae.decoder.conv_in."),
+    TEXT_ENCODER: (
+        "text_model.embeddings.",
+        "transformer.text_model.embeddings.",
+        "transformer.resblocks.0.",
+        "encoder.block.0.layer.0.SelfAttention.",
+        "model.layers.0.self_attn.",
+    ),
+}
+"""By kind, what begins the name of a tensor in files of one network."""
+
+LAYOUTS = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "F8_E4M3": "fp8",
+    "F8_E5M2": "fp8",
+    "I8": "int8",
+    "U8": "4 bit",
+}
+"""By the type that most bytes of a file are of, what people call it."""
+
+
+def look(place: Path) -> Told | None:
+    """See `nodegraph.domain.Stock`. Raises ValueError where it cannot be used."""
+    return _folder(place) if place.is_dir() else _file(place)
+
+
+def parts(folder: Path) -> frozenset[str] | None:
+    """See `nodegraph.domain.Stock`."""
+    try:
+        if (folder / INDEX).is_file():
+            said: Mapping[str, Any] = read_object(folder / INDEX, MAX_INDEX)
+            return frozenset(name for name in said if not name.startswith("_")) | {INDEX}
+        if not checkpoints.look(folder).kind(""):
+            return None
+        return frozenset(path.name for path in folder.iterdir() if path.suffix.lower() in WEIGHTS) | {"config.json"}
+    except (OSError, ValueError):  # what is wrong with it is said where it is looked at
+        return frozenset(path.name for path in folder.iterdir()) if (folder / INDEX).is_file() else None
+
+
+def kind_of(found: Found) -> str:
+    """Of a file's table of tensors. Raises ValueError when it is nothing we know."""
+    if lora_file.is_lora(found.shapes):
+        return LORA
+    if controlled(found):
+        return CONTROLNET
+    if family := families.recognise(found):
+        whole = "vae" in family.roles and found.has_any(family.roles["vae"].prefixes)
+        return CHECKPOINT if whole or _is_checkpoint(found.place) else DENOISER
+    for kind, beginnings in ALONE.items():
+        if found.has_any(beginnings):
+            return kind
+    if _is_embedding(found):
+        return EMBEDDING
+    raise ValueError(
+        f"{found.place} is no checkpoint, denoiser, LoRA, ControlNet, VAE, text encoder or embedding that this program "
+        "knows"
+    )
+
+
+def controlled(found: Found) -> Family | None:
+    """The family whose ControlNet this is."""
+    return next((family for family in families.FAMILIES if family.recognises_controlnet(found)), None)
+
+
+def _is_checkpoint(place: Path) -> bool:
+    """Whether what the file lacks lies in the folders around it."""
+    try:
+        checkpoints.checkpoint(str(place))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _is_embedding(found: Found) -> bool:
+    """Vectors alone, no more than a prompt has words, which bear no name or that of an encoder."""
+    shapes = found.shapes
+    if not all(len(shape) == 1 or (len(shape) == 2 and shape[0] <= LONGEST_WORD) for shape in shapes.values()):
+        return False
+    known = {PARAMS, *(n for family in families.FAMILIES for r in family.roles.values() for n in r.embedding_names)}
+    return len(shapes) == 1 or (bool(shapes) and shapes.keys() <= known)
+
+
+def _folder(place: Path) -> Told | None:
+    found = checkpoints.look(place)
+    if family := controlled(found):
+        return Told(CONTROLNET, (family.name,), _layout_within(place))
+    if family := families.recognise(found):
+        whole = (place / INDEX).is_file()
+        kind = PIXEL_MODEL if "vae" not in family.roles else CHECKPOINT if whole else DENOISER
+        return Told(kind, (family.name,), _layout_within(place))
+    if found.kind("") == "AutoencoderKL":
+        return Told(VAE, tuple(_users(place, VAE)), _layout_within(place))
+    return None
+
+
+def _file(place: Path) -> Told:
+    found = checkpoints.look(place)
+    kind = kind_of(found)
+    told = headers.metadata(place)
+    return Told(kind, tuple(_families(found, kind)), layout(place), _words(told), _base(told), _title(told))
+
+
+def _families(found: Found, kind: str) -> Iterator[str]:
+    """Those that a file goes with."""
+    if kind in (CHECKPOINT, DENOISER):
+        yield from (family.name for family in [families.recognise(found)] if family)
+    elif kind == CONTROLNET:
+        yield from (family.name for family in [controlled(found)] if family)
+    elif kind in (VAE, TEXT_ENCODER):
+        yield from _users(found.place, kind)
+
+
+def _users(place: Path, kind: str) -> Iterator[str]:
+    """The families that can use one of their networks."""
+    for family in families.FAMILIES:
+        roles = family.encoders if kind == TEXT_ENCODER else ("vae",) if "vae" in family.roles else ()
+        if any(_is(Part(place, family, role)) for role in roles):
+            yield family.name
+
+
+def _is(part: Part) -> bool:
+    try:
+        part.sources()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def layout(place: Path) -> str:
+    """How most of a file's numbers are kept."""
+    sizes = headers.sizes(place)
+    return LAYOUTS.get(most := max(sizes, key=lambda name: sizes[name]), most) if sizes else ""
+
+
+def _layout_within(folder: Path) -> str:
+    files = sorted(folder.glob("**/*.safetensors"), key=lambda path: path.stat().st_size)
+    return layout(files[-1]) if files else ""
+
+
+def _words(told: Mapping[str, str]) -> tuple[str, ...]:
+    said = told.get("modelspec.trigger_phrase") or told.get("trigger_words") or ""
+    return tuple(word.strip() for word in said.split(",") if word.strip())
+
+
+def _base(told: Mapping[str, str]) -> str:
+    names = ("modelspec.architecture", "ss_base_model_version", "ss_sd_model_name")
+    return next((told[name] for name in names if told.get(name)), "")
+
+
+def _title(told: Mapping[str, str]) -> str:
+    return next((told[name] for name in ("modelspec.title", "ss_output_name") if told.get(name)), "")

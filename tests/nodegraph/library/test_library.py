@@ -1,0 +1,224 @@
+"""What lies in folders is found once, looked at once, and searched; what a person says of it stays."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nodegraph.library.entry import Query
+from nodegraph.library.library import Library
+from nodegraph.library.scan import Scanned, update
+from nodegraph.library.store import index_path
+from tests.nodegraph.library.shelf import STOCK, jar
+
+
+@pytest.fixture
+def cellar(tmp_path: Path) -> Path:
+    return tmp_path / "cellar"
+
+
+def look_again(cellar: Path) -> Scanned:
+    return update(cellar.parent / "library", [str(cellar)], STOCK, lambda done, whole: None)
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    library = Library(tmp_path / "library", STOCK.families)
+    yield library
+    library.close()
+
+
+def names(library: Library, text: str = "", **asked: object) -> list[str]:
+    return [Path(entry.path).name for entry in library.search(text, **asked)]  # pyright: ignore[reportArgumentType]
+
+
+def test_files_of_the_folders_become_entries_with_what_they_say(cellar: Path, library: Library):
+    jar(cellar / "jams" / "damson.jar", "jam:plum,fig:sweet,dark")
+    jar(cellar / "jams" / "damson.png", "")
+    jar(cellar / "notes.txt", "nothing for the library")
+    look_again(cellar)
+    (entry,) = library.search()
+    assert (entry.kind, entry.family, entry.family_title) == ("jam", "plum", "Plums, Figs")
+    assert (entry.layout, entry.words, entry.size) == ("glass", ("sweet", "dark"), 23)
+    assert entry.thumbnail == str(cellar / "jams" / "damson.png")
+    assert library.entry(entry.path) == entry
+
+
+def test_what_has_not_changed_is_not_opened_again(cellar: Path):
+    for number in range(5):
+        jar(cellar / f"{number}.jar", f"jam:plum:{number}")
+    assert look_again(cellar) == Scanned(entries=5, looked=5, gone=0, troubles=0)
+    assert look_again(cellar) == Scanned(entries=5, looked=0, gone=0, troubles=0)
+
+
+def test_what_was_renamed_replaced_or_removed_is_noticed(cellar: Path, library: Library):
+    for name in ("one", "two", "three"):
+        jar(cellar / f"{name}.jar", f"jam:plum:{name}")
+    look_again(cellar)
+    before = library.version()
+    (cellar / "one.jar").rename(cellar / "first.jar")
+    (cellar / "two.jar").write_text("pickle:fig:another")
+    (cellar / "three.jar").unlink()
+    assert look_again(cellar) == Scanned(entries=2, looked=2, gone=2, troubles=0)
+    assert library.version() != before
+    assert {(Path(e.path).name, e.kind) for e in library.search()} == {("first.jar", "jam"), ("two.jar", "pickle")}
+
+
+def test_every_word_of_a_search_must_stand_somewhere_in_any_case(cellar: Path, library: Library):
+    jar(cellar / "Dark" / "Damson_v2.jar", "jam:plum:sweet")
+    jar(cellar / "quince.jar", "jam:fig:sweet")
+    look_again(cellar)
+    assert names(library, "damson") == names(library, "SWEET dark") == names(library, "plums v2") == ["Damson_v2.jar"]
+    assert names(library, "we") == ["Damson_v2.jar", "quince.jar"]
+    assert names(library, "damson quince") == names(library, "%") == []
+
+
+def test_names_that_begin_with_the_text_come_first(cellar: Path, library: Library):
+    for name in ("a plum", "plum", "b"):
+        jar(cellar / f"{name}.jar", f"jam:plum:{name}")
+    look_again(cellar)
+    assert names(library, "plum") == ["plum.jar", "a plum.jar", "b.jar"]
+    assert names(library, "plum", limit=1, offset=1) == ["a plum.jar"]
+
+
+def test_kinds_families_stars_and_what_fits_narrow_a_search(cellar: Path, library: Library):
+    for name, text in (("a", "jam:plum"), ("b", "pickle:fig"), ("c", "jam:"), ("d", "broken:")):
+        jar(cellar / f"{name}.jar", text)
+    look_again(cellar)
+    library.star(str(cellar / "b.jar"))
+    assert names(library, kinds=["jam"]) == ["a.jar", "c.jar"]
+    assert names(library, families=["plum", "fig"]) == ["a.jar", "b.jar"]
+    assert names(library, fitting="plum") == ["a.jar", "c.jar"]
+    assert names(library, starred=True) == ["b.jar"]
+    assert library.number(Query(kinds=("jam",))) == 2
+    counts = library.counts()
+    assert (counts.all, counts.starred, counts.problems) == (4, 1, 1)
+    assert (counts.kinds, counts.families) == ({"jam": 2, "pickle": 1, "": 1}, {"plum": 1, "fig": 1})
+
+
+def test_a_damaged_file_is_an_entry_with_its_problem_and_the_kind_of_its_folder(cellar: Path, library: Library):
+    jar(cellar / "jams" / "bad.jar", "broken:")
+    jar(cellar / "odd.jar", "stone")
+    look_again(cellar)
+    bad, odd = library.search()
+    assert (bad.kind, bad.problem) == ("jam", f"{bad.path} is broken")
+    assert (odd.kind, odd.problem) == ("", f"{odd.path} is nothing that this program knows")
+
+
+def test_a_folder_that_is_one_thing_is_one_entry_and_its_parts_are_none(cellar: Path, library: Library):
+    jar(cellar / "set" / "whole.txt", "jam:plum")
+    jar(cellar / "set" / "parts" / "one.jar", "jam:plum")
+    jar(cellar / "set" / "more" / "two.jar", "pickle:fig")
+    look_again(cellar)
+    assert names(library) == ["set", "two.jar"]
+    jar(cellar / "set" / "parts" / "one.jar", "jam:plum:changed")
+    assert look_again(cellar).looked == 1
+
+
+def test_links_lead_to_each_content_once_and_never_in_a_circle(cellar: Path, library: Library):
+    blob = jar(cellar / "blobs" / "1f2e", "jam:plum")
+    (cellar / "snapshot").mkdir()
+    (cellar / "snapshot" / "damson.jar").symlink_to(blob)
+    (cellar / "zz.jar").symlink_to(blob)
+    os.link(blob, cellar / "zzz.jar")
+    (cellar / "snapshot" / "up").symlink_to(cellar)
+    (cellar / "gone.jar").symlink_to(cellar / "nowhere")
+    assert look_again(cellar).entries == 1
+    assert "cannot be looked at" in library.troubles()[str(cellar / "gone.jar")]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look everywhere")
+def test_a_folder_without_rights_is_said_and_the_others_are_looked_into(cellar: Path, library: Library):
+    jar(cellar / "a" / "a.jar", "jam:plum")
+    jar(cellar / "b.jar", "jam:plum:b")
+    (cellar / "a").chmod(0)
+    try:
+        assert look_again(cellar).entries == 1
+    finally:
+        (cellar / "a").chmod(0o755)
+    assert "Permission denied" in library.troubles()[str(cellar / "a")]
+
+
+def test_a_name_that_is_no_text_is_said_and_the_others_are_listed(cellar: Path, library: Library):
+    jar(cellar / "a.jar", "jam:plum")
+    try:
+        Path(os.fsdecode(os.fsencode(cellar) + b"/\xff.jar")).write_text("jam:plum:b")
+    except OSError:
+        pytest.skip("this file system keeps no such names")
+    assert look_again(cellar).entries == 1
+    assert "whose name is no text" in next(iter(library.troubles().values()))
+
+
+def test_a_star_and_a_note_follow_a_file_that_is_moved(cellar: Path, library: Library):
+    path = jar(cellar / "a.jar", "jam:plum")
+    jar(cellar / "b.jar", "jam:plum:b")
+    look_again(cellar)
+    library.star(str(path))
+    library.note(str(path), "for Sunday")
+    (cellar / "old").mkdir()
+    path.rename(cellar / "old" / "z.jar")
+    jar(path, "pickle:another one in its place")
+    look_again(cellar)
+    (entry,) = library.search(starred=True)
+    assert (Path(entry.path).name, entry.note) == ("z.jar", "for Sunday")
+    assert names(library, "sunday") == ["z.jar"]
+
+
+def test_a_star_stays_with_a_name_whose_file_is_replaced(cellar: Path, library: Library):
+    path = jar(cellar / "a.jar", "jam:plum")
+    look_again(cellar)
+    library.star(str(path))
+    path.write_text("jam:plum:a newer version")
+    look_again(cellar)
+    assert names(library, starred=True) == ["a.jar"]
+    library.star(str(path), on=False)
+    assert names(library, starred=True) == []
+
+
+def test_stars_survive_an_index_that_is_damaged_and_made_anew(cellar: Path, tmp_path: Path, library: Library):
+    path = jar(cellar / "a.jar", "jam:plum")
+    look_again(cellar)
+    library.star(str(path))
+    for file in (tmp_path / "library").glob("index-*"):
+        file.unlink()
+    index_path(tmp_path / "library").write_bytes(b"this is no database " * 400)
+    assert look_again(cellar).looked == 1
+    assert names(library, starred=True) == ["a.jar"]
+
+
+def test_damaged_stars_are_set_aside_with_a_sentence(tmp_path: Path):
+    folder = tmp_path / "library"
+    folder.mkdir()
+    (folder / "kept.sqlite").write_bytes(b"this is no database " * 400)
+    library = Library(folder)
+    assert "it is kept as kept.damaged" in library.problem
+    library.close()
+
+
+def test_stars_of_a_newer_program_are_refused_and_left_alone(tmp_path: Path):
+    folder = tmp_path / "library"
+    Library(folder).close()
+    kept = sqlite3.connect(folder / "kept.sqlite")
+    kept.execute("PRAGMA user_version = 99")
+    kept.close()
+    with pytest.raises(ValueError, match="written by a newer program"):
+        Library(folder)
+    assert (folder / "kept.sqlite").exists()
+
+
+def test_a_folder_that_is_gone_takes_its_entries_along_and_is_said(cellar: Path, library: Library):
+    jar(cellar / "a.jar", "jam:plum")
+    look_again(cellar)
+    shutil.rmtree(cellar)
+    assert look_again(cellar).gone == 1
+    assert "there is no folder" in library.troubles()[str(cellar)]
+
+
+def test_the_folders_to_look_in_are_kept_in_their_order(tmp_path: Path, library: Library):
+    library.set_roots([str(tmp_path / "b"), str(tmp_path / "a"), str(tmp_path / "b")])
+    assert library.roots() == (str(tmp_path / "b"), str(tmp_path / "a"))
