@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
+
+Order = Literal["name", "newest", "largest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ class Query:
 
     text: words that all stand somewhere in what is known of an entry, in any case and order, parts of words too.
     kinds, families: of one of these; any where there are none. fitting: a family; what is known to go only with others
-    is left out, as is what cannot be used. starred: nothing but those with a star.
+    is left out, as is what cannot be used. starred: nothing but those with a star. order: by name, or the newest, or
+    the largest first. first: paths of those that come before all others, in this order.
     """
 
     text: str = ""
@@ -57,6 +61,8 @@ class Query:
     families: tuple[str, ...] = ()
     fitting: str = ""
     starred: bool = False
+    order: Order = "name"
+    first: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nodegraph.formats.files import Damaged
-from nodegraph.library.entry import Counts, Entry, Query
+from nodegraph.library.entry import Counts, Entry, Order, Query
 from nodegraph.library.store import index_path, open_index, open_kept, writing
 
 COLUMNS = "id, path, identity, kind, families, layout, words, base, title, thumbnail, problem, size, modified, stamp"
@@ -70,13 +70,32 @@ class Library:
         """See `Query`. Those whose name begins with the text come first, then by name; at most `limit`."""
         query = Query(text, tuple(kinds), tuple(families), fitting, starred)
         where, values = self._where(query)
-        first = text.casefold().split()[:1]
-        order = "substr(name, 1, ?) != ?, " if first else ""
+        order, by = _order(query)
         rows = self._index.execute(
-            f"SELECT {COLUMNS} FROM file WHERE {where} ORDER BY {order}name, path LIMIT ? OFFSET ?",
-            (*values, *((len(first[0]), first[0]) if first else ()), limit, offset),
+            f"SELECT {COLUMNS} FROM file WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?", (*values, *by, limit, offset)
         )
         return self._entries(rows.fetchall())
+
+    def paths(self, query: Query) -> list[str]:
+        """Of all that a search without a limit would give, in its order: what a list needs to know of each."""
+        where, values = self._where(query)
+        order, by = _order(query)
+        rows = self._index.execute(f"SELECT path FROM file WHERE {where} ORDER BY {order}", (*values, *by))
+        found = [path for (path,) in rows]
+        if not query.first:
+            return found
+        listed = set(found)
+        first = dict.fromkeys(path for path in query.first if path in listed)
+        return [*first, *(path for path in found if path not in first)]
+
+    def entries(self, paths: Sequence[str]) -> dict[str, Entry]:
+        """By path; those that are there no more are left out."""
+        rows = self._index.execute(f"SELECT {COLUMNS} FROM file WHERE {_PATHS}", (json.dumps([*paths]),)).fetchall()
+        return {entry.path: entry for entry in self._entries(rows)}
+
+    def folders(self) -> list[str]:
+        """In which the files lie."""
+        return sorted({os.path.dirname(path) for (path,) in self._index.execute("SELECT path FROM file")})
 
     def number(self, query: Query) -> int:
         """How many entries there are that a search without a limit would give."""
@@ -235,6 +254,18 @@ class Library:
         with suppress(OSError):
             return os.stat(index_path(self.folder)).st_ino
         return 0
+
+
+_PATHS = "path IN (SELECT value FROM json_each(?))"
+_ORDERS: Mapping[Order, str] = {"name": "name, path", "newest": "modified DESC, path", "largest": "size DESC, path"}
+
+
+def _order(query: Query) -> tuple[str, list[object]]:
+    """By name, what begins with the text comes first."""
+    first = query.text.casefold().split()[:1] if query.order == "name" else []
+    if not first:
+        return _ORDERS[query.order], []
+    return f"substr(name, 1, ?) != ?, {_ORDERS[query.order]}", [len(first[0]), first[0]]
 
 
 _AMONG = "id IN (SELECT value FROM json_each(?))"

@@ -222,3 +222,17 @@ def test_a_folder_that_is_gone_takes_its_entries_along_and_is_said(cellar: Path,
 def test_the_folders_to_look_in_are_kept_in_their_order(tmp_path: Path, library: Library):
     library.set_roots([str(tmp_path / "b"), str(tmp_path / "a"), str(tmp_path / "b")])
     assert library.roots() == (str(tmp_path / "b"), str(tmp_path / "a"))
+
+
+def test_a_list_is_given_by_path_in_any_order_and_what_was_used_last_comes_first(cellar: Path, library: Library):
+    for number, (name, words) in enumerate((("b", "long and sweet"), ("a", "x"), ("c", "sweet"))):
+        os.utime(jar(cellar / f"{name}.jar", f"jam:plum:{words}"), (number, number))
+    look_again(cellar)
+    a, b, c = (str(cellar / f"{name}.jar") for name in "abc")
+    assert library.paths(Query()) == [a, b, c]
+    assert library.paths(Query(order="newest")) == [c, a, b]
+    assert library.paths(Query(order="largest")) == [b, c, a]
+    assert library.paths(Query(first=(c, "/nowhere", b))) == [c, b, a]
+    assert library.paths(Query("sweet", first=(a, c))) == [c, b]
+    assert {path: entry.path for path, entry in library.entries([c, a, "/nowhere"]).items()} == {a: a, c: c}
+    assert library.folders() == [str(cellar)]
