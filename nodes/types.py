@@ -65,6 +65,20 @@ class SizeShift:
 
 
 @dataclass(frozen=True, slots=True)
+class StepShift:
+    """How the shift of a flow grows with the picture and falls with the number of steps: Black Forest Labs' flux2,
+    sampling.py, compute_empirical_mu.
+
+    A token is `patch` latent pixels a side. tokens: of the picture; 0 while its size is not known. steps: of all the
+    way from noise; those of the published pipelines where no schedule is made.
+    """
+
+    patch: int = 1
+    tokens: int = 0
+    steps: int = 50
+
+
+@dataclass(frozen=True, slots=True)
 class Flow:
     """The picture becomes noise along a straight line: x = (1 - sigma) x0 + sigma * noise.
 
@@ -77,7 +91,7 @@ class Flow:
     """
 
     shift: float = 1.0
-    by_size: SizeShift | None = None
+    by_size: SizeShift | StepShift | None = None
     to_least: bool = False
     terminal: float = 0.0
     own: Sigmas = ()

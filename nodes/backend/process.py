@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from nodes.types import Diffusion, Flow, NoiseSchedule, Process
+from nodes.types import Diffusion, Flow, NoiseSchedule, Process, SizeShift, StepShift
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,9 +54,35 @@ def at_size(process: Process, height: int, width: int) -> Process:
         return process
     by = process.by_size
     tokens = (height // by.patch) * (width // by.patch)
+    if isinstance(by, StepShift):
+        return replace(process, by_size=replace(by, tokens=by.tokens or tokens))
     slope = (by.most - by.base) / (by.most_tokens - by.base_tokens)
     mu = tokens * slope + (by.base - slope * by.base_tokens)
     return replace(process, by_size=replace(by, base=mu, most=mu))
+
+
+def at_steps(process: Process, steps: int) -> Process:
+    """The process of a way from all the noise in so many steps. One must be `at_size` before."""
+    if not isinstance(process, Flow) or not isinstance(process.by_size, StepShift):
+        return process
+    return replace(process, by_size=replace(process.by_size, steps=steps))
+
+
+LONG = 4300
+"""Tokens above which the number of steps does not count: flux2, sampling.py."""
+
+
+def _log_shift(by: SizeShift | StepShift) -> float:
+    """Of a process that is `at_size`."""
+    if isinstance(by, SizeShift):
+        return by.base
+    # flux2, sampling.py, compute_empirical_mu: lines over the tokens, as measured with 10 and with 200 steps, and a
+    # line between these two over the steps
+    of_200, of_10 = 0.00016927 * by.tokens + 0.45666666, 8.73809524e-05 * by.tokens + 1.89833333
+    if by.tokens > LONG:
+        return of_200
+    slope = (of_200 - of_10) / 190.0
+    return slope * by.steps + (of_200 - 200.0 * slope)
 
 
 def num_timesteps(process: Process) -> int:
@@ -117,7 +143,7 @@ def shifted(process: Flow, sigma: S) -> S:
     its published pipelines compute. A process must be `at_size` before.
     """
     if process.by_size:
-        grown = math.exp(process.by_size.base)
+        grown = math.exp(_log_shift(process.by_size))
         return cast(S, grown / (grown + (1 / sigma - 1)))
     return cast(S, process.shift * sigma / (1 + (process.shift - 1) * sigma))
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from nodes.backend.process import linspace, num_timesteps, shifted, sigma_at, training_sigmas
+from nodes.backend.process import at_steps, linspace, num_timesteps, shifted, sigma_at, training_sigmas
 from nodes.types import Flow, Process, Sigmas
 
 
@@ -187,12 +187,16 @@ def sigmas_for(process: Process, schedule: str, steps: int, denoise: float) -> S
     whole = round(total) if math.isclose(total, round(total), rel_tol=1e-9) else math.floor(total)
     if steps == 1 and denoise < 1 and _has_same_end(process, schedule):
         return sigma_at(process, denoise * (num_timesteps(process) - 1)), 0.0
-    levels = SCHEDULES[schedule](process, whole)[-(steps + 1) :]
+    levels = _levels(process, schedule, whole)[-(steps + 1) :]
     if total <= whole:
         return levels
-    finer = SCHEDULES[schedule](process, whole + 1)[-(steps + 1) :]
+    finer = _levels(process, schedule, whole + 1)[-(steps + 1) :]
     pairs = list(zip(reversed(levels[:-1]), reversed(finer[:-1]), strict=False))[::-1]  # of beta, one may have fewer
     return (*(math.exp(_between(math.log(a), math.log(b), total - whole)) for a, b in pairs), 0.0)
+
+
+def _levels(process: Process, schedule: str, steps: int) -> Sigmas:
+    return SCHEDULES[schedule](at_steps(process, steps), steps)
 
 
 def _has_same_end(process: Process, schedule: str) -> bool:
