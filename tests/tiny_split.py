@@ -1,7 +1,7 @@
 """Rewrite the folders of ``tiny_modern.py`` as the split single files that ComfyUI users have.
 
 :func:`write_split` writes ``diffusion_models``, ``text_encoders`` and ``vae`` files with the tensor
-names of the published ones. Z-Image and Qwen-Image come whole; of Flux.2, Krea 2 and Qwen-Image 2.1
+names of the published ones. Z-Image, Qwen-Image and Flux.2 Klein come whole; of Flux.2 dev, Krea 2 and Qwen-Image 2.1
 only the denoiser is written, because no converter in diffusers tells how their other files are named.
 """
 
@@ -207,6 +207,12 @@ def vae_to_ldm(tensors: Tensors, config: dict[str, Any]) -> Tensors:
     return out
 
 
+def vae_to_flux2(tensors: Tensors, config: dict[str, Any]) -> Tensors:
+    """Rename an ``AutoencoderKLFlux2``: the original puts its outer convolutions into the halves."""
+    outer = {"quant_conv": "encoder.quant_conv", "post_quant_conv": "decoder.post_quant_conv"}
+    return {_rename(key, outer): value for key, value in vae_to_ldm(tensors, config).items()}
+
+
 def vae_to_wan(tensors: Tensors, config: dict[str, Any]) -> Tensors:
     """Rename an ``AutoencoderKLQwenImage`` to the names of Wan's code, which its file has."""
     per_level = config["num_res_blocks"] + 2  # residual blocks of a decoder level and its upsampler
@@ -248,7 +254,11 @@ FILES: dict[str, dict[str, tuple[str, Rewrite]]] = {
         "vae": ("vae/qwen_image_vae", vae_to_wan),
     },
     "QwenImage21Pipeline": {"transformer": ("diffusion_models/qwen_image_2.1_bf16", qwen21_to_original)},
-    "Flux2KleinPipeline": {"transformer": ("diffusion_models/flux-2-klein-4b", flux2_to_original)},
+    "Flux2KleinPipeline": {
+        "transformer": ("diffusion_models/flux-2-klein-4b", flux2_to_original),
+        "text_encoder": ("text_encoders/qwen_3_4b", _same),
+        "vae": ("vae/flux2-vae", vae_to_flux2),
+    },
     "Flux2Pipeline": {"transformer": ("diffusion_models/flux2-dev", flux2_to_original)},
     "Krea2Pipeline": {"transformer": ("diffusion_models/krea2", krea2_to_original)},
 }

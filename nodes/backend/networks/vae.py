@@ -5,7 +5,8 @@ Original names: CompVis' latent-diffusion (ldm/modules/diffusionmodules/model.py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from nodes.backend.fields import Each, Either, Field, Flag, Only, Real, Schema
 from nodes.backend.networks.architecture import (
@@ -49,19 +50,21 @@ _SETTINGS: Schema = {
 }
 
 
-def _shapes(settings: Settings) -> dict[str, Shape]:
+def shapes(settings: Settings, decoder_widths: Sequence[int] | None = None) -> dict[str, Shape]:
+    """decoder_widths: None where they are those of the encoder."""
     tensors = Tensors()
     widths: Sequence[int] = settings["block_out_channels"]
+    decoded = decoder_widths or widths
     layers, latent = settings["layers_per_block"], settings["latent_channels"]
     tensors.conv("encoder.conv_in", settings["in_channels"], widths[0])
     _vae_blocks(tensors, "encoder.down_blocks", "downsamplers", widths, layers)
-    tensors.conv("decoder.conv_in", latent, widths[-1])
-    _vae_blocks(tensors, "decoder.up_blocks", "upsamplers", widths[::-1], layers + 1)
-    for half, width, channels in (
-        ("encoder", widths[-1], 2 * latent),  # mean and variance
-        ("decoder", widths[0], settings["out_channels"]),
+    tensors.conv("decoder.conv_in", latent, decoded[-1])
+    _vae_blocks(tensors, "decoder.up_blocks", "upsamplers", decoded[::-1], layers + 1)
+    for half, middle, width, channels in (
+        ("encoder", widths[-1], widths[-1], 2 * latent),  # mean and variance
+        ("decoder", decoded[-1], decoded[0], settings["out_channels"]),
     ):
-        _vae_middle(tensors, f"{half}.mid_block", widths[-1], attends=settings["mid_block_add_attention"])
+        _vae_middle(tensors, f"{half}.mid_block", middle, attends=settings["mid_block_add_attention"])
         tensors.norm(f"{half}.conv_norm_out", width)
         tensors.conv(f"{half}.conv_out", width, channels)
     if settings["use_quant_conv"]:
@@ -91,7 +94,7 @@ def _vae_middle(tensors: Tensors, name: str, width: int, *, attends: bool) -> No
         tensors.linear(f"{name}.attentions.0.{layer}", width, width)
 
 
-def original(settings: Settings) -> Callable[[str], str]:
+def original(settings: Mapping[str, Any]) -> Callable[[str], str]:
     """diffusers' name of an autoencoder's tensor to the original one."""
     last = len(settings["block_out_channels"]) - 1
 
@@ -127,7 +130,7 @@ def _spellings(settings: Settings) -> Spellings:
 VAE = Architecture(
     "diffusers.models.autoencoders.autoencoder_kl:AutoencoderKL",
     _SETTINGS,
-    _shapes,
+    shapes,
     _spellings,
     uneven_blocks,
     ignored=(*TRAINING, Ignored(r"loss\..+", "the critic that an autoencoder is trained against")),
