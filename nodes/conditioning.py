@@ -40,10 +40,10 @@ def _seen(conditioning: Prompt | None, vae: Vae, image: Known, best_size: bool, 
     "conditioning.reference", title="Reference picture", aliases=("Kontext", "edit", "ReferenceLatent"), outline=_seen
 )
 def reference(ctx: Context, conditioning: Conditioning, vae: Vae, image: Image, best_size: bool = True) -> Conditioning:
-    """A picture that the model sees while it makes another, as the prompt says: Flux.1 Kontext.
+    """A picture that the model sees while it makes another, as the prompt says: Flux.1 Kontext, Flux.2.
 
     Link several one after the other. The picture being made may be of another size.
-    best_size: stretch it a little to the nearest of the sizes that the model was trained with; off keeps its size.
+    best_size: bring it to the size that suits the model best, stretched a little; off keeps its size.
     """
     from nodes.backend import autoencoder, images, pool
 

@@ -145,15 +145,15 @@ def check_sides(space: Space, **sides: int) -> None:
 
 
 def reference_size(vae: Vae, image: Shape) -> tuple[int, int]:
-    """The (width, height) nearest to a picture's proportions of those that models were trained to work from.
+    """The (width, height) in which models that this VAE goes with are best shown such a picture to work from.
 
-    Raises ValueError when this VAE's are no such models.
+    Raises ValueError when they see none.
     """
     family = families.of(vae.network.family)
-    if not family.reference_sizes:
+    size = family.reference_size(image[-1], image[-2])
+    if size is None:
         raise ValueError(f"models of {family.title} see no other pictures beside the one they make")
-    proportions = image[-1] / image[-2]
-    return min(family.reference_sizes, key=lambda size: abs(proportions - size[0] / size[1]))
+    return size
 
 
 def scaled(latent: Known, scale: float) -> Known:

@@ -275,6 +275,11 @@ class Family(ABC):
         """Whether a ControlNet of these settings reads its pictures as the VAE's latents."""
         return False
 
+    def reference_size(self, width: int, height: int) -> tuple[int, int] | None:
+        """The (width, height) in which it is best shown a picture of this size to work from; None: it sees none."""
+        proportions = width / height
+        return min(self.reference_sizes, key=lambda size: abs(proportions - size[0] / size[1]), default=None)
+
     def takes(self, denoiser: Settings) -> frozenset[str]:
         """What a denoiser of these settings is told beside prompts: fields of `Conditioning`.
 
