@@ -6,6 +6,7 @@ Emphasis marks mean nothing to it: its readers write sentences, in which bracket
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_to
 from torch import Tensor
 
 from nodegraph.text import shortened, whole
+from nodes.backend import states
 from nodes.backend.vocabulary import Vocabulary
 
 WORDS = (
@@ -20,6 +22,9 @@ WORDS = (
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 """How a text is cut before bytes are merged: words with what leads them, digits one by one, lines."""
+
+PAD = "<|endoftext|>"
+"""What fills a text up, for those who read a fixed number of tokens."""
 
 WEIGHT = re.compile(r"\([^()]*:\s*[+-]?(\d+\.?\d*|\.\d+)\s*\)")
 
@@ -40,23 +45,45 @@ def tokenizer(words: Vocabulary) -> Tokenizer:
 
 @torch.inference_mode()
 def encode(prompt: str, chat: str, tokenizer: Tokenizer, encoder: Any, *, length: int, layers_back: int) -> Tensor:
-    """[1, tokens, width], float32 on the CPU: the states of the whole chat.
+    """[1, tokens, width], float32 on the CPU: the states of the whole chat. Raises ValueError as `read` does.
 
-    chat: with {} where the prompt goes. length: the most tokens. layers_back: how many layers come after the states.
+    layers_back: how many layers come after the states.
+    """
+    tokens = torch.tensor([read(prompt, chat, tokenizer, length)], device=encoder.device)
+    made = encoder(tokens, output_hidden_states=True, use_cache=False).hidden_states[-1 - layers_back]
+    return made.to("cpu", torch.float32).contiguous()
+
+
+def encode_filled(
+    prompt: str, chat: str, tokenizer: Tokenizer, encoder: Any, *, length: int, layers: Sequence[int]
+) -> Tensor:
+    """[1, length, layers * width], float32 on the CPU: states of the chat, and of what fills it up, of several layers.
+
+    Raises ValueError as `read` does. layers: counted from 1, rising.
+    """
+    pad = tokenizer.token_to_id(PAD)
+    if pad is None:
+        raise ValueError(f"the tokenizer has no {PAD}, which fills prompts up")
+    numbers, is_text = states.filled(read(prompt, chat, tokenizer, length), length, pad)
+    tokens, mask = (torch.tensor([told], device=encoder.device) for told in (numbers, is_text))
+    return states.beside(encoder, layers, input_ids=tokens, attention_mask=mask)
+
+
+def read(prompt: str, chat: str, tokenizer: Tokenizer, length: int) -> list[int]:
+    """The numbers of the chat's tokens. chat: with {} where the prompt goes. length: the most tokens.
+
     Raises ValueError when the chat is longer, which the stock pipelines cut, or the prompt weighs words.
     """
     if found := WEIGHT.search(prompt):
         raise ValueError(f"this model reads sentences and knows no weights of words: write {found[0]!r} without one")
     before, after = chat.split("{}")
     text = before + whole(prompt) + after
-    read = tokenizer.encode(text, add_special_tokens=False)
-    if len(read.ids) > length:
+    found = tokenizer.encode(text, add_special_tokens=False)
+    if len(found.ids) > length:
         first, last = (len(tokenizer.encode(part, add_special_tokens=False).ids) for part in (before, after))
-        rest = shortened(text[read.offsets[length - last][0] : len(text) - len(after)])
+        rest = shortened(text[found.offsets[length - last][0] : len(text) - len(after)])
         raise ValueError(
-            f"the prompt has {len(read.ids) - first - last:,} tokens; {length - first - last:,} is the most. What is "
+            f"the prompt has {len(found.ids) - first - last:,} tokens; {length - first - last:,} is the most. What is "
             f"too much begins at {rest!r}"
         )
-    tokens = torch.tensor([read.ids], device=encoder.device)
-    states = encoder(tokens, output_hidden_states=True, use_cache=False).hidden_states[-1 - layers_back]
-    return states.to("cpu", torch.float32).contiguous()
+    return found.ids

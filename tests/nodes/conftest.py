@@ -71,3 +71,9 @@ def flux_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def zimage_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Z-Image Turbo."""
     return tiny_modern.build_z_image(tmp_path_factory.mktemp("models") / "zimage")
+
+
+@pytest.fixture(scope="session")
+def klein_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Flux.2 Klein."""
+    return tiny_modern.build_klein(tmp_path_factory.mktemp("models") / "klein")

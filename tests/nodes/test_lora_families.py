@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -22,10 +23,10 @@ from nodes.adapter import lora
 from nodes.backend import checkpoints, loading, lora_file, noise, pool
 from nodes.backend.additions import Adapted
 from nodes.types import Network
+from tests import tiny_split
 from tests.examples import examples
 from tests.nodes import lora_kinds
 from tests.tiny_checkpoints import single_file_tensors
-from tests.tiny_split import z_image_to_original
 
 SLOW = examples(12, daily=6, report_multiple_bugs=False, phases=(Phase.explicit, Phase.generate))
 """Without shrinking, which would load networks for minutes."""
@@ -57,6 +58,7 @@ def layouts(denoiser: str, flat: str) -> Iterator[Layout]:
     yield Layout("peft", denoiser, "base_model.model.", peft=True)
     yield Layout("bare", denoiser, "")
     yield Layout("AI-toolkit", denoiser, "diffusion_model.", original=True, peft=True)
+    yield Layout("with downs and ups", denoiser, "diffusion_model.", original=True)
     yield Layout("bare, original", denoiser, "", original=True, peft=True)
     yield Layout("kohya", denoiser, "lora_unet_", original=True, dots=False)
     yield Layout("OneTrainer", denoiser, flat, dots=False)
@@ -86,15 +88,18 @@ FAMILIES: dict[str, list[Layout]] = {
         *of_encoder("text_encoder_2", "lora_te2_", "lora_te3_"),
     ],
     "zimage": [*layouts("transformer", "lora_transformer_")],
+    "klein": [*layouts("transformer", "lora_transformer_")],
 }
 
 
 @cache
 def in_one_file(folder: Path) -> dict[str, Tensor]:
     """The denoiser under the names of the original code, and what else single files of its family hold."""
-    if "ZImage" in (folder / "model_index.json").read_text("utf-8"):
-        return z_image_to_original(load_file(next((folder / "transformer").glob("*.safetensors"))))
-    return single_file_tensors(folder)
+    kind = json.loads((folder / "model_index.json").read_text("utf-8"))["_class_name"]
+    if kind not in tiny_split.FILES:
+        return single_file_tensors(folder)
+    _, rewrite = tiny_split.FILES[kind]["transformer"]
+    return rewrite(*tiny_split._part(folder, "transformer"))
 
 
 class Tiny(NamedTuple):

@@ -65,6 +65,7 @@ class Models:
             "flux_few_steps": lambda: tiny_models.build_flux(place, distilled_guidance=False),
             "flux_fill": lambda: test_flux.build_fill(self.get("flux"), place),
             "zimage": lambda: tiny_modern.build_z_image(place),
+            "klein": lambda: tiny_modern.build_klein(place),
             "flux_controlnet": lambda: test_flux.build_controlnet(place, self.get("flux") / "transformer"),
         }
         builders[name]()

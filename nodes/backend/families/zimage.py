@@ -55,15 +55,7 @@ BOTH_NAMES = ("x_pad_token", "cap_pad_token", "cap_embedder.1.weight", "context_
 
 _SETTINGS: dict[str, Settings] = {
     "transformer": {},
-    "text_encoder": {
-        "hidden_size": 2560,
-        "intermediate_size": 9728,
-        "num_hidden_layers": 36,
-        "num_attention_heads": 32,
-        "num_key_value_heads": 8,
-        "max_position_embeddings": 40_960,
-        "rope_theta": 1e6,
-    },
+    "text_encoder": qwen3.PUBLISHED_4B,
 }
 
 

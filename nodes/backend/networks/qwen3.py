@@ -64,6 +64,17 @@ SCHEMA: Schema = {
     "layer_types": Field(Either(Each(Only(FULL), MOST_LAYERS), Only(None)), None),
 }
 
+PUBLISHED_4B: Settings = {
+    "hidden_size": 2560,
+    "intermediate_size": 9728,
+    "num_hidden_layers": 36,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "max_position_embeddings": 40_960,
+    "rope_theta": 1e6,
+}
+"""Those of the model of 4 billion weights; of larger ones a file's tensors tell what is otherwise."""
+
 LAYER = "layers.{}.self_attn.q_norm.weight"
 
 
