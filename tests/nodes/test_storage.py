@@ -25,6 +25,7 @@ from nodes.types import (
     NoiseSchedule,
     PictureSize,
     SizeShift,
+    StepShift,
 )
 from tests.nodes.descriptions import CONTROLNET, MODEL, SPACE, TEXT_ENCODER, VAE, WEIGHTS
 
@@ -51,6 +52,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
         MODEL,
         replace(MODEL, process=Flow(3.0), space=PIXELS),
         replace(MODEL, process=Flow(by_size=SizeShift())),
+        replace(MODEL, process=Flow(by_size=StepShift(tokens=16, steps=4))),
         replace(MODEL, process=Flow(terminal=0.02, own=(1.0, 0.5))),
         replace(TEXT_ENCODER, embeddings=(Embedding("style", WEIGHTS),)),
         VAE,
