@@ -23,6 +23,16 @@ def assign(graph: Graph, registry: Mapping[str, NodeType], assignment: str) -> G
     id, dot, name = target.strip().rpartition(".")
     if not (equals and dot):
         raise ValueError(f"write node.parameter=value, such as noise.seed=7; got {quoted(assignment)}")
+    spec = parameter(graph, registry, Port(id, name))
+    try:
+        return set_param(graph, id, name, parse(spec, text))
+    except ValueError as error:
+        raise ValueError(f"node {quoted(id)}: {error}") from error
+
+
+def parameter(graph: Graph, registry: Mapping[str, NodeType], port: Port) -> Input:
+    """The input of a node that a person can set. Raises ValueError when there is none, or it comes by a link."""
+    id, name = port
     if id not in graph.nodes:
         raise ValueError(f"there is no node {quoted(id)}{_instead(id, graph.nodes)}")
     node_type = registry.get(graph.nodes[id].type)
@@ -34,14 +44,11 @@ def assign(graph: Graph, registry: Mapping[str, NodeType], assignment: str) -> G
         raise ValueError(
             f"node {quoted(id)} ({node_type.title}) has no parameter {quoted(name)}{_instead(name, editable)}"
         )
-    if source := graph.links.get(Port(id, name)):
+    if source := graph.links.get(port):
         raise ValueError(
             f"{name} of node {quoted(id)} comes by a link from {shortened('.'.join(source))}: set it there"
         )
-    try:
-        return set_param(graph, id, name, parse(spec, text))
-    except ValueError as error:
-        raise ValueError(f"node {quoted(id)}: {error}") from error
+    return spec
 
 
 def parse(spec: Input, text: str) -> Any:
