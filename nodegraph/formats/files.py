@@ -147,6 +147,16 @@ def write_new(path: Path, data: bytes) -> bool:
     return True
 
 
+def move_new(path: Path, to: Path) -> bool:
+    """Give a file on the same disk another name; False when that is taken. Raises OSError."""
+    try:
+        _move_to_free_name(path, to)
+    except FileExistsError:
+        return False
+    path.unlink(missing_ok=True)  # where the new name is a second one
+    return True
+
+
 @contextmanager
 def pending(path: Path, *, claim: bool = False) -> Generator[Path]:
     """An empty hidden file beside `path`, to fill and to rename; what is left of it afterwards is deleted.

@@ -192,7 +192,7 @@ class Engine:
             written=self._written,
             workflow=text,
             workflow_of=partial(self._workflow_of, run.graph),
-            out_dir=self._settings.out_dir,
+            out_dir=run.out_dir or self._settings.out_dir,
             complaint=self._complaint,
             preview=self._preview,
             broken=self.broken,

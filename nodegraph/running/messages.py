@@ -16,7 +16,7 @@ class Run:
 
     effects: whether a person asked for it. Without, sinks only show what they were given, and nodes that run on request
     are left out, with what needs them. ticket: what Began calls this run. written: the files that a process which is
-    gone wrote for this run, by the key of the sink.
+    gone wrote for this run, by the key of the sink. out_dir: where sinks write; empty: where the engine was told.
     """
 
     graph: Graph
@@ -24,6 +24,7 @@ class Run:
     effects: bool = True
     ticket: int = 0
     written: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    out_dir: str = ""
 
 
 @dataclass(frozen=True, slots=True)
