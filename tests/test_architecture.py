@@ -35,6 +35,7 @@ FLOORS: dict[str, Floors] = {
         ("nodegraph",),
         ("nodegraph.formats", "nodegraph.planning"),
         ("nodegraph.editing", "nodegraph.library", "nodegraph.running"),
+        ("nodegraph.sweeping",),
     ),
     "nodes": (("values",), ("nodes.backend",), ("nodes",)),
 }
