@@ -1,4 +1,4 @@
-"""The command line: run, check, nodes, export, devices, tokenizer. Runs the engine in this process; imports no window.
+"""Commands without a window: run, sweep, check, nodes, export, devices, tokenizer; the engine is in this process.
 
 Exit codes: 0 all well; 1 the workflow has problems or a node failed; 2 wrong usage, or a file that cannot be
 read; 130 interrupted. Results that were finished before are kept, so the same command goes on from there.
@@ -15,7 +15,8 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -41,7 +42,7 @@ from nodegraph.types import type_name
 OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 FORMS = (
     "[WORKFLOW] [--run]",
-    "{run,check,nodes,export,devices,tokenizer} ...",
+    "{run,sweep,check,nodes,export,devices,tokenizer} ...",
     "{install-desktop,remove-desktop}",
     "--version",
 )
@@ -86,22 +87,13 @@ def parser(called: str = "denoodle") -> argparse.ArgumentParser:
     runs.add_argument("--set", action="append", default=[], metavar="NODE.PARAM=VALUE", help="change a parameter first")
     runs.add_argument("--json", action="store_true", help="print what happened as one JSON object at the end")
 
-    run = commands.add_parser("run", parents=[files, runs], help="compute a workflow without a window")
-    run.add_argument("--out", default="output", metavar="DIR", help="where pictures are written (default: output)")
-    run.add_argument(
-        "--device",
-        default="auto",
-        metavar="NAME",
-        type=_device,
-        help="auto, cpu, mps, or a card: cuda, cuda:1, xpu (default: auto)",
-    )
-    run.add_argument(
-        "--precision", default="auto", choices=PRECISIONS, help="what to compute in where a model allows it"
-    )
-    run.add_argument(
-        "--cache", default=cache_folder(), metavar="DIR", help="where results are kept (default: %(default)s)"
-    )
+    computes = _computes()
+    run = commands.add_parser("run", parents=[files, runs, computes], help="compute a workflow without a window")
     run.set_defaults(act=run_command)
+
+    from denoodle import sweep_command  # which stands on this module
+
+    sweep_command.add(commands, [files, runs, computes])
 
     check = commands.add_parser("check", parents=[files, runs], help="list a workflow's problems without running it")
     check.set_defaults(act=check_command)
@@ -125,6 +117,26 @@ def parser(called: str = "denoodle") -> argparse.ArgumentParser:
     return top
 
 
+def _computes() -> _Parser:
+    """What is to be said to whoever computes."""
+    computes = _Parser(add_help=False)
+    computes.add_argument("--out", default="output", metavar="DIR", help="where pictures are written (default: output)")
+    computes.add_argument(
+        "--device",
+        default="auto",
+        metavar="NAME",
+        type=_device,
+        help="auto, cpu, mps, or a card: cuda, cuda:1, xpu (default: auto)",
+    )
+    computes.add_argument(
+        "--precision", default="auto", choices=PRECISIONS, help="what to compute in where a model allows it"
+    )
+    computes.add_argument(
+        "--cache", default=cache_folder(), metavar="DIR", help="where results are kept (default: %(default)s)"
+    )
+    return computes
+
+
 def main(argv: list[str], package: str = "nodes", called: str = "denoodle") -> int:
     """package: where the node types are. called: the command, for its help. Returns the exit code."""
     take_all_text(sys.stdout, sys.stderr)
@@ -132,7 +144,7 @@ def main(argv: list[str], package: str = "nodes", called: str = "denoodle") -> i
     report = Report(getattr(args, "file", ""))
     try:
         code = args.act(args, report, package)
-        if args.command in ("run", "check") and args.json:
+        if args.command in ("run", "sweep", "check") and args.json:
             print(report.as_json())
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -148,7 +160,8 @@ def main(argv: list[str], package: str = "nodes", called: str = "denoodle") -> i
 class Report:
     """What a command found out, for people while it happens and for scripts at the end.
 
-    peaks: by node, the bytes that were in use at the most while it was computed, of the device that computes.
+    peaks: by node, the bytes that were in use at the most while it was computed, of the device that computes. sweep:
+    what there is to say of one besides.
     """
 
     file: str
@@ -157,14 +170,15 @@ class Report:
     seconds: float = 0.0
     peaks: dict[str, int] = field(default_factory=dict[str, int])
     problems: list[dict[str, str | None]] = field(default_factory=list[dict[str, str | None]])
+    sweep: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def problem(self, message: str, node: str | None = None, socket: str | None = None) -> None:
         self.problems.append({"node": node, "socket": socket, "message": message})
-        _say(f"{self.file}: node {node!r}: {message}" if node else message)
+        say(f"{self.file}: node {node!r}: {message}" if node else message)
 
     def as_json(self) -> str:
         fields = ("images", "calls", "seconds", "peaks", "problems")
-        return json.dumps({name: getattr(self, name) for name in fields})
+        return json.dumps({name: getattr(self, name) for name in fields} | self.sweep)
 
 
 Command = Callable[[argparse.Namespace, Report, str], int]
@@ -187,7 +201,7 @@ def reporting(command: Command) -> Command:
 @reporting
 def run_command(args: argparse.Namespace, report: Report, package: str) -> int:
     registry = discover(package)
-    graph = _open(args, registry)
+    graph = opened(args, registry)
     targets = sinks(graph, document_types(graph.groups, registry))
     # Before anything heavy is loaded: most mistakes are found in a second.
     _list_problems(report, graph, registry, targets)
@@ -249,11 +263,6 @@ def _execute(engine: Engine, run: Run, report: Report) -> int:
     run = replace(run, written={key: tuple(paths) for key, paths in earlier.written.items()})
     plan = engine.plan(run.graph, run.targets)
     progress = ProgressLine(plan, sys.stderr)
-    interrupted = threading.Event()
-
-    def interrupt(*_: object) -> None:
-        interrupted.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # the second time is meant
 
     def take(event: Event) -> None:
         progress.take(event)
@@ -265,31 +274,46 @@ def _execute(engine: Engine, run: Run, report: Report) -> int:
             case Failed():
                 report.problem(event.message, event.node, event.socket)
                 if event.traceback:
-                    _say(event.traceback)
+                    say(event.traceback)
             case _:
                 pass
 
-    signals = signal.signal(signal.SIGINT, interrupt)
-    try:
-        idle = engine.execute(plan, run, take, stop=interrupted.is_set)
-        engine.cache.close()
-    except Broken as broken:
-        progress.clear()
-        return _go_on_elsewhere(engine, broken, report, earlier)
-    except Exception as error:
-        if not (why := engine.broken(error)):  # found out between two calls
-            raise
-        progress.clear()
-        return _go_on_elsewhere(engine, Broken(None, why), report, earlier)
-    finally:
-        signal.signal(signal.SIGINT, signals)
-        progress.clear()
+    with interruptible() as interrupted:
+        try:
+            idle = engine.execute(plan, run, take, stop=interrupted.is_set)
+            engine.cache.close()
+        except Broken as broken:
+            progress.clear()
+            return go_on_elsewhere(engine, broken, report, earlier)
+        except Exception as error:
+            if not (why := engine.broken(error)):  # found out between two calls
+                raise
+            progress.clear()
+            return go_on_elsewhere(engine, Broken(None, why), report, earlier)
+        finally:
+            progress.clear()
     report.calls, report.seconds = {"run": idle.run, "cached": idle.cached}, round(idle.seconds, 3)
-    _say(f"{idle.run} computed, {idle.cached} from the cache, {idle.seconds:.1f} s")
+    say(f"{idle.run} computed, {idle.cached} from the cache, {idle.seconds:.1f} s")
     if interrupted.is_set():
-        _say("interrupted: the same command goes on from here")
+        say("interrupted: the same command goes on from here")
         return INTERRUPTED
     return FAILED if report.problems else OK
+
+
+@contextmanager
+def interruptible() -> Generator[threading.Event]:
+    """Set by Ctrl-C, so that what runs comes to a good end; the second time it ends the program."""
+    interrupted = threading.Event()
+
+    def interrupt(*_: object) -> None:
+        interrupted.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # the second time is meant
+
+    signals = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, signals)
 
 
 def _note_saved(event: Saved, report: Report, earlier: Before) -> None:
@@ -300,12 +324,12 @@ def _note_saved(event: Saved, report: Report, earlier: Before) -> None:
         paths.append(event.path)
 
 
-def _go_on_elsewhere(engine: Engine, broken: Broken, report: Report, earlier: Before) -> int:
+def go_on_elsewhere(engine: Engine, broken: Broken, report: Report, earlier: Before) -> int:
     """Leave the run to another process, unless it has come to nothing before."""
     engine.give_up()
     said = broken_sentence(broken.node, broken.why)
     if earlier.may_go_on(broken.node):
-        _say(f"{said} The command begins anew, and goes on from what it had.")
+        say(f"{said} The command begins anew, and goes on from what it had.")
         begin_anew(replace(earlier, nodes=[*earlier.nodes, broken.node], images=list(report.images)))
     report.problem(
         f"{said} It did so before in this run, so the run ends here; what was computed is kept. A newer driver, "
@@ -318,10 +342,10 @@ def _go_on_elsewhere(engine: Engine, broken: Broken, report: Report, earlier: Be
 @reporting
 def check_command(args: argparse.Namespace, report: Report, package: str) -> int:
     registry = discover(package)
-    _list_problems(report, _open(args, registry), registry, None)
+    _list_problems(report, opened(args, registry), registry, None)
     if report.problems:
         return FAILED
-    _say(f"{args.file}: no problems")
+    say(f"{args.file}: no problems")
     return OK
 
 
@@ -350,7 +374,7 @@ def sinks(graph: Graph, types: Mapping[str, NodeType]) -> tuple[str, ...]:
     return found
 
 
-def _open(args: argparse.Namespace, registry: Mapping[str, NodeType]) -> Graph:
+def opened(args: argparse.Namespace, registry: Mapping[str, NodeType]) -> Graph:
     graph = workflow.load(locate(args.file) or args.file)
     types = document_types(graph.groups, registry)
     for assignment in args.set:
@@ -404,5 +428,5 @@ def help_text(node_type: NodeType) -> str:
     return "\n".join(lines)
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     print(text, file=sys.stderr)

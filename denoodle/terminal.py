@@ -117,3 +117,47 @@ class ProgressLine:
         self._logged = time.monotonic()
         self._stream.write(f"  {text}\n")
         self._stream.flush()
+
+
+class SweepLine:
+    """How far a sweep is: its cells, and about how long the rest takes."""
+
+    def __init__(self, cells: int, stream: TextIO) -> None:
+        self._stream, self._live = stream, stream.isatty()
+        self._cells, self._done = cells, 0
+        self._computed, self._seconds = 0, 0.0  # of the cells for which anything was computed
+        self._node, self._logged = "", time.monotonic()
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self._node = event.node
+            self._show()
+
+    def came(self, run: int, seconds: float) -> None:
+        """A cell is done. run: of its results, those that were computed."""
+        self._done += 1
+        if run:
+            self._computed, self._seconds = self._computed + 1, self._seconds + seconds
+        self._show()
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._live:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+
+    def _show(self) -> None:
+        what = f"{self._done}/{self._cells}"
+        if self._computed:
+            left = int(self._seconds / self._computed * (self._cells - self._done))
+            what += f"  about {left // 60}:{left % 60:02} left"
+        if not self._live:
+            if time.monotonic() - self._logged > LOG_INTERVAL:
+                self._logged = time.monotonic()
+                self._stream.write(f"  {what}\n")
+                self._stream.flush()
+            return
+        bar = "#" * (BAR * self._done // max(self._cells, 1))
+        line = f"[{bar:-<{BAR}}] {what}  {self._node}"
+        self._stream.write("\r" + line[: shutil.get_terminal_size().columns - 1] + "\x1b[K")
+        self._stream.flush()

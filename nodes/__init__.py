@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from nodegraph.running.keeper import Keeper
 from nodegraph.running.messages import PRECISIONS, Device, Holding
 from nodegraph.types import NetworkId, Picture
+
+if TYPE_CHECKING:
+    from nodegraph.sweeping.sheet import Page
+    from nodegraph.sweeping.sweep import Cell
 
 _OLDER = {"PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF"} & os.environ.keys()
 """Older names of the allocator's variable, by which the user may have said something else."""
@@ -162,3 +166,24 @@ def free(id: NetworkId) -> None:
     for held in pool.loaded():
         if held.network.id == id:
             pool.free(held.network)
+
+
+def sweep_sheet(pages: Sequence[Page], images: Mapping[Cell, Sequence[str]], workflow: str) -> bytes:
+    """The pictures of a sweep, the paths of each cell's, on one labelled sheet, a PNG that brings the workflow.
+
+    Raises ValueError when there is none, or they are too many.
+    """
+    from nodegraph.formats import png
+    from nodes.backend import sweep_sheet
+
+    parts = [
+        sweep_sheet.Part(
+            page.title,
+            page.columns,
+            page.rows,
+            {place: images.get(cell, ()) for place, cell in page.places.items()},
+            {place: page.labels[cell] for place, cell in page.places.items() if cell in page.labels},
+        )
+        for page in pages
+    ]
+    return png.with_texts(sweep_sheet.draw(parts), {png.KEYWORD: workflow})
