@@ -46,7 +46,7 @@ def file_becomes(path: Path) -> Brought | None:
     if path.is_dir():
         return _folder(path)
     if path.suffix.lower() == WEIGHTS:
-        return _made(_weights(path), path)
+        return _with_settings(path) or _made(_weights(path), path)
     return _made("image.load", path) if _is_picture(path) else None
 
 
@@ -92,6 +92,23 @@ def _holds_pictures(folder: Path) -> bool:
     files = [path for path in islice(folder.iterdir(), SOME) if path.is_file() and path.name[0] != "."]
     pictures = sum(path.suffix.lower() in IMAGE_FILE.suffixes for path in files)
     return 0 < len(files) <= 2 * pictures
+
+
+def _with_settings(path: Path) -> Brought | None:
+    """The folder of a denoiser's weights, where it holds nothing else: the settings in it say what no tensor does."""
+    from nodes.backend import checkpoints, families
+
+    folder = path.parent
+    if not (folder / "config.json").is_file():
+        return None
+    try:
+        found = checkpoints.look(folder)
+        family = families.recognise(found)
+    except ValueError:  # settings of something else, or damaged: the file is still what its tensors say
+        return None
+    spec = family.roles[family.denoiser] if family else None
+    ours = spec is not None and path.name == f"{spec.architecture.stem}.safetensors"
+    return _made("load.denoiser", folder) if ours and "" in found.kinds else None
 
 
 def _weights(path: Path) -> str:

@@ -280,7 +280,7 @@ def _other_kind(found: Found) -> str | None:
         return "a LoRA, not a checkpoint (use Load LoRA)"
     if any(family.recognises_controlnet(found) for family in families.FAMILIES):
         return "a ControlNet, not a checkpoint (use Load ControlNet)"
-    return None
+    return next(filter(None, (family.nearly(found) for family in families.FAMILIES)), None)
 
 
 def _is_there(found: Found, spec: Role) -> bool:

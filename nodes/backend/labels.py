@@ -84,6 +84,8 @@ def kind_of(found: Found) -> str:
             return kind
     if _is_embedding(found):
         return EMBEDDING
+    if kind := next(filter(None, (family.nearly(found) for family in families.FAMILIES)), None):
+        raise ValueError(f"{found.place} is {kind}")
     raise ValueError(
         f"{found.place} is no checkpoint, denoiser, LoRA, ControlNet, VAE, text encoder or embedding that this program "
         "knows"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from nodes.backend import checkpoints, families
 from nodes.brought import LONGEST_PROMPT, file_becomes, text_becomes
 from tests.headers import zeros
 
@@ -62,6 +64,35 @@ def test_a_file_is_told_by_the_names_and_shapes_in_its_header(tmp_path: Path, sh
 def test_weights_of_no_known_kind_are_said(tmp_path: Path, shapes: dict):
     with pytest.raises(ValueError, match=r"any\.safetensors is no checkpoint"):
         file_becomes(zeros(tmp_path / "any.safetensors", shapes))
+
+
+UNET = "diffusion_pytorch_model.safetensors"
+KEYS = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"
+
+
+@pytest.mark.parametrize(("width", "family"), [(768, "sd1"), (1024, "sd2")])
+def test_a_lone_u_net_is_told_by_the_width_of_its_prompts(tmp_path: Path, width: int, family: str):
+    path = zeros(tmp_path / UNET, {"conv_in.weight": (320, 4, 3, 3), KEYS: (320, width)})
+    assert file_becomes(path) == ("load.denoiser", {"path": str(path)})
+    assert families.recognise(checkpoints.look(path)) is families.of(family)
+
+
+def test_a_lone_u_net_of_an_unknown_width_says_what_it_lacks(tmp_path: Path):
+    """The starter's: with its settings beside it, the folder of both is meant."""
+    path = Path(shutil.copy(STARTER / "unet" / UNET, tmp_path / UNET))
+    lacks = "is a U-Net that reads prompts 192 wide, without its settings: .+ Put its config.json beside it, or choose"
+    for act in (file_becomes, lambda path: checkpoints.denoiser(str(path))):
+        with pytest.raises(ValueError, match=lacks):
+            act(path)
+    shutil.copy(STARTER / "unet" / "config.json", tmp_path)
+    assert file_becomes(path) == ("load.denoiser", {"path": str(tmp_path)})
+    assert checkpoints.denoiser(str(tmp_path)).network.family == "sd1"
+
+
+def test_settings_of_something_else_beside_a_file_say_nothing_of_it(tmp_path: Path):
+    shutil.copy(STARTER / "unet" / "config.json", tmp_path)
+    path = zeros(tmp_path / "style.safetensors", {"emb_params": (4, 768)})
+    assert file_becomes(path) == ("text.load_embedding", {"path": str(path)})
 
 
 def test_what_no_node_takes_is_nothing(tmp_path: Path):

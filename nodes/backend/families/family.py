@@ -220,6 +220,10 @@ class Family(ABC):
     def recognises(self, found: Found) -> bool:
         """Whether this is a checkpoint of the family, or its denoiser alone."""
 
+    def nearly(self, found: Found) -> str | None:
+        """What a place without settings holds, and what it lacks to be told: "a U-Net ..."; None for all else."""
+        return None
+
     def recognises_controlnet(self, found: Found) -> bool:
         """Whether this is a ControlNet of the family."""
         return False

@@ -60,6 +60,15 @@ class StableDiffusion(Family):
     def process(self, found: Found, settings: Path | None) -> Diffusion:
         return read_diffusion(settings) if settings else Diffusion()
 
+    def nearly(self, found: Found) -> str | None:
+        width = 0 if found.kinds or not is_unet(found) else cross_attention_width(found)
+        if not width:
+            return None
+        return (
+            f"a U-Net that reads prompts {width} wide, without its settings: nothing in the file says how it is built. "
+            "Put its config.json beside it, or choose the folder of its checkpoint"
+        )
+
     def recognises_controlnet(self, found: Found) -> bool:
         if found.kinds:
             return found.kind("") == "ControlNetModel" and self.takes_hints_of(found.kinds[""]["addition_embed_type"])
