@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 
 from denoodle.again import Before, before, begin_anew
 from denoodle.terminal import ProgressLine, take_all_text
+from nodegraph.editing import places
 from nodegraph.editing.assign import assign
 from nodegraph.formats import workflow
 from nodegraph.formats.package import discover
@@ -357,9 +358,10 @@ def nodes_command(args: argparse.Namespace, report: Report, package: str) -> int
 
 @reporting
 def export_command(args: argparse.Namespace, report: Report, package: str) -> int:
-    graph = workflow.load(locate(args.file) or args.file)
+    registry = discover(package)
+    graph = _load(args, registry)
     if args.out:
-        workflow.save(graph, args.out)
+        workflow.save(places.filed(graph, registry, Path(args.out).absolute().parent), args.out)
     else:
         sys.stdout.buffer.write(workflow.dumps(graph).encode())  # UTF-8, as in a file, whatever the terminal
     return OK
@@ -375,7 +377,7 @@ def sinks(graph: Graph, types: Mapping[str, NodeType]) -> tuple[str, ...]:
 
 
 def opened(args: argparse.Namespace, registry: Mapping[str, NodeType]) -> Graph:
-    graph = workflow.load(locate(args.file) or args.file)
+    graph = _load(args, registry)
     types = document_types(graph.groups, registry)
     for assignment in args.set:
         try:
@@ -383,6 +385,11 @@ def opened(args: argparse.Namespace, registry: Mapping[str, NodeType]) -> Graph:
         except ValueError as error:
             raise ValueError(f"--set {shortened(assignment)}: {error}") from error
     return graph
+
+
+def _load(args: argparse.Namespace, registry: Mapping[str, NodeType]) -> Graph:
+    path = locate(args.file) or args.file
+    return places.opened(workflow.load(path), registry, Path(path).absolute().parent)
 
 
 def _list_problems(

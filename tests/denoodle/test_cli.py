@@ -315,6 +315,21 @@ def test_export_prints_the_workflow_inside_a_picture(folder: Path):
     assert (folder / "again.json").read_text() == text
 
 
+def test_a_workflow_is_checked_and_exported_with_the_files_beside_it(tmp_path: Path):
+    """Which it names from its own folder, wherever the command is run."""
+    folder = tmp_path / "given"
+    (folder / "pictures").mkdir(parents=True)
+    (folder / "pictures" / "p.png").write_bytes(PICTURE)
+    text = workflow.dumps(Graph({"load": Node("image.load", {"path": "./pictures/p.png"})}))
+    (folder / "w.json").write_text(text)
+    assert denoodle("check", folder / "w.json").returncode == 0
+    assert json.loads(denoodle("export", folder / "w.json").stdout)["nodes"]["load"]["params"] == {
+        "path": str(folder / "pictures" / "p.png")
+    }
+    assert denoodle("export", folder / "w.json", "--out", folder / "again.json").returncode == 0
+    assert (folder / "again.json").read_text() == text
+
+
 def test_a_picture_runs_like_the_workflow_inside(folder: Path):
     (folder / "p.png").write_bytes(png.with_texts(PICTURE, {png.KEYWORD: (folder / "w.json").read_text()}))
     assert toys(folder, "run", "p.png").returncode == 0

@@ -10,11 +10,12 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from nodegraph import graph as edits
+from nodegraph.editing.places import filed, whole
 from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Port, diff
 from nodegraph.group_type import document_types
 from nodegraph.limits import check_growth
-from nodegraph.node import REQUIRED, Input, NodeType, Output
+from nodegraph.node import REQUIRED, File, Input, NodeType, Output
 from nodegraph.registry import Registry
 from nodegraph.types import type_of
 from ui.documents.journal import UNTITLED
@@ -118,7 +119,14 @@ class Document(QObject):
 
     def set_param(self, node: str, name: str, value: Any, *, merge: Hashable | None = None) -> None:
         text = f"Set {name.replace('_', ' ')} of {self.title_of(node)}"
-        self.edit(text, edits.set_param, node, name, value, merge=merge)
+        self.edit(text, edits.set_param, node, name, self.meant(self.type_of(node), name, value), merge=merge)
+
+    def meant(self, type: NodeType, name: str, value: Any) -> Any:
+        """What is typed: a path that leads from the folder of the document's file is that of a file there."""
+        spec = type.input(name)
+        if self.path is None or spec is None or spec.get(File) is None or not isinstance(value, str):
+            return value
+        return whole(value, self.path.parent)
 
     def show_graph(self, graph: Graph) -> None:
         before, self.graph = self.graph, graph
@@ -126,7 +134,7 @@ class Document(QObject):
 
     def save(self, path: Path) -> None:
         """Write the workflow and call it this document's file. Raises ValueError; the old file is intact then."""
-        workflow.save(self.graph, path)
+        workflow.save(filed(self.graph, self.registry, path.absolute().parent), path)
         self.path = path.absolute()
         self.undo_stack.setClean()
         self.file_changed.emit()

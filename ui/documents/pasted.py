@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from nodegraph.formats.files import write_atomic
 from ui.widgets.pixmaps import png_bytes
 
 FOLDER = "pictures"
+NAME = re.compile(r"[0-9a-f]{32}\.png")
 
 
 def keep_picture(image: QImage, document: Path | None) -> Path:
@@ -31,3 +35,23 @@ def keep_picture(image: QImage, document: Path | None) -> Path:
     except OSError as error:
         raise ValueError(f"cannot write {path}: {error.strerror or error}") from error
     return path
+
+
+def take_along(paths: Iterable[str], document: Path) -> dict[str, str]:
+    """Copy pasted pictures to where they lie beside the file of a document: a new path for each that lay elsewhere.
+
+    Raises ValueError when one cannot be copied.
+    """
+    folder, found = document.absolute().parent / FOLDER, dict[str, str]()
+    for path in map(Path, paths):
+        if not NAME.fullmatch(path.name) or path.parent.name != FOLDER or path.parent == folder or not path.exists():
+            continue
+        target = folder / path.name
+        try:
+            if not target.exists():
+                folder.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, target)
+        except OSError as error:
+            raise ValueError(f"{path} cannot be copied to {folder}: {error.strerror or error}") from error
+        found[str(path)] = str(target)
+    return found

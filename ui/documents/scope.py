@@ -128,7 +128,8 @@ class Scope(QObject):
 
     def set_param(self, node: str, name: str, value: Any, *, merge: Hashable | None = None) -> None:
         text = f"Set {name.replace('_', ' ')} of {self.title_of(node)}"
-        self.edit(text, edits.set_param, node, name, value, merge=merge)
+        meant = self.document.meant(self.type_of(node), name, value)
+        self.edit(text, edits.set_param, node, name, meant, merge=merge)
 
     def known(self, id: str) -> bool:
         """Whether the node's type is installed."""

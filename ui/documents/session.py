@@ -12,6 +12,7 @@ from uuid import uuid4
 from PySide6.QtCore import QLockFile, QObject, QSize, QTimer, Signal
 from PySide6.QtGui import QImage
 
+from nodegraph.editing import places
 from nodegraph.formats import png, workflow
 from nodegraph.formats.files import Damaged, read_limited, reason, remove_leftovers
 from nodegraph.graph import Graph
@@ -23,6 +24,7 @@ from ui.documents import journal
 from ui.documents.document import Document
 from ui.documents.file_watch import FileWatch
 from ui.documents.journal import UNTITLED, Journal, State
+from ui.documents.pasted import take_along
 from ui.documents.recovery import JOURNAL, clean_journals, clean_saves, count_tries, journals_in, lock_of
 from ui.documents.versions import History, Version, history_of
 from ui.widgets.pixmaps import fitted, png_bytes
@@ -125,7 +127,7 @@ class Session(QObject):
         if found := self.find(path):
             return found
         try:
-            graph = yield from workflow.loading(path)
+            graph = places.opened((yield from workflow.loading(path)), self.registry, path.parent)
         except ValueError:
             if not path.exists():
                 self._set_recent(tuple(known for known in self.recent if known != path))
@@ -194,6 +196,7 @@ class Session(QObject):
             raise ValueError(f"{path} is open in another tab; close it there, or save under another name")
         self._keep_version(path, None)  # what another program wrote there
         self.flush()  # so that after a crash the journal is never older than the file
+        self._take_along(document, path)
         before = document.path
         document.save(path)
         if before and before != path:
@@ -206,7 +209,7 @@ class Session(QObject):
         if document.path is None:
             raise ValueError("the document has no file yet; save it first")
         self._watch.accept(document.path)  # first: what is written from now on is noticed
-        graph = workflow.load(document.path)
+        graph = self._read(document.path)
         document.show_version("Reload the file", graph)
         document.undo_stack.setClean()
 
@@ -225,6 +228,8 @@ class Session(QObject):
     def show_version(self, document: Document, version: Version) -> None:
         """Show what was saved then; one step that can be undone. Raises ValueError when it cannot be read."""
         graph = workflow.load(version.file)
+        if document.path:
+            graph = places.opened(graph, self.registry, document.path.parent)
         document.show_version("Restore a version", graph)
 
     def _history(self, path: Path) -> History:
@@ -309,7 +314,7 @@ class Session(QObject):
         return self._reopen(state, path, held)
 
     def _reopen(self, state: State, path: Path, lock: QLockFile) -> Document:
-        document = Document(self.registry, _saved(state), self)
+        document = Document(self.registry, self._saved(state), self)
         document.path = state.path
         document.working_title = self._unused(state.title)
         document.show_version("Recover unsaved changes", state.graph)
@@ -320,6 +325,28 @@ class Session(QObject):
         return document
 
     # The files of documents ---------------------------------------------------------------------------
+
+    def _read(self, path: Path) -> Graph:
+        return places.opened(workflow.load(path), self.registry, path.absolute().parent)
+
+    def _saved(self, state: State) -> Graph:
+        """What is without its unsaved changes: what its file holds."""
+        if not state.dirty:
+            return state.graph
+        try:
+            return self._read(state.path) if state.path else Graph()
+        except ValueError:  # whoever watches the file says that it is gone or damaged
+            return Graph()
+
+    def _take_along(self, document: Document, path: Path) -> None:
+        """Pasted pictures lie beside the file of their document, wherever that is saved, so both can be given away."""
+        try:
+            names = take_along(places.paths(document.graph, self.registry), path)
+        except ValueError as error:
+            self.troubled.emit(str(error))
+            return
+        if names:
+            document.edit("Take pasted pictures along", places.renamed, self.registry, names)
 
     def _unused(self, title: str) -> str:
         """The title, with a number where another document has it; an empty one is about to give up its place."""
@@ -336,7 +363,7 @@ class Session(QObject):
 
     def _file_touched(self, path: Path) -> None:
         try:
-            found = workflow.load(path)
+            found = self._read(path)
         except ValueError:
             found = None
         for document in (d for d in self.documents if d.path == path):
@@ -362,16 +389,6 @@ class Session(QObject):
         except OSError as error:
             self.troubled.emit(f"The list of recent files could not be kept: {reason(error)}")
         self.recent_changed.emit()
-
-
-def _saved(state: State) -> Graph:
-    """What is without its unsaved changes: what its file holds."""
-    if not state.dirty:
-        return state.graph
-    try:
-        return workflow.load(state.path) if state.path else Graph()
-    except ValueError:  # whoever watches the file says that it is gone or damaged
-        return Graph()
 
 
 def _same_file(a: Path, b: Path) -> bool:

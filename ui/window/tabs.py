@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from nodegraph import machine, program
+from nodegraph.editing.places import opened
 from nodegraph.graph import Graph
 from ui.base.icons import icon
 from ui.canvas.commands.selection import insert_file
@@ -250,7 +251,8 @@ class Tabs(QTabWidget):
         picker.exec()
         picker.deleteLater()
         if picker.chosen:
-            self.new(picker.chosen.graph, picker.chosen.title)
+            found = picker.chosen
+            self.new(opened(found.graph, self.session.registry, found.path.parent), found.title)
 
     def ask_save_template(self) -> QInputDialog:
         """Keep what is shown as something to start from; the name is asked for."""

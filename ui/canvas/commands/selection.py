@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication, QColorDialog, QInputDialog
 from nodegraph.builtin import FRAME, NOTE
 from nodegraph.editing import clipboard, grouping, wires
 from nodegraph.editing.group_body import is_wall
+from nodegraph.editing.places import opened
 from nodegraph.editing.redefine import redefine
 from nodegraph.editing.tint import tint, tint_of
 from nodegraph.formats import workflow
@@ -104,7 +105,7 @@ def paste_text(state: CanvasState, text: str, at: QPointF) -> None:
 
 def insert_file(state: CanvasState, path: Path, at: QPointF) -> None:
     """Add the nodes of a workflow file, or of a picture made by the program, as `paste_text` does."""
-    found = workflow.load(path)
+    found = opened(workflow.load(path), state.scope.registry, path.absolute().parent)
     graph, ids = clipboard.insert(state.scope.graph, found, (round(at.x()), round(at.y())))
     state.scope.edit(f"Insert {path.stem}", lambda _: graph)
     state.select(ids)
