@@ -36,6 +36,7 @@ from ui.panels.gallery_acts import MANY, Remove, Star, Trash, copying
 from ui.panels.gallery_rows import COMPLAINT, PATH, STARRED, Index, Shown
 from ui.runs.picture_index import Gallery
 from ui.runs.results import Result, ResultReader
+from ui.widgets.aside import Aside, Go
 from ui.widgets.buttons import action_button, small_button
 from ui.widgets.flow import FlowLayout
 from ui.widgets.picture_view import Side
@@ -241,8 +242,8 @@ class GalleryPanel(QWidget):
         self.tiles.starring.connect(self._star)
         self.tiles.removing.connect(self._remove)
         self.tiles.trashing.connect(self._trash)
-        self.tiles.undoing.connect(self.undo.undo)
-        self.tiles.redoing.connect(self.undo.redo)
+        self.tiles.undoing.connect(self._undo)
+        self.tiles.redoing.connect(self._redo)
         self.tiles.selectionModel().selectionChanged.connect(self._show)
         self.reader.failed.connect(self.failed)
         show = WhenSeen(self, self._show)
@@ -298,26 +299,49 @@ class GalleryPanel(QWidget):
         self.undo.push(Star(self.gallery, chosen, on=not self._all_starred(chosen)))
 
     def _remove(self) -> None:
-        self._let_go(Remove, "Take them off the list?")
+        if chosen := self._to_go("Take them off the list?"):
+            self._let_go(Remove(self.gallery, chosen))
 
     def _trash(self) -> None:
-        act = self._let_go(Trash, "Move their files to the trash?")
-        if isinstance(act, Trash) and act.left:
+        if chosen := self._to_go("Move their files to the trash?"):
+            self._move(Trash(self.gallery, chosen).away, self._trashed)
+
+    def _trashed(self, act: Trash) -> None:
+        if act.pictures:
+            self._let_go(act)
+        if act.left:
             self.failed.emit(f"{act.left[0]} cannot be moved to the trash; it is still there")
 
-    def _let_go(self, kind: type[Remove], question: str) -> Remove | None:
-        """What comes next is selected then. Starred ones go only when a person says so."""
+    def _move(self, work: Callable[[Go], Trash], then: Callable[[Trash], object]) -> None:
+        Aside[Trash](self, "Trash", "Moving files").start(work, then, self.failed.emit)
+
+    def _undo(self) -> None:
+        step = self.undo.command(self.undo.index() - 1)
+        if isinstance(step, Trash):
+            self._move(step.back, lambda _: self.undo.undo())
+        else:
+            self.undo.undo()
+
+    def _redo(self) -> None:
+        step = self.undo.command(self.undo.index())
+        if isinstance(step, Trash):
+            self._move(step.away, lambda _: self.undo.redo())
+        else:
+            self.undo.redo()
+
+    def _to_go(self, question: str) -> tuple[str, ...]:
+        """Starred ones go only when a person says so."""
         chosen = tuple(self.tiles.chosen())
         starred = sum(self.gallery.pictures[path].starred for path in chosen)
-        if not chosen or (starred and not self._sure(starred, len(chosen), question)):
-            return None
-        first = min(self.shown.row(path) for path in chosen)
-        act = kind(self.gallery, chosen)
+        return chosen if not starred or self._sure(starred, len(chosen), question) else ()
+
+    def _let_go(self, act: Remove) -> None:
+        """What comes next is selected then."""
+        first = min(self.shown.row(made.path) for made in act.pictures)
         self.undo.push(act)
         if (row := min(first, self.shown.rowCount() - 1)) >= 0:
             self.tiles.setCurrentIndex(self.shown.index(row))
             self._look()
-        return act
 
     def _sure(self, starred: int, count: int, question: str) -> bool:
         of = f"{starred} of these {count} pictures " if count > 1 else "This picture "

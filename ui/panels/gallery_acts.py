@@ -11,6 +11,7 @@ from PySide6.QtGui import QUndoCommand
 
 from nodegraph.pieces import Pieces
 from ui.runs.picture_index import Gallery, Made
+from ui.widgets.aside import Go
 
 MANY = 100  # steps that are kept
 
@@ -50,30 +51,50 @@ class Remove(QUndoCommand):
 
 
 class Trash(Remove):
-    """The files go into the system's trash, and come back. left: the files that could not go, and stay in the list."""
+    """The files go into the system's trash, and come back.
+
+    Moving files may take a while, so whoever has this step moves them: `away` before it is done, `back` before it is
+    undone, on any thread. left: the files that could not go, and stay in the list.
+    """
 
     def __init__(self, gallery: Gallery, paths: Sequence[str]) -> None:
         super().__init__(gallery, paths, "Delete the file" if len(paths) == 1 else "Delete the files")
         self.left: list[str] = []
+        self._asked = self.pictures
         self._where: dict[str, str] = {}
 
-    def redo(self) -> None:
-        self._where, self.left = {}, []
-        for made in self.pictures:
-            file = QFile(made.path)
-            if file.moveToTrash():
-                self._where[made.path] = file.fileName()
-            elif Path(made.path).exists():
+    def away(self, go: Go) -> Trash:
+        """Where it is stopped, those that are left stay where they are."""
+        self._where, self.left, gone = {}, [], list[Made]()
+        for done, made in enumerate(self._asked, 1):
+            if where := to_trash(made.path):
+                self._where[made.path] = where
+            if made.path in self._where or not Path(made.path).exists():
+                gone.append(made)
+            else:
                 self.left.append(made.path)
-        self.pictures = [made for made in self.pictures if made.path not in self.left]
-        super().redo()
+            if not go(done / len(self._asked)):
+                break
+        self.pictures = gone
+        return self
 
-    def undo(self) -> None:
+    def back(self, go: Go) -> Trash:
         """A file that is gone from the trash, or whose name was given away, stays away."""
-        for path, where in self._where.items():
+        for done, (path, where) in enumerate(self._where.items(), 1):
             if Path(where).exists() and not Path(path).exists():
                 shutil.move(where, path)
+            if not go(done / len(self._where)):
+                break
+        return self
+
+    def undo(self) -> None:
         self.gallery.put_back(*(made for made in self.pictures if Path(made.path).exists()))
+
+
+def to_trash(path: str) -> str:
+    """Move a file to the system's trash; where it is now, empty when it cannot be moved."""
+    file = QFile(path)
+    return file.fileName() if file.moveToTrash() else ""
 
 
 def copying(folder: Path, paths: Sequence[str], report: Callable[[float], None]) -> Pieces[None]:

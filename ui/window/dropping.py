@@ -10,8 +10,8 @@ from PySide6.QtCore import QMimeData, QPointF
 from PySide6.QtWidgets import QMenu, QMessageBox
 
 from ui.base.icons import icon
-from ui.canvas.commands.bringing import bring, bring_files, place_at
-from ui.canvas.commands.brought import holds_workflow, local_files, of_data, of_file
+from ui.canvas.commands.bringing import bring_data, bring_files, place_at
+from ui.canvas.commands.brought import holds_workflow, local_files, of_file
 from ui.canvas.commands.selection import tried
 from ui.canvas.scene.state import CanvasState
 from ui.window.tabs import Tabs
@@ -33,12 +33,7 @@ def drop(tabs: Tabs, data: QMimeData, at: QPointF | None, *, insert: bool) -> No
     if files := local_files(data):
         drop_files(tabs, files, at, insert=insert)
     elif at is not None:
-        tried(state, NOT_ADDED, _drop_data, state, data, at)
-
-
-def _drop_data(state: CanvasState, data: QMimeData, at: QPointF) -> None:
-    if thing := of_data(state, data):
-        bring(state, [thing], at)
+        tried(state, NOT_ADDED, bring_data, state, data, at, NOT_ADDED)
 
 
 def drop_files(tabs: Tabs, paths: Sequence[Path], at: QPointF | None, *, insert: bool = False) -> None:

@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QFile, QPoint, Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QDrag, QImage, QImageReader
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog, QMessageBox, QPushButton
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QProgressDialog, QPushButton
 
 from nodegraph.graph import Graph, set_param
 from nodegraph.running.engine import Settings as EngineSettings
@@ -18,11 +18,12 @@ from tests.ui.counting import calls
 from tests.ui.large_pictures import plain_png
 from tests.ui.made_pictures import picture
 from ui.documents.session import Session
+from ui.panels import gallery_acts
 from ui.panels.gallery import GalleryPanel
 from ui.panels.gallery_rows import COMPLAINT, PIECE
 from ui.runs import kept_pictures, results
 from ui.runs.picture_index import Gallery, Made, words_of
-from ui.widgets import pixmaps, thumbnails
+from ui.widgets import aside, pixmaps, thumbnails
 from ui.window.main_window import MainWindow
 
 
@@ -400,28 +401,52 @@ def test_what_was_removed_and_is_back_is_so_after_a_restart(panel: GalleryPanel)
     assert list(Gallery(panel.gallery._file).pictures.values()) == before
 
 
-def test_a_deleted_file_is_in_the_trash_and_comes_back(panel: GalleryPanel, tmp_path: Path, monkeypatch):
+def test_a_deleted_file_is_in_the_trash_and_comes_back(panel: GalleryPanel, tmp_path: Path, monkeypatch, qtbot):
     (tmp_path / "data").mkdir()
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     path = Path(panel.shown.path(1))
     data = path.read_bytes()
     click(panel, 1)
     press(panel, Qt.Key.Key_Delete, SHIFT)
+    qtbot.waitUntil(lambda: shown(panel) == ["three.png", "one.png"])
     assert not path.exists()
-    assert shown(panel) == ["three.png", "one.png"]
     press(panel, Qt.Key.Key_Z, CTRL)
+    qtbot.waitUntil(lambda: shown(panel) == ["three.png", "two.png", "one.png"])
     assert path.read_bytes() == data
-    assert shown(panel) == ["three.png", "two.png", "one.png"]
+    press(panel, Qt.Key.Key_Z, CTRL | SHIFT)
+    qtbot.waitUntil(lambda: shown(panel) == ["three.png", "one.png"])
+    assert not path.exists()
 
 
-def test_a_file_that_cannot_go_to_the_trash_stays_and_is_said_to(panel: GalleryPanel, monkeypatch):
+def test_moving_to_the_trash_is_not_the_windows_work_and_can_be_stopped(panel: GalleryPanel, monkeypatch, qtbot):
+    """What is gone by then is gone, the others are still there; the picture after is selected."""
+    go_on, threads = threading.Event(), set[threading.Thread]()
+
+    def slowly(path: str) -> str:
+        threads.add(threading.current_thread())
+        go_on.wait(20)
+        return str(Path(path).rename(f"{path}.gone"))
+
+    monkeypatch.setattr(gallery_acts, "to_trash", slowly)
+    monkeypatch.setattr(aside, "SOON", 0)
+    press(panel, Qt.Key.Key_A, CTRL)
+    press(panel, Qt.Key.Key_Delete, SHIFT)
+    qtbot.waitUntil(lambda: bool(panel.findChildren(QProgressDialog)))
+    QTest.keyClick(panel.findChild(QProgressDialog), Qt.Key.Key_Escape)
+    go_on.set()
+    qtbot.waitUntil(lambda: len(shown(panel)) == 2)
+    assert threading.main_thread() not in threads
+    assert [index.data() for index in panel.tiles.selectedIndexes()] == shown(panel)[:1]
+
+
+def test_a_file_that_cannot_go_to_the_trash_stays_and_is_said_to(panel: GalleryPanel, monkeypatch, qtbot):
     told: list[str] = []
     panel.failed.connect(told.append)
-    monkeypatch.setattr(QFile, "moveToTrash", lambda file: False)
+    monkeypatch.setattr(gallery_acts, "to_trash", lambda path: "")
     click(panel, 1)
     press(panel, Qt.Key.Key_Delete, SHIFT)
+    qtbot.waitUntil(lambda: bool(told))
     assert len(shown(panel)) == 3
-    assert told
     assert told[0].endswith("two.png cannot be moved to the trash; it is still there")
 
 

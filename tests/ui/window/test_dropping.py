@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox
+from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox, QProgressDialog, QPushButton
 
 from nodegraph.formats import png, workflow
 from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port
+from nodegraph.planning.plan import plan
 from nodegraph.registry import Registry
 from nodegraph.running.engine import Settings as EngineSettings
 from tests.headers import zeros
 from ui.canvas.scene.shape import halfway
 from ui.canvas.scene.view import View
+from ui.documents import pasted
+from ui.widgets import aside
 from ui.widgets.pixmaps import png_bytes
 from ui.window.main_window import MainWindow
 
@@ -307,31 +311,107 @@ def paste(window: MainWindow) -> None:
     QTest.keyClick(window.canvas, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
 
 
-def test_a_picture_on_the_clipboard_is_kept_in_a_file_and_loaded(window, tmp_path):
+def came(window: MainWindow, qtbot) -> None:
+    """Pictures that are kept in files come a moment later."""
+    qtbot.waitUntil(lambda: len(added(window)) == 1)
+
+
+def test_a_picture_on_the_clipboard_is_kept_in_a_file_and_loaded(window, tmp_path, qtbot):
     QGuiApplication.clipboard().setImage(image())
     paste(window)
+    came(window, qtbot)
     type, path = of(sole(window)[1])
     assert type == "image.load"
     assert Path(path).parent == tmp_path / "data" / "pictures"
     assert QImage(path).pixelColor(3, 3) == image().pixelColor(3, 3)
     paste(window)
+    qtbot.waitUntil(lambda: not window.findChildren(aside.Aside))
     assert len([*Path(path).parent.iterdir()]) == 1  # the same picture is kept once
 
 
-def test_a_pasted_picture_is_kept_beside_the_file_of_its_document(window, tmp_path):
+def test_a_pasted_picture_is_kept_beside_the_file_of_its_document(window, tmp_path, qtbot):
     folder = tmp_path / "here"
     folder.mkdir()
     window.tabs.save_to(folder / "work.json")
     QGuiApplication.clipboard().setImage(image())
     paste(window)
+    came(window, qtbot)
     assert Path(of(sole(window)[1])[1]).parent == folder / "pictures"
 
 
-def test_a_picture_dragged_from_another_program_is_loaded_rather_than_its_address(window):
+def test_a_pasted_picture_goes_along_when_the_workflow_is_given_away(window, registry, tmp_path, qtbot):
+    """Pasted before there is a file, saved, saved elsewhere: each folder is whole, and may go anywhere."""
+    QGuiApplication.clipboard().setImage(image())
+    paste(window)
+    came(window, qtbot)
+    id, node = sole(window)
+    pasted = Path(of(node)[1])
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        window.tabs.save_to(tmp_path / name / "work.json")
+        assert window.document.graph.nodes[id].params["path"] == str(tmp_path / name / "pictures" / pasted.name)
+        assert not window.document.dirty
+    there = (tmp_path / "second").rename(tmp_path / "given")
+    (tmp_path / "first").rename(tmp_path / "gone")
+    pasted.unlink()
+    assert workflow.load(there / "work.json").nodes[id].params["path"] == f"./pictures/{pasted.name}"
+    found = window.session.open(there / "work.json")
+    assert found.graph.nodes[id].params["path"] == str(there / "pictures" / pasted.name)
+    assert not plan(found.graph, registry, [id]).problems
+
+
+def test_undo_after_saving_elsewhere_means_the_files_that_were_meant(window, tmp_path, qtbot):
+    QGuiApplication.clipboard().setImage(image())
+    paste(window)
+    came(window, qtbot)
+    id, node = sole(window)
+    before = node.params["path"]
+    (tmp_path / "first").mkdir()
+    window.tabs.save_to(tmp_path / "first" / "work.json")
+    assert window.document.undo_stack.undoText() == "Take pasted pictures along"
+    window.document.undo_stack.undo()
+    assert window.document.graph.nodes[id].params["path"] == before
+    assert Path(before).exists()
+
+
+def test_a_path_that_is_typed_from_the_folder_of_the_workflow_leads_there(window, tmp_path, picture):
+    window.tabs.save_to(tmp_path / "work.json")
+    window.document.set_param("load", "path", "./cat.png")
+    assert window.document.graph.nodes["load"].params["path"] == str(picture)
+    window.document.set_param("load", "path", "models/cat.png")
+    assert window.document.graph.nodes["load"].params["path"] == "models/cat.png"
+
+
+def test_a_large_picture_is_kept_with_its_progress_to_see_and_can_be_stopped(window, tmp_path, qtbot, monkeypatch):
+    """And the window goes on meanwhile."""
+    go_on, threads = threading.Event(), list[threading.Thread]()
+
+    def slowly(image: QImage) -> bytes:
+        threads.append(threading.current_thread())
+        go_on.wait(20)
+        return png_bytes(image)
+
+    monkeypatch.setattr(pasted, "png_bytes", slowly)
+    monkeypatch.setattr(aside, "SOON", 0)
+    QGuiApplication.clipboard().setImage(image())
+    paste(window)
+    qtbot.waitUntil(lambda: bool(window.findChildren(QProgressDialog)))
+    (shown,) = window.findChildren(QProgressDialog)
+    assert shown.labelText() == "Keeping the picture in a file"
+    stop = next(button for button in shown.findChildren(QPushButton) if button.text() == "Stop")
+    QTest.mouseClick(stop, Qt.MouseButton.LeftButton)
+    go_on.set()
+    qtbot.waitUntil(lambda: not window.findChildren(aside.Aside))
+    assert not added(window)
+    assert threading.main_thread() not in threads
+
+
+def test_a_picture_dragged_from_another_program_is_loaded_rather_than_its_address(window, qtbot):
     data = QMimeData()
     data.setImageData(image())
     data.setUrls([QUrl("https://example.org/cat.png")])
     drop(window, data, GROUND)
+    came(window, qtbot)
     assert sole(window)[1].type == "image.load"
 
 

@@ -16,11 +16,13 @@ from nodegraph.graph import Graph, Node, Port, add_node, connect, fresh_id, set_
 from nodegraph.node import File, NodeType
 from nodegraph.reach import upstream
 from ui.canvas.commands.adding import free_place, mate, stem_of, used
-from ui.canvas.commands.brought import local_files, of_data, of_file, remark
+from ui.canvas.commands.brought import local_files, of_data, of_file, picture_in, remark
 from ui.canvas.commands.selection import counted, insert_file, paste_text, tried
 from ui.canvas.scene.make_room import GAP, make_room
 from ui.canvas.scene.shape import HEADER, WIDTH
 from ui.canvas.scene.state import CanvasState
+from ui.documents.pasted import keep_picture
+from ui.widgets.aside import Aside, Go
 
 REACH = 14.0
 """Pixels from a wire within which what is dropped is put into it: a file is let go less exactly than a node."""
@@ -242,7 +244,30 @@ def _paste(state: CanvasState, data: QMimeData, at: QPointF) -> None:
         paste_text(state, data.text(), state.view.to_world(at))
     elif files := local_files(data):
         bring_files(state, files, at)
-    elif thing := of_data(state, data):
-        bring(state, [thing], at)
-    else:
+    elif not bring_data(state, data, at, "Nothing was pasted"):
         raise ValueError("there are no nodes on the clipboard, and no file, picture or text")
+
+
+def bring_data(state: CanvasState, data: QMimeData, at: QPointF, refusal: str) -> bool:
+    """What another program hands over that lies in no file becomes what it means; whether it holds anything at all.
+
+    A picture is kept in a file first, which may take a moment. refusal: what is said where that fails, before why.
+    Raises ValueError for what can be told at once.
+    """
+    if image := picture_in(data):
+        document = state.scope.document.path
+
+        def keep(go: Go) -> list[Path]:
+            path = keep_picture(image, document)
+            return [path] if go(1.0) else []
+
+        Aside[list[Path]](state.widget, "Keep the picture", "Keeping the picture in a file").start(
+            keep,
+            lambda kept: tried(state, refusal, bring_files, state, kept, at),
+            lambda why: state.refused.emit(f"{refusal}: {why}."),
+        )
+        return True
+    thing = of_data(state, data)
+    if thing is not None:
+        bring(state, [thing], at)
+    return thing is not None

@@ -11,7 +11,6 @@ from nodegraph.builtin import NOTE
 from nodegraph.domain import Brought
 from nodegraph.formats import foreign, png
 from ui.canvas.scene.state import CanvasState
-from ui.documents.pasted import keep_picture
 
 WRITTEN = (".txt", ".md", ".prompt", ".caption")
 """Files whose text is meant."""
@@ -41,11 +40,6 @@ def of_text(state: CanvasState, text: str) -> Brought:
     return state.scope.registry.domain.text(text) or Brought(NOTE, {"text": text})
 
 
-def of_picture(state: CanvasState, image: QImage) -> Brought | None:
-    """A picture that lies in no file yet is kept in one. Raises ValueError when it cannot be kept."""
-    return of_file(state, keep_picture(image, state.scope.document.path))
-
-
 def _read_text(path: Path) -> str:
     with open(path, "rb") as file:
         data = file.read(4 * MAX_TEXT + 1)
@@ -61,15 +55,19 @@ def local_files(data: QMimeData) -> list[Path]:
     return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
 
 
-def of_data(state: CanvasState, data: QMimeData) -> Brought | None:
-    """What another program hands over that is no file: a picture rather than the address it came from, or a text.
-
-    Raises ValueError with a sentence when it is neither, or cannot be kept.
+def picture_in(data: QMimeData) -> QImage | None:
+    """A picture that another program hands over and that lies in no file; it counts for more than the address that it
+    came from.
     """
-    if data.hasImage():
-        image = QImage(data.imageData())
-        if not image.isNull():
-            return of_picture(state, image)
+    image = QImage(data.imageData()) if data.hasImage() else QImage()
+    return None if image.isNull() else image
+
+
+def of_data(state: CanvasState, data: QMimeData) -> Brought | None:
+    """What another program hands over that is neither a file nor a picture: a text.
+
+    Raises ValueError with a sentence when it is an address, or cannot be taken.
+    """
     addresses = [url.toString() for url in data.urls() if not url.isLocalFile()]
     if addresses:
         raise ValueError(
