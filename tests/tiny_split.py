@@ -1,7 +1,7 @@
 """Rewrite the folders of ``tiny_modern.py`` as the split single files that ComfyUI users have.
 
 :func:`write_split` writes ``diffusion_models``, ``text_encoders`` and ``vae`` files with the tensor
-names of the published ones. Z-Image, Qwen-Image and Flux.2 Klein come whole; of Flux.2 dev, Krea 2 and Qwen-Image 2.1
+names of the published ones. Z-Image, Qwen-Image and Flux.2 come whole; of Krea 2 and Qwen-Image 2.1
 only the denoiser is written, because no converter in diffusers tells how their other files are named.
 """
 
@@ -10,12 +10,16 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+from tests import tiny_modern
 
 Tensors = dict[str, torch.Tensor]
 Rewrite = Callable[[Tensors, dict[str, Any]], Tensors]
@@ -237,6 +241,39 @@ def vae_to_wan(tensors: Tensors, config: dict[str, Any]) -> Tensors:
     return out
 
 
+def tekken() -> dict[str, Any]:
+    """The tokenizer of `tiny_modern.write_mistral_processor` as mistral-common has it: bytes by rank."""
+    letters = {letter: byte for byte, letter in bytes_to_unicode().items()}
+    vocab = [bytes(letters[letter] for letter in token) for token in tiny_modern.MISTRAL_TOKENS]
+    specials = tiny_modern.MISTRAL_SPECIAL
+    return {
+        "config": {
+            "pattern": tiny_modern.QWEN_PATTERN,
+            "num_vocab_tokens": len(vocab),
+            "default_vocab_size": len(vocab) + len(specials),
+            "default_num_special_tokens": len(specials),
+            "version": "v7",
+        },
+        "vocab": [
+            {"rank": rank, "token_bytes": b64encode(token).decode(), "token_str": token.decode(errors="replace")}
+            for rank, token in enumerate(vocab)
+        ],
+        "special_tokens": [
+            {"rank": rank, "token_str": token, "is_control": True} for rank, token in enumerate(specials)
+        ],
+    }
+
+
+def mistral_for_flux2(tensors: Tensors, _config: dict[str, Any]) -> Tensors:
+    """ComfyUI's file: up to the last layer that is read, without the norm after it, and with the tokenizer."""
+    out = {"tekken_model": torch.tensor(list(json.dumps(tekken()).encode()), dtype=torch.uint8)}
+    for key, value in tensors.items():
+        name = key.removeprefix("language_model.")
+        if re.fullmatch(r"model\.(embed_tokens\..+|layers\.[12]?\d\..+)", name):
+            out[name] = value
+    return out
+
+
 FILES: dict[str, dict[str, tuple[str, Rewrite]]] = {
     "ZImagePipeline": {
         "transformer": ("diffusion_models/z_image_turbo_bf16", z_image_to_original),
@@ -259,7 +296,11 @@ FILES: dict[str, dict[str, tuple[str, Rewrite]]] = {
         "text_encoder": ("text_encoders/qwen_3_4b", _same),
         "vae": ("vae/flux2-vae", vae_to_flux2),
     },
-    "Flux2Pipeline": {"transformer": ("diffusion_models/flux2-dev", flux2_to_original)},
+    "Flux2Pipeline": {
+        "transformer": ("diffusion_models/flux2_dev", flux2_to_original),
+        "text_encoder": ("text_encoders/mistral_3_small_flux2_bf16", mistral_for_flux2),
+        "vae": ("vae/flux2-vae", vae_to_flux2),
+    },
     "Krea2Pipeline": {"transformer": ("diffusion_models/krea2", krea2_to_original)},
 }
 """For each pipeline the file of each part, in ComfyUI's folders, and how its tensors are renamed."""
@@ -289,7 +330,8 @@ def write_split(
     for name, (stem, rewrite) in FILES[kind].items():
         lead = prefix if name == "transformer" else ""
         tensors = {
-            lead + key: value.to(dtype).contiguous() for key, value in rewrite(*_part(pipeline_dir, name)).items()
+            lead + key: (value if value.dtype == torch.uint8 else value.to(dtype)).contiguous()
+            for key, value in rewrite(*_part(pipeline_dir, name)).items()
         }
         path = out_dir / f"{name if flat else stem}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)

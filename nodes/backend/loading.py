@@ -39,7 +39,7 @@ def load(network: Network, device: torch.device, dtype: torch.dtype) -> Any:
     found = _copied(part, part.sources(), device, dtype) if device.type in COPIED else _read(part, part.sources())
     fitted: dict[str, Tensor] = {}
     for name, wanted in module.state_dict().items():
-        tensor = found[name] if name in found else torch.eye(len(wanted))  # one of the architecture's identities
+        tensor = found[name] if name in found else _identity(wanted)
         fitted[name] = _of_precision(tensor.reshape(wanted.shape), device, dtype)
     module.load_state_dict(fitted, assign=True)
     return module.to(device).requires_grad_(False).eval()
@@ -77,6 +77,11 @@ def build(architecture: Architecture, settings: Settings) -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of libraries, about their own parts
         return kind(kind.config_class(**given)) if module == "transformers" else kind.from_config(given)
+
+
+def _identity(like: Tensor) -> Tensor:
+    """What a file may leave out, see the architecture: a matrix or scales that change nothing."""
+    return torch.eye(len(like)) if like.dim() == 2 else torch.ones(len(like))
 
 
 def _of_precision(tensor: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:

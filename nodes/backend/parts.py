@@ -85,10 +85,14 @@ class Part:
         return within if not self.spec.alone and within.is_dir() else self.place
 
     def tokenizer_folder(self) -> Path:
-        """Raises ValueError when the role has no tokenizer, or there is none for it."""
+        """The file of the part itself where that holds one. Raises ValueError when the role has no tokenizer, or there
+        is none for it.
+        """
         if self.spec.tokenizer is None:
             raise ValueError(f"{self} reads no text")
         kind, folder, _ = self.spec.tokenizer
+        if self.place.is_file() and KINDS[kind].inside(self.place):
+            return self.place
         checkpoint = settings_folder(self.place)
         beside = checkpoint / folder if checkpoint and (checkpoint / folder).is_dir() else None
         return KINDS[kind].find(beside)
@@ -138,7 +142,8 @@ class Part:
         if path := self.settings_file():
             yield path
         if self.spec.tokenizer:
-            yield from sorted(path for path in self.tokenizer_folder().iterdir() if path.is_file())
+            folder = self.tokenizer_folder()
+            yield from sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else ()
 
 
 def settings_folder(place: Path) -> Path | None:

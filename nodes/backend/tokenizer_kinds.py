@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nodes.backend import tokenizer_files, unigram, vocabulary
+from nodes.backend import mistral_words, tokenizer_files, unigram, vocabulary
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 """The tokenizers that come with the program, by kind."""
@@ -19,14 +19,16 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 class Kind(NamedTuple):
     """find: where one is, from its folder in a checkpoint, or None. shipped: a file without one has the program's.
 
-    check: raises ValueError, for (folder, rows of the encoder), when its files are damaged or of another encoder.
-    build: of (folder, rows, what it fills up with in place of what the shipped one says).
+    check: raises ValueError, for (place, rows of the encoder), when its files are damaged or of another encoder.
+    build: of (place, rows, what it fills up with in place of what the shipped one says). inside: of a file of weights,
+    whether it holds one; then the file itself is the place, and otherwise it is a folder.
     """
 
     find: Callable[[Path | None], Path]
     check: Callable[[Path, int], object]
     build: Callable[[Path, int, str | None], Any]
     shipped: bool
+    inside: Callable[[Path], object] = lambda file: None
 
 
 def _clip(folder: Path, vocab_size: int, pad: str | None) -> Any:
@@ -56,6 +58,12 @@ def _qwen(folder: Path, vocab_size: int, pad: str | None) -> Any:
     return qwen_prompt.tokenizer(vocabulary.read(folder, vocab_size, "qwen"))
 
 
+def _mistral(place: Path, vocab_size: int, pad: str | None) -> Any:
+    from nodes.backend import mistral_prompt
+
+    return mistral_prompt.tokenizer(mistral_words.read(place, vocab_size))
+
+
 def _or_shipped(name: str) -> Callable[[Path | None], Path]:
     return lambda beside: beside or CONFIGS / name
 
@@ -63,5 +71,6 @@ def _or_shipped(name: str) -> Callable[[Path | None], Path]:
 KINDS: Mapping[str, Kind] = {
     "clip": Kind(_or_shipped("clip"), vocabulary.read, _clip, shipped=True),
     "t5": Kind(partial(tokenizer_files.find, None), unigram.read, _t5, shipped=False),
+    "mistral": Kind(mistral_words.find, mistral_words.read, _mistral, shipped=False, inside=mistral_words.inside),
     "qwen": Kind(_or_shipped("qwen"), partial(vocabulary.read, kind="qwen"), _qwen, shipped=True),
 }

@@ -8,7 +8,7 @@ kind of tokenizer, whatever a tokenizer.json says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -79,7 +79,7 @@ def _read(folder: Path, kind: str, _identity: tuple[object, ...]) -> Vocabulary:
     whole, table, list_, config, roles, older = _paths(folder)
     added: dict[int, Mapping[str, Any]] = {}
     if whole.is_file():
-        place, numbers, merges, added = whole, *_from_tokenizer_json(whole)
+        place, numbers, merges, added = whole, *from_tokenizer_json(whole, read_object(whole, MAX_BYTES))
     else:
         place, numbers, merges = table, _numbers(table, read_object(table, MAX_BYTES)), _from_text(list_)
     settings = read_object(config, MAX_SETTINGS) if config.is_file() else {}
@@ -94,8 +94,8 @@ def _read(folder: Path, kind: str, _identity: tuple[object, ...]) -> Vocabulary:
             number: entry for number, entry in added_tokens.by_number(older, table_) if entry["content"] not in numbers
         }
     numbers |= {entry["content"]: number for number, entry in added.items()}
-    _check_numbers(place, numbers)
-    _check_merges(list_ if place == table else place, numbers, merges)
+    check_numbers(place, numbers)
+    check_merges(list_ if place == table else place, numbers, merges)
     usual = SPECIAL[kind]
     special = {role: _role(folder, role, settings | named, usual, numbers) for role in usual}
     context = check_fields(config, settings, CONFIG)["model_max_length"]
@@ -116,7 +116,7 @@ def _numbers(path: Path, table: Any) -> dict[str, int]:
     return cast("dict[str, int]", table)
 
 
-def _check_numbers(path: Path, numbers: Mapping[str, int]) -> None:
+def check_numbers(path: Path, numbers: Mapping[str, int]) -> None:
     """Raises ValueError unless they count from 0 without a gap."""
     seen: set[int] = set()
     for token, number in numbers.items():
@@ -151,17 +151,18 @@ def _pairs(path: Path, entries: list[Any]) -> tuple[tuple[str, str], ...]:
     return tuple((first, second) for first, second in entries)
 
 
-def _check_merges(path: Path, numbers: Mapping[str, int], merges: tuple[tuple[str, str], ...]) -> None:
+def check_merges(path: Path, numbers: Mapping[str, int], merges: Iterable[tuple[str, str]]) -> None:
+    """Raises ValueError when one of two that are merged, or what they make, is no token."""
     for first, second in merges:
         for token in (first, second, first + second):
             if token not in numbers:
                 raise ValueError(f"{path} merges {quoted(first)} and {quoted(second)}, but {quoted(token)} is no token")
 
 
-def _from_tokenizer_json(
-    path: Path,
+def from_tokenizer_json(
+    path: Path, data: Mapping[str, Any]
 ) -> tuple[dict[str, int], tuple[tuple[str, str], ...], dict[int, Mapping[str, Any]]]:
-    data = read_object(path, MAX_BYTES)
+    """The numbers of tokens, the merges and the added tokens. Raises ValueError, naming the file and what is wrong."""
     model = data.get("model")
     if not isinstance(model, dict) or cast("dict[str, Any]", model).get("type", "BPE") != "BPE":
         raise ValueError(f"{path} has no BPE model, which this kind of tokenizer is")

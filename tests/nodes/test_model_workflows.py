@@ -66,6 +66,7 @@ class Models:
             "flux_fill": lambda: test_flux.build_fill(self.get("flux"), place),
             "zimage": lambda: tiny_modern.build_z_image(place),
             "klein": lambda: tiny_modern.build_klein(place),
+            "flux2": lambda: tiny_modern.build_flux2_dev(place),
             "flux_controlnet": lambda: test_flux.build_controlnet(place, self.get("flux") / "transformer"),
         }
         builders[name]()

@@ -8,7 +8,7 @@ from nodes.types import Space
 
 FAMILIES: tuple[Family, ...] = (
     *(sd2.FAMILY, sd1.FAMILY, sdxl.FAMILY, sdxl.REFINER),
-    *(sd3.FAMILY, flux.FAMILY, zimage.FAMILY, flux2.KLEIN, pixel.FAMILY),
+    *(sd3.FAMILY, flux.FAMILY, zimage.FAMILY, flux2.KLEIN, flux2.DEV, pixel.FAMILY),
 )
 """In the order in which they are asked whether files are theirs."""
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nodes.backend.families.family import Asked, Defaults, Family, Found, Reader, Role, Tokenizer
 from nodes.backend.families.sd import ATTENTION
 from nodes.backend.families.sd3 import ATTENTION_TO_TEXT
-from nodes.backend.networks import flux2, qwen3, vae_flux2
+from nodes.backend.networks import flux2, mistral, qwen3, vae_flux2
 from nodes.backend.networks.architecture import Architecture, Settings
 from nodes.backend.networks.flux2 import FACTOR, LATENT_CHANNELS
 from nodes.backend.scheduler_settings import read_flow
@@ -35,7 +35,13 @@ REFERENCE_AREA = 1024 * 1024
 CHAT = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
 """What Qwen3's chat template makes of one message that it is not to think about."""
 
-KLEIN_LAYERS = (9, 18, 27)
+DEV_CHAT = (
+    "<s>[SYSTEM_PROMPT]You are an AI that reasons about image descriptions. You give structured responses focusing on "
+    "object relationships, object\nattribution and actions without speculation.[/SYSTEM_PROMPT][INST]{}[/INST]"
+)
+"""What Mistral's chat template makes of one message after the system's: flux2, system_messages.py."""
+
+KLEIN_LAYERS, DEV_LAYERS = (9, 18, 27), (10, 20, 30)
 
 
 def _of_layers(architecture: Architecture, least: int) -> Architecture:
@@ -64,6 +70,14 @@ QWEN3 = Role(
     "text_encoder",
     prefixes=("text_encoders.qwen3_4b.transformer.", "text_encoders.qwen3_8b.transformer."),
     tokenizer=Tokenizer("qwen", "tokenizer"),
+    precision="bfloat16",
+)
+MISTRAL = Role(
+    "Mistral text encoder",
+    _of_layers(mistral.ARCHITECTURE, DEV_LAYERS[-1]),
+    "text_encoder",
+    prefixes=("text_encoders.mistral3_24b.transformer.",),
+    tokenizer=Tokenizer("mistral", "tokenizer"),
     precision="bfloat16",
 )
 VAE = Role("VAE", vae_flux2.ARCHITECTURE, "vae", prefixes=("vae.", "first_stage_model."))
@@ -183,4 +197,27 @@ class Klein(Flux2):
         return Conditioning(self.name, prompt, embeds)
 
 
-KLEIN = Klein()
+class Dev(Flux2):
+    name = "flux2"
+    title = "Flux.2 dev"
+    roles: ClassVar = {"transformer": TRANSFORMER, "text_encoder": MISTRAL, "vae": VAE}
+    reads = ("flux2",)
+    defaults = Defaults(1024, 50, 1.0, "euler", "normal")
+    meaningless = Klein.meaningless
+    guided = True
+    layers = DEV_LAYERS
+
+    def default_settings(self, role: str) -> Settings:
+        return mistral.SMALL_3 if role == "text_encoder" else {}
+
+    def encode(self, readers: Sequence[Reader], text: TextEncoder, prompt: str) -> Conditioning:
+        from nodes.backend import mistral_prompt
+
+        (reader,) = readers
+        embeds = mistral_prompt.encode_filled(
+            prompt, DEV_CHAT, reader.tokenizer, reader.encoder, length=TEXT_TOKENS, layers=self.layers
+        )
+        return Conditioning(self.name, prompt, embeds)
+
+
+KLEIN, DEV = Klein(), Dev()

@@ -102,9 +102,9 @@ class Architecture:
     schema: the settings it may have. shapes: its tensors, told from the settings. spellings: how files name them.
     contradictions: what cannot be meant in settings that fit the schema one by one, a sentence each. told: the settings
     that the tensors of a file tell, by its own names, on top of those given; for files that bring none. ignored: what
-    its files may hold besides. identities: square matrices that are 1 where a file leaves them out. constants:
-    further arguments of the class that no file decides. stem: what its weights are called in a folder. opened: of what
-    an earlier version wrote into a file of settings, the same as it is written now.
+    its files may hold besides. identities: square matrices and scales that are 1 where a file leaves them out.
+    constants: further arguments of the class that no file decides. stem: what its weights are called in a folder.
+    opened: of what an earlier version wrote into a file of settings, the same as it is written now.
     """
 
     library_class: str

@@ -104,7 +104,7 @@ def _spellings(_settings: Mapping[str, Any]) -> Spellings:
     return lambda name: (Stored(f"model.{name}"), Stored(name))
 
 
-def _contradictions(settings: Settings) -> Iterator[str]:
+def contradictions(settings: Settings) -> Iterator[str]:
     heads, shared, layers = (
         settings[name] for name in ("num_attention_heads", "num_key_value_heads", "num_hidden_layers")
     )
@@ -146,7 +146,7 @@ ARCHITECTURE = Architecture(
     SCHEMA,
     _shapes,
     _spellings,
-    _contradictions,
+    contradictions,
     _told,
     ignored=(Ignored(r"lm_head\.weight", "the head that writes texts"),),
     stem="model",
