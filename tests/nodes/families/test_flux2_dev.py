@@ -108,8 +108,8 @@ def texts(
 def test_a_prompt_is_read_as_in_the_stock_pipeline(text: str, whole: Parts, split: dict[str, Path], folder: Path):
     with torch.inference_mode():
         theirs, _ = pipeline(folder).encode_prompt(text, "cpu")
-    for parts in (whole, assembled(split)):
-        ours = prompt(parts.text_encoder, text).embeds
+    for found in (whole, assembled(split)):
+        ours = prompt(found.text_encoder, text).embeds
         assert ours.shape == (1, 512, 3 * tiny_modern.TEXT_WIDTH)
         assert torch.equal(ours, theirs)
 

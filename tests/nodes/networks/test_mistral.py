@@ -51,7 +51,7 @@ def test_the_published_size_is_that_of_the_published_language_model():
 
 def test_defaults_are_those_of_the_library():
     config = MistralConfig()
-    # no window slides in those that tell of prompts, and the base of the rotation has no place of its own there any more
+    # no window slides in those that tell of prompts; the base of the rotation has no place of its own there any more
     others = {"rope_theta", "rope_scaling", "rope_parameters", "sliding_window", "head_dim"}
     for name in SCHEMA.keys() - others:
         assert getattr(config, name) == SCHEMA[name].default, name
