@@ -6,7 +6,7 @@ to cut a loop in two, to suggest a form, to write names as people do, to lead a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -147,6 +147,17 @@ class Told:
     problem: str = ""
 
 
+class Neighbour(NamedTuple):
+    """Another program on this machine, or a folder of files. title: which and where, for people. folders: its own."""
+
+    title: str
+    folders: tuple[str, ...]
+
+
+def _no_neighbours() -> Iterable[Neighbour]:
+    return ()
+
+
 def _says_nothing(path: Path) -> Told | None:
     return None
 
@@ -167,7 +178,7 @@ class Stock:
     parts: of a folder with a mark, the names of the files and folders in it that are no things of their own; None when
     it is not one thing. It raises nothing. look: at no more than what a file, or a folder that is one thing, says of
     itself at its start; None for what is no such thing. Raises ValueError with a sentence, or OSError, where it cannot
-    be used.
+    be used. neighbours: where other programs keep such files; it looks around, which takes seconds.
     """
 
     kinds: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -178,6 +189,7 @@ class Stock:
     homes: Mapping[str, str] = field(default_factory=dict[str, str])
     parts: Callable[[Path], Collection[str] | None] = _has_no_parts
     look: Callable[[Path], Told | None] = _says_nothing
+    neighbours: Callable[[], Iterable[Neighbour]] = _no_neighbours
 
 
 class Brought(NamedTuple):

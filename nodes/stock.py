@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nodes.backend.families as families
 from nodegraph.domain import Stock, Told
+from nodes.neighbours import neighbours
 
 CHECKPOINT, DENOISER, TEXT_ENCODER, VAE = "checkpoint", "denoiser", "text encoder", "vae"
 CONTROLNET, LORA, EMBEDDING, PIXEL_MODEL = "controlnet", "lora", "embedding", "pixel model"
@@ -69,4 +70,5 @@ STOCK = Stock(
     homes=HOMES,
     parts=parts,
     look=look,
+    neighbours=neighbours,
 )
