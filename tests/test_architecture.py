@@ -23,6 +23,7 @@ FLOORS: dict[str, Floors] = {
         ("ui.widgets",),
         ("ui.actions", "ui.documents"),
         ("ui.runs",),
+        ("ui.shelves",),
         ("ui.canvas.scene",),
         ("ui.canvas.paint",),
         ("ui.canvas.overlays", "ui.panels"),

@@ -97,6 +97,10 @@ class Library:
         """In which the files lie."""
         return sorted({os.path.dirname(path) for (path,) in self._index.execute("SELECT path FROM file")})
 
+    def found_in(self) -> dict[str, int]:
+        """How many entries there are by the folder of `roots` that they were found in."""
+        return dict(self._index.execute("SELECT root, count(*) FROM file GROUP BY root").fetchall())
+
     def number(self, query: Query) -> int:
         """How many entries there are that a search without a limit would give."""
         where, values = self._where(query)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from nodegraph.domain import Branching, Decode, Domain, Show, Slice, TourStep
 from nodegraph.node import node
 from tests.toy_nodes.boxes import Box
+from tests.toy_nodes.jars import STOCK, jar_becomes, jar_kind
 from tests.toy_nodes.lids import Lid
 from tests.toy_nodes.pit import REMEDY
 from tests.toy_nodes.pots import kind
@@ -73,7 +74,9 @@ DOMAIN = Domain(
         show=Show("toy.show", takes="box"),
     ),
     _height,
-    kind=kind,
+    kind=lambda value: jar_kind(value) or kind(value),
+    file=jar_becomes,
+    stock=STOCK,
     usual=("ratio",),
     remedies={"clay": REMEDY},
     acronyms={"diy": "DIY"},

@@ -18,7 +18,7 @@ from nodegraph.formats.files import Damaged, read_own, reason, remove_leftovers,
 from nodegraph.running.messages import PRECISIONS
 
 LARGEST = 1 << 20  # bytes of a settings file
-MAX_RECENT = 8  # node types
+MAX_RECENT = 8  # node types, files
 MEANT: Mapping[str, Container[Any]] = {
     "precision": PRECISIONS,
     "cache_gigabytes": range(1, 10_001),
@@ -40,6 +40,9 @@ class Preferences:
     memory_gigabytes: of results in memory, 0 for a share of the machine's. carries_workflow: saved pictures have their
     workflow inside. network: things may be fetched over it, when somebody asks. decimal: the sign that stands before
     the fraction of a number that is typed; empty where that is to be asked.
+
+    models_offered: the folders that other programs fill were offered. recent_models: the files that were used last, the
+    latest first.
     """
 
     theme: str = "Dark"
@@ -59,6 +62,8 @@ class Preferences:
     carries_workflow: bool = True
     network: bool = True
     decimal: str = ""
+    models_offered: bool = False
+    recent_models: tuple[str, ...] = ()
 
 
 def settings_folder() -> Path:

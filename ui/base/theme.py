@@ -217,6 +217,7 @@ QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::su
 QToolTip { background: $raised; border: 1px solid $border; padding: 5px 7px; }
 QFrame#palette { background: $panel; border: 1px solid $border; border-radius: 9px; }
 QLabel#heading { font-size: ${px16}px; font-weight: 600; }
+QLabel#strong { font-weight: 600; }
 QLabel#dim { color: $dim; }
 QLabel#badge { background: $field; border: 1px solid $faint; border-radius: 4px; padding: 1px 6px;
     font-size: ${px11}px; }

@@ -20,6 +20,7 @@ from ui.base.settings import Settings, settings_folder
 from ui.base.state_folder import state_folder
 from ui.canvas import accessible
 from ui.documents.session import Session
+from ui.window.first_folders import offer_folders
 from ui.window.main_window import MainWindow
 from ui.window.tour import take_tour
 
@@ -61,6 +62,7 @@ def run_editor(registry: Registry, path: str | None = None, package: str = "node
         # The tour speaks of the default graph, and not of another.
         if not settings.now.toured and (fresh or (path and Path(path).resolve() == DEFAULT_GRAPH)):
             take_tour(window)
+        offer_folders(window)
         if autorun:
             window.runner.run()
 

@@ -138,6 +138,7 @@ class MainWindow(Shell):
 
     def _connect(self) -> None:
         self.tabs.switched.connect(self._show_workspace)
+        self.tabs.switched.connect(self.kinds_changed)
         self.tabs.retitled.connect(self._show_file)
         self.status_bar.problems.clicked.connect(lambda: self.docks.show("Problems"))
         self.status_bar.queued.clicked.connect(lambda: self.docks.show("Queue"))
@@ -265,6 +266,8 @@ class MainWindow(Shell):
         self.tabs.end()
         self.queue.close()
         self.remedies.close()
+        self.finding.close()
+        self.shelves.close()
         event.accept()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from operator import attrgetter
 
 from PySide6.QtCore import Qt
@@ -19,10 +20,12 @@ from ui.panels.gallery import GalleryPanel
 from ui.panels.history import HistoryPanel
 from ui.panels.inspector import Inspector
 from ui.panels.memory import MemoryPanel
+from ui.panels.models import ModelsPanel
 from ui.panels.outline import Outline
 from ui.panels.queue import QueuePanel
 from ui.panels.remedy_bar import RemedyBar
 from ui.panels.trajectory import TrajectoryPanel
+from ui.window import models_here
 from ui.window.docks import BOTTOM, LEFT, RIGHT
 from ui.window.shell import Shell
 from ui.window.workspace import Workspace
@@ -123,6 +126,17 @@ def _gallery(window: Shell) -> QWidget:
     return made
 
 
+def _models(window: Shell) -> QWidget:
+    made = ModelsPanel(window.shelves)
+    made.placed.connect(partial(models_here.place, window))
+    made.used.connect(partial(models_here.use, window))
+    made.words_wanted.connect(partial(models_here.into_prompt, window))
+    made.folders_wanted.connect(lambda: window.edit_settings("Model folders"))
+    made.failed.connect(window.say)
+    window.kinds_changed.connect(lambda: made.show_fitting(models_here.families(window.workspace)))
+    return made
+
+
 Panel = DocumentPanel | WindowPanel
 
 PANELS: tuple[Panel, ...] = (
@@ -135,6 +149,7 @@ PANELS: tuple[Panel, ...] = (
     WindowPanel("Queue", BOTTOM, "Alt+7", "list-ordered", _queue),
     WindowPanel("Gallery", BOTTOM, "Alt+8", "images", _gallery),
     WindowPanel("Log", BOTTOM, "Alt+9", "scroll-text", attrgetter("log")),
+    WindowPanel("Models", BOTTOM, "Alt+M", "boxes", _models),
     DocumentPanel("Outline", LEFT, "Alt+0", "list-tree", _outline),
 )
 """In the order of their tabs and of the menu."""

@@ -26,8 +26,10 @@ from ui.base.settings import MEANT, Preferences, Settings
 from ui.base.text import byte_size
 from ui.base.theme import dialog_size, scaled
 from ui.runs.engine import Engine
+from ui.shelves.shelves import Shelves
 from ui.widgets.fields import ComboBox
 from ui.window.device_page import DevicePage
+from ui.window.folders_page import FoldersPage
 from ui.window.settings_page import FolderField, Page
 
 GIGABYTE = 1 << 30
@@ -136,7 +138,7 @@ class GeneralPage(Page):
 class SettingsDialog(QDialog):
     """Leaving it by OK or Apply is what changes something; a page that cannot be so is shown, with the reason."""
 
-    def __init__(self, settings: Settings, engine: Engine, parent: QWidget | None = None) -> None:
+    def __init__(self, settings: Settings, engine: Engine, shelves: Shelves, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.settings = settings
         self.setWindowTitle("Settings")
@@ -146,7 +148,11 @@ class SettingsDialog(QDialog):
         self.computing = DevicePage(now, engine.devices)
         self.results = ResultsPage(now, began_with)
         self.general = GeneralPage(now)
-        self.pages: tuple[Page, ...] = (self.pictures, self.computing, self.results, self.general)
+        self.folders = FoldersPage(now, shelves)
+        self.pages: tuple[Page, ...] = (self.pictures, self.computing, self.results, self.folders, self.general)
+        # One switch at two places: where files are fetched to, one looks for it too.
+        self.general.network.toggled.connect(lambda on: self.folders.network.setChecked(not on))
+        self.folders.network.toggled.connect(lambda off: self.general.network.setChecked(not off))
         self.list, self.stack = QListWidget(), QStackedWidget()
         self.error = QLabel(wordWrap=True)
         self.error.setObjectName("error")
@@ -199,7 +205,12 @@ class SettingsDialog(QDialog):
         for page in self.pages:
             chosen |= page.chosen()
         self.settings.change(**chosen)
+        self.folders.keep()
         return True
+
+    def done(self, result: int) -> None:
+        self.folders.finding.close()
+        super().done(result)
 
     def accept(self) -> None:
         if self.apply():

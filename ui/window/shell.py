@@ -6,12 +6,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QPoint, Qt, QTemporaryDir, QTimer
+from PySide6.QtCore import QByteArray, QPoint, Qt, QTemporaryDir, QTimer, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMainWindow, QToolBar
 
 from nodegraph.formats.files import Damaged
 from nodegraph.graph import Graph
+from nodegraph.library.store import library_folder
 from nodegraph.node import TypeOf
 from nodegraph.registry import Registry
 from nodegraph.running.engine import Settings as EngineSettings
@@ -36,6 +37,8 @@ from ui.runs.remedies import Remedies
 from ui.runs.results import Result
 from ui.runs.run_state import RunState
 from ui.runs.runner import Runner
+from ui.shelves.finding import Finding
+from ui.shelves.shelves import Shelves
 from ui.window.docks import Docks
 from ui.window.dropping import drop_files
 from ui.window.other_devices import OtherDevices
@@ -54,6 +57,8 @@ class Shell(QMainWindow):
     settings: what the user prefers. session: keeps the documents safe. By default the window has its own of both,
     which last as long as it does.
     """
+
+    kinds_changed = Signal()  # those of a document, or another document is shown
 
     def __init__(
         self,
@@ -75,6 +80,17 @@ class Shell(QMainWindow):
         self.queue = Queue(self.engine, session.folder if keeps else None, self)
         self.remedies = Remedies(registry.domain.remedies, self)
         self.gallery = Gallery(session.folder / "gallery.jsonl", self)
+        self.shelves = Shelves(
+            library_folder() if keeps else session.folder / "library",
+            registry.domain.stock,
+            self.gallery,
+            engine.package,
+            self,
+        )
+        self.shelves.failed.connect(self.complain)
+        self.shelves.used = self.settings.now.recent_models
+        self.shelves.used_changed.connect(lambda: self.settings.change(recent_models=self.shelves.used))
+        self.finding = Finding(engine.package, self)
         self.log = LogPanel(self.engine)
         self.other_devices = OtherDevices(engine, self.engine, self.queue, self)
         self.remedies.refused.connect(lambda why, trace: self.log.add(Entry("failure", f"{why}\n{trace}".rstrip())))
@@ -96,6 +112,7 @@ class Shell(QMainWindow):
         for workspace in self.tabs.workspaces:
             workspace.plan.start()
         self.engine.start()
+        self.shelves.start()
 
     def _workspace(self, document: Document) -> Workspace:
         made = Workspace(document, self.engine, self.queue, self.session, self.remedies, self)
@@ -105,6 +122,7 @@ class Shell(QMainWindow):
         made.canvas.state.recent = self.recent_nodes
         made.canvas.state.added.connect(self._layout_pause.start)
         made.following.followed.connect(self.announce)
+        made.following.changed.connect(self.kinds_changed)
         made.problems.counted.connect(self.status_bar.refresh)
         if self.started:
             made.plan.start()
@@ -237,7 +255,7 @@ class Shell(QMainWindow):
     def edit_settings(self, page: str = "") -> None:
         """page: its title; empty for the first."""
         shown = next((d for d in self.findChildren(SettingsDialog) if d.isVisible()), None)
-        shown = shown or SettingsDialog(self.settings, self.engine, self)
+        shown = shown or SettingsDialog(self.settings, self.engine, self.shelves, self)
         shown.turn_to(page)
         shown.show()
         shown.raise_()

@@ -233,6 +233,18 @@ def bring_files(state: CanvasState, paths: Sequence[Path], at: QPointF) -> None:
             state.refused.emit(said)
 
 
+def use_file(state: CanvasState, path: Path) -> None:
+    """Give the selected node this file instead of the one it has. Raises ValueError when it takes no such file."""
+    if len(state.selection) != 1:
+        raise ValueError("select the one node that is to have it")
+    (id,) = state.selection
+    thing = of_file(state, path)
+    if thing is None or not _replaces(state, thing, id):
+        takes = _type(state, thing).title if thing is not None else ""
+        title = state.scope.title_of(id)
+        raise ValueError(f"{title} takes no such file{f': {takes} takes {path.name}' if takes else f' as {path.name}'}")
+
+
 def paste(state: CanvasState) -> None:
     """Add what is on the clipboard, at the pointer, and select it: nodes, files, a picture or a text."""
     data = QApplication.clipboard().mimeData() or QMimeData()  # an empty clipboard has none, whatever the stubs say
