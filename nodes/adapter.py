@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Annotated, NamedTuple, cast
 
 from nodegraph.node import File, Range, node
-from nodes.stock import LORA
+from nodes.backend.kinds import LORA
 from nodes.types import Model, TextEncoder
 
 Strength = Annotated[float, Range(-10.0, 10.0, step=0.05)]

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, cast
 
 from nodegraph.node import File, Range, node
 from nodes import fit
+from nodes.backend.kinds import CONTROLNET
 from nodes.fit import Hints, Known
-from nodes.stock import CONTROLNET
 from nodes.types import Control, ControlNet, Hint, Image, Vae
 
 Mode = Literal["as trained", "canny", "tile", "depth", "blur", "pose", "grey", "low quality"]

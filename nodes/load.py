@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, NamedTuple
 
 from nodegraph.node import File, node
-from nodes.stock import CHECKPOINT, DENOISER, PIXEL_MODEL, TEXT_ENCODER, VAE
+from nodes.backend.kinds import CHECKPOINT, DENOISER, PIXEL_MODEL, TEXT_ENCODER, VAE
 from nodes.types import Model, TextEncoder, Vae
 
 SUFFIXES = (".safetensors",)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from nodegraph.node import File, Multiline, Range, node
 from nodes import fit
-from nodes.stock import EMBEDDING
+from nodes.backend.kinds import EMBEDDING
 from nodes.types import Conditioning, PictureSize, TextEncoder
 
 

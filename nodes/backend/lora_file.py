@@ -115,7 +115,7 @@ def read(place: Path, found: Shapes, role: Role, layers: Mapping[str, Shape], se
 
     Raises ValueError, naming the tensor, when what it has for a layer is not whole, is there twice, or does not fit.
     """
-    known = _names(role, layers, settings)
+    known = names_of(role, layers, settings)
     grouped: dict[str, dict[str, str]] = {}
     unknown: list[str] = []
     for name in found:
@@ -146,6 +146,16 @@ def prompt_widths(found: Shapes) -> set[int]:
     return {found[name][1] for name in downs if len(found[name]) > 1}
 
 
+def stem(name: str) -> str:
+    """What stands for a tensor's layer in its name."""
+    return _split(name)[0]
+
+
+def is_first(name: str) -> bool:
+    """Whether a tensor is the factor of a LoRA that takes what its layer takes: [rank, inputs, ...]."""
+    return _split(name)[1] == "down"
+
+
 def _split(name: str, *, is_text: bool = False) -> tuple[str, str]:
     """A tensor's name as what stands for its layer, and which factor it is; "" when it is none."""
     match = ENDING.fullmatch(name)
@@ -161,7 +171,7 @@ def _split(name: str, *, is_text: bool = False) -> tuple[str, str]:
     return f"{stem}.to_out.0" if last == "to_out" else f"{stem}.{last}", match["beside"]
 
 
-def _names(role: Role, layers: Iterable[str], settings: Settings) -> dict[str, list[tuple[str, Stored]]]:
+def names_of(role: Role, layers: Iterable[str], settings: Settings) -> dict[str, list[tuple[str, Stored]]]:
     """Every name that a file may use for layers, to those layers and where each is in what bears the name."""
     known: dict[str, list[tuple[str, Stored]]] = {}
     spellings = role.architecture.spellings(settings)
