@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple, Protocol
 
 
 class Slice(NamedTuple):
@@ -147,6 +147,68 @@ class Told:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """One file of a `Remote`. name: with the folders that it lies in there. sha256: in hexadecimal.
+
+    blob: the other hash that hubs have, of small files: git's, which is sha1. One of the two is known.
+    """
+
+    name: str
+    size: int
+    sha256: str = ""
+    blob: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """What a hub has: a file, or a folder that is one thing; known before any of its content is fetched.
+
+    address: where it is, as it is written down and asked for again. page: for people, in a browser. commit: the state
+    of it that is meant. licence: by the name the hub has for it; "" when it says none. gated: one has to log in there
+    and agree to something first. kind, families: as far as they can be told from afar.
+    """
+
+    address: str
+    name: str
+    files: tuple[RemoteFile, ...]
+    commit: str
+    page: str = ""
+    licence: str = ""
+    gated: bool = False
+    kind: str = ""
+    families: tuple[str, ...] = ()
+    is_folder: bool = False
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files)
+
+
+Fetched = Callable[[int], object]
+"""Hears how many bytes of a file are there."""
+
+
+class Hub(Protocol):
+    """Where files can be fetched from over the network, when a person asks for it. Its methods raise ValueError with a
+    sentence.
+    """
+
+    title: str
+
+    def address(self, text: str) -> str:
+        """The same address as it is written down. It asks nobody. Raises ValueError for what is none of this hub."""
+        ...
+
+    def ask(self, address: str) -> tuple[Remote, ...]:
+        """What is there: the file that the address names, or all that one can choose from."""
+        ...
+
+    def pull(self, remote: Remote, file: RemoteFile, into: BinaryIO, begin: int, heard: Fetched) -> None:
+        """Append the bytes of a file from `begin` on; as many as the hub sends, which may be too few."""
+        ...
+
+
 class Neighbour(NamedTuple):
     """Another program on this machine, or a folder of files. title: which and where, for people. folders: its own."""
 
@@ -179,6 +241,7 @@ class Stock:
     it is not one thing. It raises nothing. look: at no more than what a file, or a folder that is one thing, says of
     itself at its start; None for what is no such thing. Raises ValueError with a sentence, or OSError, where it cannot
     be used. neighbours: where other programs keep such files; it looks around, which takes seconds.
+    hub: where files can be fetched from; None where that is nowhere.
     """
 
     kinds: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -190,6 +253,7 @@ class Stock:
     parts: Callable[[Path], Collection[str] | None] = _has_no_parts
     look: Callable[[Path], Told | None] = _says_nothing
     neighbours: Callable[[], Iterable[Neighbour]] = _no_neighbours
+    hub: Hub | None = None
 
 
 class Brought(NamedTuple):

@@ -120,7 +120,8 @@ def keep_tokenizer(place: str | None, told: Callable[[int, int], object] = lambd
     from nodes.backend import tokenizer_files
 
     for name, value in LIBRARY_SETTINGS.items():
-        os.environ.setdefault(name, value)
+        if place or name != "HF_HUB_OFFLINE":  # as the user has set it, it is obeyed
+            os.environ.setdefault(name, value)
     rows = tokenizer_files.ROWS
     return str(tokenizer_files.remember(Path(place), rows) if place else tokenizer_files.download(rows, told))
 

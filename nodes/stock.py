@@ -5,70 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 
 import nodes.backend.families as families
+import nodes.backend.kinds as kinds
+import nodes.backend.labels as labels
 from nodegraph.domain import Stock, Told
+from nodes.backend.hub import ModelHub
 from nodes.neighbours import neighbours
-
-CHECKPOINT, DENOISER, TEXT_ENCODER, VAE = "checkpoint", "denoiser", "text encoder", "vae"
-CONTROLNET, LORA, EMBEDDING, PIXEL_MODEL = "controlnet", "lora", "embedding", "pixel model"
-
-KINDS = {
-    CHECKPOINT: "Checkpoints",
-    DENOISER: "Denoisers",
-    LORA: "LoRAs",
-    CONTROLNET: "ControlNets",
-    TEXT_ENCODER: "Text encoders",
-    VAE: "VAEs",
-    EMBEDDING: "Embeddings",
-    PIXEL_MODEL: "Pixel models",
-    "": "Others",
-}
-
-HOMES = {
-    CHECKPOINT: "checkpoints",
-    DENOISER: "diffusion_models",
-    LORA: "loras",
-    CONTROLNET: "controlnet",
-    TEXT_ENCODER: "text_encoders",
-    VAE: "vae",
-    EMBEDDING: "embeddings",
-}
-"""As ComfyUI has them in its folder models."""
-
-PLACES = {home: kind for kind, home in HOMES.items()} | {
-    "unet": DENOISER,
-    "clip": TEXT_ENCODER,
-    "stable-diffusion": CHECKPOINT,
-    "lora": LORA,
-    "lycoris": LORA,
-    "t2i_adapter": CONTROLNET,
-    "main": CHECKPOINT,
-    "textual_inversion": EMBEDDING,
-}
-"""Those of ComfyUI, AUTOMATIC1111's web UI and InvokeAI, in lower case."""
 
 
 def look(path: Path) -> Told | None:
     """See `nodegraph.domain.Stock`."""
-    from nodes.backend import labels
-
     return labels.look(path)
 
 
 def parts(folder: Path) -> frozenset[str] | None:
     """See `nodegraph.domain.Stock`."""
-    from nodes.backend import labels
-
     return labels.parts(folder)
 
 
 STOCK = Stock(
-    kinds=KINDS,
+    kinds=kinds.TITLES,
     families={family.name: family.title for family in families.FAMILIES},
     suffixes=(".safetensors", ".gguf", ".ckpt", ".pt", ".pth", ".bin"),
     marks=("model_index.json", "config.json"),
-    places=PLACES,
-    homes=HOMES,
+    places=kinds.PLACES,
+    homes=kinds.HOMES,
     parts=parts,
     look=look,
+    hub=ModelHub(),
     neighbours=neighbours,
 )

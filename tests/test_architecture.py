@@ -120,6 +120,9 @@ def test_node_declarations_import_nothing_heavy(path: Path):
 TORCH_FREE = {
     "nodes.backend.checkpoints",
     "nodes.backend.families",
+    "nodes.backend.hub",
+    "nodes.backend.kinds",
+    "nodes.backend.labels",
     "nodes.backend.parts",
     "nodes.backend.process",
     "nodes.backend.schedules",

@@ -98,7 +98,7 @@ class Walk:
             self.troubles[path] = f"{path} cannot be looked at: {error.strerror or error}"
             return
         if stat.S_ISREG(about.st_mode) and not self._is_known(about):
-            yield Place(path, root, about.st_size, about.st_mtime_ns, _stamp(about), _picture(path, beside), False)
+            yield Place(path, root, about.st_size, about.st_mtime_ns, stamp(about), _picture(path, beside), False)
 
     def _whole(
         self, folder: str, root: str, about: os.stat_result, files: Mapping[str, str], parts: Collection[str]
@@ -113,7 +113,7 @@ class Walk:
             for path in sorted(inside):
                 found = os.stat(path)
                 size, newest = size + found.st_size, max(newest, found.st_mtime_ns)
-                known.append(f"{os.path.relpath(path, folder)} {_stamp(found)}")
+                known.append(f"{os.path.relpath(path, folder)} {stamp(found)}")
         except OSError as error:
             self.troubles[folder] = f"{folder} cannot be looked at: {error.strerror or error}"
             return None
@@ -128,7 +128,8 @@ class Walk:
         return False
 
 
-def _stamp(about: os.stat_result) -> str:
+def stamp(about: os.stat_result) -> str:
+    """What tells whether a file is still the one it was."""
     return f"{about.st_size} {about.st_mtime_ns} {about.st_ino}"
 
 

@@ -6,17 +6,14 @@ of which the program keeps a copy. Nothing is downloaded unless a person asks fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
-from typing import Any
 
 from nodegraph.failure import Missing
 from nodegraph.formats.files import reason, write_atomic
 from nodegraph.program import data_folder
 from nodes.backend import unigram
+from nodes.backend.network import Told, counting, online
 
 REPOSITORY = "google/t5-v1_1-xxl"
 """On the model hub: the encoder of Stable Diffusion 3 and Flux, by those who trained it."""
@@ -30,15 +27,10 @@ TIMEOUT = 10.0
 REMEDY = "t5_tokenizer"
 """What planning calls the way to get one."""
 
-Told = Callable[[int, int], object]
-"""Hears how many bytes are there, and how many there will be; 0 when that is not known."""
-
 CHOOSE = (
     "choose a tokenizer.json of T5 (Stable Diffusion 3 has it in the folder tokenizer_3, Flux in tokenizer_2), or the "
     f"spiece.model of {REPOSITORY}, with `denoodle tokenizer FILE`"
 )
-
-_going_online = Lock()
 
 
 def remembered() -> Path:
@@ -100,10 +92,10 @@ def _fetched(folder: Path, told: Told) -> Path:
     from huggingface_hub import hf_hub_download  # pyright: ignore[reportUnknownVariableType]  # its types have gaps
     from huggingface_hub.errors import RemoteEntryNotFoundError
 
-    bar = _counting(told)
+    bar = counting(told)
     for name in unigram.FILES:
         try:
-            with _online():
+            with online():
                 # token=False: who asks is nobody's business.
                 found = hf_hub_download(
                     REPOSITORY, name, local_dir=folder, token=False, etag_timeout=TIMEOUT, tqdm_class=bar
@@ -115,36 +107,3 @@ def _fetched(folder: Path, told: Told) -> Path:
             why = reason(error.__cause__ or error)
             raise ValueError(f"T5's tokenizer could not be downloaded from {REPOSITORY} ({why}); {CHOOSE}") from error
     raise ValueError(f"{REPOSITORY} on the model hub has neither {' nor '.join(unigram.FILES)}; {CHOOSE}")
-
-
-def _counting(told: Told) -> Any:
-    """What the hub's library takes for a progress bar; it tells, and prints nothing."""
-    from tqdm import tqdm
-
-    bar: Any = tqdm
-
-    class Counting(bar):
-        def __init__(self, *_: object, initial: int = 0, total: float | None = None, **__: object) -> None:
-            bar.__init__(self, disable=True)
-            self.there, self.whole = initial, int(total or 0)
-            told(self.there, self.whole)
-
-        def update(self, n: float | None = 1) -> None:
-            self.there += int(n or 0)
-            told(self.there, self.whole)
-
-    return Counting
-
-
-@contextmanager
-def _online() -> Generator[None]:
-    """Let the hub's library use the network, which `nodes.LIBRARY_SETTINGS` forbid; not a moment longer than needed."""
-    from huggingface_hub import constants
-
-    with _going_online:
-        before = constants.HF_HUB_OFFLINE
-        constants.HF_HUB_OFFLINE = False
-        try:
-            yield
-        finally:
-            constants.HF_HUB_OFFLINE = before

@@ -113,6 +113,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str, Path], str]
             asked.append((repository, name, token, constants.HF_HUB_OFFLINE))
             return answer(name, local_dir)
 
+        monkeypatch.delenv("HF_HUB_OFFLINE")
         monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
         return asked
 
@@ -227,6 +228,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str
     thread = Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     address = f"http://127.0.0.1:{hub.server_port}"
+    monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.setattr(constants, "ENDPOINT", address)
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}")
     yield asked
