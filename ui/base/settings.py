@@ -10,7 +10,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from PySide6.QtCore import QObject, QStandardPaths, Signal
 
@@ -24,6 +24,7 @@ MEANT: Mapping[str, Container[Any]] = {
     "cache_gigabytes": range(1, 10_001),
     "memory_gigabytes": range(10_001),
     "decimal": ("", ".", ","),
+    "gallery_order": ("newest", "oldest", "best"),
 }
 """What there is no other of."""
 
@@ -39,7 +40,8 @@ class Preferences:
     output_folder, cache_folder: empty for those of a new program. cache_gigabytes: of results on the disk;
     memory_gigabytes: of results in memory, 0 for a share of the machine's. carries_workflow: saved pictures have their
     workflow inside. network: things may be fetched over it, when somebody asks. decimal: the sign that stands before
-    the fraction of a number that is typed; empty where that is to be asked.
+    the fraction of a number that is typed; empty where that is to be asked. gallery_side: of its pictures, in pixels;
+    gallery_order: what comes first in it; gallery_details: it says what a picture holds.
 
     models_offered: the folders that other programs fill were offered. recent_models: the files that were used last, the
     latest first.
@@ -64,6 +66,9 @@ class Preferences:
     decimal: str = ""
     models_offered: bool = False
     recent_models: tuple[str, ...] = ()
+    gallery_side: int = 96
+    gallery_order: Literal["newest", "oldest", "best"] = "newest"
+    gallery_details: bool = False
 
 
 def settings_folder() -> Path:

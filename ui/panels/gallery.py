@@ -2,173 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
-from PySide6.QtCore import (
-    QEvent,
-    QModelIndex,
-    QPersistentModelIndex,
-    QRectF,
-    QSize,
-    Qt,
-    QUrl,
-    Signal,
-    SignalInstance,
-)
-from PySide6.QtGui import QAction, QDesktopServices, QDrag, QKeyEvent, QKeySequence, QPainter, QUndoStack
+from PySide6.QtCore import QModelIndex, Qt, QUrl, Signal, SignalInstance
+from PySide6.QtGui import QAction, QDesktopServices, QUndoStack
 from PySide6.QtWidgets import (
     QFileDialog,
     QLabel,
     QLineEdit,
-    QListView,
+    QMenu,
     QMessageBox,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
+    QSlider,
+    QSplitter,
     QVBoxLayout,
     QWidget,
 )
 
-from ui.base.theme import color, colors, panel_font, scaled
-from ui.panels.gallery_acts import MANY, Remove, Star, Trash, copying
-from ui.panels.gallery_rows import COMPLAINT, PATH, STARRED, Index, Shown
-from ui.runs.picture_index import Gallery
+from nodegraph.registry import Registry
+from ui.base.settings import Settings
+from ui.base.theme import scaled
+from ui.panels.gallery_acts import MANY, Boards, Put, Rate, Remove, Star, Trash, copying
+from ui.panels.gallery_boards import BoardBar
+from ui.panels.gallery_details import Details
+from ui.panels.gallery_rows import ORDERS, PATH, Order, Shown, Wanted
+from ui.panels.gallery_tiles import LARGEST, SMALLEST, STEP, Tiles
+from ui.runs.picture_index import BEST, MAX_BOARD, Gallery
+from ui.runs.rescan import Found, rescan
 from ui.runs.results import Result, ResultReader
 from ui.widgets.aside import Aside, Go
 from ui.widgets.buttons import action_button, small_button
+from ui.widgets.fields import ComboBox, tame
 from ui.widgets.flow import FlowLayout
+from ui.widgets.keeping_dialog import NameDialog
 from ui.widgets.picture_view import Side
 from ui.widgets.piecework import Piecework
 from ui.widgets.seen import WhenSeen
-
-SIDE, GAP = 96, 10  # pixels
-
-
-class Tile(QStyledItemDelegate):
-    """A picture with its name below and a star when it has one."""
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        return QSize(SIDE + GAP, SIDE + scaled(20) + GAP)
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        painter.save()
-        painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
-        theme = colors()
-        cell = QRectF(option.rect).adjusted(2, 2, -2, -2)  # type: ignore[attr-defined]
-        if option.state & QStyle.StateFlag.State_Selected:  # type: ignore[attr-defined]
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(color(theme.selected))
-            painter.drawRoundedRect(cell, 6, 6)
-        place = cell.adjusted(4, 4, -4, -scaled(20))
-        picture = index.data(Qt.ItemDataRole.DecorationRole)
-        painter.setFont(panel_font(11))
-        painter.setPen(color(theme.dim))
-        if picture is not None:
-            size = picture.size().scaled(place.size().toSize(), Qt.AspectRatioMode.KeepAspectRatio)
-            target = QRectF(0, 0, size.width(), size.height())
-            target.moveCenter(place.center())
-            painter.drawPixmap(target, picture, QRectF(picture.rect()))
-        elif complaint := index.data(COMPLAINT):
-            painter.drawText(place, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, complaint)
-        foot = QRectF(cell.x() + 4, cell.bottom() - scaled(20), cell.width() - 8, scaled(20))
-        name = painter.fontMetrics().elidedText(
-            Path(index.data()).stem, Qt.TextElideMode.ElideMiddle, int(foot.width())
-        )
-        painter.drawText(foot, Qt.AlignmentFlag.AlignCenter, name)
-        if index.data(STARRED):
-            self._paint_star(painter, place)
-        painter.restore()
-
-    def _paint_star(self, painter: QPainter, place: QRectF) -> None:
-        """In a corner of the picture, on a ground of its own: it is seen on any."""
-        side = scaled(20)
-        badge = QRectF(place.right() - side, place.top(), side, side)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(color(colors().panel, 220))
-        painter.drawEllipse(badge)
-        painter.setPen(color(colors().accent))
-        painter.setFont(panel_font(13))
-        painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, "★")
-
-
-class Tiles(QListView):
-    """S stars, Enter gets the graph back, Delete takes off the list; a drag hands out the files.
-
-    To go to a picture with the arrow keys is as good as a click. Undo and redo are the gallery's own while it has the
-    keys.
-    """
-
-    starring = Signal()
-    removing = Signal()
-    trashing = Signal()
-    undoing = Signal()
-    redoing = Signal()
-
-    def __init__(self, rows: Shown) -> None:
-        super().__init__()
-        self.rows = rows
-        self.setModel(rows)
-        self.setAccessibleName("Gallery")
-        self.setViewMode(QListView.ViewMode.IconMode)
-        self.setResizeMode(QListView.ResizeMode.Adjust)
-        self.setMovement(QListView.Movement.Static)
-        self.setUniformItemSizes(True)
-        self.setSelectionMode(QListView.SelectionMode.ExtendedSelection)
-        self.setDragEnabled(True)
-        self.setItemDelegate(Tile(self))
-
-    def _stretches(self) -> Iterator[range]:
-        """Rows that are selected."""
-        selection: Any = self.selectionModel().selection()  # can be iterated, which the stubs do not say
-        return (range(stretch.top(), stretch.bottom() + 1) for stretch in selection)
-
-    def chosen(self) -> Iterator[str]:
-        """Paths of what is selected, one after the other: whoever needs the first alone need not wait for all."""
-        return (self.rows.path(row) for rows in self._stretches() for row in rows)
-
-    def count(self) -> int:
-        """How many are selected."""
-        return sum(map(len, self._stretches()))
-
-    def event(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and self._own(event):
-            event.accept()  # or else the window would undo what was done to the graph
-            return True
-        return super().event(event)
-
-    def _own(self, event: QKeyEvent) -> SignalInstance | None:
-        keys = QKeySequence.StandardKey
-        own = {keys.Undo: self.undoing, keys.Redo: self.redoing}
-        return next((signal for key, signal in own.items() if event.matches(key)), None)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if signal := self._own(event):
-            signal.emit()
-            return
-        match event.key():
-            case Qt.Key.Key_S:
-                self.starring.emit()
-            case Qt.Key.Key_Delete if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
-                self.trashing.emit()
-            case Qt.Key.Key_Delete | Qt.Key.Key_Backspace:
-                self.removing.emit()
-            case Qt.Key.Key_Return | Qt.Key.Key_Enter if self.currentIndex().isValid():
-                self.activated.emit(self.currentIndex())
-            case _:
-                before = QPersistentModelIndex(self.currentIndex())
-                super().keyPressEvent(event)
-                if self.currentIndex() != before:
-                    self.clicked.emit(self.currentIndex())
-
-    def startDrag(self, actions: Qt.DropAction) -> None:
-        drag = QDrag(self)
-        drag.setMimeData(self.model().mimeData(self.selectedIndexes()))
-        picture = self.currentIndex().data(Qt.ItemDataRole.DecorationRole)
-        if picture is not None:
-            drag.setPixmap(picture.scaled(64, 64, Qt.AspectRatioMode.KeepAspectRatio))
-        drag.exec(Qt.DropAction.CopyAction)
 
 
 class GalleryPanel(QWidget):
@@ -178,11 +47,22 @@ class GalleryPanel(QWidget):
     restored = Signal(Path)  # the picture whose graph is to be shown
     texts_wanted = Signal(object)  # the Result whose prompts the document is to have
     seeds_wanted = Signal(object)  # the same of its seeds
+    input_wanted = Signal(Path)  # the picture that the document is to begin with
+    enlarged = Signal()  # what is shown, or compared, is to be seen as large as can be
     failed = Signal(str)  # why a picture cannot be shown, as a sentence
 
-    def __init__(self, gallery: Gallery, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        gallery: Gallery,
+        parent: QWidget | None = None,
+        *,
+        registry: Registry | None = None,
+        settings: Settings | None = None,
+        folder: Callable[[], str] = str,
+    ) -> None:
+        """folder: where pictures are saved now; empty where nobody knows."""
         super().__init__(parent)
-        self.gallery = gallery
+        self.gallery, self.settings, self.folder = gallery, settings or Settings(parent=self), folder
         self.undo = QUndoStack(self)
         self.undo.setUndoLimit(MANY)
         self.field = QLineEdit(placeholderText="Search prompts and parameters", clearButtonEnabled=True)
@@ -191,8 +71,29 @@ class GalleryPanel(QWidget):
         self.starred = small_button("★", self._search, "Show starred pictures alone")
         self.starred.setCheckable(True)
         self.starred.setAccessibleName("Starred alone")
+        self.rated = ComboBox()
+        self.rated.addItems(["Any rating", *(f"{least} or better" for least in range(1, BEST)), str(BEST)])
+        self.rated.setAccessibleName("Least rating")
+        self.rated.setToolTip("Show pictures of this rating or a better one; 1 to 5 rate what is selected")
+        self.ordering = ComboBox()
+        self.ordering.addItems(list(ORDERS.values()))
+        self.ordering.setAccessibleName("Order")
+        self.ordering.setToolTip("What comes first; made anew when you choose or search")
+        self.sizing = QSlider(Qt.Orientation.Horizontal)
+        self.sizing.setRange(SMALLEST, LARGEST)
+        self.sizing.setSingleStep(STEP)
+        self.sizing.setFixedWidth(scaled(90))
+        self.sizing.setAccessibleName("Size of the pictures")
+        self.sizing.setToolTip("Size of the pictures (the wheel with Ctrl, Ctrl++, Ctrl+-)")
+        for field in (self.rated, self.ordering, self.sizing):
+            tame(field)
         self.shown = Shown(gallery, self)
         self.tiles = Tiles(self.shown)
+        self.boards = BoardBar(gallery)
+        self.details = Details(registry or Registry({}))
+        self.told = small_button("Details", self._tell, "What the picture holds: size, prompt, every value (I)")
+        self.told.setCheckable(True)
+        self.putting = QMenu("Put on a board", self)
         self.reader = ResultReader(self)
         self.hint = QLabel(alignment=Qt.AlignmentFlag.AlignCenter)
         self.hint.setObjectName("dim")
@@ -213,35 +114,61 @@ class GalleryPanel(QWidget):
             ("restore", "Restore this graph", self._restore, "Open the graph that made it (Enter)"),
             ("texts", "Use its prompts", lambda: self._use(self.texts_wanted), "Put its texts into this document"),
             ("seeds", "Use its seeds", lambda: self._use(self.seeds_wanted), "Put its seeds into this document"),
+            ("input", "Use as input", self._use_as_input, "Load it in this document, where that begins with a picture"),
+            ("view", "Show large", self._view, "On the whole screen; two that are selected beside each other (Space)"),
             ("folder", "Open folder", self._open_folder, "Show the file where it lies"),
             ("copy", "Copy to a folder…", self._copy, "Put copies of what is selected into a folder"),
             ("remove", "Remove", self._remove, "Take it off this list; the file stays (Delete)"),
             ("trash", "Delete file", self._trash, "Move the file to the system's trash (Shift+Delete)"),
+            (
+                "rescan",
+                "Look through the folder",
+                self._rescan,
+                "Find pictures that came by other ways",
+            ),
         )
         made: dict[str, QAction] = {}
         for name, text, act, tip in table:
             made[name] = QAction(text, self.tiles, toolTip=tip)
             made[name].triggered.connect(lambda _=False, act=act: act())
         self.tiles.addActions(list(made.values()))
+        self.tiles.insertAction(made["copy"], self.putting.menuAction())
         self.tiles.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         return made
 
     def _lay_out(self) -> None:
-        buttons = [action_button(self.acts[name]) for name in ("compare", "star", "restore", "folder", "remove")]
-        head = FlowLayout(self.field, self.starred, *buttons, growing=self.field)
+        buttons = [action_button(self.acts[name]) for name in ("compare", "star", "restore")]
+        fields = (self.field, self.starred, self.rated, self.ordering, self.sizing, self.told, self.details.copy)
+        self.split = QSplitter(Qt.Orientation.Horizontal, childrenCollapsible=False)
+        self.split.addWidget(self.tiles)
+        self.split.addWidget(self.details)
+        self.split.setStretchFactor(0, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 4, 10, 8)
-        column.addLayout(head)
+        column.addLayout(FlowLayout(*fields, *buttons, growing=self.field))
+        column.addWidget(self.boards)
         column.addWidget(self.hint, 1)
-        column.addWidget(self.tiles, 1)
+        column.addWidget(self.split, 1)
 
     def _connect(self) -> None:
         self.field.textChanged.connect(self._search)
+        self.rated.activated.connect(self._search)
+        self.ordering.activated.connect(self._order)
+        self.boards.chosen.connect(self._search)
+        self.boards.dropped.connect(lambda name, paths: self._put(paths, name, on=True))
+        self.boards.making.connect(lambda: self._ask_board(""))
+        self.boards.renaming.connect(self._ask_board)
+        self.boards.deleting.connect(lambda name: self.undo.push(Boards(self.gallery, name, "")))
+        self.putting.aboutToShow.connect(lambda: self.boards.fill_menu(self.putting, list(self.tiles.chosen())))
+        self.putting.triggered.connect(self._put_chosen)
         self.tiles.clicked.connect(self._look)
         self.tiles.activated.connect(lambda index: self.restored.emit(Path(index.data(PATH))))
         self.tiles.starring.connect(self._star)
+        self.tiles.rating.connect(self._rate)
         self.tiles.removing.connect(self._remove)
         self.tiles.trashing.connect(self._trash)
+        self.tiles.viewing.connect(self._view)
+        self.tiles.telling.connect(self.told.click)
         self.tiles.undoing.connect(self._undo)
         self.tiles.redoing.connect(self._redo)
         self.tiles.selectionModel().selectionChanged.connect(self._show)
@@ -249,20 +176,42 @@ class GalleryPanel(QWidget):
         show = WhenSeen(self, self._show)
         for signal in (self.gallery.added, self.gallery.changed, self.gallery.removed, self.shown.searched):
             signal.connect(show.ask)
+        self._follow_settings()
+
+    def _follow_settings(self) -> None:
+        """As it was left."""
+        now = self.settings.now
+        self.tiles.resize_pictures(now.gallery_side)
+        self.sizing.setValue(self.tiles.side)
+        self.sizing.valueChanged.connect(self.tiles.resize_pictures)
+        self.tiles.sized.connect(self.sizing.setValue)
+        self.tiles.sized.connect(lambda side: self.settings.change(gallery_side=side))
+        self.ordering.setCurrentIndex([*ORDERS].index(now.gallery_order))
+        self.told.setChecked(now.gallery_details)
+        self._show_details()
+        self._search()
 
     def _search(self) -> None:
-        self.shown.search(self.field.text(), self.starred.isChecked())
+        order = list[Order](ORDERS)[self.ordering.currentIndex()]
+        rating, starred = self.rated.currentIndex(), self.starred.isChecked()
+        self.shown.look_for(Wanted(self.field.text(), starred, rating, self.boards.name, order))
+
+    def _order(self) -> None:
+        self.settings.change(gallery_order=[*ORDERS][self.ordering.currentIndex()])
+        self._search()
 
     def _show(self) -> None:
         count, any_shown = self.tiles.count(), self.shown.rowCount() > 0
+        many = ("star", "copy", "remove", "trash")
         for name, action in self.acts.items():
-            fits = {"compare": count == 2} | dict.fromkeys(("star", "copy", "remove", "trash"), count > 0)
+            fits = {"compare": count == 2, "view": count in (1, 2), "rescan": True} | dict.fromkeys(many, count > 0)
             action.setEnabled(fits.get(name, count == 1))
+        self.putting.menuAction().setEnabled(count > 0)
         self.acts["star"].setText("Unstar" if count and self._all_starred(self.tiles.chosen()) else "Star")
         none = "Searching…" if self.shown.searching else "No picture matches."
         self.hint.setText(none if self.gallery.pictures else "Pictures that you save appear here.")
         self.hint.setVisible(not any_shown)
-        self.tiles.setVisible(any_shown)
+        self.split.setVisible(any_shown)
 
     def _all_starred(self, paths: Iterable[str]) -> bool:
         return all(self.gallery.pictures[path].starred for path in paths)
@@ -276,7 +225,40 @@ class GalleryPanel(QWidget):
         """Show the picture that was gone to, unless that took it out of the selection."""
         current = self.tiles.currentIndex()
         if self.tiles.selectionModel().isSelected(current):
-            self._read([current], lambda results: self.looked_at.emit(results[0]))
+            self._read([current], lambda results: self._looked(results[0]))
+
+    def _looked(self, result: Result) -> None:
+        self.looked_at.emit(result)
+        made = self.gallery.pictures.get(str(result.file))
+        if made and self.details.isVisible():
+            self.details.show_picture(made, result)
+
+    def _tell(self) -> None:
+        self.settings.change(gallery_details=self.told.isChecked())
+        self._show_details()
+        self._look()
+
+    def _show_details(self) -> None:
+        for widget in (self.details, self.details.copy):
+            widget.setVisible(self.told.isChecked())
+
+    def step(self, by: int) -> None:
+        """Go to a neighbour of the picture that was gone to."""
+        row = self.tiles.currentIndex().row() + by
+        if 0 <= row < self.shown.rowCount():
+            self.tiles.setCurrentIndex(self.shown.index(row))
+            self._look()
+
+    def _view(self) -> None:
+        """One, or two beside each other, with one zoom for both."""
+        indexes = sorted(self.tiles.selectedIndexes())
+        if len(indexes) == 2:
+            self._read(indexes, lambda results: (self.compared.emit(*results), self.enlarged.emit()))
+        elif indexes:
+            self._read(indexes[:1], lambda results: (self._looked(results[0]), self.enlarged.emit()))
+
+    def _use_as_input(self) -> None:
+        self.input_wanted.emit(Path(next(self.tiles.chosen())))
 
     def _pin(self, side: Side) -> None:
         self._read(self.tiles.selectedIndexes(), lambda results: self.pinned.emit(side, results[0]))
@@ -297,6 +279,50 @@ class GalleryPanel(QWidget):
         """All of them are starred, or else none any more."""
         chosen = tuple(self.tiles.chosen())
         self.undo.push(Star(self.gallery, chosen, on=not self._all_starred(chosen)))
+
+    def _rate(self, rating: int) -> None:
+        if chosen := tuple(self.tiles.chosen()):
+            self.undo.push(Rate(self.gallery, chosen, rating))
+
+    def _put(self, paths: Iterable[str], board: str, *, on: bool) -> None:
+        """What is no picture of the gallery is left out."""
+        if known := [path for path in paths if path in self.gallery.pictures]:
+            self.undo.push(Put(self.gallery, known, board, on))
+
+    def _put_chosen(self, action: QAction) -> None:
+        chosen = list(self.tiles.chosen())
+        if name := action.data():
+            self._put(chosen, name, on=action.isChecked())
+        else:
+            self._ask_board("", chosen)
+
+    def _ask_board(self, old: str, paths: Iterable[str] = ()) -> None:
+        """The name of a board that is new, or that gets another one. paths: are put on it."""
+
+        def make(name: str) -> None:
+            if not name or len(name) > MAX_BOARD:
+                raise ValueError(f"a board's name has 1 to {MAX_BOARD} characters")
+            if name in self.gallery.boards and name != old:
+                raise ValueError(f"there is a board {name} already")
+            if name != old:
+                self.undo.push(Boards(self.gallery, old, name))
+            self._put(paths, name, on=True)
+
+        NameDialog("Rename board" if old else "New board", old, make, self).open()
+
+    def _rescan(self) -> None:
+        folder = self.folder()
+        if not folder:
+            self.failed.emit("There is no folder for pictures to look through.")
+            return
+        known = set(self.gallery.pictures)
+        Aside[Found](self, "Look through the folder", f"Looking for pictures in {folder}").start(
+            lambda go: rescan(Path(folder), known, go), self._rescanned, self.failed.emit
+        )
+
+    def _rescanned(self, found: Found) -> None:
+        new, gone = self.gallery.take_in(*found)
+        self.failed.emit(f"{new:,} found that were not listed, {gone:,} taken off whose files are gone.")
 
     def _remove(self) -> None:
         if chosen := self._to_go("Take them off the list?"):

@@ -35,6 +35,69 @@ class Star(QUndoCommand):
         self.gallery.star(*(path for path in self.paths if path in self.gallery.pictures), on=on)
 
 
+class Rate(QUndoCommand):
+    """Pictures are rated. What was said of each before comes back."""
+
+    def __init__(self, gallery: Gallery, paths: Sequence[str], rating: int) -> None:
+        super().__init__("Rate")
+        self.gallery, self.rating = gallery, rating
+        self.before = {path: gallery.pictures[path].rating for path in paths}
+
+    def redo(self) -> None:
+        self.gallery.rate(*(path for path in self.before if path in self.gallery.pictures), rating=self.rating)
+
+    def undo(self) -> None:
+        for rating in {*self.before.values()}:
+            same = (path for path, was in self.before.items() if was == rating and path in self.gallery.pictures)
+            self.gallery.rate(*same, rating=rating)
+
+
+class Put(QUndoCommand):
+    """Pictures are put on a board, or taken off it."""
+
+    def __init__(self, gallery: Gallery, paths: Sequence[str], board: str, on: bool) -> None:
+        super().__init__(f"Put on {board}" if on else f"Take off {board}")
+        self.gallery, self.board, self.on = gallery, board, on
+        self.paths = [path for path in paths if (board in gallery.pictures[path].boards) != on]
+
+    def redo(self) -> None:
+        self._put(self.on)
+
+    def undo(self) -> None:
+        self._put(not self.on)
+
+    def _put(self, on: bool) -> None:
+        """What is still there; a board that is gone meanwhile is there again."""
+        if on and self.board not in self.gallery.boards:
+            self.gallery.add_board(self.board)
+        self.gallery.put(self.board, *(path for path in self.paths if path in self.gallery.pictures), on=on)
+
+
+class Boards(QUndoCommand):
+    """There is another board, or none of this name any more; its pictures stay in the list, and come back to it.
+
+    new: its name from now on; empty: it goes.
+    """
+
+    def __init__(self, gallery: Gallery, old: str, new: str) -> None:
+        super().__init__("Rename board" if old and new else "New board" if new else "Delete board")
+        self.gallery, self.old, self.new = gallery, old, new
+        self.paths = gallery.on_board(old)
+
+    def redo(self) -> None:
+        self._change(self.old, self.new)
+
+    def undo(self) -> None:
+        self._change(self.new, self.old)
+
+    def _change(self, old: str, new: str) -> None:
+        if old:
+            self.gallery.drop_board(old)
+        if new:
+            self.gallery.add_board(new)
+            self.gallery.put(new, *(path for path in self.paths if path in self.gallery.pictures))
+
+
 class Remove(QUndoCommand):
     """Pictures are taken off the list; the files stay."""
 

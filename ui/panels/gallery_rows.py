@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from PySide6.QtCore import (
     QAbstractListModel,
@@ -30,14 +30,48 @@ STARRED = Qt.ItemDataRole.UserRole + 1
 COMPLAINT = Qt.ItemDataRole.UserRole + 2
 """Why there is no picture to be seen."""
 
+RATING = Qt.ItemDataRole.UserRole + 3
+
+Order = Literal["newest", "oldest", "best"]
+ORDERS: dict[Order, str] = {"newest": "Newest first", "oldest": "Oldest first", "best": "Best first"}
+
 PIECE = 500
 """Pictures that are searched in one go: the window answers in between."""
 
 Index = QModelIndex | QPersistentModelIndex
 
 
+class Wanted(NamedTuple):
+    """Which pictures are listed, and how. rating: the least; board: on this one, empty for all."""
+
+    text: str = ""
+    starred_only: bool = False
+    rating: int = 0
+    board: str = ""
+    order: Order = "newest"
+
+    def takes(self, made: Made, words: Sequence[str]) -> bool:
+        return (
+            (made.starred or not self.starred_only)
+            and made.rating >= self.rating
+            and (not self.board or self.board in made.boards)
+            and made.matches(words)
+        )
+
+    def ordered(self, pictures: Iterable[Made]) -> Iterator[Made]:
+        """pictures: the oldest first."""
+        if self.order == "oldest":
+            return iter(list(pictures))
+        newest = list(pictures)[::-1]
+        return iter(sorted(newest, key=lambda made: -made.rating) if self.order == "best" else newest)
+
+
 class Shown(QAbstractListModel):
-    """Newest first. What comes while nobody sees the panel is listed when it comes into view."""
+    """What comes while nobody sees the panel is listed when it comes into view.
+
+    The order is made when something is looked for: what is rated meanwhile does not run away from under the pointer,
+    and where the newest is not the first, what comes is listed last.
+    """
 
     searched = Signal()  # further pictures were looked at, or all
 
@@ -45,7 +79,7 @@ class Shown(QAbstractListModel):
         super().__init__(panel)
         self.gallery, self.thumbnails = gallery, Thumbnails(self)
         self._fits: Callable[[Made], bool] = bool
-        self._searched = ("", False)
+        self._wanted = Wanted()
         self._paths: list[str] = []
         self._numbers: dict[str, int] = {}  # by path; one less from each row to the next
         self._new: list[Made] = []  # that are not looked at yet
@@ -57,19 +91,19 @@ class Shown(QAbstractListModel):
         gallery.added.connect(self._add)
         gallery.removing.connect(self._remove)
         gallery.changed.connect(self._touch_all)
-        gallery.returned.connect(lambda: self.search(*self._searched))
+        gallery.returned.connect(lambda: self.look_for(self._wanted))
         self.thumbnails.loaded.connect(self._touch)
-        self.search("", False)
+        self.look_for(Wanted())
 
-    def search(self, text: str, starred_only: bool) -> None:
-        """The newest are found at once, the rest piece by piece."""
-        self._searched = text, starred_only
-        words = words_of(text)
-        self._fits = lambda made: (made.starred or not starred_only) and made.matches(words)
+    def look_for(self, wanted: Wanted) -> None:
+        """The first are found at once, the rest piece by piece."""
+        self._wanted = wanted
+        words = words_of(wanted.text)
+        self._fits = lambda made: wanted.takes(made, words)
         self.beginResetModel()
         self._paths, self._numbers, self._new = [], {}, []
         self.endResetModel()
-        self._old = reversed(list(self.gallery.pictures.values()))
+        self._old = wanted.ordered(self.gallery.pictures.values())
         self._search_on()
 
     def _search_on(self) -> None:
@@ -98,9 +132,11 @@ class Shown(QAbstractListModel):
 
     def _take_in(self) -> None:
         """Show what came."""
-        found = [made.path for made in reversed(self._new) if self._fits(made) and made.path not in self._numbers]
+        newest = self._wanted.order == "newest"
+        came = reversed(self._new) if newest else self._new
+        found = [made.path for made in came if self._fits(made) and made.path not in self._numbers]
         self._new = []
-        self._insert(0, found)
+        self._insert(0 if newest else len(self._paths), found)
         self.searched.emit()
 
     def _remove(self, paths: Sequence[str]) -> None:
@@ -145,10 +181,11 @@ class Shown(QAbstractListModel):
             case Qt.ItemDataRole.ToolTipRole:
                 return "\n".join(filter(None, (path, _time(made), made.text)))
             case Qt.ItemDataRole.AccessibleTextRole:
-                return f"{Path(path).name}, {_time(made)}{', starred' if made.starred else ''}"
+                rated = f", rated {made.rating}" if made.rating else ""
+                return f"{Path(path).name}, {_time(made)}{', starred' if made.starred else ''}{rated}"
             case _:
-                own = {PATH: path, STARRED: made.starred, COMPLAINT: self.thumbnails.complaint(path)}
-                return own.get(role)  # type: ignore[call-overload]
+                own: dict[int, Any] = {PATH: path, STARRED: made.starred, RATING: made.rating}
+                return self.thumbnails.complaint(path) if role == COMPLAINT else own.get(role)
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         return super().flags(index) | Qt.ItemFlag.ItemIsDragEnabled

@@ -9,13 +9,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from PySide6.QtCore import QObject, Signal
 
 from nodegraph.formats import png
 from nodegraph.formats.files import UNREADABLE, Damaged, read_own, said_to_be, set_aside, usable_path, write_atomic
 from nodegraph.running.messages import Event, Saved
+
+BEST = 5
+MAX_BOARD = 60
+"""Characters of a board's name."""
 
 COMPACT_AT = 1000
 """Lines that say nothing any more, before the file is written anew when it is read."""
@@ -32,7 +36,7 @@ PARAMETER = re.compile(rf"(\w+): ({NUMBER.pattern})(?![\w.])")
 class Made:
     """A picture. made: seconds since 1970. text: what the file says of prompt, seed and the other parameters.
 
-    node: that wrote it, as the engine calls it.
+    node: that wrote it, as the engine calls it. rating: 1..BEST, 0 for none. boards: the names of those it is on.
     """
 
     path: str
@@ -40,6 +44,8 @@ class Made:
     text: str = ""
     starred: bool = False
     node: str = ""
+    rating: int = 0
+    boards: tuple[str, ...] = ()
 
     def matches(self, words: Sequence[str]) -> bool:
         """Whether every word is in its name or its parameters; a number after a parameter's name is its value."""
@@ -53,20 +59,23 @@ class Made:
 class Gallery(QObject):
     """Pictures by path, oldest first. file: the index; several windows of the program may add to it.
 
-    complaints: what was damaged in it, as sentences.
+    boards: the collections that there are, by name; a picture may be on many. complaints: what was damaged in it, as
+    sentences.
     """
 
     added = Signal(object)  # Made
-    changed = Signal(object)  # paths of those that are starred, or not any more
+    changed = Signal(object)  # paths of those of which something else is said now, such as a star
     removing = Signal(object)  # paths of those that are about to go
     removed = Signal()
-    returned = Signal()  # some that had been removed are back
+    returned = Signal()  # some that had been removed are back, or others were found
+    boards_changed = Signal()
     troubled = Signal(str)  # why it could not be kept, as a sentence; it goes on in memory
 
     def __init__(self, file: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._file = file
         self.pictures: dict[str, Made] = {}
+        self.boards: dict[str, None] = {}
         self.complaints: list[str] = []
         try:
             data = read_own(file, "The list of pictures", MAX_BYTES, bytes)
@@ -105,6 +114,35 @@ class Gallery(QObject):
         self._write(*({"star": path, "on": on} for path in paths))
         self.changed.emit(paths)
 
+    def rate(self, *paths: str, rating: int) -> None:
+        for path in paths:
+            self.pictures[path] = replace(self.pictures[path], rating=rating)
+        self._write(*({"rate": path, "rating": rating} for path in paths))
+        self.changed.emit(paths)
+
+    def add_board(self, name: str) -> None:
+        self.boards[name] = None
+        self._write({"board": name, "on": True})
+        self.boards_changed.emit()
+
+    def drop_board(self, name: str) -> None:
+        """Without its pictures, which stay where else they are."""
+        self.put(name, *self.on_board(name), on=False)
+        self.boards.pop(name, None)
+        self._write({"board": name, "on": False})
+        self.boards_changed.emit()
+
+    def on_board(self, name: str) -> list[str]:
+        return [path for path, made in self.pictures.items() if name in made.boards]
+
+    def put(self, name: str, *paths: str, on: bool = True) -> None:
+        """Put pictures on a board that there is, or take them off it."""
+        for path in paths:
+            self.pictures[path] = _put(self.pictures[path], name, on)
+        self._write(*({"put": path, "board": name, "on": on} for path in paths))
+        self.changed.emit(paths)
+        self.boards_changed.emit()
+
     def remove(self, *paths: str) -> None:
         """Take them off the list; the files stay."""
         self.removing.emit(paths)
@@ -119,6 +157,16 @@ class Gallery(QObject):
         self._write(*({"add": asdict(made)} for made in back))
         self._order(back)
         self.returned.emit()
+
+    def take_in(self, found: Sequence[Made], gone: Sequence[str]) -> tuple[int, int]:
+        """What a look at the folders came to; how many are new, and how many are gone from the list."""
+        new = [made for made in found if made.path not in self.pictures]
+        off = [path for path in gone if path in self.pictures]
+        if off:
+            self.remove(*off)
+        if new:
+            self.put_back(*new)
+        return len(new), len(off)
 
     def _order(self, more: Sequence[Made] = ()) -> None:
         pictures = sorted((*self.pictures.values(), *more), key=lambda made: made.made)
@@ -146,8 +194,12 @@ class Gallery(QObject):
                 f"the first is line {damaged[0]}; {aside}"
             )
         if damaged or torn or len(lines) > len(self.pictures) + COMPACT_AT:
+            records = (
+                *({"board": name, "on": True} for name in self.boards),
+                *({"add": asdict(made)} for made in self.pictures.values()),
+            )
             with suppress(OSError):  # where nothing can be written, the next picture says so
-                write_atomic(self._file, b"".join(_line({"add": asdict(made)}) for made in self.pictures.values()))
+                write_atomic(self._file, b"".join(map(_line, records)))
 
     def _said(self, line: bytes) -> bool:
         """Do what a line says; whether it says anything that makes sense."""
@@ -157,11 +209,19 @@ class Gallery(QObject):
             match json.loads(line):
                 case {"add": {"path": str(path), "made": float() | int() as made, **rest}} if 0 <= made < FOREVER:
                     self.pictures.pop(str(usable_path(path)), None)
-                    text, node = (str(rest.get(name, "")) for name in ("text", "node"))
-                    self.pictures[path] = Made(path, made, text, bool(rest.get("starred")), node)
+                    self.pictures[path] = _made(path, made, rest)
                 case {"star": str(path), "on": bool(on)}:
                     if path in self.pictures:  # else another window has removed it
                         self.pictures[path] = replace(self.pictures[path], starred=on)
+                case {"rate": str(path), "rating": int(rating)} if 0 <= rating <= BEST:
+                    if path in self.pictures:
+                        self.pictures[path] = replace(self.pictures[path], rating=rating)
+                case {"put": str(path), "board": str(name), "on": bool(on)}:
+                    if path in self.pictures:
+                        self.pictures[path] = _put(self.pictures[path], name, on)
+                case {"board": str(name), "on": bool(on)}:
+                    self.boards.pop(name, None)
+                    self.boards |= {name: None} if on else {}
                 case {"remove": str(path)}:
                     self.pictures.pop(path, None)
                 case _:
@@ -169,6 +229,26 @@ class Gallery(QObject):
         except UNREADABLE:
             return False
         return True
+
+
+def _made(path: str, made: float, rest: Mapping[str, Any]) -> Made:
+    """Of a record; what it does not say is as in a picture that was just made."""
+    text, node = (str(rest.get(name, "")) for name in ("text", "node"))
+    rating, boards = rest.get("rating"), rest.get("boards")
+    return Made(
+        path,
+        made,
+        text,
+        bool(rest.get("starred")),
+        node,
+        rating if type(rating) is int and 0 <= rating <= BEST else 0,
+        tuple(map(str, cast("list[Any]", boards))) if isinstance(boards, list) else (),
+    )
+
+
+def _put(made: Made, board: str, on: bool) -> Made:
+    others = tuple(name for name in made.boards if name != board)
+    return replace(made, boards=(*others, board) if on else others)
 
 
 def words_of(search: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Qt, QThreadPool, Signal
 
 from nodegraph.batch import alone
-from nodegraph.formats import workflow
+from nodegraph.formats import png, workflow
 from nodegraph.graph import Graph
 from nodegraph.node import TypeOf
 from nodegraph.running.messages import Source
@@ -66,11 +66,19 @@ def each(result: Result, type_of: TypeOf) -> Iterator[Result]:
 
 
 def result_in(path: Path, node: str, made: float, picture: Picture) -> Result:
-    """What is in a file that the program wrote. made: seconds since 1970. picture: of it, of any size.
+    """What is in a file. made: seconds since 1970. picture: of it, of any size.
 
-    Raises ValueError when it holds no workflow.
+    The graph of one that holds no workflow of ours is empty. Raises ValueError when its workflow is damaged.
     """
-    return Result(node, picture, workflow.load(path), datetime.fromtimestamp(made), path)
+    graph = workflow.load(path) if _holds_workflow(path) else Graph()
+    return Result(node, picture, graph, datetime.fromtimestamp(made), path)
+
+
+def _holds_workflow(path: Path) -> bool:
+    try:
+        return png.is_png(path) and png.read_text(path, png.KEYWORD) is not None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
 
 
 class ResultReader(QObject):

@@ -115,7 +115,14 @@ def _queue(window: Shell) -> QWidget:
 
 
 def _gallery(window: Shell) -> QWidget:
-    made = GalleryPanel(window.gallery)
+    made = GalleryPanel(
+        window.gallery,
+        registry=window.session.registry,
+        settings=window.settings,
+        folder=lambda: window.settings.now.output_folder or window.engine.began_with.out_dir,
+    )
+    made.input_wanted.connect(window.use_as_input)
+    made.enlarged.connect(lambda: window.show_viewer(made.step))
     made.restored.connect(window.open)
     made.failed.connect(window.say)
     made.looked_at.connect(lambda result: window.preview_in_view().show_result(result))

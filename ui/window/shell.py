@@ -23,6 +23,7 @@ from ui.base import theme
 from ui.base.settings import Settings, sealed, unsealed
 from ui.base.text import learn
 from ui.canvas.canvas import Canvas
+from ui.canvas.commands.bringing import bring_as_input
 from ui.documents.document import Document
 from ui.documents.session import Session
 from ui.panels.log import Entry, LogPanel
@@ -230,8 +231,13 @@ class Shell(QMainWindow):
         if document.graph == before:
             self.say(f"Nothing of this document has {what} of that picture, or it has them already.")
 
-    def show_viewer(self) -> Viewer:
-        viewer = Viewer(self.preview_in_view())
+    def use_as_input(self, path: Path) -> None:
+        """A picture of the gallery is what the document begins with."""
+        bring_as_input(self.canvas.state, path)
+
+    def show_viewer(self, step: Callable[[int], object] | None = None) -> Viewer:
+        """step: to a neighbour, where that is not one in the preview's strip."""
+        viewer = Viewer(self.preview_in_view(), step)
         viewer.showFullScreen()
         return viewer
 

@@ -20,7 +20,7 @@ from tests.ui.made_pictures import picture
 from ui.documents.session import Session
 from ui.panels import gallery_acts
 from ui.panels.gallery import GalleryPanel
-from ui.panels.gallery_rows import COMPLAINT, PIECE
+from ui.panels.gallery_rows import COMPLAINT, PIECE, Wanted
 from ui.runs import kept_pictures, results
 from ui.runs.picture_index import Gallery, Made, words_of
 from ui.widgets import aside, pixmaps, thumbnails
@@ -223,7 +223,7 @@ def many(panel: GalleryPanel, count: int) -> None:
     for number in range(count):
         made = Made(f"/pictures/{number}.png", float(number), f"seed: {number}")
         panel.gallery.pictures[made.path] = made
-    panel.shown.search("", False)
+    panel.shown.look_for(Wanted())
 
 
 @pytest.fixture

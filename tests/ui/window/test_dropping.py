@@ -493,3 +493,20 @@ def test_a_foreign_workflow_that_is_dropped_says_what_it_is(window, tmp_path, wa
     assert "foreign.json" in warnings[0]
     assert "a workflow of InvokeAI" in warnings[0]
     assert window.document.graph == GRAPH
+
+
+def test_a_picture_of_the_gallery_is_used_as_input(window, picture, qtbot):
+    """In the only node that loads one, in one step; without one it is loaded and linked to what waits."""
+    window.gallery.add(picture)
+    window.docks.show("Gallery")
+    panel = window.docks.panel("Gallery")
+    panel.tiles.setCurrentIndex(panel.shown.index(0))
+    act = next(act for act in panel.tiles.actions() if act.text() == "Use as input")
+    act.trigger()
+    assert window.document.graph.nodes["load"].params["path"] == str(picture)
+    assert undone(window)
+    window.canvas.state.select({"load"})
+    QTest.keyClick(window.canvas, Qt.Key.Key_Delete)
+    act.trigger()
+    assert window.document.graph.nodes["load"].type == "image.load"
+    assert window.document.graph.links[Port("encode", "image")] == Port("load", "image")

@@ -245,6 +245,18 @@ def use_file(state: CanvasState, path: Path) -> None:
         raise ValueError(f"{title} takes no such file{f': {takes} takes {path.name}' if takes else f' as {path.name}'}")
 
 
+def bring_as_input(state: CanvasState, path: Path) -> None:
+    """A file takes the place of the one that the only node of its kind has; else it is brought to the middle."""
+
+    def act() -> None:
+        thing = of_file(state, path)
+        alike = [id for id, node in state.scope.graph.nodes.items() if thing and node.type == thing.type]
+        if thing is None or len(alike) != 1 or not _replaces(state, thing, alike[0]):
+            bring_files(state, [path], state.middle)
+
+    tried(state, "Nothing was added", act)
+
+
 def paste(state: CanvasState) -> None:
     """Add what is on the clipboard, at the pointer, and select it: nodes, files, a picture or a text."""
     data = QApplication.clipboard().mimeData() or QMimeData()  # an empty clipboard has none, whatever the stubs say
