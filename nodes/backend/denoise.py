@@ -43,6 +43,7 @@ def denoiser(
         positive, guidance_scale = guidance.told(positive, guidance_scale), 1.0
     together = family.together((negative, positive))
     net = pool.network(model.network, model.loras)
+    controlled_by = positive if family.controlled_by_positive else None
     hints = [(pool.network(hint.controlnet.network), hint) for hint in control.hints] if control else []
 
     @torch.inference_mode()
@@ -54,12 +55,13 @@ def denoiser(
             fit.check_positions(hint.controlnet.network, model.space, tuple(x.shape))
         with _watched(family, net, report):
             return guidance.guided(
-                lambda x, prompts: predict(net, model, hints, x, sigma, prompts),
+                lambda x, prompts: predict(net, model, hints, x, sigma, prompts, controlled_by),
                 x,
                 positive,
                 negative,
                 guidance_scale,
                 together=together,
+                push=family.guided,
             )
 
     return denoise
@@ -112,10 +114,12 @@ def predict(
     x: Tensor,
     sigma: float,
     prompts: tuple[Conditioning, ...],
+    controlled_by: Conditioning | None = None,
 ) -> Tensor:
     """The clean latents expected in x, float32 where x is.
 
     x: [prompts * batch, channels, height, width]. The network works on its own device and in its own precision.
+    controlled_by: the prompt that ControlNets read for all of them; None when they read each.
     """
     family, (height, width) = families.of(model.network.family), x.shape[-2:]
     scaled = (x * process.input_scale(model.process, sigma)).to(pool.device(), widening.computed_in(net))
@@ -124,7 +128,10 @@ def predict(
     sized = process.at_size(model.process, height, width)
     active = [follower(net, hint, asked.size) for net, hint in hints if is_active(hint, sized, sigma)]
     if active:
-        asked = asked._replace(residuals=family.residuals(net, active, asked))
+        told = asked
+        if controlled_by is not None:
+            told = asked._replace(x=scaled[: asked.batch], prompts=(controlled_by,))
+        asked = asked._replace(residuals=family.residuals(net, active, told))
     return process.denoised(model.process, x, family.predict(net, model, asked).to(x), sigma)
 
 

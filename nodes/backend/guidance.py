@@ -13,15 +13,32 @@ from nodes.types import Conditioning
 Ask = Callable[[Tensor, tuple[Conditioning, ...]], Tensor]
 """(x, prompts) -> the denoised pictures of all prompts, one batch after the other. x: once for each of the prompts."""
 
+Push = Callable[[Tensor, Tensor, Tensor, float], Tensor]
+"""(x, denoised by the positive prompt, by the negative one, guidance scale) -> the denoised picture of both."""
+
+
+def away(x: Tensor, cond: Tensor, uncond: Tensor, guidance_scale: float) -> Tensor:
+    """Pushed away from the negative prompt: Ho & Salimans 2022 (arXiv:2207.12598), eq. 6.
+
+    Their w is guidance_scale - 1; the equation is linear, so it holds for denoised pictures as for noise predictions.
+    """
+    return uncond + guidance_scale * (cond - uncond)
+
 
 def guided(
-    ask: Ask, x: Tensor, cond: Conditioning, uncond: Conditioning, guidance_scale: float, *, together: bool
+    ask: Ask,
+    x: Tensor,
+    cond: Conditioning,
+    uncond: Conditioning,
+    guidance_scale: float,
+    *,
+    together: bool,
+    push: Push = away,
 ) -> Tensor:
-    """The denoised picture pushed away from the negative prompt: Ho & Salimans 2022 (arXiv:2207.12598), eq. 6.
+    """The denoised picture that follows one prompt and keeps away from another.
 
-    x: [batch, channels, height, width]. Their w is guidance_scale - 1; the equation is linear, so it holds for denoised
-    pictures as for noise predictions. together: whether both prompts go through the network as one batch. A scale of 1
-    does not need the negative one.
+    x: [batch, channels, height, width]. together: whether both prompts go through the network as one batch. A scale of
+    1 does not need the negative one.
     """
     if guidance_scale == 1:
         return ask(x, (cond,))
@@ -29,7 +46,7 @@ def guided(
         denoised_uncond, denoised_cond = ask(torch.cat([x, x]), (uncond, cond)).chunk(2)
     else:
         denoised_uncond, denoised_cond = ask(x, (uncond,)), ask(x, (cond,))
-    return denoised_uncond + guidance_scale * (denoised_cond - denoised_uncond)
+    return push(x, denoised_cond, denoised_uncond, guidance_scale)
 
 
 def told(prompt: Conditioning, guidance_scale: float) -> Conditioning:

@@ -195,7 +195,9 @@ class Family(ABC):
     family; an input "" stands for the whole node. reads: the families whose prompts its denoiser reads. marks:
     tensors beside the networks in a file that tell the process, and nothing else. hint_modes: the numbers by which
     ControlNets that know several kinds of picture know them. reference_sizes: (width, height) of the pictures that its
-    denoisers were trained to work from. trained: the ends of the names of the layers that a LoRA is trained for.
+    denoisers were trained to work from. most_pictures: how many its text encoders see with a prompt; 0 when they read
+    text alone. controlled_by_positive: its ControlNets read the positive prompt and act so on both. trained: the ends
+    of the names of the layers that a LoRA is trained for.
     """
 
     name: str
@@ -213,6 +215,8 @@ class Family(ABC):
     }
     hint_modes: ClassVar[Mapping[str, int]] = {}
     reference_sizes: ClassVar[Sequence[tuple[int, int]]] = ()
+    most_pictures: int = 0
+    controlled_by_positive: bool = False
 
     # --- while planning ---
 
@@ -309,6 +313,19 @@ class Family(ABC):
     def encode(self, readers: Sequence[Reader], text: TextEncoder, prompt: str) -> Conditioning:
         """A prompt as the denoiser reads it. readers: the text's encoders, in memory."""
 
+    def encode_with_pictures(
+        self, readers: Sequence[Reader], text: TextEncoder, prompt: str, pictures: Sequence[Tensor]
+    ) -> Conditioning:
+        """As encode, of a prompt that speaks of pictures, without references, which a VAE makes.
+
+        pictures: 1 to most_pictures, each [1, 3, height, width] in 0..1.
+        """
+        raise NotImplementedError
+
+    def shown_to_vae(self, picture: Tensor) -> Tensor:
+        """A picture that comes with a prompt in the size in which the denoiser sees it."""
+        raise NotImplementedError
+
     def encode_each(self, readers: Sequence[Reader], text: TextEncoder, prompts: Sequence[str]) -> Conditioning:
         """As encode, with a prompt for each of two encoders. Raises ValueError when they read one prompt together."""
         raise ValueError(f"{self.title} reads one prompt, without sizes; use Prompt")
@@ -316,6 +333,12 @@ class Family(ABC):
     def negative(self, prompt: Conditioning) -> Conditioning:
         """A prompt as one to keep away from."""
         return prompt
+
+    def guided(self, x: Tensor, cond: Tensor, uncond: Tensor, guidance_scale: float) -> Tensor:
+        """The denoised picture of both prompts, told of x and of the denoised pictures of either."""
+        from nodes.backend import guidance
+
+        return guidance.away(x, cond, uncond, guidance_scale)
 
     def together(self, prompts: Sequence[Conditioning]) -> bool:
         """Whether these prompts can be asked in one call."""
