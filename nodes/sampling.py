@@ -43,7 +43,7 @@ def trained_as(
     elif zero_snr:
         raise ValueError("a flow leaves nothing of the picture by itself; zero_snr has no meaning for it")
     if shift and isinstance(process, Flow):
-        process = replace(process, shift=shift, by_size=None)
+        process = replace(process, shift=shift, by_size=None, terminal=0.0)
     elif shift:
         raise ValueError("shift is for flows; this model is none")
     return replace(model, process=process)

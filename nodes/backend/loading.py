@@ -7,7 +7,7 @@ first runs, and the system may drop its pages again.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -61,12 +61,18 @@ def _empty(architecture: Architecture, settings: Settings) -> Any:
     with torch.device("meta"):
         module = build(architecture, settings)
     stored = {id(tensor) for tensor in module.state_dict(keep_vars=True).values()}
-    if all(id(buffer) in stored for buffer in module.buffers()):
+    if all(id(tensor) in stored for tensor in (*module.buffers(), *_beside(module))):
         return module
     # What no file has is computed when a network is built. Not done for all: where a file has it, computing it costs up
     # to seconds and gigabytes, as the positions of Stable Diffusion 3.5 do.
     with init_empty_weights():
         return build(architecture, settings)
+
+
+def _beside(module: nn.Module) -> Iterator[Tensor]:
+    """Tensors that a network keeps for itself, neither as parameters nor as buffers."""
+    for part in module.modules():
+        yield from (value for value in vars(part).values() if isinstance(value, Tensor))
 
 
 def build(architecture: Architecture, settings: Settings) -> nn.Module:

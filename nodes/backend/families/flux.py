@@ -79,6 +79,9 @@ OWN_NAMES = (
 """In files of either layout. Later transformers have some of them, none has all."""
 
 CONTROLNET_ENTRANCES = ("controlnet_x_embedder.weight", "pos_embed_input.weight")
+CONTROLNET_READS = ("time_text_embed.text_embedder.linear_1.weight", "vector_in.in_layer.weight")
+"""In either layout, the layer that reads the text as a whole: ControlNets of Qwen-Image have none."""
+
 CONTROLNET_EXITS = ("controlnet_blocks.0.", "controlnet_single_blocks.0.")
 
 _SETTINGS: dict[str, Settings] = {
@@ -147,7 +150,11 @@ class Flux(Family):
     def recognises_controlnet(self, found: Found) -> bool:
         if found.kinds:
             return found.kind("") == "FluxControlNetModel"
-        return any(name in found.shapes for name in CONTROLNET_ENTRANCES) and found.has_any(CONTROLNET_EXITS)
+        return (
+            any(name in found.shapes for name in CONTROLNET_ENTRANCES)
+            and any(name in found.shapes for name in CONTROLNET_READS)
+            and found.has_any(CONTROLNET_EXITS)
+        )
 
     def process(self, found: Found, settings: Path | None) -> Flow:
         """Of those published, the ones that are told a guidance scale have a shift that grows with the picture."""
