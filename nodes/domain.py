@@ -114,7 +114,7 @@ LIKELY = Likely(
         Vae: ("vae.decode", "latent.empty", "vae.encode"),
         Conditioning: (*DENOISE, "control.apply", "conditioning.inpaint"),
         Latent: ("vae.decode", "latent.noise", "group:Denoise"),
-        Image: ("output.preview", "output.save_image", "vae.encode"),
+        Image: ("output.preview", "output.save_image", "vae.encode", "text.encode_with_pictures"),
         Mask: ("latent.keep_outside", "conditioning.inpaint", "mask.invert"),
         ControlNet: ("control.apply",),
         Control: DENOISE,

@@ -13,8 +13,12 @@ ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "load.text_encoders": ("CLIPLoader", "DualCLIPLoader", "TripleCLIPLoader", "CLIPTextModel", "T5EncoderModel"),
     "load.vae": ("VAELoader", "vae_loader", "AutoencoderKL"),
     "text.encode": (
-        "CLIPTextEncode", "CLIPTextEncodeFlux", "CLIPTextEncodeSD3", "TextEncodeQwenImageEdit", "compel",
-        "sdxl_compel_prompt", "flux_text_encoder", "sd3_text_encoder",
+        "CLIPTextEncode", "CLIPTextEncodeFlux", "CLIPTextEncodeSD3", "compel", "sdxl_compel_prompt",
+        "flux_text_encoder", "sd3_text_encoder",
+    ),
+    "text.encode_with_pictures": (
+        "TextEncodeQwenImageEdit", "TextEncodeQwenImageEditPlus", "qwen_image_text_encoder",
+        "QwenImageEditPlusPipeline",
     ),
     "text.sdxl_conditioning": ("CLIPTextEncodeSDXL", "CLIPTextEncodeSDXLRefiner"),
     "text.clip_skip": ("CLIPSetLastLayer", "clip_skip"),

@@ -365,6 +365,35 @@ def prompt_of(text_encoder: TextEncoder) -> Prompt:
     return Prompt(text_encoder.family, family.prompt_width(encoders), family.pooled_width(encoders))
 
 
+def with_pictures(text_encoder: TextEncoder, vae: Vae | None, pictures: Sequence[Known]) -> Prompt:
+    """What a prompt is like that speaks of pictures. vae: None where the denoiser does not see them.
+
+    Raises ValueError when the text encoder sees no pictures, or fewer.
+    """
+    family = families.of(text_encoder.family)
+    count = sum(1 if picture is None else picture[0] for picture in pictures)
+    if pictures and not family.most_pictures:
+        raise ValueError(
+            f"the text encoder of {family.title} sees no pictures; use Prompt, and Reference picture for models that "
+            "work from one"
+        )
+    if count > family.most_pictures and pictures:
+        raise ValueError(f"{family.title} sees up to {family.most_pictures} pictures with a prompt, got {count}")
+    told = prompt_of(text_encoder)
+    if vae is None:
+        return told
+    shown = [
+        Shown(vae.space, _reference(family, vae, picture)) for picture in pictures for _ in range((picture or (1,))[0])
+    ]
+    return told._replace(references=tuple(shown))
+
+
+def _reference(family: families.Family, vae: Vae, picture: Known) -> Known:
+    """The latent of a picture in the size in which the denoiser sees it."""
+    size = family.reference_size(picture[-1], picture[-2]) if picture else None
+    return encoded(vae, (1, 3, size[1], size[0])) if size else None
+
+
 def prompt_is(conditioning: Conditioning) -> Prompt:
     """What a prompt is like that was read."""
     pooled, masked = conditioning.pooled, conditioning.masked

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-from nodegraph.node import File, Multiline, Range, node
+from nodegraph.node import Context, File, Multiline, Range, node
 from nodes import fit
 from nodes.backend.kinds import EMBEDDING
-from nodes.types import Conditioning, PictureSize, TextEncoder
+from nodes.types import Conditioning, Image, PictureSize, TextEncoder, Vae
 
 
 def _encoded(text_encoder: TextEncoder, **_: object) -> tuple[fit.Prompt]:
@@ -25,6 +25,39 @@ def prompt(text_encoder: TextEncoder, text: Annotated[str, Multiline(weighs=True
     from nodes.backend.text import encode
 
     return encode(text_encoder, text)
+
+
+PICTURES = ("image", "image_2", "image_3")
+
+
+def _encoded_with_pictures(text_encoder: TextEncoder, vae: Vae | None = None, **given: fit.Known) -> tuple[fit.Prompt]:
+    return (fit.with_pictures(text_encoder, vae, [given[name] for name in PICTURES if name in given]),)
+
+
+@node(
+    "text.encode_with_pictures",
+    title="Prompt with pictures",
+    aliases=("edit", "instruction", "Qwen-Image-Edit", "reference picture", "TextEncodeQwenImageEditPlus"),
+    outline=_encoded_with_pictures,
+)
+def prompt_with_pictures(
+    ctx: Context,
+    text_encoder: TextEncoder,
+    text: Annotated[str, Multiline()] = "",
+    vae: Vae | None = None,
+    image: Image | None = None,
+    image_2: Image | None = None,
+    image_3: Image | None = None,
+) -> Conditioning:
+    """Tell an editor what to do with pictures, which it sees: Qwen-Image-Edit.
+
+    They are picture 1, picture 2 and picture 3 in the text; each of a batch counts. Give the negative prompt the same
+    pictures. vae: the model's own, so that the denoiser sees the pictures too; without it, the text encoder alone does.
+    """
+    from nodes.backend.text import encode_with_pictures
+
+    pictures = [given.pixels for given in (image, image_2, image_3) if given]
+    return encode_with_pictures(text_encoder, text, vae, pictures, ctx.progress)
 
 
 def _guided(conditioning: fit.Prompt | None, **_: object) -> tuple[fit.Prompt | None]:

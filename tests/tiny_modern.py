@@ -943,15 +943,15 @@ def small_references(shown: int = 128, kept: int = 64) -> Iterator[None]:
 # Add-ons
 
 
-def build_controlnet_qwen(path: Path, seed: int = 0) -> Path:
+def build_controlnet_qwen(path: Path, seed: int = 0, **config: Any) -> Path:
     """Write a ControlNet for the model of :func:`build_qwen_image` (InstantX's shape)."""
     model = _create(
         lambda: QwenImageControlNetModel(
-            num_layers=2,
             attention_head_dim=HEAD,
             num_attention_heads=2,
             joint_attention_dim=TEXT_WIDTH,
             axes_dims_rope=ROPE_AXES,
+            **{"num_layers": 2, **config},
         ),
         seed,
         "controlnet",

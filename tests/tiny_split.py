@@ -173,6 +173,12 @@ def krea2_to_original(tensors: Tensors, _config: dict[str, Any]) -> Tensors:
     return out
 
 
+def qwen_to_comfy(tensors: Tensors, config: dict[str, Any]) -> Tensors:
+    """The names are diffusers'; a setting that no tensor tells is an empty one."""
+    marks = {"__index_timestep_zero__": torch.zeros(0)} if config["zero_cond_t"] else {}
+    return {**tensors, **marks}
+
+
 def qwen21_to_original(tensors: Tensors, _config: dict[str, Any]) -> Tensors:
     """Fuse the gate and the up projection of a ``QwenImage21Transformer2DModel``, gate first."""
     out = {}
@@ -281,12 +287,12 @@ FILES: dict[str, dict[str, tuple[str, Rewrite]]] = {
         "vae": ("vae/ae", vae_to_ldm),
     },
     "QwenImagePipeline": {
-        "transformer": ("diffusion_models/qwen_image_bf16", _same),
+        "transformer": ("diffusion_models/qwen_image_bf16", qwen_to_comfy),
         "text_encoder": ("text_encoders/qwen_2.5_vl_7b", _same),
         "vae": ("vae/qwen_image_vae", vae_to_wan),
     },
     "QwenImageEditPlusPipeline": {
-        "transformer": ("diffusion_models/qwen_image_edit_2509_bf16", _same),
+        "transformer": ("diffusion_models/qwen_image_edit_2509_bf16", qwen_to_comfy),
         "text_encoder": ("text_encoders/qwen_2.5_vl_7b", _same),
         "vae": ("vae/qwen_image_vae", vae_to_wan),
     },

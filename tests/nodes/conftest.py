@@ -77,3 +77,17 @@ def zimage_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def klein_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Flux.2 Klein."""
     return tiny_modern.build_klein(tmp_path_factory.mktemp("models") / "klein")
+
+
+@pytest.fixture(scope="session")
+def qwenimage_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Qwen-Image, 64 x 64 pictures."""
+    return tiny_modern.build_qwen_image(tmp_path_factory.mktemp("models") / "qwenimage")
+
+
+@pytest.fixture(scope="session")
+def qwenimage_edit_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Qwen-Image-Edit, by version."""
+    root = tmp_path_factory.mktemp("models")
+    builders = {"2509": tiny_modern.build_qwen_edit, "2511": tiny_modern.build_qwen_edit_11}
+    return {version: build(root / f"qwenimage_edit_{version}") for version, build in builders.items()}

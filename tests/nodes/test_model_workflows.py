@@ -26,7 +26,7 @@ QUICK = ("sdxl_text", "sd3_text", "flux_text")
 """Those that every run of the tests tries; the others take as long together as many tests."""
 
 
-OWN = ("sd1_inpaint", "sd1_few_steps", "sd2_inpaint", "sdxl_inpaint", "flux_few_steps", "flux_fill")
+OWN = ("sd1_inpaint", "sd1_few_steps", "sd2_inpaint", "sdxl_inpaint", "flux_few_steps", "flux_fill", "qwenimage_edit")
 """Those for a model of their own and not the family's usual one."""
 
 WITHIN = {
@@ -67,6 +67,9 @@ class Models:
             "zimage": lambda: tiny_modern.build_z_image(place),
             "klein": lambda: tiny_modern.build_klein(place),
             "flux2": lambda: tiny_modern.build_flux2_dev(place),
+            "qwenimage": lambda: tiny_modern.build_qwen_image(place),
+            "qwenimage_edit": lambda: tiny_modern.build_qwen_edit_11(place),
+            "qwenimage_controlnet": lambda: tiny_modern.build_controlnet_qwen(place),
             "flux_controlnet": lambda: test_flux.build_controlnet(place, self.get("flux") / "transformer"),
         }
         builders[name]()
