@@ -61,7 +61,7 @@ def denoiser(
                 negative,
                 guidance_scale,
                 together=together,
-                push=family.guided,
+                push=family.combined,
             )
 
     return denoise

@@ -171,7 +171,7 @@ class Training:
                 lambda x, prompts: denoise.predict(self.net, self.model, [], x, sigma, prompts),
                 *(x, prompt, self.examples.empty, scale),
                 together=together,
-                push=self.family.guided,
+                push=self.family.combined,
             )
 
         for index in range(len(sigmas) - 1):

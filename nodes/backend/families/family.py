@@ -334,7 +334,7 @@ class Family(ABC):
         """A prompt as one to keep away from."""
         return prompt
 
-    def guided(self, x: Tensor, cond: Tensor, uncond: Tensor, guidance_scale: float) -> Tensor:
+    def combined(self, x: Tensor, cond: Tensor, uncond: Tensor, guidance_scale: float) -> Tensor:
         """The denoised picture of both prompts, told of x and of the denoised pictures of either."""
         from nodes.backend import guidance
 

@@ -201,7 +201,7 @@ class QwenImage(Family):
 
         return qwen_pictures.resized(picture, *self.reference_size(picture.shape[-1], picture.shape[-2]))
 
-    def guided(self, x: Tensor, cond: Tensor, uncond: Tensor, guidance_scale: float) -> Tensor:
+    def combined(self, x: Tensor, cond: Tensor, uncond: Tensor, guidance_scale: float) -> Tensor:
         from nodes.backend.families import qwenimage_calls
 
         return qwenimage_calls.guided(x, cond, uncond, guidance_scale)
