@@ -1,15 +1,17 @@
 """What a workflow needs that does not come with it: files of others, and memory.
 
     "needs": [{"what": "A large model", "parameter": ["load", "path"], "from": "https://example.org/model",
-               "size": 6938078334, "memory": 8000000000}]
+               "size": 6938078334, "sha256": "31e35c80fc4829d14f90153f4c74cd59c90b779f6afe05a74cd6120b893f7e5b",
+               "memory": 8000000000}]
 
 parameter: the node and the one of its parameters that names the file; it stands in the workflow, if only as "". from:
-where people find the file. size: of the published file. memory: that a run takes for it. Both are in bytes, and 0 or
-left out while they are not known.
+where people find the file, or its address at a hub. size: of the published file. sha256: of its content, in
+hexadecimal. memory: that a run takes for it. Sizes are in bytes, and 0 or left out while they are not known.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -30,6 +32,7 @@ class Need:
     source: str = ""
     size: int = 0
     memory: int = 0
+    sha256: str = ""
 
 
 def needs(graph: Graph) -> tuple[Need, ...]:
@@ -49,8 +52,12 @@ def _need(graph: Graph, entry: Any, where: str) -> Need:
         raise ValueError(f"{where}: 'what' must be text")
     if not isinstance(source, str):
         raise ValueError(f"{where}: 'from' must be text")
+    sha256 = values.get("sha256", "")
+    if not (isinstance(sha256, str) and re.fullmatch(r"([0-9a-fA-F]{64})?", sha256)):
+        raise ValueError(f"{where}: 'sha256' must be 64 hexadecimal digits, got {quoted(sha256)}")
     port, path = _parameter(graph, values.get("parameter"), where)
-    return Need(what, port, path, source, _count(values, "size", where), _count(values, "memory", where))
+    size, memory = (_count(values, name, where) for name in ("size", "memory"))
+    return Need(what, port, path, source, size, memory, sha256.lower())
 
 
 def _parameter(graph: Graph, value: Any, where: str) -> tuple[Port, str]:

@@ -145,7 +145,7 @@ def fetched(hub: Hub, wanted: Fetch, heard: Heard) -> Path:
         raise ValueError(f"{to} is there already; choose another name, or take it away first")
     os.replace(part, to)
     if not remote.is_folder and remote.files[0].sha256:
-        _keep_hash(Path(wanted.library), to, remote.files[0].sha256)
+        _keep_hash(Path(wanted.library), to, remote.files[0].sha256, remote.address)
     return to
 
 
@@ -245,9 +245,10 @@ def _check_room(to: Path, needed: int) -> None:
         raise ValueError(f"{shortened(str(to.parent))} has {free:,} bytes free; {needed:,} more are needed")
 
 
-def _keep_hash(library: Path, path: Path, sha256: str) -> None:
+def _keep_hash(library: Path, path: Path, sha256: str, address: str) -> None:
     kept = open_kept(library)
     try:
-        keep(kept, str(path), stamp(path.stat()), sha256)
+        keep(kept, str(path), stamp(path.stat()), sha256.lower())
+        kept.execute("INSERT OR REPLACE INTO source VALUES (?, ?)", (sha256.lower(), address))
     finally:
         kept.close()

@@ -130,6 +130,11 @@ class Library:
                 return found
         return None
 
+    def source(self, sha256: str) -> str:
+        """Where a hub has this content, as far as it was fetched from there; "" when that is not known."""
+        row = self._kept.execute("SELECT address FROM source WHERE sha256 = ?", (sha256.lower(),)).fetchone()
+        return row[0] if row else ""
+
     def named(self, name: str) -> list[Entry]:
         """Those whose file has this name, folders aside and in any case."""
         name = name.replace("\\", "/").rpartition("/")[2]

@@ -35,6 +35,7 @@ def test_a_workflow_that_says_nothing_needs_nothing():
         ({**ENTRY, "parameter": ["save", "path"]}, "needs[0]: the workflow has no text 'path' of a node 'save'"),
         ({**ENTRY, "parameter": ["load", "count"]}, "needs[0]: the workflow has no text 'count' of a node 'load'"),
         ({**ENTRY, "size": -1}, "needs[0]: 'size' must be a number of bytes, got -1"),
+        ({**ENTRY, "sha256": "abc"}, "needs[0]: 'sha256' must be 64 hexadecimal digits, got 'abc'"),
         ({**ENTRY, "memory": True}, "needs[0]: 'memory' must be a number of bytes, got True"),
     ],
 )
