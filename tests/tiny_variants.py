@@ -18,7 +18,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 
-from tests import tiny_split
+from tests import tiny_modern, tiny_split
 from tests.tiny_models import build_flux, randomise
 
 
@@ -79,6 +79,11 @@ def flux_controlnet(folder: Path, place: Path) -> Path:
     made = FluxControlNetModel.from_config({**kept, "num_layers": 1, "num_single_layers": 1})
     randomise(made, "controlnet").save_pretrained(place)
     return place
+
+
+def z_image_controlnet(_folder: Path, place: Path) -> Path:
+    """Of the shape of Fun Union 1."""
+    return tiny_modern.build_controlnet_z_image(place)
 
 
 def denoiser_file(folder: Path, place: Path) -> Path:

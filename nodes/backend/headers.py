@@ -22,6 +22,9 @@ Shapes = Mapping[str, tuple[int, ...]]
 MAX_HEADER = 10_000_000
 """Bytes. Real ones are below 2 MB; the format's own limit, 100 MB, would be gigabytes as Python objects."""
 
+PART = 1 << 20
+"""Bytes that are looked at at once."""
+
 MAX_DIMS = 16
 MAX_ELEMENTS = 1 << 60
 BYTES = (
@@ -111,6 +114,20 @@ def stretches(path: Path) -> dict[str, Stretch]:
     entries.pop("__metadata__", None)
     found = (_tensor(name, entry) for name, entry in entries.items())
     return {t.name: Stretch(8 + len(text) + t.begin, t.end - t.begin, t.dtype, t.shape) for t in found}
+
+
+def is_zero(path: Path, name: str) -> bool:
+    """Whether every byte of a tensor is 0. Raises ValueError as `shapes` does."""
+    place = stretches(path)[name]
+    with path.open("rb") as file:
+        file.seek(place.begin)
+        rest = place.size
+        while rest:
+            part = file.read(min(rest, PART))
+            if not part or part.strip(b"\0"):
+                return False
+            rest -= len(part)
+    return True
 
 
 class _Header(NamedTuple):

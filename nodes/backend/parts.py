@@ -15,7 +15,7 @@ from nodes.backend import families, shards
 from nodes.backend.contents import Places, Source, sources
 from nodes.backend.families.family import Family, Role
 from nodes.backend.fields import MAX_SETTINGS, Field, Schema, Text, check_fields, read_settings
-from nodes.backend.headers import Shapes, shapes
+from nodes.backend.headers import Shapes, is_zero, shapes
 from nodes.backend.networks.architecture import Ignored, Settings
 from nodes.backend.strict_json import read_object
 from nodes.backend.tokenizer_kinds import KINDS
@@ -127,7 +127,12 @@ class Part:
         }
 
     def _shapes(self) -> Shapes:
-        return {name: shape for name, (_, shape) in self._found().items()}
+        untrained = self.spec.architecture.untrained
+        return {
+            name: shape
+            for name, (file, shape) in self._found().items()
+            if not (name in untrained and is_zero(file, self.stored_name(name)))
+        }
 
     def _ignored(self) -> tuple[Ignored, ...]:
         return self.spec.ignored

@@ -65,6 +65,7 @@ class Models:
             "flux_few_steps": lambda: tiny_models.build_flux(place, distilled_guidance=False),
             "flux_fill": lambda: test_flux.build_fill(self.get("flux"), place),
             "zimage": lambda: tiny_modern.build_z_image(place),
+            "zimage_controlnet": lambda: tiny_modern.build_controlnet_z_image(place),
             "klein": lambda: tiny_modern.build_klein(place),
             "flux2": lambda: tiny_modern.build_flux2_dev(place),
             "qwenimage": lambda: tiny_modern.build_qwen_image(place),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nodes.backend.families import flux
-from nodes.backend.families.family import Asked, Defaults, Family, Found, Reader, Role, Tokenizer
+from nodes.backend.families.family import Asked, Defaults, Family, Follower, Found, Reader, Role, Tokenizer
 from nodes.backend.families.sd import ATTENTION
 from nodes.backend.networks import qwen3, zimage
 from nodes.backend.networks.architecture import Settings
@@ -47,6 +47,7 @@ TEXT_ENCODER = Role(
     precision="bfloat16",
 )
 VAE = flux.VAE
+CONTROLNET = Role("ControlNet", zimage.CONTROLNET, "controlnet", alone=True, precision="bfloat16")
 
 ORIGINAL_NAMES = ("x_embedder.weight", "final_layer.linear.weight", "layers.0.attention.qkv.weight")
 OWN_NAMES = (f"{zimage.X_EMBEDDER}.weight", f"{zimage.FINAL_LAYER}.linear.weight", "layers.0.attention.to_q.weight")
@@ -55,6 +56,12 @@ BOTH_NAMES = ("x_pad_token", "cap_pad_token", "cap_embedder.1.weight", "context_
 
 _SETTINGS: dict[str, Settings] = {
     "transformer": {},
+    "controlnet": {
+        "control_layers_places": [*zimage.PUBLISHED_PLACES[zimage.UNION_2]],
+        "control_refiner_layers_places": [0, 1],
+        "control_in_dim": 33,
+        "add_control_noise_refiner": "control_noise_refiner",
+    },
     "text_encoder": qwen3.PUBLISHED_4B,
 }
 
@@ -62,7 +69,7 @@ _SETTINGS: dict[str, Settings] = {
 class ZImage(Family):
     name = "zimage"
     title = "Z-Image"
-    roles: ClassVar = {"transformer": TRANSFORMER, "text_encoder": TEXT_ENCODER, "vae": VAE}
+    roles: ClassVar = {"transformer": TRANSFORMER, "text_encoder": TEXT_ENCODER, "vae": VAE, "controlnet": CONTROLNET}
     denoiser = "transformer"
     trained: ClassVar = {
         "attention": ATTENTION,
@@ -86,6 +93,11 @@ class ZImage(Family):
             for names in (ORIGINAL_NAMES, OWN_NAMES)
         )
 
+    def recognises_controlnet(self, found: Found) -> bool:
+        if found.kinds:
+            return found.kind("") == "ZImageControlNetModel"
+        return found.has(f"{zimage.CONTROL_EMBEDDER}.", "control_layers.0.after_proj.")
+
     def process(self, found: Found, settings: Path | None) -> Flow:
         return read_flow(settings, PATCH, to_least=False) if settings else Flow(SHIFT)
 
@@ -102,8 +114,24 @@ class ZImage(Family):
     def read_width(self, denoiser: Settings) -> int:
         return denoiser["cap_feat_dim"]
 
-    def most_side(self, network: Settings) -> int:
+    def most_side(self, network: Settings) -> int | None:
+        if "axes_lens" not in network:  # a ControlNet has the transformer's places
+            return None
         return min(network["axes_lens"][1:]) * PATCH * self.space.factor
+
+    def reads_latents(self, controlnet: Settings) -> bool:
+        return True
+
+    def controlnet_complaint(self, denoiser: Settings, controlnet: Settings) -> str | None:
+        for told, name in (("tokens of width", "dim"), ("heads:", "n_heads"), ("refiners:", "n_refiner_layers")):
+            if controlnet[name] != denoiser[name]:
+                return f"{told} {controlnet[name]}, not {denoiser[name]}"
+        if (last := controlnet["control_layers_places"][-1]) >= denoiser["n_layers"]:
+            return f"it adds after layer {last}, the last is {denoiser['n_layers'] - 1}"
+        channels, ours = controlnet["control_in_dim"], denoiser["in_channels"]
+        if channels not in (ours, ours + zimage.EMPTY_CHANNELS):
+            return f"it takes hints of {channels} channels, not {ours} or {ours + zimage.EMPTY_CHANNELS}"
+        return None
 
     def text_complaint(self, text: TextEncoder) -> str | None:
         if text.skip_layers:
@@ -126,6 +154,11 @@ class ZImage(Family):
         from nodes.backend.families import zimage_calls
 
         return zimage_calls.predict(net, asked)
+
+    def residuals(self, net: Any, followers: Sequence[Follower], asked: Asked) -> Any:
+        from nodes.backend.families import zimage_calls
+
+        return zimage_calls.residuals(net, followers, asked)
 
     def blocks(self, net: Any) -> Sequence[Any]:
         return [*net.noise_refiner, *net.context_refiner, *net.layers]

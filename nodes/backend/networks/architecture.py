@@ -104,7 +104,8 @@ class Architecture:
     that the tensors of a file tell, by its own names, on top of those given; for files that bring none. ignored: what
     its files may hold besides. identities: square matrices and scales that are 1 where a file leaves them out.
     constants: further arguments of the class that no file decides. stem: what its weights are called in a folder.
-    opened: of what an earlier version wrote into a file of settings, the same as it is written now.
+    opened: of what an earlier version wrote into a file of settings, the same as it is written now. untrained: tensors
+    that count as missing for `told` where a file has nothing but zeros for them.
     """
 
     library_class: str
@@ -118,6 +119,7 @@ class Architecture:
     constants: Mapping[str, Any] = field(default_factory=dict[str, Any])
     stem: Literal["diffusion_pytorch_model", "model"] = "diffusion_pytorch_model"
     opened: Callable[[Mapping[str, Any]], Mapping[str, Any]] = as_written
+    untrained: tuple[str, ...] = ()
 
 
 def renamed(tensor: str, table: Mapping[str, str]) -> str:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from diffusers import ZImageImg2ImgPipeline, ZImagePipeline
+from diffusers import (
+    ZImageControlNetModel,
+    ZImageControlNetPipeline,
+    ZImageImg2ImgPipeline,
+    ZImagePipeline,
+    ZImageTransformer2DModel,
+)
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -18,11 +27,12 @@ from transformers import AutoTokenizer
 from nodegraph.node import Context
 from nodes import fit
 from nodes.backend import checkpoints, denoise, families, loading, noise, parts, tokenizer_kinds
-from nodes.backend.families import flux, zimage
+from nodes.backend.families import flux, zimage, zimage_calls
 from nodes.backend.families.family import Found
+from nodes.control import apply_controlnet, load_controlnet
 from nodes.load import checkpoint
 from nodes.text import clip_skip, prompt
-from nodes.types import Conditioning, Flow, Image, Latent, Model, Network, TextEncoder, Weights
+from nodes.types import Conditioning, Control, Flow, Image, Latent, Network, TextEncoder, Weights
 from nodes.vae import decode, encode
 from tests import tiny_models, tiny_modern, tiny_split
 from tests.nodes.families import oracle
@@ -185,6 +195,195 @@ def test_half_precision_files_give_nearly_the_same_picture(folder: Path, whole: 
     assert relative(sample(parts, texts(parts)), sample(whole, texts(whole))) < 0.1
 
 
+# ControlNets -----------------------------------------------------------------------------------------------
+
+KINDS: dict[str, dict[str, Any]] = {
+    "Union 1": {"control_layers_places": [0, 2], "control_in_dim": 16},
+    "Union 2.0": {
+        "control_layers_places": [0, 1, 2],
+        "control_in_dim": 33,
+        "add_control_noise_refiner": "control_layers",
+        "control_refiner_layers_places": [0, 1],
+    },
+    "Union 2.1": {
+        "control_layers_places": [0, 2],
+        "control_in_dim": 33,
+        "add_control_noise_refiner": "control_noise_refiner",
+        "control_refiner_layers_places": [0, 1],
+    },
+}
+"""In small, as published."""
+
+STRENGTH = 0.75
+
+
+def tiny_controlnet(kind: str, **change: Any) -> ZImageControlNetModel:
+    told = {"dim": 64, "n_refiner_layers": 2, "n_heads": 4, "n_kv_heads": 4, **KINDS[kind], **change}
+    return tiny_modern._create(lambda: ZImageControlNetModel(**told), 0, "controlnet", kind)
+
+
+@pytest.fixture(scope="module")
+def controlnets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("controlnets")
+    for number, kind in enumerate(KINDS):
+        tiny_controlnet(kind).save_pretrained(root / str(number))
+    return {kind: root / str(number) for number, kind in enumerate(KINDS)}
+
+
+def hint(parts: Parts, place: Path, pictures: Tensor, strength: float = STRENGTH, earlier: Control | None = None):
+    followed = load_controlnet(str(place))
+    return apply_controlnet(followed, Image(pictures), strength, control=earlier, vae=parts.vae)
+
+
+def guided_stock(folder: Path, place: Path, picture: Tensor, **arguments: Any) -> Tensor:
+    """A pipeline lends its ControlNet parts of the transformer, so each has one of its own.
+
+    picture: in 0..1; the pipeline takes tensors to be in -1..1.
+    """
+    pipeline = oracle.pipeline(
+        ZImageControlNetPipeline, folder, controlnet=ZImageControlNetModel.from_pretrained(place)
+    )
+    return stock(pipeline, control_image=picture * 2 - 1, controlnet_conditioning_scale=STRENGTH, **arguments)
+
+
+def shown(seed: int = 5, size: tuple[int, int] = (SIDE, SIDE)) -> Tensor:
+    return noise.draw((1, 3, *size), seed, 0).sigmoid()
+
+
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scale", [1.0, pytest.param(4.0, marks=SLOW)])
+def test_a_controlnet_guides_as_in_the_stock_pipeline(
+    kind: str, scale: float, folder: Path, whole: Parts, controlnets: dict[str, Path]
+):
+    picture = shown()
+    ours = sample(whole, texts(whole), scale=scale, control=hint(whole, controlnets[kind], picture))
+    theirs = guided_stock(folder, controlnets[kind], picture, guidance_scale=scale - 1)
+    assert relative(ours, theirs) < EXACT
+    assert relative(ours, sample(whole, texts(whole), scale=scale)) > 1e-2
+
+
+@pytest.mark.parametrize(("batch", "size"), [pytest.param(2, (SIDE, SIDE), marks=SLOW), (2, (48, 96))])
+def test_a_controlnet_guides_batches_and_other_sizes_with_guidance(
+    batch: int, size: tuple[int, int], folder: Path, whole: Parts, controlnets: dict[str, Path]
+):
+    picture, place = shown(size=size), controlnets["Union 2.1"]
+    ours = sample(whole, texts(whole), scale=4.0, batch=batch, size=size, control=hint(whole, place, picture))
+    theirs = guided_stock(folder, place, picture, batch=batch, size=size, guidance_scale=3.0)
+    assert relative(ours, theirs) < EXACT
+
+
+def test_a_controlnet_of_no_strength_changes_nothing(whole: Parts, controlnets: dict[str, Path]):
+    control = hint(whole, controlnets["Union 1"], shown(), 0.0)
+    assert sample(whole, texts(whole), control=control).equal(sample(whole, texts(whole)))
+
+
+def test_hints_add_up(whole: Parts, controlnets: dict[str, Path]):
+    half = hint(whole, controlnets["Union 1"], shown(), STRENGTH / 2)
+    twice = hint(whole, controlnets["Union 1"], shown(), STRENGTH / 2, earlier=half)
+    once = hint(whole, controlnets["Union 1"], shown(), STRENGTH)
+    assert relative(sample(whole, texts(whole), control=twice), sample(whole, texts(whole), control=once)) < EXACT
+
+
+def test_a_lora_reaches_what_the_transformer_lends(
+    folder: Path, whole: Parts, controlnets: dict[str, Path], tmp_path: Path
+):
+    adapted, merged = adapted_and_merged(tmp_path, folder, whole, "transformer.", flat=False)
+    control = hint(whole, controlnets["Union 2.1"], shown())
+    ours = sample(adapted, texts(whole), control=control)
+    assert relative(ours, sample(merged, texts(whole), control=control)) < EXACT
+
+
+def test_what_a_controlnet_was_lent_goes_with_the_transformer(whole: Parts, controlnets: dict[str, Path]):
+    controlnet = tiny_controlnet("Union 1")
+    transformer = ZImageTransformer2DModel(dim=64, n_layers=1, n_heads=4, n_kv_heads=4, axes_dims=[4, 6, 6])
+    twin = zimage_calls.lent(controlnet, transformer)
+    assert zimage_calls.lent(controlnet, transformer) is twin
+    assert controlnet.noise_refiner is None
+    gone = weakref.ref(transformer.noise_refiner)
+    del transformer, twin
+    gc.collect()
+    assert gone() is None
+
+
+def in_a_file(place: Path, tensors: dict[str, Tensor]) -> Path:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, place)
+    return place
+
+
+def of_published_depth(kind: str, layers: int, **change: Any) -> dict[str, Tensor]:
+    return dict(tiny_controlnet(kind, control_layers_places=list(range(layers)), **change).state_dict())
+
+
+def test_published_files_tell_after_which_layers_they_act(tmp_path: Path):
+    for kind, layers, places in (
+        ("Union 1", 6, [0, 5, 10, 15, 20, 25]),
+        ("Union 2.1", 3, [0, 14, 28]),
+        ("Union 2.1", 15, [*range(0, 30, 2)]),
+    ):
+        tensors = of_published_depth(kind, layers)
+        told = parts.settings(
+            checkpoints.controlnet(str(in_a_file(tmp_path / f"{layers}.safetensors", tensors))).network
+        )
+        wanted = {name: value for name, value in KINDS[kind].items() if name != "control_layers_places"}
+        assert told["control_layers_places"] == places
+        assert {name: told[name] for name in wanted} == wanted
+
+
+@pytest.mark.parametrize("zeros", [True, False], ids=["with zeros", "without"])
+def test_refiners_that_were_never_trained_are_left_out(zeros: bool, tmp_path: Path):
+    """Of Union 2.0, whose layers refine the hint with the picture themselves."""
+    tensors = of_published_depth("Union 2.1", 15)
+    name = "control_noise_refiner.0.before_proj.weight"
+    if zeros:
+        tensors[name] = torch.zeros_like(tensors[name])
+    else:
+        del tensors[name], tensors[name.replace("weight", "bias")]
+    place = in_a_file(tmp_path / "union.safetensors", tensors)
+    network = checkpoints.controlnet(str(place)).network
+    assert parts.settings(network)["add_control_noise_refiner"] == "control_layers"
+    assert loading.load(network, torch.device("cpu"), torch.float32).control_noise_refiner is None
+
+
+def test_a_controlnet_of_an_unknown_depth_needs_its_settings(controlnets: dict[str, Path], tmp_path: Path):
+    tensors = load_file(controlnets["Union 1"] / "diffusion_pytorch_model.safetensors")
+    place = in_a_file(tmp_path / "alone" / "a.safetensors", tensors)
+    with pytest.raises(ValueError, match=r"control_layers_places is None; it must be rising numbers, the first 0"):
+        checkpoints.controlnet(str(place))
+    shutil.copy(controlnets["Union 1"] / "config.json", place.parent)
+    assert parts.settings(checkpoints.controlnet(str(place)).network)["control_layers_places"] == [0, 2]
+
+
+UNFIT: list[tuple[dict[str, Any], str]] = [
+    ({"n_heads": 2, "n_kv_heads": 2}, "heads: 2, not 4"),
+    ({"dim": 32, "n_heads": 2, "n_kv_heads": 2}, "tokens of width 32, not 64"),
+    ({"n_refiner_layers": 1}, "refiners: 1, not 2"),
+    ({"control_layers_places": [0, 3]}, "it adds after layer 3, the last is 2"),
+    ({"control_in_dim": 20}, "it takes hints of 20 channels, not 16 or 33"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), UNFIT)
+def test_a_controlnet_for_another_transformer_is_refused(
+    change: dict[str, Any], said: str, whole: Parts, tmp_path: Path
+):
+    tiny_controlnet("Union 1", **change).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=said):
+        fit.check_controlnet(whole.model, load_controlnet(str(tmp_path)))
+
+
+def test_a_controlnet_reads_latents_and_is_recognised_by_itself_alone(whole: Parts, controlnets: dict[str, Path]):
+    for place in (controlnets["Union 1"], controlnets["Union 2.1"] / "diffusion_pytorch_model.safetensors"):
+        found = checkpoints.look(place)
+        assert [family.name for family in families.FAMILIES if family.recognises_controlnet(found)] == ["zimage"]
+        assert not any(family.recognises(found) for family in families.FAMILIES)
+    with pytest.raises(ValueError, match="reads pictures as latents; link the checkpoint's VAE"):
+        apply_controlnet(load_controlnet(str(controlnets["Union 1"])), Image(shown()))
+
+
 # LoRA ------------------------------------------------------------------------------------------------------
 
 
@@ -209,30 +408,30 @@ def write_lora(place: Path, folder: Path, prefix: str, *, flat: bool = False) ->
     return added
 
 
-@pytest.mark.parametrize(
-    ("prefix", "flat"), [("transformer.", False), ("diffusion_model.", False), ("", False), ("lora_unet_", True)]
-)
-def test_a_lora_is_added_to_the_weights_of_its_layers(
-    prefix: str, flat: bool, folder: Path, whole: Parts, tmp_path: Path
-):
-    added = write_lora(tmp_path / "lora.safetensors", folder, prefix, flat=flat)
-    merged = tmp_path / "merged"
+def adapted_and_merged(root: Path, folder: Path, whole: Parts, prefix: str, *, flat: bool) -> tuple[Parts, Parts]:
+    """With a LoRA, and with the same in its files."""
+    added = write_lora(root / "lora.safetensors", folder, prefix, flat=flat)
+    merged = root / "merged"
     shutil.copytree(folder, merged)
     file = merged / "transformer" / "diffusion_pytorch_model.safetensors"
     tensors = load_file(file)
     for layer, weight in added.items():
         tensors[f"{layer}.weight"] = tensors[f"{layer}.weight"] + weight
     save_file(tensors, file)
-    lora = checkpoints.lora(str(tmp_path / "lora.safetensors"), whole.model, whole.text_encoder)
-    adapted = Parts(Model(**{**_fields(whole.model), "loras": (lora,)}), whole.text_encoder, whole.vae)
-    expected = loaded(merged)
+    lora = checkpoints.lora(str(root / "lora.safetensors"), whole.model, whole.text_encoder)
+    return Parts(replace(whole.model, loras=(lora,)), whole.text_encoder, whole.vae), loaded(merged)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "flat"), [("transformer.", False), ("diffusion_model.", False), ("", False), ("lora_unet_", True)]
+)
+def test_a_lora_is_added_to_the_weights_of_its_layers(
+    prefix: str, flat: bool, folder: Path, whole: Parts, tmp_path: Path
+):
+    adapted, merged = adapted_and_merged(tmp_path, folder, whole, prefix, flat=flat)
     ours = sample(adapted, texts(whole))
-    assert relative(ours, sample(expected, texts(whole))) < EXACT  # summed beside the weights, not with them
+    assert relative(ours, sample(merged, texts(whole))) < EXACT  # summed beside the weights, not with them
     assert relative(ours, sample(whole, texts(whole))) > 1e-2
-
-
-def _fields(model: Model) -> dict[str, Any]:
-    return {name: getattr(model, name) for name in Model.__dataclass_fields__}
 
 
 # Stop ------------------------------------------------------------------------------------------------------
