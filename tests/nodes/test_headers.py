@@ -5,10 +5,12 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from safetensors import SafetensorError, deserialize
+from safetensors.numpy import save_file
 
 from nodes.backend import headers
 from nodes.backend.strict_json import MAX_QUOTED
@@ -148,3 +150,11 @@ def test_a_table_of_any_length_is_read(tmp_path: Path):
     for length in range(len(text), len(text) + 256):
         path.write_bytes(struct.pack("<Q", length) + text.ljust(length) + bytes(4))
         assert headers.shapes(path) == {"w": (1,)}
+
+
+def test_a_tensor_of_zeros_is_told_from_others_however_large(tmp_path: Path):
+    tensors = {"none": np.zeros(3_000_000, np.float32), "last": np.zeros(3_000_000, np.float32)}
+    tensors["last"][-1] = 1
+    tensors["nothing"] = np.zeros(0, np.float32)
+    save_file(tensors, tmp_path / "a.safetensors")
+    assert [headers.is_zero(tmp_path / "a.safetensors", name) for name in tensors] == [True, False, True]

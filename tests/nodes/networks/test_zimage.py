@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nodes.backend.fields import check_fields
 from nodes.backend.networks.architecture import Architecture, Settings
-from nodes.backend.networks.zimage import ARCHITECTURE
+from nodes.backend.networks.zimage import ARCHITECTURE, CONTROLNET
 from tests.examples import examples
 from tests.nodes.networks import files
 from tests.nodes.networks.files import PLACE, Tensors, settings
@@ -120,3 +120,63 @@ def test_a_published_file_tells_its_settings(change: dict[str, Any], is_original
 
 def test_a_damaged_file_tells_something_without_an_error():
     files.assert_tells_something_of_any_damage(ARCHITECTURE, settings(ARCHITECTURE, TINY), original)
+
+
+# ControlNets -----------------------------------------------------------------------------------------------
+
+UNION_1 = {"control_layers_places": [*range(0, 30, 5)], "control_in_dim": 16}
+UNION_2 = {
+    "control_layers_places": [*range(0, 30, 2)],
+    "control_in_dim": 33,
+    "control_refiner_layers_places": [0, 1],
+    "add_control_noise_refiner": "control_noise_refiner",
+}
+CONTROLNETS: dict[str, dict[str, Any]] = {
+    "1": UNION_1,
+    "2.0": UNION_2 | {"add_control_noise_refiner": "control_layers"},
+    "2.1": UNION_2,
+    "2.1 lite": UNION_2 | {"control_layers_places": [0, 14, 28]},
+}
+TINY_CONTROLNET = UNION_2 | {"dim": 16, "n_heads": 2, "n_kv_heads": 2, "control_layers_places": [0, 2]}
+
+
+def test_names_and_defaults_of_controlnets_are_the_librarys():
+    ours = {name: field.default for name, field in CONTROLNET.schema.items()}
+    assert ours == files.library_defaults(CONTROLNET)
+
+
+@pytest.mark.parametrize("change", CONTROLNETS.values(), ids=CONTROLNETS)
+def test_published_controlnets_have_the_tensors_of_the_library_and_tell_what_they_are(change: dict[str, Any]):
+    found = settings(CONTROLNET, change)
+    assert not [*CONTROLNET.contradictions(found)]
+    shapes = CONTROLNET.shapes(found)
+    assert shapes == files.library_shapes(CONTROLNET, found)
+    # those of the original layout keep a projection in one
+    named = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+    fused = files.shapes_of(original(CONTROLNET, found, named | {"x_pad_token": torch.empty(1, 1, device="meta")}))
+    for tensors in (shapes, fused):
+        assert CONTROLNET.told(settings(CONTROLNET, {}), tensors) == found
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"control_layers_places": None}, "control_layers_places is None; it must be rising numbers, the first 0"),
+        ({"control_layers_places": [1, 2]}, "control_layers_places is [1, 2]"),
+        ({"control_layers_places": [0, 2, 2]}, "control_layers_places is [0, 2, 2]"),
+        ({"control_in_dim": None}, "control_in_dim is missing"),
+        ({"control_refiner_layers_places": None}, "control_refiner_layers_places is None"),
+        ({"control_refiner_layers_places": [0, 2]}, "of layers below 2"),
+        ({"n_refiner_layers": 1}, "of layers below 1"),
+        ({"n_kv_heads": 1}, "n_kv_heads is 1; it must be n_heads, 2"),
+    ],
+)
+def test_settings_of_a_controlnet_that_cannot_be_meant_are_one_sentence(change: dict[str, Any], sentence: str):
+    assert files.wrong(CONTROLNET, TINY_CONTROLNET) == []
+    assert sentence in files.wrong(CONTROLNET, {**TINY_CONTROLNET, **change})[0]
+
+
+def test_a_damaged_controlnet_tells_something_without_an_error():
+    given_settings = settings(CONTROLNET, TINY_CONTROLNET)
+    for damage in (*files.damaged(CONTROLNET.shapes(given_settings)), {}):
+        assert CONTROLNET.told(given_settings, damage).keys() == CONTROLNET.schema.keys()
