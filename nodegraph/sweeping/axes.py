@@ -11,11 +11,13 @@ style.path=loras/*.safetensors  these files; a folder is every file in it that t
 from __future__ import annotations
 
 import glob
+import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
 from typing import Any
 
 from nodegraph.editing.assign import parameter, parse
@@ -26,8 +28,11 @@ from nodegraph.text import quoted, shortened
 MOST_CELLS = 100_000
 """Of a sweep, and so values of one parameter."""
 
-_BETWEEN = re.compile(r"(?<!\\)\|")
+_BARS = re.compile(r"(\\*)\|")
 _EACH = re.compile(r"([-+]?\d+)\.\.([-+]?\d+)")
+LEAST_OF_A_RANGE = 4
+"""Fewer numbers are written one by one."""
+
 _DIGITS = 40
 """Of a number in a range; no parameter takes longer ones."""
 
@@ -58,6 +63,37 @@ def shown(value: Any) -> str:
         path = os.path.basename(value.replace("\\", "/")) if value.endswith((".safetensors", ".gguf")) else value
         return shortened(" ".join(path.split())) or "(empty)"
     return shortened(str(value))
+
+
+def written(values: Sequence[Any]) -> str:
+    """The values as a person would write them: what `read` takes, after the parameter's name."""
+    if all(type(value) in (int, float) for value in values):
+        return _written_numbers(values)
+    return _joined(list(map(_written_one, values)))
+
+
+def _written_numbers(values: Sequence[Any]) -> str:
+    """As a range where they are one, and that is shorter."""
+    numbers = [Decimal(str(value)) for value in values]
+    steps = {after - before for before, after in pairwise(numbers)}
+    texts = [_shortest(value) for value in values]
+    if len(values) < LEAST_OF_A_RANGE or len(steps) != 1 or not (step := steps.pop()):
+        return "|".join(texts)
+    usual = step == (1 if step > 0 else -1)
+    return ":".join((texts[0], texts[-1], *(() if usual else (_shortest(step),))))
+
+
+def _shortest(value: Any) -> str:
+    text = str(value)
+    return text.removesuffix(".0")
+
+
+def _written_one(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(value) if isinstance(value, tuple) else _shortest(value)
 
 
 def read(graph: Graph, types: Mapping[str, NodeType], text: str) -> Axis:
@@ -92,7 +128,25 @@ def _values(spec: Input, text: str) -> list[Any]:
 
 
 def _parts(text: str) -> list[str]:
-    return [part.replace("\\|", "|") for part in _BETWEEN.split(text)]
+    """What stands between the bars. Of the backslashes before a bar two are one, and one that is left makes it a bar
+    of the text.
+    """
+    first, *rest = _BARS.split(text)
+    parts = [first]
+    for slashes, after in zip(rest[::2], rest[1::2], strict=True):
+        parts[-1] += slashes[: len(slashes) // 2]
+        if len(slashes) % 2:
+            parts[-1] += f"|{after}"
+        else:
+            parts.append(after)
+    return parts
+
+
+def _joined(parts: Sequence[str]) -> str:
+    """What `_parts` takes apart again."""
+    escaped = [_BARS.sub(lambda bar: bar[1] * 2 + "\\|", part) for part in parts]
+    ends = [part[len(part.rstrip("\\")) :] for part in escaped[:-1]]
+    return "|".join([*map("".join, zip(escaped[:-1], ends, strict=True)), escaped[-1]])
 
 
 def _numbers(spec: Input, part: str) -> Iterator[Any]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port, connect
-from nodegraph.sweeping.axes import Axis, read
+from nodegraph.sweeping.axes import Axis, read, written
 
 TYPES = discover("tests.toy_nodes")
 GRAPH = connect(
@@ -124,3 +124,38 @@ def test_a_folder_and_a_pattern_are_the_files_that_the_parameter_takes(tmp_path:
 )
 def test_a_label_is_short_and_on_one_line(value: object, label: str):
     assert Axis(Port("set", "text"), (value,)).label(0) == label
+
+
+NUMBERS = st.one_of(
+    st.lists(st.floats(-1000, 1000), min_size=1, max_size=8),
+    st.builds(
+        lambda first, step, n: [first + i * step for i in range(n)],
+        st.integers(-90, 90),
+        st.integers(-9, 9),
+        st.integers(1, 9),
+    ),
+)
+
+
+@given(NUMBERS)
+def test_numbers_are_written_so_that_they_are_read_as_they_are(numbers: list[float]):
+    assert values(f"box.value={written(numbers)}") == tuple(map(float, numbers))
+
+
+@given(st.lists(st.text(alphabet="a|\\ \n"), min_size=1, max_size=5))
+def test_texts_are_written_so_that_they_are_read_as_they_are(texts: list[str]):
+    assert values(f"set.text={written(texts)}") == tuple(texts)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ((1, 3, 5, 7, 9), "1:9:2"),
+        ((0, 1, 2, 3), "0:3"),
+        ((4.0, 7.5), "4|7.5"),
+        ((True, False), "true|false"),
+        ((3, 2, 1, 0), "3:0"),
+    ],
+)
+def test_a_range_is_written_as_one(given: tuple[object, ...], text: str):
+    assert written(given) == text
