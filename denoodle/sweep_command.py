@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +190,7 @@ def _write_results(
     table = Path(args.out) / f"{stem}.csv"
     write_atomic(table, sheet.table(graph, sweep, came).encode("utf-8", "replace"))
     report.sweep["csv"] = str(table)
-    draw = getattr(import_module(package), "sweep_sheet", None)
+    draw = discover(package).domain.sheet
     images = {one.cell: one.images for one in came}
     if draw is None or not any(images.values()):
         return

@@ -6,7 +6,7 @@ to cut a loop in two, to suggest a form, to write names as people do, to lead a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, Protocol
@@ -292,6 +292,10 @@ class Domain:
     file: what a file or a folder becomes that somebody drops, pastes or opens; None where no node takes it. It looks at
     no more than what the file says of itself at its start. Raises ValueError with a sentence where it is damaged.
     text: the same for a text; None where it only is one.
+
+    sheet: the pictures of a sweep on one, a PNG: of its `nodegraph.sweeping.sheet.Page`s, of the paths of each cell's
+    pictures and of the workflow that it is to bring. None where pictures are not written to files. Raises ValueError
+    with a sentence, or OSError.
     """
 
     branching: Branching | None = None
@@ -306,3 +310,4 @@ class Domain:
     file: Callable[[Path], Brought | None] = _no_file
     text: Callable[[str], Brought | None] = _no_text
     stock: Stock = field(default_factory=Stock)
+    sheet: Callable[[Sequence[Any], Mapping[Any, Sequence[str]], str], bytes] | None = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import nodes.backend.families as families
 import nodes.backend.parts as parts
 from nodegraph.domain import Branching, Decode, Domain, Kind, Likely, Remedy, Show, Slice, TourStep
-from nodes import keep_tokenizer, kept_tokenizer
+from nodes import keep_tokenizer, kept_tokenizer, sweep_sheet
 from nodes.backend.process import timestep_at
 from nodes.brought import file_becomes, text_becomes
 from nodes.elsewhere import ELSEWHERE
@@ -161,6 +161,7 @@ DOMAIN = Domain(
     file=file_becomes,
     text=text_becomes,
     stock=STOCK,
+    sheet=sweep_sheet,
     remedies={
         "t5_tokenizer": Remedy(
             "T5's tokenizer",

@@ -11,11 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from nodes.backend.sweep_sheet import BACKGROUND, GAP, TEXT
 from nodes.backend.untyped import from_numpy
-
-GAP = 8  # pixels
-BACKGROUND = "#1e1f24"
-TEXT = "#c9ccd4"
 
 
 def sheet(pictures: Sequence[Tensor], labels: Sequence[str], columns: int, cell_width: int = 0) -> Tensor:

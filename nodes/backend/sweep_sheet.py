@@ -1,4 +1,4 @@
-"""The pictures of a sweep in rows and columns under their labels, as one picture."""
+"""The pictures of a sweep in rows and columns under their labels, as one picture. No torch: the window draws it too."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from nodes.backend.sheets import BACKGROUND, GAP, TEXT
+GAP = 8  # pixels
+BACKGROUND, TEXT, EMPTY = "#1e1f24", "#c9ccd4", "#2a2b32"
 
 MOST_SIDE, MOST_PIXELS = 16_000, 100_000_000
 """Of a sheet: more than that, programs do not open any more; the cells become smaller for it."""
@@ -19,8 +20,6 @@ LEAST_CELL = 16
 
 LINES = 3
 """Of a label, which is cut off after them."""
-
-EMPTY = "#2a2b32"
 
 Cells = Mapping[tuple[int, int], Sequence[str]]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
