@@ -44,7 +44,7 @@ class Job:
     """A graph as it was when it was queued.
 
     fraction: 0..1 of its results. message: why it failed. saved: the files it wrote. picture: its newest result, small
-    when it does not run.
+    when it does not run. tag: by which whoever queued it knows it again, after a restart too.
     """
 
     id: int
@@ -57,6 +57,7 @@ class Job:
     message: str = ""
     saved: tuple[str, ...] = ()
     picture: Picture | None = None
+    tag: str = ""
 
     @property
     def over(self) -> bool:
@@ -123,9 +124,9 @@ class Queue(QObject):
 
     # What a person does -------------------------------------------------------------------------------
 
-    def add(self, graph: Graph, targets: Sequence[str], title: str) -> Job:
+    def add(self, graph: Graph, targets: Sequence[str], title: str, tag: str = "") -> Job:
         """Compute these targets when their turn comes."""
-        job = Job(self.next_id, title, graph, tuple(targets))
+        job = Job(self.next_id, title, graph, tuple(targets), tag=tag)
         self.next_id += 1
         self._jobs[job.id] = job
         self._relist()
@@ -340,7 +341,7 @@ class Queue(QObject):
             self._failed.emit(f"The queue could not be kept: {error}")
 
 
-_KEPT = ("title", "targets", "state", "seconds", "message", "saved")
+_KEPT = ("title", "targets", "state", "seconds", "message", "saved", "tag")
 
 
 def _write(file: Path, jobs: Sequence[Job], texts: dict[int, str]) -> None:
@@ -371,6 +372,7 @@ def _job(id: int, entry: dict[str, Any]) -> Job:
             "message": str(message), "saved": [*saved], "workflow": dict(),
         } if all(isinstance(text, str) for text in (*targets, *saved)) and 0 <= seconds < FOREVER:  # fmt: skip
             state = "pending" if state == "running" else state
+            tag = str(entry.get("tag", ""))  # which queues of earlier versions lack
         case _:
             raise ValueError(f"job {id} lacks what a job has")
     if state not in get_args(JobState):
@@ -379,4 +381,4 @@ def _job(id: int, entry: dict[str, Any]) -> Job:
     files = tuple(str(usable_path(text)) for text in saved)
     done = float(state == "done")
     made = workflow.from_data(entry["workflow"])
-    return Job(id, title, made, tuple(targets), state, done, float(seconds), message, files)
+    return Job(id, title, made, tuple(targets), state, done, float(seconds), message, files, tag=tag)
