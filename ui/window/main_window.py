@@ -149,6 +149,7 @@ class MainWindow(Shell):
         self.session.troubled.connect(self.complain)
         self.queue.troubled.connect(self.complain)
         self.gallery.troubled.connect(self.complain)
+        self.sweeps.troubled.connect(self.complain)
         self.engine.happened.connect(self.gallery.take)
         self.other_devices.happened.connect(self.gallery.take)
         self.other_devices.happened.connect(self.log.take)

@@ -24,6 +24,7 @@ from ui.panels.models import ModelsPanel
 from ui.panels.outline import Outline
 from ui.panels.queue import QueuePanel
 from ui.panels.remedy_bar import RemedyBar
+from ui.panels.sweep import SweepPanel
 from ui.panels.trajectory import TrajectoryPanel
 from ui.window import models_here
 from ui.window.docks import BOTTOM, LEFT, RIGHT
@@ -108,6 +109,17 @@ def _memory(workspace: Workspace) -> QWidget:
     return MemoryPanel(workspace.document, workspace.engine, workspace.plan, workspace.page)
 
 
+def _sweep(workspace: Workspace) -> QWidget:
+    made = SweepPanel(workspace.sweep, workspace.page)
+    made.looked_at.connect(workspace.preview.show_result)
+    made.compared.connect(workspace.preview.compare_two)
+    made.opened.connect(workspace.wanted)
+    made.failed.connect(workspace.failed)
+    workspace.selected.connect(made.show_selected)
+    made.show_selected(tuple(workspace.canvas.state.selection))
+    return made
+
+
 def _queue(window: Shell) -> QWidget:
     made = QueuePanel(window.queue)
     made.opened.connect(window.tabs.new)
@@ -151,6 +163,7 @@ PANELS: tuple[Panel, ...] = (
     DocumentPanel("Inspector", RIGHT, "Alt+2", "sliders-horizontal", _inspector),
     DocumentPanel("Problems", BOTTOM, "Alt+3", "triangle-alert", _problems),
     DocumentPanel("Trajectory", BOTTOM, "Alt+4", "film", _trajectory),
+    DocumentPanel("Sweep", BOTTOM, "Alt+W", "grid-3x3", _sweep),
     DocumentPanel("History", BOTTOM, "Alt+5", "history", _history),
     DocumentPanel("Memory", BOTTOM, "Alt+6", "memory-stick", _memory),
     WindowPanel("Queue", BOTTOM, "Alt+7", "list-ordered", _queue),

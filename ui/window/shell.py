@@ -11,7 +11,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMainWindow, QToolBar
 
 from nodegraph.formats.files import Damaged
-from nodegraph.graph import Graph
+from nodegraph.graph import Graph, Port
 from nodegraph.library.store import library_folder
 from nodegraph.node import TypeOf
 from nodegraph.registry import Registry
@@ -29,6 +29,7 @@ from ui.documents.session import Session
 from ui.panels.log import Entry, LogPanel
 from ui.panels.preview import Preview
 from ui.panels.problems import Problems
+from ui.panels.sweep import SweepPanel
 from ui.panels.viewer import Viewer
 from ui.runs.engine import Engine
 from ui.runs.live_plan import LivePlan
@@ -38,6 +39,7 @@ from ui.runs.remedies import Remedies
 from ui.runs.results import Result
 from ui.runs.run_state import RunState
 from ui.runs.runner import Runner
+from ui.runs.sweep_record import SweepRecord
 from ui.shelves.finding import Finding
 from ui.shelves.shelves import Shelves
 from ui.window.docks import Docks
@@ -80,6 +82,7 @@ class Shell(QMainWindow):
         self._pace_file = session.folder / "pace.json" if keeps else None
         self.queue = Queue(self.engine, session.folder if keeps else None, self)
         self.remedies = Remedies(registry.domain.remedies, self)
+        self.sweeps = SweepRecord(self.queue, session.folder / "sweeps.jsonl" if keeps else None, self)
         self.gallery = Gallery(session.folder / "gallery.jsonl", self)
         self.shelves = Shelves(
             library_folder() if keeps else session.folder / "library",
@@ -116,9 +119,11 @@ class Shell(QMainWindow):
         self.shelves.start()
 
     def _workspace(self, document: Document) -> Workspace:
-        made = Workspace(document, self.engine, self.queue, self.session, self.remedies, self)
+        made = Workspace(document, self.engine, self.queue, self.session, self.remedies, self.sweeps, self)
         made.helping.connect(lambda: self.docks.show("Problems"))
         made.failed.connect(self.say)
+        made.wanted.connect(lambda graph: self.tabs.new(graph))
+        made.varying.connect(self._vary)
         made.preview.carries_workflow = self.settings.now.carries_workflow
         made.canvas.state.recent = self.recent_nodes
         made.canvas.state.added.connect(self._layout_pause.start)
@@ -128,6 +133,13 @@ class Shell(QMainWindow):
         if self.started:
             made.plan.start()
         return made
+
+    def _vary(self, port: Port) -> None:
+        """In the panel for it, which is where the values are written."""
+        self.docks.show("Sweep")
+        panel = self.docks.panel("Sweep")
+        assert isinstance(panel, SweepPanel)
+        panel.vary(port)
 
     # The document that is shown -----------------------------------------------------------------------
 
@@ -277,7 +289,12 @@ class Shell(QMainWindow):
 
     def restore(self) -> None:
         """Show what was open when the program last ended without being closed, and say what could not be read."""
-        for sentence in (*self.settings.complaints, *self.session.complaints, *self.gallery.complaints):
+        for sentence in (
+            *self.settings.complaints,
+            *self.session.complaints,
+            *self.gallery.complaints,
+            *self.sweeps.complaints,
+        ):
             self.complain(sentence)
         self._load_pace()
         for sentence in self.session.begin_recovery():

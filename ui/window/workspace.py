@@ -26,6 +26,8 @@ from ui.runs.remedies import Remedies
 from ui.runs.results import Results
 from ui.runs.run_state import RunState
 from ui.runs.runner import Runner
+from ui.runs.sweep_record import SweepRecord
+from ui.runs.sweep_runs import SweepRuns
 
 
 class Workspace(QObject):
@@ -38,6 +40,8 @@ class Workspace(QObject):
     failed = Signal(str)  # what could not be done, as a sentence
     selected = Signal(tuple)  # ids of the graph that the canvas shows
     pointed = Signal(str)  # the node of the document that alone is selected, or has the one that is inside it
+    wanted = Signal(object)  # the Graph that is to be shown in a tab of its own
+    varying = Signal(object)  # the Port of a parameter that is to vary: in the panel for that
     helping = Signal()  # something that is missing is chosen or fetched: how that goes is seen beside the problems
 
     def __init__(
@@ -47,6 +51,7 @@ class Workspace(QObject):
         queue: Queue,
         session: Session,
         remedies: Remedies,
+        record: SweepRecord,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -55,6 +60,7 @@ class Workspace(QObject):
         self.plan = LivePlan(document, self)
         self.following = Following(document, self.plan, self)  # before the runner: what follows is run with the edit
         self.runner = Runner(document, engine, queue, self.plan, self.runs, self)
+        self.sweep = SweepRuns(document, engine, queue, self.plan, self.runner, record, self)
         self.canvas = Canvas(document, self.runs)
         self.page = QStackedWidget()
         self.page.addWidget(self.canvas)
@@ -77,6 +83,7 @@ class Workspace(QObject):
         self.problems.chosen.connect(self.canvas.state.center_on)
         self.canvas.state.refused.connect(self.failed)
         self.canvas.state.remedy_wanted.connect(self._help)
+        self.canvas.state.vary_wanted.connect(self.varying)
         self.remedies.kept.connect(self.plan.again)
 
     def panel(self, title: str, make: Callable[[Workspace], QWidget]) -> QWidget:

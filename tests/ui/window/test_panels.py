@@ -4,8 +4,11 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMenu
 
+from nodegraph.graph import Node, Port, add_node
 from nodegraph.running.engine import Settings as EngineSettings
+from ui.panels.sweep import SweepPanel
 from ui.window.docks import RIGHT
 from ui.window.main_window import MainWindow
 from ui.window.panels import PANELS
@@ -92,3 +95,25 @@ def test_a_panel_becomes_a_window_and_is_one_after_a_restart(window: MainWindow,
     assert not other.docks["Inspector"].isFloating()
     QTest.mouseClick(dock.titleBarWidget().float, Qt.MouseButton.LeftButton)
     assert not dock.isFloating()
+
+
+def test_the_right_button_on_a_parameter_lets_it_vary_and_the_keys_go_to_its_values(window: MainWindow, qtbot):
+    window.document.edit("Add", lambda graph: add_node(graph, "box", Node("toy.box", {"value": 5.0})))
+    canvas = window.canvas
+    item = canvas.scene.nodes["box"]
+    row = next(row for row in item.shape.rows if row.input and row.input.name == "value")
+    at = canvas.state.view.to_screen(item.pos + row.rect.center()).toPoint()
+    QTest.mouseClick(canvas, Qt.MouseButton.RightButton, pos=at)
+    menu = canvas.findChild(QMenu)
+    vary = next(action for action in menu.actions() if action.text() == "Vary Value…")
+    vary.trigger()
+    menu.close()
+    panel = window.docks.panel("Sweep")
+    assert isinstance(panel, SweepPanel)
+    assert panel.isVisible()
+    assert panel.form.rows[0].axis.port == Port("box", "value")
+    assert window.focusWidget() is panel.form.rows[0].field
+    QTest.keyClicks(panel.form.rows[0].field, "1:4")
+    QTest.keyClick(panel.form.rows[0].field, Qt.Key.Key_Return)
+    assert window.document.graph.extra["sweep"]["axes"] == (("box", "value", (1.0, 2.0, 3.0, 4.0)),)
+    window.document.undo_stack.setClean()

@@ -19,6 +19,7 @@ from ui.documents.session import Session
 from ui.runs.engine import Engine
 from ui.runs.queue import Queue
 from ui.runs.remedies import Remedies
+from ui.runs.sweep_record import SweepRecord
 from ui.window.panels import PANELS, DocumentPanel
 from ui.window.workspace import Workspace
 
@@ -28,7 +29,7 @@ def workspace(qtbot, registry: Registry, graph: Graph, tmp_path: Path) -> Iterat
     """Shown, without an engine."""
     engine, session = Engine(Settings("tests.toy_nodes", cache=None)), Session(registry, tmp_path)
     queue = Queue(engine)
-    made = Workspace(session.new(graph), engine, queue, session, Remedies({}))
+    made = Workspace(session.new(graph), engine, queue, session, Remedies({}), SweepRecord(queue))
     for widget in (made.page, *(made.panel(row.title, row.make) for row in PANELS if isinstance(row, DocumentPanel))):
         qtbot.addWidget(widget)
         widget.show()

@@ -8,6 +8,7 @@ from PySide6.QtCore import QPointF, Qt
 
 from nodegraph.editing.group_body import is_wall
 from nodegraph.graph import Port
+from ui.base.text import label
 from ui.canvas.commands.adding import open_palette
 from ui.canvas.commands.one_node import rename
 from ui.canvas.commands.one_wire import bend, open_wire_menu
@@ -56,7 +57,8 @@ def _pressed_right(state: CanvasState, at: QPointF) -> None:
         return
     if item.id not in state.selection:
         state.select({item.id})
-    open_menu(state.widget, state.widget.mapToGlobal(at.toPoint()), _help(state, item.id))
+    offered = {**_help(state, item.id), **_varied(state, item, at)}
+    open_menu(state.widget, state.widget.mapToGlobal(at.toPoint()), offered)
 
 
 def _help(state: CanvasState, id: str) -> dict[str, Callable[[], object]]:
@@ -66,6 +68,18 @@ def _help(state: CanvasState, id: str) -> dict[str, Callable[[], object]]:
         return {}
     wanted = state.remedy_wanted
     return {remedy.choose: lambda: wanted.emit(name, True), remedy.fetch: lambda: wanted.emit(name, False)}
+
+
+def _varied(state: CanvasState, item: NodeItem, at: QPointF) -> dict[str, Callable[[], object]]:
+    """The parameter at the pointer may vary in a sweep; inside a group nothing does."""
+    if state.scope.path or item.figure != "node":
+        return {}
+    place = state.view.to_world(at) - item.pos
+    row = next((row for row in item.shape.rows if row.rect.contains(place)), None)
+    spec = row.input if row and row.editable else None
+    if spec is None or spec.name in item.linked:
+        return {}
+    return {f"Vary {label(spec.name)}…": lambda: state.vary_wanted.emit(Port(item.id, spec.name))}
 
 
 def _pressed_left(state: CanvasState, at: QPointF, keys: Qt.KeyboardModifier) -> Gesture | None:

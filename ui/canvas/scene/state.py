@@ -51,6 +51,7 @@ class CanvasState(QObject):
     added = Signal()  # a node, whose type is the first of the recent ones now
     refused = Signal(str)  # what could not be done and why, as a sentence
     held = Signal(bool)  # a number is being dragged: runs should be quick
+    vary_wanted = Signal(object)  # the Port of a parameter that is to vary in a sweep
     remedy_wanted = Signal(str, bool)  # the name of what helps with a problem; by a file, or fetched
 
     def __init__(self, document: Document, runs: RunState, widget: QWidget) -> None:

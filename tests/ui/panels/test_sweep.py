@@ -1,0 +1,358 @@
+"""A sweep as a person makes one: values are typed, cells come, one is looked at; on a real engine."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from nodegraph.graph import Graph, Node, Port, connect
+from nodegraph.registry import Registry
+from nodegraph.sweeping.axes import Axis
+from nodegraph.sweeping.sweep import Sweep, with_sweep
+from tests.ui.engines import LONG, Desk
+from ui.panels.sweep import SweepPanel
+from ui.runs.queue import read_jobs
+from ui.runs.sweep_record import SweepRecord
+from ui.runs.sweep_runs import AHEAD, SweepRuns
+
+VALUE, AMOUNT, PARTS = Port("box", "value"), Port("step", "amount"), Port("slow", "parts")
+
+
+def workflow_of_a_sweep(parts: int = 1) -> Graph:
+    """box -> slow -> step -> print."""
+    nodes = {
+        "box": Node("toy.box", {"value": 10.0}),
+        "slow": Node("toy.slow", {"parts": parts}),
+        "step": Node("toy.step"),
+        "print": Node("toy.print"),
+    }
+    graph = Graph(nodes)
+    for src, dst in [("box", "slow"), ("slow", "step"), ("step", "print")]:
+        graph = connect(graph, Port(src, "box"), Port(dst, "box"))
+    return graph
+
+
+def sweep(*axes: tuple[Port, tuple[object, ...]]) -> Sweep:
+    return Sweep(tuple(Axis(port, values) for port, values in axes))
+
+
+GRID = sweep((VALUE, (10.0, 20.0, 30.0)), (AMOUNT, (1.0, 2.0)))
+
+
+class Swept:
+    """A panel, and what it shows."""
+
+    def __init__(self, desk: Desk, graph: Graph, record: SweepRecord | None = None) -> None:
+        runner = desk.open(graph)
+        self.document, self.queue = runner.document, desk.queue
+        self.record = record or SweepRecord(desk.queue)
+        self.runs = SweepRuns(runner.document, desk.engine, desk.queue, runner.plan, runner, self.record)
+        self.panel = SweepPanel(self.runs)
+        self.panel.resize(900, 500)
+        self.panel.show()
+
+    def states(self) -> list[str]:
+        return [self.runs.state(cell) for cell in self.runs.cells]
+
+    def levels(self) -> list[int]:
+        """How bright the picture of each cell is."""
+        return [SweepPictures.level(self.runs.pictures(cell)[0]) for cell in self.runs.cells]
+
+    def field(self, row: int):
+        return self.panel.form.rows[row].field
+
+    def type(self, row: int, text: str) -> None:
+        field = self.field(row)
+        QTest.mouseClick(field, Qt.MouseButton.LeftButton)
+        field.selectAll()
+        QTest.keyClicks(field, text)
+        QTest.keyClick(field, Qt.Key.Key_Return)
+
+    def click(self, cell: tuple[int, ...], keys=Qt.KeyboardModifier.NoModifier) -> None:
+        at = self.panel.grid.place(cell).center().toPoint()
+        QTest.mouseClick(self.panel.grid.viewport(), Qt.MouseButton.LeftButton, keys, at)
+
+
+class SweepPictures:
+    @staticmethod
+    def level(path: str) -> int:
+        from PySide6.QtGui import QImage
+
+        return QImage(path).pixelColor(2, 2).red()
+
+
+@pytest.fixture(scope="module")
+def engines(qapp: QApplication, registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """One engine process for all tests here: starting one takes most of the time that they take."""
+    made = Desk(registry, tmp_path_factory.mktemp("sweeps"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def desk(engines: Desk) -> Desk:
+    """With nothing in its queue."""
+    engines.queue.resume()
+    engines.queue.remove(*(job.id for job in engines.queue.jobs))
+    return engines
+
+
+@pytest.fixture
+def swept(desk: Desk, qtbot) -> Callable[..., Swept]:
+    def made(graph: Graph, record: SweepRecord | None = None) -> Swept:
+        found = Swept(desk, graph, record)
+        qtbot.addWidget(found.panel)
+        qtbot.waitUntil(lambda: not found.runs.naming, timeout=LONG)
+        return found
+
+    return made
+
+
+@pytest.fixture
+def finished(qtbot) -> Callable[[Swept], None]:
+    def wait(found: Swept) -> None:
+        qtbot.waitUntil(lambda: not found.runs.naming, timeout=LONG)
+        QTest.mouseClick(found.panel.start, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: not found.runs.running, timeout=LONG)
+
+    return wait
+
+
+def test_a_parameter_is_chosen_its_values_are_typed_and_the_pictures_come(swept, finished, qtbot):
+    found = swept(workflow_of_a_sweep())
+    assert found.panel.hint.isVisible()
+    assert not found.panel.start.isEnabled()
+    menu = found.panel.form.menu()
+    actions = {
+        (inner.text(), action.text()): action
+        for inner in menu.actions()
+        if inner.menu()
+        for action in inner.menu().actions()
+    }
+    actions["Step", "Amount"].trigger()
+    found.type(0, "1:4")
+    actions["Box", "Value"].trigger()
+    found.type(1, "10|50")
+    assert found.document.graph.extra["sweep"]["axes"] == (
+        ("step", "amount", (1.0, 2.0, 3.0, 4.0)),
+        ("box", "value", (10.0, 50.0)),
+    )
+    finished(found)
+    assert found.states() == ["made"] * 8
+    assert found.levels() == [11, 51, 12, 52, 13, 53, 14, 54]
+    assert found.panel.start.text() == "All are made"
+    assert "8 pictures · 8 made" in found.panel.summary.text()
+    found.document.undo_stack.undo()
+    found.document.undo_stack.undo()
+    assert "sweep" not in found.document.graph.extra or len(found.document.graph.extra["sweep"]["axes"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("1:", "no number"), ("cat", "takes a number"), ("0..9999999", "100,000 is the most")]
+)
+def test_what_cannot_be_meant_is_said_below_the_field_and_changes_nothing(swept, text: str, said: str):
+    found = swept(with_sweep(workflow_of_a_sweep(), GRID))
+    found.type(0, text)
+    row = found.panel.form.rows[0]
+    assert said in row.error.text()
+    assert row.error.isVisible()
+    assert row.field.text() == text
+    assert found.runs.sweep.axes[0].values[-1] != 9999999
+    found.type(0, "5|6")
+    assert not row.error.isVisible()
+    assert found.runs.sweep.axes[0].values == (5.0, 6.0)
+
+
+def test_what_cells_share_is_told_before_they_run_and_computed_once(swept, finished):
+    found = swept(with_sweep(workflow_of_a_sweep(), GRID))
+    assert (found.runs.share.apart, found.runs.share.together) == (18, 3 + 3 + 6)
+    assert "67% of the work of separate runs" in found.panel.summary.text()
+
+
+def test_of_values_that_are_added_only_what_is_new_runs(swept, finished, desk: Desk):
+    found = swept(with_sweep(workflow_of_a_sweep(), GRID))
+    finished(found)
+    before = len(desk.queue.jobs)
+    found.type(1, "1|2|5")
+    finished(found)
+    assert len(desk.queue.jobs) - before == 3
+    assert found.levels() == [11, 12, 15, 21, 22, 25, 31, 32, 35]
+
+
+def test_undo_finds_the_pictures_again(swept, finished, qtbot):
+    found = swept(with_sweep(workflow_of_a_sweep(), GRID))
+    finished(found)
+    found.document.set_param("slow", "tag", "other")
+    qtbot.waitUntil(lambda: found.states() == [""] * 6, timeout=LONG)
+    found.document.undo_stack.undo()
+    qtbot.waitUntil(lambda: found.states() == ["made"] * 6, timeout=LONG)
+
+
+def test_another_session_finds_the_pictures_and_goes_on(swept, finished, desk: Desk, tmp_path: Path):
+    file = tmp_path / "sweeps.jsonl"
+    found = swept(with_sweep(workflow_of_a_sweep(), GRID), SweepRecord(desk.queue, file))
+    finished(found)
+    Path(found.runs.pictures((0, 0))[0]).unlink()
+    later = swept(found.document.graph, SweepRecord(desk.queue, file))
+    assert later.states() == ["", *["made"] * 5]
+    assert later.panel.start.text() == "Go on"
+    finished(later)
+    assert later.levels() == [11, 12, 21, 22, 31, 32]
+
+
+def test_what_is_edited_meanwhile_changes_nothing_of_what_runs(swept, desk: Desk, qtbot):
+    found = swept(with_sweep(workflow_of_a_sweep(), sweep((VALUE, tuple(map(float, range(AHEAD + 4)))))))
+    QTest.mouseClick(found.panel.start, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: found.runs.made >= 1, timeout=LONG)
+    found.document.set_param("step", "amount", 100.0)
+    qtbot.waitUntil(lambda: not found.runs.running, timeout=LONG)
+    found.document.undo_stack.undo()
+    qtbot.waitUntil(lambda: found.states() == ["made"] * (AHEAD + 4), timeout=LONG)
+    assert found.levels() == list(range(1, AHEAD + 5))
+
+
+def test_stop_ends_it_and_it_goes_on_from_there(swept, finished, desk: Desk, qtbot):
+    found = swept(with_sweep(workflow_of_a_sweep(10), sweep((VALUE, tuple(map(float, range(8)))))))
+    QTest.mouseClick(found.panel.start, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: found.runs.made >= 2, timeout=LONG)
+    QTest.mouseClick(found.panel.stop, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not desk.engine.running, timeout=LONG)
+    assert not found.runs.running
+    made = found.runs.made
+    assert 2 <= made < 8
+    assert "running" not in found.states()
+    finished(found)
+    assert found.levels() == list(range(1, 9))
+    assert len({found.runs.pictures(cell) for cell in found.runs.cells}) == 8
+
+
+def test_no_more_cells_wait_than_others_may_wait_for(swept, finished, desk: Desk, qtbot):
+    found = swept(with_sweep(workflow_of_a_sweep(), sweep((VALUE, tuple(map(float, range(AHEAD + 20)))))))
+    desk.queue.pause()
+    QTest.mouseClick(found.panel.start, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: desk.queue.waiting > 0, timeout=LONG)
+    assert desk.queue.waiting == AHEAD
+    assert found.states() == ["waiting"] * (AHEAD + 20)
+    desk.queue.resume()
+    qtbot.waitUntil(lambda: not found.runs.running, timeout=LONG)
+    assert found.runs.made == AHEAD + 20
+
+
+def test_a_cell_that_fails_says_why_and_is_tried_again(swept, finished, desk: Desk):
+    graph = workflow_of_a_sweep()
+    graph = Graph({**graph.nodes, "slow": Node("toy.refuse")}, graph.links)
+    found = swept(with_sweep(graph, sweep((VALUE, (1.0, 2.0)))))
+    finished(found)
+    assert found.states() == ["failed", "failed"]
+    assert "the box must be red" in found.runs.message((0,))
+    assert "2 failed" in found.panel.summary.text()
+    jobs = len(desk.queue.jobs)
+    finished(found)
+    assert len(desk.queue.jobs) == jobs + 2
+
+
+def test_a_click_looks_at_a_cell_and_a_double_click_opens_its_workflow(swept, finished, qtbot):
+    found = swept(with_sweep(workflow_of_a_sweep(), GRID))
+    finished(found)
+    with qtbot.waitSignal(found.panel.looked_at, timeout=LONG) as looked:
+        found.click((1, 1))
+    (result,) = looked.args
+    assert result.graph.nodes["box"].params["value"] == 20.0
+    assert result.graph.nodes["step"].params["amount"] == 2.0
+    assert "sweep" not in result.graph.extra
+    with qtbot.waitSignal(found.panel.opened, timeout=LONG) as opened:
+        at = found.panel.grid.place((2, 0)).center().toPoint()
+        QTest.mouseDClick(found.panel.grid.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert opened.args[0].nodes["box"].params["value"] == 30.0
+
+
+def test_arrows_go_from_cell_to_cell_and_shift_selects_two_to_compare(swept, finished, qtbot):
+    found = swept(with_sweep(workflow_of_a_sweep(), GRID))
+    finished(found)
+    grid = found.panel.grid
+    found.click((0, 0))
+    QTest.keyClick(grid, Qt.Key.Key_Right)
+    assert grid.selected == [(1, 0)]
+    QTest.keyClick(grid, Qt.Key.Key_Down, Qt.KeyboardModifier.ShiftModifier)
+    assert grid.selected == [(1, 0), (1, 1)]
+    menu = found.panel._menu()
+    compare = next(action for action in menu.actions() if action.text() == "Compare the two")
+    with qtbot.waitSignal(found.panel.compared, timeout=LONG) as compared:
+        compare.trigger()
+    assert [result.graph.nodes["step"].params["amount"] for result in compared.args] == [1.0, 2.0]
+
+
+def test_the_values_of_a_cell_become_the_documents_and_its_row_can_be_taken_out(swept):
+    found = swept(with_sweep(workflow_of_a_sweep(), GRID))
+    found.click((2, 1))
+    actions = {action.text(): action for action in found.panel._menu().actions()}
+    actions["Use these values"].trigger()
+    assert found.document.graph.nodes["box"].params["value"] == 30.0
+    assert found.document.graph.nodes["step"].params["amount"] == 2.0
+    found.click((1, 0))
+    actions = {action.text(): action for action in found.panel._menu().actions()}
+    actions["Take out Value 20"].trigger()
+    assert found.runs.sweep.axes[0].values == (10.0, 30.0)
+
+
+def test_the_wheel_zooms_with_ctrl_and_scrolls_without(swept):
+    found = swept(with_sweep(workflow_of_a_sweep(), sweep((VALUE, tuple(map(float, range(30)))))))
+    grid = found.panel.grid
+    side, at = grid.side, QPointF(100, 100)
+
+    def wheel(keys: Qt.KeyboardModifier) -> None:
+        event = QWheelEvent(
+            at, QPointF(grid.viewport().mapToGlobal(at.toPoint())), QPoint(), QPoint(0, -120),
+            Qt.MouseButton.NoButton, keys, Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        QApplication.sendEvent(grid.viewport(), event)
+
+    wheel(Qt.KeyboardModifier.NoModifier)
+    assert (grid.side, grid.verticalScrollBar().value() > 0) == (side, True)
+    wheel(Qt.KeyboardModifier.ControlModifier)
+    assert grid.side < side
+
+
+def test_a_damaged_sweep_of_a_file_is_said_and_the_window_goes_on(swept):
+    graph = workflow_of_a_sweep()
+    found = swept(Graph(graph.nodes, graph.links, extra={"sweep": {"axes": (("box", "value", ("x",)),)}}))
+    assert "value takes" in found.panel.error.text()
+    assert found.panel.error.isVisible()
+    assert not found.panel.start.isEnabled()
+
+
+def test_the_sheet_and_its_table_are_saved(swept, finished, qtbot, tmp_path: Path):
+    found = swept(with_sweep(workflow_of_a_sweep(), GRID))
+    finished(found)
+    found.panel.export_to(tmp_path / "sheet.png")
+    qtbot.waitUntil(lambda: not found.panel.writer.busy, timeout=LONG)
+    lines = (tmp_path / "sheet.csv").read_text().splitlines()
+    assert len(lines) == 7
+    assert lines[1].startswith("10.0,1.0,")
+
+
+def test_a_record_that_is_damaged_loses_only_what_is_damaged(desk: Desk, tmp_path: Path):
+    picture = tmp_path / "a.png"
+    picture.touch()
+    file = tmp_path / "sweeps.jsonl"
+    file.write_text(f'["one", "{picture}"]\n["two"]\n["thr\n7\n[7]\n["bad", "a\\u0000b"]\n')
+    record = SweepRecord(desk.queue, file)
+    assert record.pictures("one") == (str(picture),)
+    assert record.pictures("two") == ()
+    assert record.pictures("bad") is None
+    assert not record.complaints
+
+
+def test_a_job_knows_its_cell_after_a_restart(swept, desk: Desk, qtbot):
+    found = swept(with_sweep(workflow_of_a_sweep(), sweep((VALUE, (1.0, 2.0)))))
+    desk.queue.pause()
+    QTest.mouseClick(found.panel.start, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: desk.queue.waiting == 2, timeout=LONG)
+    desk.queue.flush()
+    tags = [job.tag for job in read_jobs((desk.folder / "queue.json").read_bytes())]
+    assert tags == [job.tag for job in desk.queue.jobs]
+    assert all(tags)
