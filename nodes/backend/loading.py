@@ -80,6 +80,7 @@ def build(architecture: Architecture, settings: Settings) -> nn.Module:
     module, _, name = architecture.library_class.partition(":")
     kind: Any = getattr(import_module(module), name)
     given = grouped({**settings, **architecture.constants})
+    given = given[architecture.of] if architecture.of else given
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of libraries, about their own parts
         return kind(kind.config_class(**given)) if module == "transformers" else kind.from_config(given)

@@ -78,7 +78,7 @@ PUBLISHED_4B: Settings = {
 LAYER = "layers.{}.self_attn.q_norm.weight"
 
 
-def _shapes(settings: Settings) -> Tensors:
+def shapes(settings: Settings) -> Tensors:
     tensors = Tensors()
     width, inner, head = settings["hidden_size"], settings["intermediate_size"], settings["head_dim"]
     queries, keys = settings["num_attention_heads"] * head, settings["num_key_value_heads"] * head
@@ -117,14 +117,17 @@ def contradictions(settings: Settings) -> Iterator[str]:
         yield "rope_theta is missing, and rope_parameters too"
     if base and rotation and rotation["rope_theta"] != base:
         yield f"rope_theta is {base}, in rope_parameters {rotation['rope_theta']}"
-    kinds = settings["layer_types"]
+    kinds = settings.get("layer_types")
     if kinds is not None and len(kinds) != layers:
         yield f"layer_types has {len(kinds)} entries for {layers} num_hidden_layers"
 
 
 def _told(settings: Settings, found: Shapes) -> Settings:
+    return told(settings, Sizes(_spellings(settings), found))
+
+
+def told(settings: Settings, sizes: Sizes) -> Settings:
     """The sizes that a file's tensors show."""
-    sizes = Sizes(_spellings(settings), found)
     head = sizes(LAYER.format(0), 0) or settings["head_dim"]
     queries, keys = (sizes(f"layers.0.self_attn.{layer}_proj.weight", 0) for layer in "qk")
     return {
@@ -144,7 +147,7 @@ def _told(settings: Settings, found: Shapes) -> Settings:
 ARCHITECTURE = Architecture(
     "transformers:Qwen3Model",
     SCHEMA,
-    _shapes,
+    shapes,
     _spellings,
     contradictions,
     _told,
