@@ -38,9 +38,11 @@ def load(network: Network, device: torch.device, dtype: torch.dtype) -> Any:
     module = _empty(part.spec.architecture, part.settings())
     found = _copied(part, part.sources(), device, dtype) if device.type in COPIED else _read(part, part.sources())
     fitted: dict[str, Tensor] = {}
+    exact = _exact(part.spec.architecture, module)
     for name, wanted in module.state_dict().items():
         tensor = found[name] if name in found else _identity(wanted)
-        fitted[name] = _of_precision(tensor.reshape(wanted.shape), device, dtype)
+        own = torch.float32 if exact & set(name.split(".")) else dtype
+        fitted[name] = _of_precision(tensor.reshape(wanted.shape), device, own)
     module.load_state_dict(fitted, assign=True)
     return module.to(device).requires_grad_(False).eval()
 
@@ -89,6 +91,12 @@ def build(architecture: Architecture, settings: Settings) -> nn.Module:
 def _identity(like: Tensor) -> Tensor:
     """What a file may leave out, see the architecture: a matrix or scales that change nothing."""
     return torch.eye(len(like)) if like.dim() == 2 else torch.ones(len(like))
+
+
+def _exact(architecture: Architecture, module: Any) -> set[str]:
+    """Layers of which diffusers keeps the weights in float32, whatever is computed in: of Krea 2 scales less 1."""
+    kept = module._keep_in_fp32_modules if architecture.library_class.startswith("diffusers.") else None
+    return set(kept or ())
 
 
 def _of_precision(tensor: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:

@@ -21,7 +21,7 @@ _DTYPE, _KEPT = "computed_in", "stays_wide"
 
 def widened(module: M, dtype: torch.dtype, *, kept: bool) -> M:
     """Compute in this precision from now on, in place, whatever the weights have. kept: once widened, they stay so."""
-    if any(p.dtype != dtype for p in _weights(module)):
+    if any(_narrower(p, dtype) for p in _weights(module)):
         for block in _blocks(module):
             for part in block.modules():
                 if part is block or isinstance(part, nn.Embedding):  # T5 has a table of distances in its first block
@@ -40,6 +40,11 @@ def nbytes(module: nn.Module) -> int:
     least = module.__dict__[_DTYPE].itemsize if _DTYPE in module.__dict__ and module.__dict__[_KEPT] else 0
     held = {id(t): t for t in (*module.parameters(), *module.buffers())}
     return sum(t.numel() * max(t.itemsize, least if t.is_floating_point() else 0) for t in held.values())
+
+
+def _narrower(weight: Tensor, dtype: torch.dtype) -> bool:
+    """Some layers have wider weights than their network computes in."""
+    return weight.dtype.itemsize < dtype.itemsize
 
 
 def _weights(module: nn.Module, *, recurse: bool = True) -> Iterator[nn.Parameter]:
@@ -72,7 +77,7 @@ class _Kept:
         block: Any = self
         with torch.inference_mode(False):
             for parameter in _weights(block):
-                if parameter.dtype != self.computed_in:
+                if _narrower(parameter, self.computed_in):
                     # of the parameter itself, so that twins of the network have it too
                     parameter.data = parameter.data.to(self.computed_in)
         return super().forward(*args, **kwargs)  # type: ignore[misc]
@@ -103,7 +108,7 @@ def lent(block: nn.Module, dtype: torch.dtype) -> Generator[None]:
         (module, name, parameter)
         for module in block.modules()
         for name, parameter in module.named_parameters(recurse=False)
-        if parameter.is_floating_point() and parameter.dtype != dtype and not isinstance(module, nn.Embedding)
+        if parameter.is_floating_point() and _narrower(parameter, dtype) and not isinstance(module, nn.Embedding)
     ]
     try:
         for module, name, parameter in narrow:
