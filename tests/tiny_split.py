@@ -1,8 +1,7 @@
 """Rewrite the folders of ``tiny_modern.py`` as the split single files that ComfyUI users have.
 
 :func:`write_split` writes ``diffusion_models``, ``text_encoders`` and ``vae`` files with the tensor
-names of the published ones. Z-Image, Qwen-Image and Flux.2 come whole; of Krea 2 and Qwen-Image 2.1
-only the denoiser is written, because no converter in diffusers tells how their other files are named.
+names of the published ones.
 """
 
 from __future__ import annotations
@@ -280,6 +279,36 @@ def mistral_for_flux2(tensors: Tensors, _config: dict[str, Any]) -> Tensors:
     return out
 
 
+def qwen3vl_to_comfyui(tensors: Tensors, _config: dict[str, Any]) -> Tensors:
+    """Rename a Qwen3-VL to the names of ComfyUI's files, where all names begin alike."""
+    stems = ("model.language_model.", "language_model.", "model.visual.", "visual.")
+    out: Tensors = {}
+    for key, value in tensors.items():
+        stem = next((stem for stem in stems if key.startswith(stem)), "")
+        out[f"model.{'visual.' if 'visual' in stem else ''}{key.removeprefix(stem)}" if stem else key] = value
+    return out
+
+
+def vae_to_wan_2_2(tensors: Tensors, config: dict[str, Any]) -> Tensors:
+    """Rename an ``AutoencoderKLQwenImage21`` to the names of Wan 2.2's code; its kernels are those of films."""
+    out: Tensors = {}
+    for key, value in tensors.items():
+        level = re.match(r"(encoder\.down|decoder\.up)_blocks\.(\d+)\.(.+)", key)
+        if level:
+            half, number, rest = level.groups()
+            block = re.match(r"resnets\.(\d+)\.(.+)", rest)
+            last = config["num_res_blocks"] + half.endswith("up")
+            index, inner = block.groups() if block else (last, re.sub(r"^(down|up)sampler\.", "", rest))
+            name = f"{half}samples.{number}.{half.split('.')[1]}samples.{index}.{_rename(inner, _WAN_RESNET)}"
+        else:
+            (name,) = vae_to_wan({key: value}, config)
+        of_film = (
+            value.ndim == 4 and not name.endswith("gamma") and ".resample." not in name and ".middle.1." not in name
+        )
+        out[name] = value.unsqueeze(2) if of_film else value
+    return out
+
+
 FILES: dict[str, dict[str, tuple[str, Rewrite]]] = {
     "ZImagePipeline": {
         "transformer": ("diffusion_models/z_image_turbo_bf16", z_image_to_original),
@@ -296,7 +325,11 @@ FILES: dict[str, dict[str, tuple[str, Rewrite]]] = {
         "text_encoder": ("text_encoders/qwen_2.5_vl_7b", _same),
         "vae": ("vae/qwen_image_vae", vae_to_wan),
     },
-    "QwenImage21Pipeline": {"transformer": ("diffusion_models/qwen_image_2.1_bf16", qwen21_to_original)},
+    "QwenImage21Pipeline": {
+        "transformer": ("diffusion_models/qwen_image_2.1_bf16", qwen21_to_original),
+        "text_encoder": ("text_encoders/qwen3vl_8b_bf16", qwen3vl_to_comfyui),
+        "vae": ("vae/qwen_image_2.1_vae_bf16", vae_to_wan_2_2),
+    },
     "Flux2KleinPipeline": {
         "transformer": ("diffusion_models/flux-2-klein-4b", flux2_to_original),
         "text_encoder": ("text_encoders/qwen_3_4b", _same),
@@ -307,7 +340,11 @@ FILES: dict[str, dict[str, tuple[str, Rewrite]]] = {
         "text_encoder": ("text_encoders/mistral_3_small_flux2_bf16", mistral_for_flux2),
         "vae": ("vae/flux2-vae", vae_to_flux2),
     },
-    "Krea2Pipeline": {"transformer": ("diffusion_models/krea2", krea2_to_original)},
+    "Krea2Pipeline": {
+        "transformer": ("diffusion_models/krea2_turbo_bf16", krea2_to_original),
+        "text_encoder": ("text_encoders/qwen3vl_4b_bf16", qwen3vl_to_comfyui),
+        "vae": ("vae/qwen_image_vae", vae_to_wan),
+    },
 }
 """For each pipeline the file of each part, in ComfyUI's folders, and how its tensors are renamed."""
 

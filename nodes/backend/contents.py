@@ -79,5 +79,6 @@ def _check_shape(what: str, name: str, found: Shape, stored: Stored, wanted: Sha
 
 
 def flat(shape: Shape) -> Shape:
-    """A convolution of one pixel is the same as a linear layer, and either is found in files."""
+    """A convolution of one pixel is the same as a linear layer, one of one frame that of a picture: files have all."""
+    shape = (*shape[:2], *shape[3:]) if len(shape) == 5 and shape[2] == 1 else shape
     return shape[:2] if len(shape) == 4 and shape[2:] == (1, 1) else shape

@@ -82,19 +82,19 @@ def _shapes(settings: Settings) -> Tensors:
     base, z, blocks = settings["base_dim"], settings["z_dim"], settings["num_res_blocks"]
     mults, in_time = settings["dim_mult"], settings["temperal_downsample"]
     widths = [base * mult for mult in mults]
-    _film(tensors, "encoder.conv_in", settings["input_channels"], base)
+    add_film(tensors, "encoder.conv_in", settings["input_channels"], base)
     _down(tensors, [base, *widths], blocks, in_time)
-    _film(tensors, "decoder.conv_in", z, widths[-1])
+    add_film(tensors, "decoder.conv_in", z, widths[-1])
     _up(tensors, widths, blocks, in_time[::-1])
     for half, width, channels in (
         ("encoder", widths[-1], 2 * z),  # mean and variance
         ("decoder", widths[0], settings["input_channels"]),
     ):
-        _middle(tensors, f"{half}.mid_block", widths[-1])
-        _scale(tensors, f"{half}.norm_out", width)
-        _film(tensors, f"{half}.conv_out", width, channels)
-    _film(tensors, "quant_conv", 2 * z, 2 * z, 1)
-    _film(tensors, "post_quant_conv", z, z, 1)
+        add_middle(tensors, f"{half}.mid_block", widths[-1])
+        add_scale(tensors, f"{half}.norm_out", width)
+        add_film(tensors, f"{half}.conv_out", width, channels)
+    add_film(tensors, "quant_conv", 2 * z, 2 * z, 1)
+    add_film(tensors, "post_quant_conv", z, z, 1)
     return tensors
 
 
@@ -103,13 +103,13 @@ def _down(tensors: Tensors, widths: Sequence[int], blocks: int, in_time: Sequenc
     number = 0
     for level, (before, width) in enumerate(pairwise(widths)):
         for block in range(blocks):
-            _block(tensors, f"encoder.down_blocks.{number}", before if block == 0 else width, width)
+            add_block(tensors, f"encoder.down_blocks.{number}", before if block == 0 else width, width)
             number += 1
         if level < len(in_time):
             name = f"encoder.down_blocks.{number}"
             tensors.conv(f"{name}.resample.1", width, width)
             if in_time[level]:
-                _time(tensors, f"{name}.time_conv", width, width)
+                add_time(tensors, f"{name}.time_conv", width, width)
             number += 1
 
 
@@ -117,45 +117,45 @@ def _up(tensors: Tensors, widths: Sequence[int], blocks: int, in_time: Sequence[
     before = widths[-1]
     for level, width in enumerate(reversed(widths)):
         for block in range(blocks + 1):
-            _block(tensors, f"decoder.up_blocks.{level}.resnets.{block}", before if block == 0 else width, width)
+            add_block(tensors, f"decoder.up_blocks.{level}.resnets.{block}", before if block == 0 else width, width)
         if level < len(in_time):
             name = f"decoder.up_blocks.{level}.upsamplers.0"
             tensors.conv(f"{name}.resample.1", width, width // 2)
             if in_time[level]:
-                _time(tensors, f"{name}.time_conv", width, 2 * width)
+                add_time(tensors, f"{name}.time_conv", width, 2 * width)
         before = width // 2
 
 
-def _middle(tensors: Tensors, name: str, width: int) -> None:
-    _block(tensors, f"{name}.resnets.0", width, width)
-    _block(tensors, f"{name}.resnets.1", width, width)
+def add_middle(tensors: Tensors, name: str, width: int) -> None:
+    add_block(tensors, f"{name}.resnets.0", width, width)
+    add_block(tensors, f"{name}.resnets.1", width, width)
     tensors[f"{name}.attentions.0.norm.gamma"] = (width, 1, 1)
     tensors.conv(f"{name}.attentions.0.to_qkv", width, 3 * width, 1)
     tensors.conv(f"{name}.attentions.0.proj", width, width, 1)
 
 
-def _block(tensors: Tensors, name: str, inputs: int, outputs: int) -> None:
-    _scale(tensors, f"{name}.norm1", inputs)
-    _film(tensors, f"{name}.conv1", inputs, outputs)
-    _scale(tensors, f"{name}.norm2", outputs)
-    _film(tensors, f"{name}.conv2", outputs, outputs)
+def add_block(tensors: Tensors, name: str, inputs: int, outputs: int) -> None:
+    add_scale(tensors, f"{name}.norm1", inputs)
+    add_film(tensors, f"{name}.conv1", inputs, outputs)
+    add_scale(tensors, f"{name}.norm2", outputs)
+    add_film(tensors, f"{name}.conv2", outputs, outputs)
     if inputs != outputs:
-        _film(tensors, f"{name}.conv_shortcut", inputs, outputs, 1)
+        add_film(tensors, f"{name}.conv_shortcut", inputs, outputs, 1)
 
 
-def _film(tensors: Tensors, name: str, inputs: int, outputs: int, kernel: int = 3) -> None:
+def add_film(tensors: Tensors, name: str, inputs: int, outputs: int, kernel: int = 3) -> None:
     """A convolution over frames, rows and columns."""
     tensors[f"{name}.weight"] = (outputs, inputs, kernel, kernel, kernel)
     tensors[f"{name}.bias"] = (outputs,)
 
 
-def _time(tensors: Tensors, name: str, inputs: int, outputs: int) -> None:
+def add_time(tensors: Tensors, name: str, inputs: int, outputs: int) -> None:
     """A convolution over frames alone."""
     tensors[f"{name}.weight"] = (outputs, inputs, 3, 1, 1)
     tensors[f"{name}.bias"] = (outputs,)
 
 
-def _scale(tensors: Tensors, name: str, channels: int) -> None:
+def add_scale(tensors: Tensors, name: str, channels: int) -> None:
     tensors[f"{name}.gamma"] = (channels, 1, 1, 1)
 
 
@@ -183,19 +183,19 @@ MIDDLE = re.compile(r"(encoder|decoder)\.mid_block\.(resnets|attentions)\.(\d+)\
 def original(tensor: str, num_res_blocks: int) -> str:
     """diffusers' name of a tensor to Wan's, in which a level's blocks are one list with those of all levels."""
     if match := DOWN.fullmatch(tensor):
-        return f"encoder.downsamples.{match[1]}.{_inner(match[2])}"
+        return f"encoder.downsamples.{match[1]}.{within_block(match[2])}"
     if match := UP.fullmatch(tensor):
         level, kind, index, inner = match.groups()
         within = int(index) if kind == "resnets" else num_res_blocks + 1
-        return f"decoder.upsamples.{(num_res_blocks + 2) * int(level) + within}.{_inner(inner)}"
+        return f"decoder.upsamples.{(num_res_blocks + 2) * int(level) + within}.{within_block(inner)}"
     if match := MIDDLE.fullmatch(tensor):
         half, kind, index, inner = match.groups()
-        return f"{half}.middle.{2 * int(index) if kind == 'resnets' else 1}.{_inner(inner)}"
+        return f"{half}.middle.{2 * int(index) if kind == 'resnets' else 1}.{within_block(inner)}"
     layer, _, kind = tensor.rpartition(".")
     return f"{EDGES.get(layer, layer)}.{kind}"
 
 
-def _inner(tensor: str) -> str:
+def within_block(tensor: str) -> str:
     layer, _, kind = tensor.rpartition(".")
     return f"{BLOCK.get(layer, layer)}.{kind}"
 
