@@ -7,7 +7,7 @@ import pytest
 from tools.oracle.asking import TASKS
 from tools.oracle.cells import LIMIT, cell
 from tools.oracle.files import Files
-from tools.oracle.page import PAGE, cells, table
+from tools.oracle.page import PAGE, cells, kept, table
 from tools.oracle.rows import ROWS, Row
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -60,6 +60,11 @@ def test_a_table_is_written_as_it_is_read():
     found = cells(table(results))
     assert found["text", "Stable Diffusion 1.x"] == "2e-6 · 0"
     assert found["refiner", "Stable Diffusion 1.x"].startswith("(")
+
+
+def test_what_is_not_made_anew_stays():
+    before = PAGE.read_text("utf-8")
+    assert cells(table(kept(before))) == cells(before)
 
 
 def test_what_has_no_meaning_says_why_in_a_sentence():

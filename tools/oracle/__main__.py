@@ -1,6 +1,7 @@
-"""The oracle table: python -m tools.oracle [--family NAME ...] [--task TASK ...]
+"""The oracle table: python -m tools.oracle [--family NAME ...] [--task TASK ...] [--write]
 
-Writes docs/oracle.md; with a choice of families or tasks it shows them and writes nothing.
+Writes docs/oracle.md; with a choice of families or tasks it shows them and, unless --write, writes nothing. With it
+the rest of the page stays.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tools import page
 from tools.oracle.asking import TASKS
 from tools.oracle.cells import LIMIT, Errors, cell
 from tools.oracle.files import Files
-from tools.oracle.page import PAGE, number, table
+from tools.oracle.page import PAGE, kept, number, table
 from tools.oracle.rows import ROWS
 
 
@@ -30,6 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--family", action="append", choices=[row.name for row in ROWS], default=[])
     parser.add_argument("--task", action="append", choices=list(TASKS), default=[])
+    parser.add_argument("--write", action="store_true")
     chosen = parser.parse_args()
     _hush()
     rows = [row for row in ROWS if not chosen.family or row.name in chosen.family]
@@ -44,8 +46,9 @@ def main() -> int:
                     worst = max(worst, *errors.values())
                     print(row.title, task, *map(number, errors.values()), flush=True)
     print(f"the worst is {number(worst)}, {number(LIMIT)} is the most that is allowed")
-    if not (chosen.family or chosen.task):
-        page.put(PAGE, "oracle", table(results))
+    if chosen.write or not (chosen.family or chosen.task):
+        before = kept(PAGE.read_text("utf-8"))
+        page.put(PAGE, "oracle", table({task: found | results.get(task, {}) for task, found in before.items()}))
     return int(worst > LIMIT)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tools.oracle.asking import TASKS
 from tools.oracle.cells import Errors
-from tools.oracle.rows import ROWS
+from tools.oracle.rows import ROWS, Row
 
 PAGE = Path(__file__).parents[2] / "docs" / "oracle.md"
 
@@ -31,6 +31,19 @@ def cells(text: str) -> dict[tuple[str, str], str]:
     rows = [line.strip("| \n").split(" | ") for line in text.splitlines() if line.startswith("| ")]
     titles = rows[0][1:]
     return {(row[0], title): cell for row in rows[2:] for title, cell in zip(titles, row[1:], strict=True)}
+
+
+def kept(text: str) -> dict[str, dict[str, Errors | None]]:
+    """What a table has of each of the rows, for `table`; without those that are not in it."""
+    found = cells(text)
+    return {
+        task: {row.name: _read(found[task, row.title], row) for row in ROWS if (task, row.title) in found}
+        for task in TASKS
+    }
+
+
+def _read(cell: str, row: Row) -> Errors | None:
+    return None if cell.startswith("(") else dict(zip(row.places, map(float, cell.split(" · ")), strict=True))
 
 
 def number(error: float) -> str:

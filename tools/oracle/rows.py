@@ -77,6 +77,7 @@ class Row:
 
 NO_FILLER = "No inpainting model of this family is published."
 NO_REFINER = "Only Stable Diffusion XL has a refiner."
+NO_SUCH_PIPELINE = "diffusers has no pipeline for it."
 NO_LCM = "Latent consistency models are not distilled from flows."
 
 SD1 = Row(
@@ -236,5 +237,27 @@ Z_IMAGE = Row(
         "clip skip": "Z-Image reads one layer of its text encoder.",
     },
 )
+KREA2 = Row(
+    "krea2",
+    "Krea 2",
+    tiny_modern.build_krea2,
+    {"text": "Krea2Pipeline"},
+    their_scale=lambda scale: scale - 1,
+    flow=True,
+    alone_in_file=True,
+    single=tiny_variants.denoiser_file,
+    unpacked=_unpacked,
+    why={
+        "image": NO_SUCH_PIPELINE,
+        "inpaint": NO_SUCH_PIPELINE,
+        "inpainting model": NO_FILLER,
+        "ControlNet": "No ControlNet is made for Krea 2.",
+        "textual inversion": "Embeddings are for CLIP.",
+        "refiner": NO_REFINER,
+        "few steps: LCM": NO_LCM,
+        "clip skip": "Krea 2 reads twelve layers of its text encoder.",
+    },
+)
+KREA2_TURBO = replace(KREA2, name="krea2_turbo", title="Krea 2 Turbo", build=tiny_modern.build_krea2_turbo, scale=1.0)
 
-ROWS: tuple[Row, ...] = (SD1, SD2, SDXL, REFINER, SD3, FLUX, SCHNELL, FILL, KONTEXT, Z_IMAGE, PIXEL)
+ROWS: tuple[Row, ...] = (SD1, SD2, SDXL, REFINER, SD3, FLUX, SCHNELL, FILL, KONTEXT, Z_IMAGE, KREA2, KREA2_TURBO, PIXEL)
