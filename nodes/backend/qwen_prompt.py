@@ -69,6 +69,18 @@ def encode_filled(
     return states.beside(encoder, layers, input_ids=tokens, attention_mask=mask)
 
 
+def encode_own(
+    prompt: str, chat: str, tokenizer: Tokenizer, encoder: Any, *, length: int, layers: Sequence[int]
+) -> Tensor:
+    """[1, tokens, layers * width], float32 on the CPU: states of the chat from where the prompt begins.
+
+    Raises ValueError as `read` does. layers: counted from 1, rising.
+    """
+    tokens = torch.tensor([read(prompt, chat, tokenizer, length)], device=encoder.device)
+    before = len(tokenizer.encode(chat.split("{}")[0], add_special_tokens=False).ids)
+    return states.beside(encoder, layers, input_ids=tokens)[:, before:].contiguous()
+
+
 def read(prompt: str, chat: str, tokenizer: Tokenizer, length: int) -> list[int]:
     """The numbers of the chat's tokens. chat: with {} where the prompt goes. length: the most tokens.
 

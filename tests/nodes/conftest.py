@@ -91,3 +91,9 @@ def qwenimage_edit_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str
     root = tmp_path_factory.mktemp("models")
     builders = {"2509": tiny_modern.build_qwen_edit, "2511": tiny_modern.build_qwen_edit_11}
     return {version: build(root / f"qwenimage_edit_{version}") for version, build in builders.items()}
+
+
+@pytest.fixture(scope="session")
+def krea2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Krea 2, raw."""
+    return tiny_modern.build_krea2(tmp_path_factory.mktemp("models") / "krea2")
