@@ -20,8 +20,8 @@ def why_not(entry: Entry, file: File, stock: Stock, family: str = "") -> str:
     if entry.problem:
         return entry.problem
     if file.kinds and entry.kind not in file.kinds:
-        taken = " and ".join(stock.kinds.get(kind, kind).lower() for kind in file.kinds)
-        return f"{entry.name} is one of the {stock.kinds.get(entry.kind, entry.kind).lower()}; this takes {taken}"
+        taken = " and ".join(stock.kinds.get(kind, kind) for kind in file.kinds)
+        return f"{entry.name} is one of the {stock.kinds.get(entry.kind, entry.kind)}; this takes {taken}"
     if family and entry.families and family not in entry.families:
         title = stock.families.get(family, family)
         return f"{entry.name} goes with {entry.family_title}; this is {title}"

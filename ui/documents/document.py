@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from nodegraph.node import REQUIRED, File, Input, NodeType, Output
 from nodegraph.registry import Registry
 from nodegraph.types import type_of
 from ui.documents.journal import UNTITLED
+from ui.widgets.offers import Offering, Then
 
 
 class GraphEdit(QUndoCommand):
@@ -39,7 +41,11 @@ class GraphEdit(QUndoCommand):
 
 
 class Document(QObject):
-    """A graph, its undo history and its file. registry: the node types its nodes may have."""
+    """A graph, its undo history and its file. registry: the node types its nodes may have.
+
+    files: who knows which files a parameter could have: asked with the node, as the engine calls it, the input and what
+    was typed, and told whom to answer; None while nobody does.
+    """
 
     changed = Signal(object)  # Diff
     edited = Signal(object)  # the GraphEdit of an edit; undo and redo, and other versions of the file, are none
@@ -50,11 +56,17 @@ class Document(QObject):
         self.registry = registry
         self.graph = graph or Graph()
         self.path: Path | None = None
+        self.files: Callable[[str, Input, str, Then], object] | None = None
         self.working_title = UNTITLED  # until there is a file
         self._groups_of = self.graph.groups
         self._types = document_types(self.graph.groups, registry)
         self.undo_stack = QUndoStack(self)
         self.undo_stack.cleanChanged.connect(self._clean_changed)
+
+    def offers_for(self, node: str, spec: Input) -> Offering | None:
+        """Who knows which files this parameter of a node could have; None where nobody does."""
+        file, files = spec.get(File), self.files
+        return partial(files, node, spec) if files is not None and file is not None and file.kinds else None
 
     def _clean_changed(self) -> None:
         self.file_changed.emit()

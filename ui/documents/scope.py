@@ -15,6 +15,7 @@ from nodegraph.graph import GROUP, Diff, Graph, Group, Node, Port, diff
 from nodegraph.node import REQUIRED, Input, NodeType, Output
 from nodegraph.registry import Registry
 from ui.documents.document import Document, guessed_type
+from ui.widgets.offers import Offering
 
 
 class Scope(QObject):
@@ -54,6 +55,10 @@ class Scope(QObject):
     def group(self) -> Group | None:
         """The definition of the group that is shown; None at the top."""
         return self._groups[-1] if self._groups else None
+
+    def offers_for(self, node: str, spec: Input) -> Offering | None:
+        """See `Document.offers_for`."""
+        return self.document.offers_for(self.prefix + node, spec)
 
     # Moving -------------------------------------------------------------------------------------------
 

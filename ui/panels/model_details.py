@@ -13,10 +13,10 @@ from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QScroll
 from nodegraph.library.entry import Entry
 from ui.base.text import byte_size
 from ui.base.theme import scaled
-from ui.panels.model_rows import paint_picture
 from ui.widgets.buttons import small_button
 from ui.widgets.flow import FlowLayout
 from ui.widgets.paragraph import Paragraph
+from ui.widgets.tiles import paint_tile
 
 NOTHING = "Select a file to see what it is"
 SOME_WORDS = 24
@@ -195,7 +195,7 @@ class _Picture(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
-        paint_picture(painter, QRectF(self.rect()), self._picture, "", wrong=False)
+        paint_tile(painter, QRectF(self.rect()), self._picture, "", wrong=False)
 
 
 def facts(entry: Entry, kind: str) -> list[str]:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 from PySide6.QtCore import (
     QAbstractListModel,
@@ -19,16 +18,16 @@ from PySide6.QtCore import (
     QUrl,
     Signal,
 )
-from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPixmap
+from PySide6.QtGui import QFontMetricsF, QPainter, QPixmap
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from nodegraph.library.entry import Entry
 from nodegraph.library.library import Library
-from ui.base.icons import paint_icon
 from ui.base.text import byte_size
-from ui.base.theme import color, colors, font, panel_font, scaled, tinted
+from ui.base.theme import color, colors, panel_font, scaled
 from ui.shelves.shelves import Shelves
 from ui.widgets.thumbnails import Thumbnails
+from ui.widgets.tiles import paint_tile
 
 PATH = Qt.ItemDataRole.UserRole
 ENTRY = Qt.ItemDataRole.UserRole + 1
@@ -44,7 +43,6 @@ PAGE = 100
 """Entries that are read in one go."""
 
 CARD, NARROWEST, PAD = 56, 230, 6  # pixels before the user's scale
-SHORT = 4  # letters of a kind that has room on a tile
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -186,7 +184,7 @@ class Cards(QStyledItemDelegate):
         place = QRectF(row.x() + pad, row.y() + pad, side, side)
         entry: Entry | None = index.data(ENTRY)
         kind, wrong = index.data(KIND), entry is not None and bool(entry.problem)
-        paint_picture(painter, place, index.data(Qt.ItemDataRole.DecorationRole), kind, wrong=wrong)
+        paint_tile(painter, place, index.data(Qt.ItemDataRole.DecorationRole), kind, wrong=wrong)
         self._paint_words(painter, row.adjusted(side + 2.5 * pad, pad, -pad, -pad), index, entry)
         painter.restore()
 
@@ -211,46 +209,3 @@ class Cards(QStyledItemDelegate):
             painter.setPen(color(tint))
             fitting = QFontMetricsF(face).elidedText(text, mode, line.width())
             painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, fitting)
-
-
-def paint_picture(painter: QPainter, place: QRectF, picture: QPixmap | None, kind: str | None, *, wrong: bool) -> None:
-    """Cut to fill the place; without one a plain tile that says what kind of file it is.
-
-    kind: as people call one of it; None while that is not known. wrong: it cannot be used.
-    """
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(color(colors().field) if picture is not None or kind is None else tint_of(kind))
-    painter.drawRoundedRect(place, 4, 4)
-    if picture is not None:
-        side = min(picture.width(), picture.height())
-        source = QRectF((picture.width() - side) / 2, (picture.height() - side) / 2, side, side)
-        painter.drawPixmap(place, picture, source)
-    elif kind is None:
-        return
-    elif wrong:
-        paint_icon(painter, "triangle-alert", _middle(place, 0.5), colors().failed)
-    else:
-        painter.setPen(color(colors().text))
-        painter.setFont(font(max(round(place.height() * 0.3), scaled(11)), strong=True))
-        painter.drawText(place, Qt.AlignmentFlag.AlignCenter, initials(kind))
-
-
-def initials(kind: str) -> str:
-    """ "VAE" -> "VAE", "Text encoder" -> "TE", "Checkpoint" -> "Ch": what has room on a tile."""
-    words = kind.split()
-    if len(words) > 1:
-        return "".join(word[0].upper() for word in words)[:3]
-    return kind if len(kind) <= SHORT else kind[:2]
-
-
-def tint_of(kind: str) -> QColor:
-    """One for each kind, the same at every start."""
-    return tinted(QColor.fromHsv(crc32(kind.encode()) % 360, 150, 220).name())
-
-
-def _middle(place: QRectF, share: float) -> QRectF:
-    """A square in the middle, as large as this share of the place's height."""
-    side = place.height() * share
-    made = QRectF(0, 0, side, side)
-    made.moveCenter(place.center())
-    return made

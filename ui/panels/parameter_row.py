@@ -14,8 +14,10 @@ from nodegraph.types import type_name
 from ui.base.text import label, number, parameter_help
 from ui.documents.document import Document
 from ui.documents.scope import Scope
-from ui.widgets.editors import Editor, keeps_wrong, make_editor
+from ui.widgets.editor import Editor
+from ui.widgets.editors import keeps_wrong, make_editor
 from ui.widgets.fields import ComboBox
+from ui.widgets.path_fields import PathField
 from ui.widgets.short_label import ShortLabel
 
 TIP_WIDTH = 72  # characters
@@ -55,6 +57,7 @@ class ParameterRow(QWidget):
         self.error.setWordWrap(True)
         self.editor: Editor | None = make_editor(spec) if spec.editable else None
         self.seed_mode = _seed_modes() if spec.get(Seed) else None
+        self._offer()
         self._lay_out()
         self._connect()
         self.refresh()
@@ -107,6 +110,7 @@ class ParameterRow(QWidget):
     def show_node(self, node: str) -> None:
         """Be for another node of the same type."""
         self.node, self.nodes = node, (node,)
+        self._offer()
         self._gesture += 1
         self.refresh()
 
@@ -130,6 +134,12 @@ class ParameterRow(QWidget):
             modes = list(SEED_MODES)
             self.seed_mode.setVisible(not links)
             self.seed_mode.setCurrentIndex(modes.index(self.document.graph.nodes[self.node].seed_mode))
+
+    def _offer(self) -> None:
+        """Let a field for files offer those that fit the node."""
+        offering = self.document.offers_for(self.node, self.spec)
+        if isinstance(self.editor, PathField) and offering is not None:
+            self.editor.offer(offering)
 
     def _source(self, node: str) -> Port | None:
         return self.document.graph.links.get(Port(node, self.spec.name))

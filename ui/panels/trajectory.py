@@ -32,7 +32,8 @@ from ui.runs.node_run import owner
 from ui.runs.run_state import RunState
 from ui.runs.runner import Runner
 from ui.widgets.buttons import small_button
-from ui.widgets.editors import Editor, make_editor
+from ui.widgets.editor import Editor
+from ui.widgets.editors import make_editor
 from ui.widgets.fields import ComboBox
 from ui.widgets.flow import FlowLayout
 from ui.widgets.pixmaps import pixmap

@@ -6,17 +6,13 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QSignalBlocker, QStringListModel, Qt, Signal
+from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtWidgets import (
-    QAbstractSpinBox,
     QApplication,
     QCheckBox,
-    QCompleter,
-    QHBoxLayout,
     QLineEdit,
     QPushButton,
     QSlider,
-    QWidget,
 )
 
 from nodegraph.node import Choice, File, Input, Multiline, Seed
@@ -24,94 +20,13 @@ from nodegraph.numerals import Ambiguous, read_number
 from nodegraph.types import ListOf
 from ui.base.text import label
 from ui.base.theme import scaled
-from ui.widgets.fields import ComboBox, NumberBox, tame
-from ui.widgets.file_fields import ask_path, paths_like
+from ui.widgets.editor import Editor, WholeField
+from ui.widgets.fields import ComboBox, NumberBox
 from ui.widgets.numbers import slider_range, step_of, stepped
 from ui.widgets.paragraph import MAX_TEXT, Paragraph
+from ui.widgets.path_fields import FileEditor, PathField
 
 SEED_BITS = 32
-
-
-class Editor(QWidget):
-    """Shows a value and reports edits. `edited` may come many times in one gesture, `done` ends it.
-
-    typed: what stands there and is no edit yet.
-    """
-
-    typed = Signal(object)
-    edited = Signal(object)
-    done = Signal()
-    held = Signal(bool)  # a slider is held: runs should be quick
-
-    def __init__(self, spec: Input, *widgets: QWidget) -> None:
-        super().__init__()
-        self.spec = spec
-        self._row = QHBoxLayout(self)
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(8)
-        for widget in widgets:
-            self.put(widget)
-        self.setFocusProxy(widgets[-1])
-
-    def put(self, widget: QWidget, at: int = -1) -> None:
-        """Add a widget to the row, at its end or at a place."""
-        self._row.insertWidget(at, widget, 0 if isinstance(widget, QPushButton) else 1)
-        widget.setAccessibleName(self.spec.name.replace("_", " "))
-        tame(widget)
-
-    def show_value(self, value: Any) -> None:
-        """Without reporting it as an edit."""
-        raise NotImplementedError
-
-    def settle(self) -> None:
-        """Report what stands there and is no edit yet, when it is right."""
-
-
-class WholeField(Editor):
-    """What is typed is an edit with Return or on the way out: the 2 of a 25 is none. Until then it stays."""
-
-    def __init__(self, spec: Input, box: QLineEdit | QAbstractSpinBox) -> None:
-        super().__init__(spec, box)
-        self._box, self._typing = box, False
-        line = box.lineEdit() if isinstance(box, QAbstractSpinBox) else box
-        line.textEdited.connect(self._typed)
-        box.editingFinished.connect(self._finish)
-
-    def read(self) -> Any:
-        """The value that stands there; the text where it is none, so that it can be complained about."""
-        raise NotImplementedError
-
-    def write(self, value: Any) -> None:
-        raise NotImplementedError
-
-    def show_value(self, value: Any) -> None:
-        if not self._typing:
-            self.write(value)
-
-    def _set(self, value: Any) -> None:
-        """Not by typing."""
-        self._typing = False
-        self.write(value)
-        self.edited.emit(value)
-
-    def _typed(self) -> None:
-        self._typing = True
-        self.typed.emit(self.read())
-
-    def settle(self) -> None:
-        value = self.read()
-        if self._typing and self.spec.complaint(value) is None:
-            self._typing = False
-            self.edited.emit(value)
-
-    def _finish(self) -> None:
-        value = self.read()
-        if self._typing:
-            self.edited.emit(value)
-        # After Return what is wrong stays, to be mended.
-        if not self._box.hasFocus() or self.spec.complaint(value) is None:
-            self._typing = False
-            self.done.emit()
 
 
 class NumberField(WholeField):
@@ -248,43 +163,6 @@ class ParagraphEditor(ParagraphField):
     def __init__(self, spec: Input) -> None:
         super().__init__(spec)
         self.box.setFixedHeight(scaled(96))
-
-
-class PathField(WholeField):
-    """A box to type a path in; it offers what is there."""
-
-    def __init__(self, spec: Input) -> None:
-        self.box = QLineEdit()
-        super().__init__(spec, self.box)
-        self._found = QStringListModel(self)
-        completer = QCompleter(self._found, self)
-        self.box.setCompleter(completer)
-        completer.activated.connect(self._set)
-        self.typed.connect(lambda text: self._found.setStringList(paths_like(text, spec.get(File) or File())))
-
-    def read(self) -> Any:
-        return self.box.text()
-
-    def write(self, value: Any) -> None:
-        if self.box.text() != (value or ""):
-            self.box.setText(str(value or ""))
-
-
-class FileEditor(PathField):
-    """A path, and a button that looks for one."""
-
-    def __init__(self, spec: Input) -> None:
-        super().__init__(spec)
-        self.browse = QPushButton("Browse…")
-        self.browse.setObjectName("small")
-        self.put(self.browse)
-        self.browse.clicked.connect(self._browse)
-
-    def _browse(self) -> None:
-        path = ask_path(self, self.spec, self.box.text())
-        if path:
-            self._set(path)
-            self.done.emit()
 
 
 class ListEditor(WholeField):

@@ -40,6 +40,7 @@ from ui.runs.results import Result
 from ui.runs.run_state import RunState
 from ui.runs.runner import Runner
 from ui.runs.sweep_record import SweepRecord
+from ui.shelves.file_offers import FileOffers
 from ui.shelves.finding import Finding
 from ui.shelves.shelves import Shelves
 from ui.window.docks import Docks
@@ -120,6 +121,7 @@ class Shell(QMainWindow):
 
     def _workspace(self, document: Document) -> Workspace:
         made = Workspace(document, self.engine, self.queue, self.session, self.remedies, self.sweeps, self)
+        FileOffers(self.shelves, made.following, made)
         made.helping.connect(lambda: self.docks.show("Problems"))
         made.failed.connect(self.say)
         made.wanted.connect(lambda graph: self.tabs.new(graph))

@@ -130,7 +130,7 @@ def test_why_an_entry_cannot_be_taken_is_one_sentence(library: Library, cellar: 
     assert sentences == {
         "plum": "",
         "fig": "fig goes with Figs; this is Plums",
-        "gherkin": "gherkin is one of the pickles; this takes jams",
+        "gherkin": "gherkin is one of the Pickles; this takes Jams",
         "bad": f"{cellar / 'bad.jar'} is broken",
     }
     assert library.number(query(JAM, "plum")) == 1

@@ -17,11 +17,12 @@ from nodegraph.running.messages import Saved
 from tests.nodegraph.library.shelf import STOCK, jar
 from tests.ui.made_pictures import picture
 from ui.panels import models
-from ui.panels.model_rows import ABOUT, PAGE, initials
+from ui.panels.model_rows import ABOUT, PAGE
 from ui.panels.models import ModelsPanel
 from ui.runs.picture_index import Gallery
 from ui.shelves.own_pictures import files_named
 from ui.shelves.shelves import Shelves
+from ui.widgets.tiles import initials
 
 JARS = {"damson": "jam:plum,fig:sweet,dark", "gherkin": "pickle:fig:", "mirabelle": "jam:plum:", "rot": "broken:"}
 

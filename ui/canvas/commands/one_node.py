@@ -18,6 +18,7 @@ from ui.canvas.scene.shape import HEADER, Row
 from ui.canvas.scene.state import CanvasState
 from ui.widgets.editors import rolled_seed
 from ui.widgets.file_fields import ask_path
+from ui.widgets.path_fields import PathField
 
 LINES = 120.0  # height of the editor of a paragraph
 NEXT_MODE: dict[SeedMode, SeedMode] = {"fixed": "increment", "increment": "random", "random": "fixed"}
@@ -45,14 +46,22 @@ def click(state: CanvasState, id: str, row: Row, spec: Input, place: QPointF) ->
         mode = state.scope.graph.nodes[id].seed_mode
         edit_node(state, "Change what becomes of the seed", id, seed_mode=NEXT_MODE[mode])
     elif spec.get(File) and row.button.contains(place):
-        if path := ask_path(state.widget, spec, str(value_of(state, id, spec) or "")):
-            state.scope.set_param(id, spec.name, path)
+        choose_file(state, id, spec)
     elif spec.type is bool:
         state.scope.set_param(id, spec.name, not value_of(state, id, spec))
     elif spec.get(Choice):
         open_choices(state, id, row, spec)
     elif spec.get(Multiline):
         open_row(state, id, spec.name)
+
+
+def choose_file(state: CanvasState, id: str, spec: Input) -> None:
+    """Among those that fit, where somebody knows them; else among all."""
+    if state.scope.offers_for(id, spec) is not None and (editor := open_row(state, id, spec.name)):
+        if isinstance(editor.inner, PathField):
+            editor.inner.unfold()
+    elif path := ask_path(state.widget, spec, str(value_of(state, id, spec) or "")):
+        state.scope.set_param(id, spec.name, path)
 
 
 def open_choices(state: CanvasState, id: str, row: Row, spec: Input) -> QMenu:
@@ -104,6 +113,7 @@ def open_row(state: CanvasState, id: str, name: str) -> LiveEditor | None:
         place,
         commit=lambda value, token: state.scope.set_param(id, name, value, merge=token),
         go_on=lambda step: _open_next(state, id, name, step),
+        offering=state.scope.offers_for(id, spec),
     )
 
 

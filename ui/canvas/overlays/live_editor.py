@@ -22,6 +22,8 @@ from nodegraph.node import Input
 from ui.base import theme
 from ui.canvas.scene.state import CanvasState
 from ui.widgets.editors import is_number, keeps_wrong, make_inline_editor
+from ui.widgets.offers import Offering
+from ui.widgets.path_fields import PathField
 
 _FIELDS = "QLineEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox, QCheckBox"
 SMALLEST = 12  # pixels, at the usual text size, of text that can be read and typed, however far out the view is
@@ -35,7 +37,7 @@ class LiveEditor(QFrame):
 
     In a paragraph Enter begins a line; Ctrl+Enter commits and, as the window's shortcut, runs.
     place: where it belongs, in world units; None when that is gone. commit: makes the edit; equal tokens in a row are
-    one step. go_on: to the next row, or by -1 to the one before.
+    one step. go_on: to the next row, or by -1 to the one before. offering: who knows which files fit.
     """
 
     _over = True  # also for Qt, which still asks a filter that Python has emptied
@@ -48,6 +50,7 @@ class LiveEditor(QFrame):
         place: Callable[[], QRectF | None],
         commit: Callable[[Any, Hashable], None],
         go_on: Callable[[int], object] = lambda _: None,
+        offering: Offering | None = None,
     ) -> None:
         super().__init__(state.widget)
         self.state, self.spec = state, spec
@@ -56,6 +59,8 @@ class LiveEditor(QFrame):
         self._over = self._writing = False
         self._begin()
         self.inner = make_inline_editor(spec)
+        if isinstance(self.inner, PathField) and offering is not None:
+            self.inner.offer(offering)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)  # never wider than its row

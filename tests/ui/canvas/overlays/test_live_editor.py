@@ -110,7 +110,7 @@ def test_a_path_is_typed_and_what_is_there_is_offered(canvas, row, params, doubl
     double_click(row("path"))
     type_over(canvas, f"{tmp_path}/no")
     completer = canvas.state.editor.box.completer()
-    assert completer.model().stringList() == [f"{tmp_path}/notes.txt"]
+    assert [offer.path for offer in completer.model().offers] == [f"{tmp_path}/notes.txt"]
     QTest.keyClick(completer.popup(), Qt.Key.Key_Down)
     QTest.keyClick(completer.popup(), Qt.Key.Key_Return)
     press_key(canvas, Qt.Key.Key_Return)
