@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
@@ -61,11 +60,6 @@ def metadata(path: Path) -> Mapping[str, str]:
     return _header(path).metadata
 
 
-def sizes(path: Path) -> Mapping[str, int]:
-    """How many bytes are of each type, one of BYTES. Raises ValueError as `shapes` does."""
-    return _header(path).sizes
-
-
 def summary(path: Path) -> tuple[Mapping[str, str], bytes]:
     """The texts that the file's writer left in it, and a digest of its table of tensors and of how long its data are.
 
@@ -106,14 +100,9 @@ class Stretch(NamedTuple):
     shape: tuple[int, ...]
 
 
-def stretches(path: Path) -> dict[str, Stretch]:
-    """The place of every tensor, by name, read anew: those who ask do so once. Raises ValueError as `shapes` does."""
-    _header(path)
-    text = _json_text(path, path.stat().st_size)
-    entries = parse_object(text)
-    entries.pop("__metadata__", None)
-    found = (_tensor(name, entry) for name, entry in entries.items())
-    return {t.name: Stretch(8 + len(text) + t.begin, t.end - t.begin, t.dtype, t.shape) for t in found}
+def stretches(path: Path) -> Mapping[str, Stretch]:
+    """The place of every tensor, by name. Raises ValueError as `shapes` does."""
+    return _header(path).stretches
 
 
 def is_zero(path: Path, name: str) -> bool:
@@ -132,8 +121,8 @@ def is_zero(path: Path, name: str) -> bool:
 
 class _Header(NamedTuple):
     shapes: Shapes
+    stretches: Mapping[str, Stretch]
     metadata: Mapping[str, str]
-    sizes: Mapping[str, int]
 
 
 def _header(path: Path) -> _Header:
@@ -166,10 +155,9 @@ def _read(path: Path, size: int, *_identity: int) -> _Header:
         raise ValueError(f"{path} is cut short: {quoted(last.name)} ends at byte {end}, the file has {size}")
     if end < size:
         raise ValueError(f"{path} is damaged: its tensors end at byte {end}, the file has {size}")
-    sizes = Counter[str]()
-    for tensor in tensors:
-        sizes[tensor.dtype] += tensor.end - tensor.begin
-    return _Header({tensor.name: tensor.shape for tensor in tensors}, texts, sizes)
+    data = 8 + len(text)
+    places = {t.name: Stretch(data + t.begin, t.end - t.begin, t.dtype, t.shape) for t in tensors}
+    return _Header({tensor.name: tensor.shape for tensor in tensors}, places, texts)
 
 
 def _check_metadata(metadata: Any) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nodegraph.domain import Told
-from nodes.backend import checkpoints, families, headers, lora_file
+from nodes.backend import checkpoints, families, lora_file, weight_files
 from nodes.backend.embedding_file import PARAMS
 from nodes.backend.families.family import Family, Found
 from nodes.backend.fields import check_fields
@@ -152,8 +152,8 @@ MOST_SEEN = 10_000
 
 
 def _file(place: Path) -> Told:
-    told, digest = headers.summary(place)
-    alone = not any((place.parent / name).is_file() for name in (INDEX, "config.json"))
+    told, digest = weight_files.summary(place)
+    alone = bool(digest) and not any((place.parent / name).is_file() for name in (INDEX, "config.json"))
     seen = _SEEN.get(digest) if alone else None
     if seen is None:
         found = checkpoints.look(place)
@@ -218,7 +218,9 @@ def _is(part: Part) -> bool:
 
 def layout(place: Path) -> str:
     """How most of a file's numbers are kept."""
-    sizes = headers.sizes(place)
+    if packed := weight_files.layout(place):
+        return packed
+    sizes = weight_files.sizes(place)
     return LAYOUTS.get(most := max(sizes, key=lambda name: sizes[name]), most) if sizes else ""
 
 

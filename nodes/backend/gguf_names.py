@@ -1,0 +1,66 @@
+"""What llama.cpp calls the tensors of language models, in the names that those were published with.
+
+Denoisers keep their own names in GGUF. Of the language models that read prompts, the families whose weights llama.cpp
+leaves in their order are known: it turns the heads of others round (Llama, Mistral), and their names stay as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TypeVar
+
+V = TypeVar("V")
+
+QWEN = {
+    "token_embd": "model.embed_tokens",
+    "output_norm": "model.norm",
+    "output": "lm_head",
+    "blk.{}.attn_norm": "model.layers.{}.input_layernorm",
+    "blk.{}.attn_q": "model.layers.{}.self_attn.q_proj",
+    "blk.{}.attn_k": "model.layers.{}.self_attn.k_proj",
+    "blk.{}.attn_v": "model.layers.{}.self_attn.v_proj",
+    "blk.{}.attn_output": "model.layers.{}.self_attn.o_proj",
+    "blk.{}.attn_q_norm": "model.layers.{}.self_attn.q_norm",
+    "blk.{}.attn_k_norm": "model.layers.{}.self_attn.k_norm",
+    "blk.{}.ffn_norm": "model.layers.{}.post_attention_layernorm",
+    "blk.{}.ffn_gate": "model.layers.{}.mlp.gate_proj",
+    "blk.{}.ffn_up": "model.layers.{}.mlp.up_proj",
+    "blk.{}.ffn_down": "model.layers.{}.mlp.down_proj",
+}
+T5 = {
+    "token_embd": "shared",
+    "enc.output_norm": "encoder.final_layer_norm",
+    "output": "lm_head",
+    "enc.blk.{}.attn_norm": "encoder.block.{}.layer.0.layer_norm",
+    "enc.blk.{}.attn_q": "encoder.block.{}.layer.0.SelfAttention.q",
+    "enc.blk.{}.attn_k": "encoder.block.{}.layer.0.SelfAttention.k",
+    "enc.blk.{}.attn_v": "encoder.block.{}.layer.0.SelfAttention.v",
+    "enc.blk.{}.attn_o": "encoder.block.{}.layer.0.SelfAttention.o",
+    "enc.blk.{}.attn_rel_b": "encoder.block.{}.layer.0.SelfAttention.relative_attention_bias",
+    "enc.blk.{}.ffn_norm": "encoder.block.{}.layer.1.layer_norm",
+    "enc.blk.{}.ffn_gate": "encoder.block.{}.layer.1.DenseReluDense.wi_0",
+    "enc.blk.{}.ffn_up": "encoder.block.{}.layer.1.DenseReluDense.wi_1",
+    "enc.blk.{}.ffn_down": "encoder.block.{}.layer.1.DenseReluDense.wo",
+}
+TABLES = {"qwen2": QWEN, "qwen2vl": QWEN, "qwen3": QWEN, "qwen3vl": QWEN, "t5": T5, "t5encoder": T5}
+"""By the architecture that a file says it is of."""
+
+NAME = re.compile(r"(?P<layer>.+)\.(?P<kind>weight|bias)")
+NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
+
+
+def published(found: Mapping[str, V], architecture: str) -> dict[str, V]:
+    """Tensors by their published names; names that are not llama.cpp's stay."""
+    table = TABLES.get(architecture, {})
+    return {_published(name, table): value for name, value in found.items()}
+
+
+def _published(name: str, table: Mapping[str, str]) -> str:
+    match = NAME.fullmatch(name)
+    if match is None:
+        return name
+    number = NUMBER.search(match["layer"])
+    layer = NUMBER.sub("{}", match["layer"], count=1)
+    own = table.get(layer)
+    return name if own is None else f"{own.format(number[0] if number else '')}.{match['kind']}"
