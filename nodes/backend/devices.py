@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import torch
 
-from nodes.backend import cards, packing, precision, trial
+from nodes.backend import cards, layouts, packing, precision, trial
 from nodes.backend.cards import Card, Dtype
 from nodes.backend.precision import Need, Wish
 from nodes.backend.trial import Trial
@@ -225,7 +225,8 @@ def described(card: Card, wish: Wish, tried: Try) -> tuple[str, ...]:
     kind = "cuda" if card.kind == "rocm" else card.kind
     packed = " packed" if kind == "cpu" and packing.available() else ""
     exact = " ieee" if wish == "float32" and kind != "cpu" else ""
-    computed = f"{kind} {' '.join(dtypes)}{packed}{exact}"
+    eight_bits = " eight-bit products" if layouts.wanted() else ""
+    computed = f"{kind} {' '.join(dtypes)}{packed}{exact}{eight_bits}"
     if card.kind == "cpu":
         return (computed,)
     library = f"cuDNN {torch.backends.cudnn.version()}" if kind == "cuda" else ""
