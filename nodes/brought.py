@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nodegraph.domain import Brought
 
-WEIGHTS = ".safetensors"
+WEIGHTS = (".safetensors", ".gguf")
 SOME = 10_000
 """Files of a folder that are looked at, as many as a key covers."""
 
@@ -45,7 +45,7 @@ def file_becomes(path: Path) -> Brought | None:
     """See `nodegraph.domain.Domain`."""
     if path.is_dir():
         return _folder(path)
-    if path.suffix.lower() == WEIGHTS:
+    if path.suffix.lower() in WEIGHTS:
         return _with_settings(path) or _made(_weights(path), path)
     return _made("image.load", path) if _is_picture(path) else None
 

@@ -9,9 +9,10 @@ from nodes.backend.kinds import CHECKPOINT, DENOISER, PIXEL_MODEL, TEXT_ENCODER,
 from nodes.types import Model, TextEncoder, Vae
 
 SUFFIXES = (".safetensors",)
+WITH_GGUF = (*SUFFIXES, ".gguf")
 CheckpointFile = Annotated[str, File(SUFFIXES, folder=True, kinds=(CHECKPOINT,))]
-DenoiserFile = Annotated[str, File(SUFFIXES, folder=True, kinds=(DENOISER, CHECKPOINT))]
-EncoderFile = Annotated[str, File(SUFFIXES, folder=True, kinds=(TEXT_ENCODER, CHECKPOINT))]
+DenoiserFile = Annotated[str, File(WITH_GGUF, folder=True, kinds=(DENOISER, CHECKPOINT))]
+EncoderFile = Annotated[str, File(WITH_GGUF, folder=True, kinds=(TEXT_ENCODER, CHECKPOINT))]
 VaeFile = Annotated[str, File(SUFFIXES, folder=True, kinds=(VAE, CHECKPOINT))]
 
 
@@ -37,7 +38,7 @@ def checkpoint(path: CheckpointFile = "models/starter") -> Parts:
 def denoiser(path: DenoiserFile = "") -> Model:
     """A denoiser in a file of its own, as Flux and others are published; link it to the loaders of what else it needs.
 
-    path: a .safetensors file, or a folder of the diffusers layout.
+    path: a .safetensors or .gguf file, quantised or not, or a folder of the diffusers layout.
     """
     from nodes.backend import checkpoints
 
@@ -52,7 +53,7 @@ class Encoders(NamedTuple):
 def text_encoders(model: Model, path: EncoderFile = "", path_2: EncoderFile = "", path_3: EncoderFile = "") -> Encoders:
     """What reads prompts for a model, each in a file of its own: as many as the model's family has, in any order.
 
-    path, path_2, path_3: .safetensors files, or folders of the diffusers layout.
+    path, path_2, path_3: .safetensors or .gguf files, or folders of the diffusers layout.
     """
     from nodes.backend import checkpoints
 

@@ -13,7 +13,19 @@ from nodegraph.formats.package import discover
 from tests.architecture import Floors, complaints, read
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"torch", "diffusers", "transformers", "peft", "accelerate", "numpy", "PIL", "safetensors", "scipy", "networkx"}
+HEAVY = {
+    "torch",
+    "diffusers",
+    "transformers",
+    "peft",
+    "accelerate",
+    "numpy",
+    "PIL",
+    "safetensors",
+    "scipy",
+    "networkx",
+    "gguf",
+}
 STDLIB = set(sys.stdlib_module_names)
 
 

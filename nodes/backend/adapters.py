@@ -72,9 +72,9 @@ def _weighted(adapted: nn.Module, strengths: Sequence[float]) -> Any:
 
 def _additions(base: nn.Module, network: Network, weights: Weights) -> dict[str, Addition]:
     """What a file adds to each layer of a network, by the layer's name."""
-    place, role = Path(weights.path), parts.part(network).spec
-    layers = lora_file.layers({name: tuple(tensor.shape) for name, tensor in base.state_dict().items()})
-    found = lora_file.read(place, shapes(place), role, layers, parts.settings(network)).additions
+    place, role, settings = Path(weights.path), parts.part(network).spec, parts.settings(network)
+    layers = lora_file.layers(role.architecture.shapes(settings))
+    found = lora_file.read(place, shapes(place), role, layers, settings).additions
     tensors = load_file(place)
     told = lora_scale.settings(place, role) if found else dict[str, Any]()
     kind = placing.computes_on(base), widening.computed_in(base)

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nodegraph.program import FOLDER
-from nodes.backend import embedding_file, families, lora_file, lora_scale, vae_kinds
+from nodes.backend import embedding_file, families, headers, lora_file, lora_scale, vae_kinds
 from nodes.backend.contents import listed, refuse_unused
 from nodes.backend.families.family import Family, Found, Role
 from nodes.backend.fields import Either, Field, Flag, Only, Schema, Text, Whole, read_settings
-from nodes.backend.headers import Shapes, shapes
+from nodes.backend.headers import Shapes
 from nodes.backend.networks.architecture import SCHEDULE, TRAINING, Ignored, Settings
 from nodes.backend.parts import INDEX, Part, num_tokens, part, settings, settings_folder
 from nodes.backend.tokenizer_kinds import KINDS
+from nodes.backend.weight_files import shapes
 from nodes.types import PIXELS, ControlNet, Embedding, Lora, Model, Network, TextEncoder, Vae, Weights
 
 MAX_NATIVE = 4096  # pixels
@@ -165,7 +166,7 @@ def lora(path: str, model: Model, text_encoder: TextEncoder | None = None) -> Lo
     place = find(path)
     if place.is_dir():
         raise ValueError(f"{place} is a folder; choose the LoRA's .safetensors file")
-    found = shapes(place)
+    found = headers.shapes(place)
     lora_file.check_kind(place, found)
     family = families.of(model.network.family)
     _check_adapted_family(place, found, family)
@@ -204,7 +205,7 @@ def embedding(path: str, name: str, text_encoder: TextEncoder) -> Embedding:
         )
     if any(known.name.casefold() == name.casefold() for known in text_encoder.embeddings):
         raise ValueError(f"there are two embeddings named {name!r}; give {place} another name")
-    found = shapes(place)
+    found = headers.shapes(place)
     if not found or lora_file.is_lora(found):
         raise ValueError(f"{place} is no embedding: it has {'low-rank pairs' if found else 'no tensors'}")
     embedding_file.read(place, found, readers(text_encoder))

@@ -21,9 +21,6 @@ Shapes = Mapping[str, tuple[int, ...]]
 MAX_HEADER = 10_000_000
 """Bytes. Real ones are below 2 MB; the format's own limit, 100 MB, would be gigabytes as Python objects."""
 
-PART = 1 << 20
-"""Bytes that are looked at at once."""
-
 MAX_DIMS = 16
 MAX_ELEMENTS = 1 << 60
 BYTES = (
@@ -103,20 +100,6 @@ class Stretch(NamedTuple):
 def stretches(path: Path) -> Mapping[str, Stretch]:
     """The place of every tensor, by name. Raises ValueError as `shapes` does."""
     return _header(path).stretches
-
-
-def is_zero(path: Path, name: str) -> bool:
-    """Whether every byte of a tensor is 0. Raises ValueError as `shapes` does."""
-    place = stretches(path)[name]
-    with path.open("rb") as file:
-        file.seek(place.begin)
-        rest = place.size
-        while rest:
-            part = file.read(min(rest, PART))
-            if not part or part.strip(b"\0"):
-                return False
-            rest -= len(part)
-    return True
 
 
 class _Header(NamedTuple):

@@ -7,20 +7,21 @@ first runs, and the system may drop its pages again.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import init_empty_weights  # pyright: ignore[reportMissingTypeStubs]  # it has none
 from torch import Tensor, nn
 
-from nodes.backend import device_memory, parts, reading
+from nodes.backend import device_memory, parts, quantised_layers, reading, weight_files, weight_tensors
 from nodes.backend.contents import Source
 from nodes.backend.fields import grouped
 from nodes.backend.networks.architecture import Architecture, Settings, Stored
+from nodes.backend.quantised_layers import Kept, changed
 from nodes.backend.tokenizer_kinds import KINDS
-from nodes.backend.untyped import TensorFile, safe_open
 from nodes.types import Network
 
 COPIED = ("cuda", "xpu")
@@ -32,14 +33,19 @@ NARROW = (torch.float16, torch.bfloat16)
 def load(network: Network, device: torch.device, dtype: torch.dtype) -> Any:
     """A network, in eval mode. Raises ValueError when the weights do not fit its settings.
 
-    On the CPU, weights that are narrower than `dtype` stay as they are in the file: see `widening`.
+    On the CPU, weights that are narrower than `dtype` stay as they are in the file: see `widening`. Quantised ones do
+    everywhere: see `quantised_layers`.
     """
     part = parts.part(network)
     module = _empty(part.spec.architecture, part.settings())
-    found = _copied(part, part.sources(), device, dtype) if device.type in COPIED else _read(part, part.sources())
+    stored = _copied(part, part.sources(), device, dtype) if device.type in COPIED else _read(part, part.sources())
+    found = quantised_layers.put_in(module, stored, dtype)
     fitted: dict[str, Tensor] = {}
     exact = _exact(part.spec.architecture, module)
     for name, wanted in module.state_dict().items():
+        if quantised_layers.is_part(name):
+            fitted[name] = wanted
+            continue
         tensor = found[name] if name in found else _identity(wanted)
         own = torch.float32 if exact & set(name.split(".")) else dtype
         fitted[name] = _of_precision(tensor.reshape(wanted.shape), device, own)
@@ -104,41 +110,43 @@ def _of_precision(tensor: Tensor, device: torch.device, dtype: torch.dtype) -> T
     return tensor if mapped else tensor.to(device, dtype)
 
 
-def _read(part: parts.Part, sources: Mapping[str, Source]) -> dict[str, Tensor]:
+def _read(part: parts.Part, sources: Mapping[str, Source]) -> dict[str, Tensor | Kept]:
     """The tensors by their own names, mapped from the files."""
-    found: dict[str, Tensor] = {}
+    found: dict[str, Tensor | Kept] = {}
     for path in {source.file for source in sources.values()}:
-        with safe_open(path, "pt") as file:
-            here = {name: source.stored for name, source in sources.items() if source.file == path}
-            found |= {name: _taken(_tensor(file, part, stored), stored) for name, stored in here.items()}
+        with weight_tensors.opened(path) as file:
+            found |= _from_file(part, sources, path, file.get_tensor)
     return found
-
-
-def _tensor(file: TensorFile, part: parts.Part, stored: Stored) -> Tensor:
-    return file.get_tensor(part.stored_name(stored.name))
 
 
 def _copied(
     part: parts.Part, sources: Mapping[str, Source], device: torch.device, dtype: torch.dtype
-) -> dict[str, Tensor]:
+) -> dict[str, Tensor | Kept]:
     """The tensors by their own names, on a device with memory of its own and in the precision that is computed in."""
-    memory, found = device_memory.of(device), dict[str, Tensor]()
+    memory, found = device_memory.of(device), dict[str, Tensor | Kept]()
     for path in {source.file for source in sources.values()}:
-        names = {name: source.stored for name, source in sources.items() if source.file == path}
-        stored_names = {part.stored_name(stored.name) for stored in names.values()}
-        tensors = reading.read(path, stored_names, memory, dtype)
-        found |= {name: _taken(tensors[part.stored_name(stored.name)], stored) for name, stored in names.items()}
+        packed = weight_files.packed(path)
+        stored = {part.stored_name(source.stored.name) for source in sources.values() if source.file == path}
+        as_they_are = {name for weight in stored & packed.keys() for name in packed[weight].parts.values()}
+        tensors = reading.read(path, stored | as_they_are, memory, dtype, as_they_are)
+        found |= _from_file(part, sources, path, tensors.__getitem__)
+    return found
+
+
+def _from_file(
+    part: parts.Part, sources: Mapping[str, Source], path: Path, tensor: Callable[[str], Tensor]
+) -> dict[str, Tensor | Kept]:
+    """Those of a network's tensors that are in a file, of which `tensor` gives each by its name there."""
+    packed, found = weight_files.packed(path), dict[str, Tensor | Kept]()
+    for name, (_, stored) in ((name, source) for name, source in sources.items() if source.file == path):
+        stored_name = part.stored_name(stored.name)
+        if weight := packed.get(stored_name):
+            pieces = {piece: tensor(its_name) for piece, its_name in weight.parts.items()}
+            found[name] = Kept(weight, pieces, stored.rows, stored.change)
+        else:
+            found[name] = _taken(tensor(stored_name), stored)
     return found
 
 
 def _taken(tensor: Tensor, stored: Stored) -> Tensor:
-    if stored.rows:
-        tensor = tensor[slice(*stored.rows)]
-    match stored.change:
-        case "transposed":
-            return tensor.T
-        case "swapped":
-            first, second = tensor.chunk(2)
-            return torch.cat([second, first])
-        case "" | "joined":  # every tensor is given the network's shape in the end
-            return tensor
+    return changed(tensor[slice(*stored.rows)] if stored.rows else tensor, stored.change)

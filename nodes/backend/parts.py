@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from pathlib import Path
 
 from nodes.backend import families, shards
 from nodes.backend.contents import Places, Source, sources
 from nodes.backend.families.family import Family, Role
 from nodes.backend.fields import MAX_SETTINGS, Field, Schema, Text, check_fields, read_settings
-from nodes.backend.headers import Shapes, is_zero, shapes
+from nodes.backend.headers import Shapes
 from nodes.backend.networks.architecture import Ignored, Settings
 from nodes.backend.strict_json import read_object
 from nodes.backend.tokenizer_kinds import KINDS
+from nodes.backend.weight_files import is_zero, packed, shapes
 from nodes.types import Network, Weights
 
 INDEX = "model_index.json"
@@ -107,6 +109,18 @@ class Part:
         """Where every tensor is; see `contents.sources`."""
         return sources(str(self), self.spec.architecture, self.settings(), self._found(), self._ignored())
 
+    def nbytes(self, itemsize: int) -> int:
+        """What its tensors take in a precision of so many bytes: of packed ones, what they have in their files.
+
+        Raises ValueError as `sources` does.
+        """
+        found, total = self.sources(), 0.0
+        for name, shape in self.spec.architecture.shapes(self.settings()).items():
+            stored = found.get(name)
+            weight = stored and packed(stored.file).get(self.stored_name(stored.stored.name))
+            total += prod(shape) * (weight.nbytes / prod(weight.shape) if weight else itemsize)
+        return round(total)
+
     def _prefix(self) -> str:
         """What all names of the part begin with."""
         if self.place.is_dir():
@@ -117,7 +131,8 @@ class Part:
     def _found(self) -> Places:
         """The tensors of the part as they are called in its files, without what all names begin with."""
         files, prefix = self.files(), self._prefix()
-        shards.all_shapes(files)
+        if len(files) > 1:
+            shards.all_shapes(files)
         rest = "" if self.spec.alone else prefix  # of what lies around it, something else may be its own
         return {
             name.removeprefix(prefix): (file, shape)

@@ -5,7 +5,6 @@ What changes in nodes/ is here, and on a device in `resident` and `launch`. Only
 
 from __future__ import annotations
 
-import math
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -224,8 +223,7 @@ def _load(description: Network, place: Place) -> Any:
 def _expected(description: Network) -> tuple[int, int]:
     """The bytes of a network that is not loaded yet, and the least of them when it comes block by block."""
     part = parts.part(description)
-    elements = sum(map(math.prod, part.spec.architecture.shapes(parts.settings(description)).values()))
-    whole = elements * dtype(part.spec.precision).itemsize
+    whole = part.nbytes(dtype(part.spec.precision).itemsize)
     return whole, min(whole, (placing.IN_FLIGHT + 1) * placing.LARGEST)
 
 

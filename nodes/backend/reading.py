@@ -8,7 +8,7 @@ tensor, so that a file of wide numbers never lies there as a whole.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from nodes.backend.device_memory import DeviceMemory
-from nodes.backend.headers import Stretch, stretches
+from nodes.backend.headers import Stretch
+from nodes.backend.weight_files import stretches
 
 PIECE = 32 << 20
 """Bytes that are read at a time."""
@@ -60,9 +61,12 @@ class _Piece(NamedTuple):
     parts: tuple[tuple[str, int, int, int], ...]
 
 
-def read(path: Path, names: Iterable[str], memory: DeviceMemory, dtype: torch.dtype) -> dict[str, Tensor]:
-    """These tensors of a .safetensors file on the device, those of floating point in this precision.
+def read(
+    path: Path, names: Iterable[str], memory: DeviceMemory, dtype: torch.dtype, as_they_are: Container[str] = ()
+) -> dict[str, Tensor]:
+    """These tensors of a file of weights on the device, those of floating point in this precision.
 
+    as_they_are: the names of those that keep the file's.
     Raises ValueError when the file is damaged, or has become shorter.
     """
     known = stretches(path)
@@ -78,7 +82,8 @@ def read(path: Path, names: Iterable[str], memory: DeviceMemory, dtype: torch.dt
                 bytes_of[within : within + size].copy_(buffer[start : start + size], non_blocking=True)
                 if within + size == wanted[name].size:
                     tensor = coming.pop(name)
-                    made[name] = tensor.to(dtype) if tensor.is_floating_point() else tensor
+                    cast_it = tensor.is_floating_point() and name not in as_they_are
+                    made[name] = tensor.to(dtype) if cast_it else tensor
     return made
 
 

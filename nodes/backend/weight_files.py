@@ -14,7 +14,8 @@ from nodes.backend.gguf_header import PACKINGS
 from nodes.backend.headers import Shapes, Stretch
 from nodes.backend.quantised import Content, Packed
 
-SUFFIXES = (".safetensors", ".gguf")
+PART = 1 << 20
+"""Bytes that are looked at at once."""
 
 
 def shapes(path: Path) -> Shapes:
@@ -68,6 +69,20 @@ def stretches(path: Path) -> Mapping[str, Stretch]:
     if not is_gguf(path):
         return headers.stretches(path)
     return {name: _as_bytes(stretch) for name, stretch in _gguf(path).items()}
+
+
+def is_zero(path: Path, name: str) -> bool:
+    """Whether every byte of a tensor is 0. Raises ValueError as `shapes` does."""
+    place = stretches(path)[name]
+    with path.open("rb") as file:
+        file.seek(place.begin)
+        rest = place.size
+        while rest:
+            part = file.read(min(rest, PART))
+            if not part or part.strip(b"\0"):
+                return False
+            rest -= len(part)
+    return True
 
 
 def is_gguf(path: Path) -> bool:
