@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STARTER := workflows/text_to_image.json
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
-.PHONY: run test test-all lint format fuzz kills soak sharing oracle bench screenshots clean system
+.PHONY: run test test-all lint format fuzz kills soak sharing oracle layouts bench screenshots clean system
 
 run: $(VENV)/.installed system
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then \
@@ -55,6 +55,10 @@ sharing: $(VENV)/.installed-dev system
 # ARGS="--family sdxl --task refiner" shows some of it; all of it goes into docs/oracle.md.
 oracle: $(VENV)/.installed-dev system
 	OMP_NUM_THREADS=1 $(BIN)/python -m tools.oracle $(ARGS)
+
+# What quantised files cost in pictures; ARGS="--memory --billions 9" in memory. Both go into docs/quantised.md.
+layouts: $(VENV)/.installed-dev system
+	QT_QPA_PLATFORM=offscreen OMP_NUM_THREADS=1 $(BIN)/python -m tools.layouts $(ARGS)
 
 bench: $(VENV)/.installed-dev system
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tools.bench

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save_file
 
-from nodes.backend import headers
+from nodes.backend import headers, weight_files
 from nodes.backend.strict_json import MAX_QUOTED
 from tests.examples import examples
 
@@ -157,4 +157,4 @@ def test_a_tensor_of_zeros_is_told_from_others_however_large(tmp_path: Path):
     tensors["last"][-1] = 1
     tensors["nothing"] = np.zeros(0, np.float32)
     save_file(tensors, tmp_path / "a.safetensors")
-    assert [headers.is_zero(tmp_path / "a.safetensors", name) for name in tensors] == [True, False, True]
+    assert [weight_files.is_zero(tmp_path / "a.safetensors", name) for name in tensors] == [True, False, True]
