@@ -27,9 +27,10 @@ def cell(row: Row, task: str, files: Files) -> Errors | None:
     if task in row.why:
         return None
     ask = row.ask(task)
-    expected = theirs.latent(row, ask, files)
     places: dict[str, Callable[[Row, Ask], Path]] = {"folder": files.folder, "file": files.file}
-    return {name: relative(ours.latent(row, ask, files, places[name](row, ask)), expected) for name in row.places}
+    with row.within():
+        expected = theirs.latent(row, ask, files)
+        return {name: relative(ours.latent(row, ask, files, places[name](row, ask)), expected) for name in row.places}
 
 
 def relative(ours: Tensor, theirs: Tensor) -> float:

@@ -142,11 +142,27 @@ def _with_shown(graph: Graph, row: Row, ask: Ask, files: Files) -> Graph:
     if ask.kind == "fill":
         graph = _add(graph, "mask", "mask.rectangle", ("picture", "image", "image"))
         graph = _add(graph, "shown", "conditioning.inpaint", *links, ("mask", "mask", "mask"))
+    elif ask.kind == "reference" and row.sees_pictures:
+        return _told_of_picture(graph)
     elif ask.kind == "reference":
         graph = _add(graph, "shown", "conditioning.reference", *links, best_size=False)
     else:
         return graph
     return _link(graph, "shown", "conditioning", "denoise", "positive")
+
+
+def _told_of_picture(graph: Graph) -> Graph:
+    """Both prompts speak of it."""
+    for name in ("positive", "negative"):
+        links = (
+            ("checkpoint", "text_encoder", "text_encoder"),
+            ("checkpoint", "vae", "vae"),
+            ("picture", "image", "image"),
+        )
+        text = graph.nodes[name].params["text"]
+        graph = _add(graph, f"{name}_of_picture", "text.encode_with_pictures", *links, text=text)
+        graph = _link(graph, f"{name}_of_picture", "conditioning", "denoise", name)
+    return graph
 
 
 def _with_mask(graph: Graph, row: Row, ask: Ask, files: Files) -> Graph:

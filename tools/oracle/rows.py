@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from torch import Tensor
 
+from nodes.backend.families import qwenimage
 from tests import tiny_models, tiny_modern, tiny_variants
+from tests.nodes.families import qwen_stock
 from tests.tiny_checkpoints import write_single_file
 from tools.oracle.asking import SIDE, TASKS, Ask, Kind
 
@@ -38,7 +42,9 @@ class Row:
     files are made with. hint: the argument of the pictures for a ControlNet. unpacked: of (latent, width, height), the
     latent that a pipeline returns, as others have it. text_from: where prompts are read, when the model cannot. side:
     of its pictures, in pixels. single: writes a folder as a file. embedded: the encoders that can be taught words, as
-    files call them. alone_in_file: whether single files hold the denoiser alone, as published ones do.
+    files call them. alone_in_file: whether single files hold the denoiser alone, as published ones do. scale_name: what
+    their pipelines call the guidance scale. built: makes their pipeline of a folder, where the class cannot.
+    sees_pictures: its text encoder does. within: what both sides are run in.
     """
 
     name: str
@@ -62,6 +68,10 @@ class Row:
     single: Callable[[Path, Path], Path] = write_single_file
     embedded: tuple[str, ...] = ()
     alone_in_file: bool = False
+    scale_name: str = "guidance_scale"
+    built: Callable[[Path], Any] | None = None
+    sees_pictures: bool = False
+    within: Callable[[], AbstractContextManager[object]] = nullcontext
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -260,4 +270,62 @@ KREA2 = Row(
 )
 KREA2_TURBO = replace(KREA2, name="krea2_turbo", title="Krea 2 Turbo", build=tiny_modern.build_krea2_turbo, scale=1.0)
 
-ROWS: tuple[Row, ...] = (SD1, SD2, SDXL, REFINER, SD3, FLUX, SCHNELL, FILL, KONTEXT, Z_IMAGE, KREA2, KREA2_TURBO, PIXEL)
+QWEN_IMAGE = Row(
+    "qwenimage",
+    "Qwen-Image",
+    tiny_modern.build_qwen_image,
+    {
+        "text": "QwenImagePipeline",
+        "image": "QwenImageImg2ImgPipeline",
+        "inpaint": "QwenImageInpaintPipeline",
+        "controlnet": "QwenImageControlNetPipeline",
+    },
+    scale=4.0,
+    scale_name="true_cfg_scale",
+    flow=True,
+    alone_in_file=True,
+    single=tiny_variants.denoiser_file,
+    controlnet=lambda folder, place: tiny_modern.build_controlnet_qwen(place),
+    controlnet_class="QwenImageControlNetModel",
+    hint="control_image",
+    unpacked=_unpacked,
+    why={
+        "inpainting model": NO_FILLER,
+        "textual inversion": "Embeddings are for CLIP.",
+        "refiner": NO_REFINER,
+        "few steps: LCM": NO_LCM,
+        "clip skip": "Qwen-Image reads the last layer of its text encoder.",
+    },
+)
+
+
+@contextmanager
+def _few_pixels() -> Generator[None]:
+    """The editors show pictures in sizes of their own, a megapixel each."""
+    seen, kept = patch.object(qwenimage, "SEEN_AREA", 128 * 128), patch.object(qwenimage, "REFERENCE_AREA", 64 * 64)
+    with seen, kept, tiny_modern.small_references():
+        yield
+
+
+QWEN_EDIT = replace(
+    QWEN_IMAGE,
+    name="qwenimage_edit",
+    title="Qwen-Image-Edit 2511",
+    build=tiny_modern.build_qwen_edit_11,
+    pipelines={"reference": "QwenImageEditPlusPipeline"},
+    always="reference",
+    built=qwen_stock.editor,
+    sees_pictures=True,
+    within=_few_pixels,
+    why={
+        **QWEN_IMAGE.why,
+        "image": "The editors are shown the picture in all of their cells.",
+        "inpaint": "The editors are shown the picture in all of their cells.",
+        "ControlNet": "No ControlNet is made for the editors.",
+    },
+)
+
+ROWS: tuple[Row, ...] = (
+    *(SD1, SD2, SDXL, REFINER, SD3, FLUX, SCHNELL, FILL, KONTEXT),
+    *(Z_IMAGE, KREA2, KREA2_TURBO, QWEN_IMAGE, QWEN_EDIT, PIXEL),
+)

@@ -52,7 +52,8 @@ def _pipeline(row: Row, ask: Ask, files: Files) -> Any:
     given: dict[str, Any] = {}
     if ask.kind == "controlnet":
         given["controlnet"] = getattr(diffusers, row.controlnet_class).from_pretrained(files.controlnet(row))
-    made: Any = getattr(diffusers, row.pipelines[ask.kind]).from_pretrained(files.folder(row, ask), **given)
+    build = row.built or getattr(diffusers, row.pipelines[ask.kind]).from_pretrained
+    made: Any = build(files.folder(row, ask), **given)
     made.set_progress_bar_config(disable=True)
     if not row.flow:
         made.scheduler = noising.scheduler(ask, made.scheduler.config)
@@ -73,7 +74,7 @@ def _arguments(row: Row, ask: Ask, files: Files, pipeline: Any) -> dict[str, Any
         "prompt": ask.prompt,
         "negative_prompt": NEGATIVE,
         "num_inference_steps": round(STEPS / ask.strength),
-        "guidance_scale": row.their_scale(row.scale if ask.scale is None else ask.scale),
+        row.scale_name: row.their_scale(row.scale if ask.scale is None else ask.scale),
         "num_images_per_prompt": ask.batch,
         "generator": generator,
         "output_type": "latent",
@@ -88,7 +89,8 @@ def _arguments(row: Row, ask: Ask, files: Files, pipeline: Any) -> dict[str, Any
     if ask.kind in ("image", "inpaint", "fill"):
         found |= {"image": picture, "strength": ask.strength}
     if ask.kind == "reference":
-        found |= {"image": picture, "max_area": width * height, "_auto_resize": False}
+        found |= {"image": picture}
+        found |= {} if row.sees_pictures else {"max_area": width * height, "_auto_resize": False}
     if ask.kind in ("inpaint", "fill"):
         found["mask_image"] = files.mask(ask.size)
     if ask.kind == "controlnet":
