@@ -1,6 +1,6 @@
 """All benchmarks: prints their tables and writes docs/benchmarks.md.
 
-python -m tools.bench [executor window sampling loading]
+python -m tools.bench [executor window sampling loading cluster]
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ TOPICS = {
     "loading": (
         "Loading a checkpoint",
         "A one-file Stable Diffusion 1.5 checkpoint in float32, until a prompt is encoded.",
+    ),
+    "cluster": (
+        "A Ray cluster on this machine",
+        "Trivial nodes, so that what is seen is what handing out cells costs; wall seconds, Ray's start apart.",
     ),
 }
 ON_A_CARD = (
