@@ -1,6 +1,6 @@
 """All benchmarks: prints their tables and writes docs/benchmarks.md.
 
-python -m tools.bench [executor window sampling loading cluster]
+python -m tools.bench [executor window sampling loading cluster library]
 """
 
 from __future__ import annotations
@@ -39,6 +39,11 @@ TOPICS = {
     "cluster": (
         "A Ray cluster on this machine",
         "Trivial nodes, so that what is seen is what handing out cells costs; wall seconds, Ray's start apart.",
+    ),
+    "library": (
+        "A library of 20,000 files",
+        "Sparse files with the tables of tensors of real ones, of a mixture of kinds and families, in one process; "
+        "searches find all that match and look up a page of it.",
     ),
 }
 ON_A_CARD = (
