@@ -7,9 +7,11 @@ first runs, and the system may drop its pages again.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
@@ -28,6 +30,11 @@ COPIED = ("cuda", "xpu")
 """Kinds of devices to which files are read in large pieces; from others they are mapped."""
 
 NARROW = (torch.float16, torch.bfloat16)
+
+FILLING = tuple(name for name in vars(nn.init) if name.endswith("_") and not name.startswith("_"))
+"""The functions that give weights the values with which a training begins."""
+
+_building = Lock()
 
 
 def load(network: Network, device: torch.device, dtype: torch.dtype) -> Any:
@@ -66,15 +73,35 @@ def tokenizer(network: Network, vocab_size: int) -> Any:
 
 def _empty(architecture: Architecture, settings: Settings) -> Any:
     """The network without memory for what comes from files."""
-    with torch.device("meta"):
-        module = build(architecture, settings)
-    stored = {id(tensor) for tensor in module.state_dict(keep_vars=True).values()}
-    if all(id(tensor) in stored for tensor in (*module.buffers(), *_beside(module))):
-        return module
-    # What no file has is computed when a network is built. Not done for all: where a file has it, computing it costs up
-    # to seconds and gigabytes, as the positions of Stable Diffusion 3.5 do.
-    with init_empty_weights():
-        return build(architecture, settings)
+    with _building, _unfilled():
+        with torch.device("meta"):
+            module = build(architecture, settings)
+        stored = {id(tensor) for tensor in module.state_dict(keep_vars=True).values()}
+        if all(id(tensor) in stored for tensor in (*module.buffers(), *_beside(module))):
+            return module
+        # What no file has is computed when a network is built. Not done for all: where a file has it, computing it
+        # costs up to seconds and gigabytes, as the positions of Stable Diffusion 3.5 do.
+        with init_empty_weights():
+            return build(architecture, settings)
+
+
+@contextmanager
+def _unfilled() -> Generator[None]:
+    """Weights of networks that are built meanwhile get no values: to fill what has no memory is half of the time."""
+    places: list[tuple[Any, str]] = [(nn.init, name) for name in FILLING]
+    places.append((import_module("transformers").PreTrainedModel, "initialize_weights"))  # it has its own, of those
+    usual = [getattr(place, name) for place, name in places]
+    try:
+        for place, name in places:
+            setattr(place, name, _left)
+        yield
+    finally:
+        for (place, name), function in zip(places, usual, strict=True):
+            setattr(place, name, function)
+
+
+def _left(filled: Any, *_args: Any, **_options: Any) -> Any:
+    return filled
 
 
 def _beside(module: nn.Module) -> Iterator[Tensor]:
