@@ -130,7 +130,6 @@ def test_node_declarations_import_nothing_heavy(path: Path):
 
 
 TORCH_FREE = {
-    "nodes.backend.beside",
     "nodes.backend.checkpoints",
     "nodes.backend.families",
     "nodes.backend.hub",

@@ -47,7 +47,7 @@ def prompts(model: Model, encoder: Any) -> Case:
     return Case(model, text.prompt(encoder, "a cat"), text.prompt(encoder, "blurry"))
 
 
-@pytest.fixture(params=["sd1", "sd2", "sdxl", "sd3", "flux", "zimage", "pixel"])
+@pytest.fixture(params=["sd1", pytest.param("sd2", marks=pytest.mark.slow), "sdxl", "sd3", "flux", "zimage", "pixel"])
 def case(request: pytest.FixtureRequest) -> Case:
     names = {"sd1": "sd15", "sd2": "sd21"}
     if request.param == "pixel":

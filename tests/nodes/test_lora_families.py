@@ -28,7 +28,7 @@ from tests.examples import examples
 from tests.nodes import lora_kinds
 from tests.tiny_checkpoints import single_file_tensors
 
-SLOW = examples(12, daily=6, report_multiple_bugs=False, phases=(Phase.explicit, Phase.generate))
+SLOW = examples(12, daily=3, report_multiple_bugs=False, phases=(Phase.explicit, Phase.generate))
 """Without shrinking, which would load networks for minutes."""
 CPU = torch.device("cpu")
 ORIGINAL = "model.diffusion_model."

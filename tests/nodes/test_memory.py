@@ -12,7 +12,7 @@ from nodes.types import Image, Mask
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak from /proc")
 
-SIDE = 3000
+SIDE = 2000
 SIZE = 3 * 4 * SIDE**2  # bytes as floats
 
 

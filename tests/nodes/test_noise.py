@@ -8,7 +8,7 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -31,6 +31,7 @@ from nodes.types import (
     Space,
     Weights,
 )
+from tests.examples import examples
 
 SHAPE = (1, 4, 8, 8)
 SPACE = Space("sd", 4, 8)
@@ -47,7 +48,7 @@ def torch_noise(seed: int, *shape: int) -> Tensor:
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 63))
-@settings(max_examples=100)
+@examples(100)
 def test_every_bit_of_a_seed_counts(seed: int, bit: int):
     assert not noises.draw(SHAPE, seed, 0).equal(noises.draw(SHAPE, seed ^ (1 << bit), 0))
 

@@ -13,7 +13,7 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from transformers import CLIPTextConfig
 
@@ -23,6 +23,7 @@ from nodes.backend.fields import Field
 from nodes.backend.process import sigma_at, timestep_at, training_sigmas
 from nodes.backend.scheduler_settings import DIFFUSION
 from nodes.backend.strict_json import MAX_QUOTED
+from tests.examples import examples
 
 CPU = torch.device("cpu")
 LIBRARY = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "controlnet": ControlNetModel}
@@ -210,7 +211,7 @@ def near(field: Field) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("part", SCHEMAS)
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@examples(20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_a_part_says_it_is_built_or_refused_in_a_sentence(
     folder: Path, control: Path, part: str, data: st.DataObject
@@ -222,7 +223,7 @@ def test_whatever_a_part_says_it_is_built_or_refused_in_a_sentence(
     spoiled(path, change, lambda: describe_and_build(folder, control, part))
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_a_schedule_says_its_noise_levels_rise_or_it_is_refused(folder: Path, data: st.DataObject):
     kinds = {

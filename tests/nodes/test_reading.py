@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from nodes.backend import checkpoints, loading, reading
 from nodes.backend.device_memory import Main
 from nodes.backend.headers import BYTES
+from tests.examples import examples
 
 CPU = torch.device("cpu")
 TENSORS = {
@@ -33,7 +34,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.sets(st.sampled_from(sorted(TENSORS))), st.integers(1, 500), st.integers(1, 4))
 def test_any_of_the_tensors_in_pieces_of_any_size_are_those_of_the_file(
     file: Path, names: set[str], piece: int, ahead: int

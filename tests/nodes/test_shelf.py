@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -16,6 +16,7 @@ from nodegraph.failure import let_go, may_be_memory
 from nodes.backend import placing
 from nodes.backend.room import Away, Blocks, LetGo, Place, Smaller
 from nodes.backend.shelf import MOST_PIECES, Shelf
+from tests.examples import examples
 from tests.nodes.simulated import SimulatedCard
 
 SIDE, DEPTH = 8, 6
@@ -144,7 +145,7 @@ calls = st.builds(
 
 
 @example(4483, 0, True, 0, [([Call("a"), Call("ab"), Call("abc")], 54, 974)])  # refused once, and then too large
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(
     total=st.integers(LEAST // 2, 6 * WHOLE),
     host=st.sampled_from([0, WHOLE, 2 * WHOLE, 1 << 40]),

@@ -119,7 +119,7 @@ def test_a_picture_on_a_device_that_is_too_small_is_the_same_to_the_bit(
     assert {type(measure) for measure in pool.shelf.taken} >= {Away, Blocks}
 
 
-@pytest.mark.parametrize("family", ["sdxl", "sd3", "flux", "zimage", "sd21"])
+@pytest.mark.parametrize("family", ["sdxl", "sd3", "flux", "zimage", pytest.param("sd21", marks=pytest.mark.slow)])
 def test_the_networks_of_every_family_give_the_same_numbers_block_by_block(
     request: pytest.FixtureRequest, card: SimulatedCard, family: str
 ):

@@ -1,10 +1,10 @@
 """A domain of its own: boxes are carried up a ladder, rung by rung, and opened with a key. No word of diffusion."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from nodegraph.domain import Branching, Decode, Domain, Show, Slice, TourStep
-from nodegraph.node import node
+from nodegraph.node import Range, node
 from tests.toy_nodes.boxes import Box
 from tests.toy_nodes.jars import STOCK, jar_becomes, jar_kind
 from tests.toy_nodes.lids import Lid
@@ -48,7 +48,7 @@ def rung(rungs: Rungs, index: int = 0) -> Height:
 
 
 @node("toy.carry", shows="seen")
-def carry(box: Box, height: float = 0.0, push: float = 1.0) -> Carried:
+def carry(box: Box, height: float = 0.0, push: Annotated[float, Range(0.0, 30.0)] = 1.0) -> Carried:
     """Carry a box to a rung."""
     return Carried(Box(box.value + push), Box(box.value + height))
 

@@ -4,12 +4,13 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nodegraph.editing import clipboard
 from nodegraph.editing.grouping import make_group
 from nodegraph.graph import Graph, Node, Port, connect, remove_nodes
+from tests.examples import examples
 from tests.nodegraph.planning.test_expand import instance
 from tests.nodegraph.toys import build, zone
 
@@ -38,7 +39,7 @@ def corner(graph: Graph) -> tuple[float, float]:
     return min(n.pos[0] for n in graph.nodes.values()), min(n.pos[1] for n in graph.nodes.values())
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(graphs())
 def test_what_is_pasted_into_nothing_is_what_was_copied(graph: Graph):
     pasted, ids = clipboard.paste(Graph(), clipboard.copy(graph, graph.nodes), corner(graph))
@@ -46,7 +47,7 @@ def test_what_is_pasted_into_nothing_is_what_was_copied(graph: Graph):
     assert ids == tuple(graph.nodes)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(graphs())
 def test_pasting_beside_the_original_changes_nothing_of_it_and_makes_its_equal(graph: Graph):
     pasted, ids = clipboard.paste(graph, clipboard.copy(graph, graph.nodes), corner(graph))
@@ -59,7 +60,7 @@ def test_pasting_beside_the_original_changes_nothing_of_it_and_makes_its_equal(g
     assert (copies, links) == (graph.nodes, graph.links)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(graphs(), st.sets(st.integers(0, 5)))
 def test_duplicates_are_linked_to_each_other_and_on_request_to_what_the_originals_take(graph: Graph, chosen: set[int]):
     ids = {f"n{i}" for i in chosen} & graph.nodes.keys()

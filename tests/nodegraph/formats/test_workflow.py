@@ -3,7 +3,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nodegraph.formats import workflow
@@ -11,6 +11,7 @@ from nodegraph.formats.files import HIDDEN, pending
 from nodegraph.formats.workflow import MIGRATIONS, WorkflowError
 from nodegraph.graph import Graph, Group, Node, Port
 from nodegraph.node import REQUIRED
+from tests.examples import examples
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -55,7 +56,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(st.dictionaries(st.text(), JSON, max_size=4), st.text(), st.none() | st.text())
 def test_any_parameters_come_back_equal(params: dict, id: str, title: str | None):
     graph = Graph({id: Node("x.y", params, (1.5, -2), title, "muted")}, {Port(id, "in"): Port(id, "out")})

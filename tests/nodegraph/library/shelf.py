@@ -24,7 +24,6 @@ STOCK = Stock(
     suffixes=(".jar",),
     marks=("whole.txt",),
     places={"jams": "jam"},
-    beside=(".label",),
     parts=lambda folder: frozenset({"parts", "whole.txt"}),
     look=look,
 )

@@ -1,12 +1,13 @@
 """The view always shows exactly the document: random edits, of every kind, at every depth."""
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from PySide6.QtCore import QRectF
 
 from nodegraph import graph as basic
 from nodegraph.editing import clipboard, grouping, wires
 from nodegraph.graph import Graph, Node, Port
+from tests.examples import examples
 from ui.canvas.scene.scene import Scene
 from ui.documents.document import Document
 from ui.documents.scope import Scope
@@ -83,7 +84,7 @@ def check(scope: Scope, scene: Scene) -> None:
     assert [(zone.begin, zone.rect) for zone in fresh.zones] == [(zone.begin, zone.rect) for zone in scene.zones]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 9), st.integers(0, 9)), max_size=25))
 def test_the_view_shows_exactly_the_document_whatever_is_edited(registry, moves: list[Move]):
     document = Document(registry)
@@ -103,7 +104,7 @@ def test_the_view_shows_exactly_the_document_whatever_is_edited(registry, moves:
     assert document.graph == last
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 9), st.integers(0, 9)), max_size=20))
 def test_it_does_when_the_next_edit_comes_before_the_last_one_is_followed(registry, monkeypatch, moves: list[Move]):
     monkeypatch.setattr("ui.canvas.scene.scene.MANY", -1)

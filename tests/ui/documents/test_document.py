@@ -3,13 +3,14 @@
 import gc
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node, Port, add_node, connect, move_nodes, remove_nodes
 from nodegraph.node import REQUIRED
 from nodegraph.registry import Registry
+from tests.examples import examples
 from tests.ui.random_edits import EDITS, Edit, edited
 from ui.documents.document import Document, GraphEdit
 
@@ -136,7 +137,7 @@ def exactly(graph: Graph) -> tuple:
     return graph, list(graph.nodes), list(graph.links), list(graph.groups)
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(EDITS, st.sets(st.integers(0, 24)))
 def test_undo_and_redo_of_any_edits_go_through_the_same_graphs(registry: Registry, edits: list[Edit], merged: set[int]):
     document = Document(registry)
@@ -156,7 +157,7 @@ def test_undo_and_redo_of_any_edits_go_through_the_same_graphs(registry: Registr
     assert not document.undo_stack.canRedo()
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(EDITS)
 def test_any_document_comes_back_from_its_file(edits: list[Edit]):
     graph = Graph()

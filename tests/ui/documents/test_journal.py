@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nodegraph.graph import Graph, Node, add_node, set_param
+from tests.examples import examples
 from tests.ui.random_edits import EDITS, Edit, edited
 from ui.documents import journal
 from ui.documents.journal import Journal, State
@@ -40,7 +41,7 @@ def _grew(path: Path, found: list[tuple[int, State]]) -> bool:
     return path.read_bytes().count(b"\n") == len(found) + 1
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(EDITS, st.data())
 def test_a_journal_cut_anywhere_gives_the_last_state_that_was_whole(tmp_path_factory, edits: list[Edit], data):
     path = tmp_path_factory.mktemp("journal") / "a.journal"
@@ -51,7 +52,7 @@ def test_a_journal_cut_anywhere_gives_the_last_state_that_was_whole(tmp_path_fac
     assert journal.read(path) == next(state for size, state in reversed(states) if size <= cut)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(EDITS)
 def test_a_whole_journal_gives_the_document_in_its_order(tmp_path_factory, edits: list[Edit]):
     path = tmp_path_factory.mktemp("journal") / "a.journal"
@@ -62,7 +63,7 @@ def test_a_whole_journal_gives_the_document_in_its_order(tmp_path_factory, edits
     assert list(found.graph.links) == list(state.graph.links)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(EDITS, st.data())
 def test_bytes_that_rotted_end_the_journal_and_invent_nothing(tmp_path_factory, edits: list[Edit], data):
     path = tmp_path_factory.mktemp("journal") / "a.journal"

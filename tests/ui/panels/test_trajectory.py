@@ -1,7 +1,8 @@
-"""Scrubbing through a denoising and branching off, on the starter model."""
+"""Scrubbing through the steps of a run and branching off."""
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from PySide6.QtCore import Qt
@@ -9,7 +10,7 @@ from PySide6.QtTest import QTest
 
 from nodegraph.formats import workflow
 from nodegraph.formats.package import discover
-from nodegraph.graph import Port, set_param
+from nodegraph.graph import Graph, Port, set_param
 from nodegraph.running.messages import Finished
 from tests.ui.engines import LONG, Desk, climb, loop
 from ui.panels.trajectory import TrajectoryPanel
@@ -17,21 +18,45 @@ from ui.panels.trajectory import TrajectoryPanel
 WORKFLOW = Path(__file__).parents[3] / "workflows" / "text_to_image.json"
 
 
-@pytest.fixture
-def panel(qtbot, tmp_path: Path):
-    """The default workflow after a run of five steps, with small pictures."""
-    desk = Desk(discover("nodes"), tmp_path, "nodes")
+class Way(NamedTuple):
+    """A run of five steps, and what its domain calls things.
+
+    step: the node of the loop. caption: of the last step. looked: what is computed for a look at a step, before the
+    node that shows it. setting: with a value that is refused, the sentence, and one that is not.
+    """
+
+    panel: TrajectoryPanel
+    step: str
+    caption: str
+    looked: list[str]
+    setting: tuple[str, float, str, float]
+
+
+def starter() -> Graph:
+    """The default workflow with small pictures."""
     graph = set_param(workflow.load(WORKFLOW), "scheduler", "steps", 5)
     for side in ("width", "height"):
         graph = set_param(graph, "latent", side, 64)
-    runner = desk.open(graph)
+    return graph
+
+
+@pytest.fixture(params=["toys", pytest.param("starter", marks=pytest.mark.slow)])
+def way(request: pytest.FixtureRequest, qtbot, tmp_path: Path):
+    package = "tests.toy_nodes" if request.param == "toys" else "nodes"
+    desk = Desk(discover(package), tmp_path, package)
+    runner = desk.open(climb(5) if request.param == "toys" else starter())
     made = TrajectoryPanel(runner.document, runner.runs, runner)
     qtbot.addWidget(made)
     made.resize(360, 560)
     made.show()
     runner.run()
     qtbot.waitUntil(lambda: runner.runs.outcome.startswith("Done"), timeout=3 * LONG)
-    yield made
+    if request.param == "toys":
+        refused = ("push", 99.0, "push must be between 0 and 30, got 99.0", 2.0)
+        yield Way(made, "carry", r"at 5 feet", ["unlock_2"], refused)
+    else:
+        refused = ("guidance_scale", 99.0, "guidance_scale must be between 0 and 30, got 99.0", 1.0)
+        yield Way(made, "denoise/step", r"σ .+ → 0  ·  timestep \d+ → 0", ["decode_2"], refused)
     desk.close()
 
 
@@ -144,13 +169,13 @@ def test_the_buttons_stay_under_the_pointer_when_they_are_pressed(desk: Desk, qt
     assert all(place == before for place in places)
 
 
-def test_steps_are_scrubbed_with_the_keyboard_and_branched_off(panel: TrajectoryPanel, qtbot):
-    runs, document = panel.runs, panel.document
+def test_steps_are_scrubbed_with_the_keyboard_and_branched_off(way: Way, qtbot):
+    panel, runs, document = way.panel, way.panel.runs, way.panel.document
     # Every step is there, and the newest one is shown.
-    assert panel.node == "denoise/step"
+    assert panel.node == way.step
     assert panel.slider.maximum() == panel.slider.value() == 5
     assert len({step.picture for step in panel.steps}) == 5
-    assert re.fullmatch(r"Step 5 of 5  ·  σ .+ → 0  ·  timestep \d+ → 0  ·  took .+ m?s", panel.caption.text())
+    assert re.fullmatch(rf"Step 5 of 5  ·  {way.caption}  ·  took .+ m?s", panel.caption.text())
     assert not panel.go_on.isEnabled()
     panel.slider.setFocus()
     for _ in range(3):
@@ -163,22 +188,25 @@ def test_steps_are_scrubbed_with_the_keyboard_and_branched_off(panel: Trajectory
     panel.branched.connect(branches.append)
     QTest.mouseClick(panel.decode, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: runs.of(branches[0][-1]).picture is not None and not runs.running, timeout=LONG)
-    assert work == ["decode_2", branches[0][-1]]
+    assert work == [*way.looked, branches[0][-1]]
     document.undo_stack.undo()
     assert document.graph == before
 
-    # Going on with another guidance scale denoises the other steps alone.
+    # Going on with another setting computes the other steps alone.
     work.clear()
-    panel.show_node("denoise")
+    name, bad, sentence, good = way.setting
+    panel.show_node(way.step.partition("/")[0])
     panel.slider.setValue(2)
-    field = next(editor for port, editor in panel.editors.items() if port.socket == "guidance_scale")
-    field.edited.emit(99.0)
+    field = next(editor for port, editor in panel.editors.items() if port.socket == name)
+    field.edited.emit(bad)
     QTest.mouseClick(panel.go_on, Qt.MouseButton.LeftButton)
-    assert panel.caption.text() == "guidance_scale must be between 0 and 30, got 99.0"
+    assert panel.caption.text() == sentence
     assert document.graph == before
-    field.edited.emit(1.0)
+    field.edited.emit(good)
     QTest.mouseClick(panel.go_on, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: runs.of(branches[1][-1]).picture is not None and not runs.running, timeout=LONG)
-    assert sum(node.endswith("/step") for node in work) == 3
-    tail = next(n for n in document.graph.nodes.values() if n.title == "Steps 3 to 5")
-    assert tail.params["guidance_scale"] == 1.0
+    step = re.compile(rf"(.*/)?{way.step.rpartition('/')[2]}(_\d+)?")
+    assert sum(step.fullmatch(node) is not None for node in work) == 3
+    added = [node for id, node in document.graph.nodes.items() if id not in before.nodes]
+    assert "Steps 3 to 5" in {node.title for node in added}
+    assert good in [node.params.get(name) for node in added]
