@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STARTER := workflows/text_to_image.json
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
-.PHONY: run test test-all lint format fuzz kills soak sharing oracle layouts bench screenshots clean system
+.PHONY: run test test-all lint format fuzz kills soak sharing oracle layouts bench cluster cluster_bench screenshots clean system
 
 run: $(VENV)/.installed system
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then \
@@ -22,9 +22,9 @@ WORKERS := $(shell $(PYTHON) -c 'import os; print(min(8, 1 + (os.cpu_count() or 
 PYTEST := PYTHONDONTWRITEBYTECODE= QT_QPA_PLATFORM=offscreen OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 test: $(VENV)/.installed-dev system
-	$(PYTEST) -m "not slow and not gpu" $(ARGS)
+	$(PYTEST) -m "not slow and not gpu and not cluster" $(ARGS)
 
-test-all: $(VENV)/.installed-dev system
+test-all: $(VENV)/.installed-cluster system
 	$(PYTEST) --hypothesis-profile=thorough $(ARGS)
 
 lint: $(VENV)/.installed-dev
@@ -63,6 +63,13 @@ layouts: $(VENV)/.installed-dev system
 bench: $(VENV)/.installed-dev system
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m tools.bench
 
+# The scheduler of sweeps against a clock that only counts; and Ray itself.
+cluster: $(VENV)/.installed-dev
+	$(BIN)/python -m tools.cluster_sim --write
+
+cluster_bench: $(VENV)/.installed-cluster
+	OMP_NUM_THREADS=1 $(BIN)/python -m tools.bench.cluster --write
+
 screenshots: $(VENV)/.installed-dev system
 	xvfb-run -a -s "-screen 0 1600x1000x24" $(BIN)/python -m tools.screenshots
 
@@ -82,4 +89,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) -c constraints.txt -e ".[dev]"
+	@touch $@
+
+# Ray comes for the tests of a cluster alone.
+$(VENV)/.installed-cluster: $(VENV)/.installed-dev
+	$(PIP) -c constraints.txt -e ".[dev,cluster]"
 	@touch $@

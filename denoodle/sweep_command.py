@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from denoodle.again import before
 from denoodle.headless import (
@@ -30,7 +31,9 @@ from nodegraph.formats.files import write_atomic
 from nodegraph.formats.package import discover
 from nodegraph.graph import Graph
 from nodegraph.group_type import document_types
-from nodegraph.planning.plan import Planner
+from nodegraph.node import NodeType
+from nodegraph.planning.plan import Plan, Planner
+from nodegraph.registry import Registry
 from nodegraph.running.engine import Engine, Settings
 from nodegraph.running.executor import Broken
 from nodegraph.running.messages import Event
@@ -60,6 +63,14 @@ def add(commands: Any, parents: Sequence[argparse.ArgumentParser]) -> None:
         "--mode", choices=("grid", "zip"), help="every value with every other, or the first of each, the second, ..."
     )
     sweep.add_argument("--sample", type=int, metavar="N", help="only so many of the cells, drawn by chance")
+    sweep.add_argument(
+        "--on",
+        default="local",
+        metavar="WHERE",
+        help="local: this process; ray: Ray workers on this machine; ray://HOST:PORT: a Ray cluster (default: local)",
+    )
+    sweep.add_argument("--workers", type=int, metavar="N", help="with --on ray: how many (default: one for each GPU)")
+    sweep.add_argument("--worker-gpus", type=float, metavar="SHARE", help="GPUs of each, such as 0.5 (default: 1)")
     sweep.set_defaults(act=sweep_command)
 
 
@@ -73,11 +84,9 @@ def sweep_command(args: argparse.Namespace, report: Report, package: str) -> int
     report.sweep = {"cells": len(todo), "failed": [], "grid": None, "csv": None}
     if _tell_wrong(report, graph, targets, sweep, Planner(registry)):
         return UNUSABLE
+    made = _Sweeping(args, report, registry, types, graph, targets, sweep, todo)
     with opened_ledger(Path(args.out)) as ledger:
-        engine = Engine(Settings(package, args.device, args.cache, out_dir=args.out, precision=args.precision))
-        order = in_order(todo, cells.slowest(graph, targets, sweep, engine.plan))
-        _tell_foreseen(graph, targets, sweep, order, engine)
-        code, came = _execute(engine, graph, targets, sweep, order, ledger, report)
+        code, came = _here(made, ledger, package) if args.on == "local" else _on_cluster(made, ledger, package)
         by_cell = {one.cell: one for one in came}
         _write_results(args, report, package, graph, sweep, [by_cell.get(cell, Came(cell)) for cell in todo])
     if not args.json:
@@ -113,6 +122,87 @@ def _tell_wrong(report: Report, graph: Graph, targets: tuple[str, ...], sweep: S
     return bool(found)
 
 
+class _Sweeping(NamedTuple):
+    """What is to be computed, for whoever does."""
+
+    args: argparse.Namespace
+    report: Report
+    registry: Registry
+    types: Mapping[str, NodeType]
+    graph: Graph
+    targets: tuple[str, ...]
+    sweep: Sweep
+    cells: Sequence[Cell]
+
+
+def _here(made: _Sweeping, ledger: Ledger, package: str) -> tuple[int, list[Came]]:
+    """In this process."""
+    args, graph, targets, sweep = made.args, made.graph, made.targets, made.sweep
+    engine = Engine(Settings(package, args.device, args.cache, out_dir=args.out, precision=args.precision))
+    order = in_order(made.cells, cells.slowest(graph, targets, sweep, engine.plan))
+    _tell_foreseen(graph, targets, sweep, order, engine)
+    earlier, came = before(), list[Came]()
+    line = SweepLine(len(order), sys.stderr)
+    with interruptible() as interrupted:
+        try:
+            coming = here.came(engine, graph, targets, sweep, order, ledger, _teller(line), interrupted.is_set)
+            _collect(made, coming, came, line)
+            engine.cache.close()
+        except Broken as broken:
+            line.clear()
+            return go_on_elsewhere(engine, broken, made.report, earlier), came
+        except Exception as error:
+            if not (why := engine.broken(error)):
+                raise
+            line.clear()
+            return go_on_elsewhere(engine, Broken(None, why), made.report, earlier), came
+    return _ended(made.report, interrupted.is_set()), came
+
+
+def _on_cluster(made: _Sweeping, ledger: Ledger, package: str) -> tuple[int, list[Came]]:
+    """By the workers of a Ray cluster."""
+    from denoodle.cluster.cluster import joined
+    from denoodle.cluster.driver import Driver
+
+    args, graph, targets, sweep = made.args, made.graph, made.targets, made.sweep
+    settings = {"package": package, "device": args.device, "precision": args.precision, "folder": os.getcwd()}
+    settings["cache"] = os.path.abspath(args.cache)
+    came: list[Came] = []
+    line = SweepLine(len(made.cells), sys.stderr)
+
+    def told(sentence: str) -> None:
+        line.clear()
+        say(sentence)
+
+    with interruptible() as interrupted, joined(args.on, args.workers, args.worker_gpus, settings) as (cluster, count):
+        driver = Driver(cluster, made.registry, made.types, told)
+        workers = driver.hire(min(count, len(made.cells)))
+        order = in_order(made.cells, cells.slowest(graph, targets, sweep, driver.plan()))
+        say(f"{len(order):,} pictures by {len(workers)} workers")
+        coming = driver.came(graph, targets, sweep, order, ledger, workers, _teller(line), interrupted.is_set)
+        _collect(made, coming, came, line)
+    return _ended(made.report, interrupted.is_set()), came
+
+
+def _collect(made: _Sweeping, coming: Iterable[Came], came: list[Came], line: SweepLine) -> None:
+    start = time.perf_counter()
+    try:
+        for one in coming:
+            came.append(one)
+            _note(made.report, made.sweep, one, line)
+    finally:
+        line.clear()
+        made.report.seconds = round(time.perf_counter() - start, 3)
+
+
+def _ended(report: Report, interrupted: bool) -> int:
+    say(f"{report.calls['run']:,} computed, {report.calls['cached']:,} shared or kept, {report.seconds:.1f} s")
+    if interrupted:
+        say("interrupted: the same command goes on from here")
+        return INTERRUPTED
+    return FAILED if report.problems else OK
+
+
 def _tell_foreseen(graph: Graph, targets: tuple[str, ...], sweep: Sweep, order: Sequence[Cell], engine: Engine) -> None:
     if len(order) > cells.MOST_FORESEEN:
         say(f"{len(order):,} pictures")
@@ -125,43 +215,8 @@ def _tell_foreseen(graph: Graph, targets: tuple[str, ...], sweep: Sweep, order: 
     )
 
 
-def _execute(
-    engine: Engine,
-    graph: Graph,
-    targets: tuple[str, ...],
-    sweep: Sweep,
-    order: Sequence[Cell],
-    ledger: Ledger,
-    report: Report,
-) -> tuple[int, list[Came]]:
-    earlier, came, start = before(), list[Came](), time.perf_counter()
-    line = SweepLine(len(order), sys.stderr)
-    with interruptible() as interrupted:
-        try:
-            for one in here.came(engine, graph, targets, sweep, order, ledger, _teller(line), interrupted.is_set):
-                came.append(one)
-                _note(report, sweep, one, line)
-            engine.cache.close()
-        except Broken as broken:
-            line.clear()
-            return go_on_elsewhere(engine, broken, report, earlier), came
-        except Exception as error:
-            if not (why := engine.broken(error)):
-                raise
-            line.clear()
-            return go_on_elsewhere(engine, Broken(None, why), report, earlier), came
-        finally:
-            line.clear()
-            report.seconds = round(time.perf_counter() - start, 3)
-    say(f"{report.calls['run']:,} computed, {report.calls['cached']:,} shared or kept, {report.seconds:.1f} s")
-    if interrupted.is_set():
-        say("interrupted: the same command goes on from here")
-        return INTERRUPTED, came
-    return FAILED if report.problems else OK, came
-
-
-def _teller(line: SweepLine) -> Any:
-    def tell(_plan: Any, event: Event) -> None:
+def _teller(line: SweepLine) -> Callable[[Plan, Event], None]:
+    def tell(_plan: Plan, event: Event) -> None:
         line.take(event)
 
     return tell
@@ -176,7 +231,7 @@ def _note(report: Report, sweep: Sweep, one: Came, line: SweepLine) -> None:
     for failure in one.failures:
         line.clear()
         told = ", ".join(f"{name} {value}" for name, value in values.items())
-        report.problem(f"{told}: {failure.message}", failure.node, failure.socket)
+        report.problem(f"{told}: {failure.message}", failure.node or None, failure.socket)
         report.sweep["failed"].append({"values": values, "node": failure.node, "message": failure.message})
         if failure.traceback:
             say(failure.traceback)

@@ -235,7 +235,8 @@ class Stock:
     kinds: by its name, what people call several of a kind, in the order in which they are shown. families: by its name,
     what people call a family. suffixes: how such files end, lower case with the dot. marks: files by which a folder is
     may be one such thing as a whole. places: by the lower-case name of a folder, the kind that other programs keep
-    there. homes: by kind, the folder that programs agree on for it.
+    there. homes: by kind, the folder that programs agree on for it. beside: what files end with, in place of a file's
+    own ending, that lie beside it and say something of it.
 
     parts: of a folder with a mark, the names of the files and folders in it that are no things of their own; None when
     it is not one thing. It raises nothing. look: at no more than what a file, or a folder that is one thing, says of
@@ -250,6 +251,7 @@ class Stock:
     marks: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict[str, str])
     homes: Mapping[str, str] = field(default_factory=dict[str, str])
+    beside: tuple[str, ...] = ()
     parts: Callable[[Path], Collection[str] | None] = _has_no_parts
     look: Callable[[Path], Told | None] = _says_nothing
     neighbours: Callable[[], Iterable[Neighbour]] = _no_neighbours

@@ -65,6 +65,13 @@ def devices() -> tuple[Device, ...]:
     return tuple(Device(card.name, card.title, cards.refusal(card) or "") for card in devices.present())
 
 
+def measure(taken: Mapping[str, Any], text: str) -> str:
+    """How long a prompt is, in tokens, for the text encoder among what its node takes."""
+    from nodes.backend import counting
+
+    return counting.measure(taken, text)
+
+
 def device(name: str) -> str:
     """Which of them is meant, as "auto" may mean any. Raises ValueError when there is none that can compute."""
     from nodes.backend import devices

@@ -8,6 +8,7 @@ import nodes.backend.families as families
 import nodes.backend.kinds as kinds
 import nodes.backend.labels as labels
 from nodegraph.domain import Stock, Told
+from nodes.backend.beside import BESIDE
 from nodes.backend.hub import ModelHub
 from nodes.neighbours import neighbours
 
@@ -29,6 +30,7 @@ STOCK = Stock(
     marks=("model_index.json", "config.json"),
     places=kinds.PLACES,
     homes=kinds.HOMES,
+    beside=BESIDE,
     parts=parts,
     look=look,
     hub=ModelHub(),

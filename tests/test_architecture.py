@@ -130,6 +130,7 @@ def test_node_declarations_import_nothing_heavy(path: Path):
 
 
 TORCH_FREE = {
+    "nodes.backend.beside",
     "nodes.backend.checkpoints",
     "nodes.backend.families",
     "nodes.backend.hub",

@@ -35,11 +35,13 @@ class Entry:
     problem: str = ""
     starred: bool = False
     note: str = ""
+    is_folder: bool = False
 
     @property
     def name(self) -> str:
         """What people call it: its title, or the name of the file."""
-        return self.title or Path(self.path).stem
+        path = Path(self.path)
+        return self.title or (path.name if self.is_folder else path.stem)
 
     @property
     def usable(self) -> bool:

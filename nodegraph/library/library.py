@@ -15,7 +15,10 @@ from nodegraph.formats.files import Damaged
 from nodegraph.library.entry import Counts, Entry, Order, Query
 from nodegraph.library.store import index_path, open_index, open_kept, writing
 
-COLUMNS = "id, path, identity, kind, families, layout, words, base, title, thumbnail, problem, size, modified, stamp"
+COLUMNS = (
+    "id, path, identity, kind, families, layout, words, base, title, thumbnail, problem, size, modified, stamp, "
+    "is_folder"
+)
 PAGE = 100
 
 
@@ -68,20 +71,19 @@ class Library:
         offset: int = 0,
     ) -> list[Entry]:
         """See `Query`. Those whose name begins with the text come first, then by name; at most `limit`."""
-        query = Query(text, tuple(kinds), tuple(families), fitting, starred)
-        where, values = self._where(query)
-        order, by = _order(query)
-        rows = self._index.execute(
-            f"SELECT {COLUMNS} FROM file WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?", (*values, *by, limit, offset)
-        )
-        return self._entries(rows.fetchall())
+        found = self.paths(Query(text, tuple(kinds), tuple(families), fitting, starred))[offset : offset + limit]
+        entries = self.entries(found)
+        return [entries[path] for path in found if path in entries]
 
     def paths(self, query: Query) -> list[str]:
         """Of all that a search without a limit would give, in its order: what a list needs to know of each."""
         where, values = self._where(query)
-        order, by = _order(query)
-        rows = self._index.execute(f"SELECT path FROM file WHERE {where} ORDER BY {order}", (*values, *by))
-        found = [path for (path,) in rows]
+        found: list[str] = []
+        for part, bounds in _parts(query):
+            rows = self._index.execute(
+                f"SELECT path FROM file WHERE {where} AND {part} ORDER BY {_ORDERS[query.order]}", (*values, *bounds)
+            )
+            found += [path for (path,) in rows]
         if not query.first:
             return found
         listed = set(found)
@@ -232,7 +234,7 @@ class Library:
         return [self._entry(row, marks.get(row[0]), hashes) for row in rows]
 
     def _entry(self, row: Any, mark: _Mark | None, hashes: Mapping[tuple[str, str], str]) -> Entry:
-        _, path, _, kind, listed, layout, words, base, title, thumbnail, problem, size, modified, stamp = row
+        _, path, _, kind, listed, layout, words, base, title, thumbnail, problem, size, modified, stamp, is_folder = row
         families = _split(listed)
         return Entry(
             path=path,
@@ -251,6 +253,7 @@ class Library:
             problem=problem,
             starred=bool(mark and mark.starred),
             note=mark.note if mark else "",
+            is_folder=bool(is_folder),
         )
 
     def _hashes(self, paths: Sequence[str]) -> dict[tuple[str, str], str]:
@@ -269,12 +272,16 @@ _PATHS = "path IN (SELECT value FROM json_each(?))"
 _ORDERS: Mapping[Order, str] = {"name": "name, path", "newest": "modified DESC, path", "largest": "size DESC, path"}
 
 
-def _order(query: Query) -> tuple[str, list[object]]:
-    """By name, what begins with the text comes first."""
+def _parts(query: Query) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Conditions that part what is found: by name, those that begin with the first word come first.
+
+    Each part is read from the index in the order of names, which costs no sorting.
+    """
     first = query.text.casefold().split()[:1] if query.order == "name" else []
     if not first:
-        return _ORDERS[query.order], []
-    return f"substr(name, 1, ?) != ?, {_ORDERS[query.order]}", [len(first[0]), first[0]]
+        return (("1", ()),)
+    bounds = first[0], first[0] + chr(0x10FFFF)
+    return ("name >= ? AND name < ?", bounds), ("NOT (name >= ? AND name < ?)", bounds)
 
 
 _AMONG = "id IN (SELECT value FROM json_each(?))"

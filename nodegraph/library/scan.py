@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
@@ -29,8 +28,6 @@ BATCH = 100
 """Entries that are written at once: a search finds them from then on."""
 SAMPLE = 64 << 10
 """Bytes at the start and at the end of a file by which its content is told from others of its size."""
-EVERY = 3.0
-"""Seconds between two looks at folders that are watched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +72,6 @@ def scan(given: str | None, heard: Heard) -> str:
     return update(Path(wanted.library), wanted.roots, _stock(wanted.package), heard).text()
 
 
-def watch(given: str | None, heard: Heard) -> str:
-    """The same every few seconds, until whoever asked does not listen any more. It never returns."""
-    wanted = _read(given)
-    stock = _stock(wanted.package)
-    while True:
-        found = update(Path(wanted.library), wanted.roots, stock, heard)
-        heard(found.entries, found.entries)
-        time.sleep(EVERY)
-
-
 def _stock(package: str) -> Stock:
     return (discover(package).domain or Domain()).stock
 
@@ -99,13 +86,13 @@ def update(library: Path, roots: Sequence[str], stock: Stock, heard: Heard) -> S
 
 
 def _updated(index: sqlite3.Connection, roots: tuple[str, ...], stock: Stock, heard: Heard) -> Scanned:
-    known = dict(index.execute("SELECT path, stamp || char(10) || thumbnail || char(10) || root FROM file"))
+    known = dict(index.execute("SELECT path, known_by FROM file UNION ALL SELECT path, known_by FROM passed"))
     walk = Walk(stock)
     places = [*walk.places(roots)]
-    new = [place for place in places if known.get(place.path) != f"{place.stamp}\n{place.thumbnail}\n{place.root}"]
+    new = [place for place in places if known.get(place.path) != place.known_by]
     gone = known.keys() - {place.path for place in places}
     heard(len(places) - len(new), len(places))
-    _write(index, [("DELETE FROM file WHERE path = ?", (path,)) for path in sorted(gone)])
+    _write(index, [_delete(table, path) for path in sorted(gone) for table in ("file", "passed")])
     done = len(places) - len(new)
     looking = iter(new)
     while batch := [*islice(looking, BATCH)]:
@@ -132,9 +119,13 @@ def _write(index: sqlite3.Connection, statements: Sequence[Statement]) -> None:
             index.execute(text, values)
 
 
+def _delete(table: str, path: str) -> Statement:
+    return f"DELETE FROM {table} WHERE path = ?", (path,)
+
+
 COLUMNS = (
-    "path, root, stamp, identity, size, modified, kind, families, layout, words, base, title, thumbnail, problem, "
-    "name, said"
+    "path, root, known_by, is_folder, stamp, identity, size, modified, kind, families, layout, words, base, title, "
+    "thumbnail, problem, name, said"
 )
 
 
@@ -142,7 +133,8 @@ def _rows(place: Place, stock: Stock) -> Iterator[Statement]:
     """What the index is to hold of a place."""
     told = _look(place, stock)
     if told is None:
-        yield "DELETE FROM file WHERE path = ?", (place.path,)
+        yield _delete("file", place.path)
+        yield "INSERT OR REPLACE INTO passed VALUES (?, ?)", (place.path, place.known_by)
         return
     name = os.path.basename(place.path).casefold()
     families = f",{','.join(told.families)}," if told.families else ""
@@ -150,9 +142,9 @@ def _rows(place: Place, stock: Stock) -> Iterator[Statement]:
     within = os.path.relpath(place.path, place.root)
     said = [within, told.title, told.base, told.layout, *told.words, *titles, stock.kinds.get(told.kind, told.kind)]
     values = (
-        *(place.path, place.root, place.stamp, _identity(place), place.size, place.modified, told.kind, families),
-        *(told.layout, "\n".join(told.words), told.base, told.title, place.thumbnail, told.problem, name),
-        "\n".join(said).casefold(),
+        *(place.path, place.root, place.known_by, place.is_folder, place.stamp, _identity(place), place.size),
+        *(place.modified, told.kind, families, told.layout, "\n".join(told.words), told.base, told.title),
+        *(place.thumbnail, told.problem, name, "\n".join(said).casefold()),
     )
     slots = ", ".join("?" * len(values))
     yield f"INSERT OR REPLACE INTO file ({COLUMNS}) VALUES ({slots})", values

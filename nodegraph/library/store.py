@@ -1,6 +1,6 @@
 """The two databases of a library, in one folder.
 
-    index-1.sqlite   what a look at the files tells; written by whoever scans, and made anew at any time. The number is
+    index-2.sqlite   what a look at the files tells; written by whoever scans, and made anew at any time. The number is
                      that of its schema: programs of two versions do not take each other's away.
     kept.sqlite      what nobody could make anew: the folders to look in, stars and notes, and hashes, which take long.
 
@@ -17,26 +17,29 @@ from pathlib import Path
 from nodegraph.formats.files import Damaged, said_to_be, set_aside
 from nodegraph.program import data_folder
 
-SCHEMA = 1
+SCHEMA = 2
 KEPT_SCHEMA = 1
 WAIT = 10.0
 """Seconds that one process waits for another to finish writing."""
 
 INDEX = f"""
 CREATE TABLE IF NOT EXISTS file (
-    id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, root TEXT NOT NULL, stamp TEXT NOT NULL, identity TEXT NOT NULL,
+    id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, root TEXT NOT NULL, known_by TEXT NOT NULL,
+    is_folder INTEGER NOT NULL, stamp TEXT NOT NULL, identity TEXT NOT NULL,
     size INTEGER NOT NULL, modified INTEGER NOT NULL, kind TEXT NOT NULL, families TEXT NOT NULL, layout TEXT NOT NULL,
     words TEXT NOT NULL, base TEXT NOT NULL, title TEXT NOT NULL, thumbnail TEXT NOT NULL, problem TEXT NOT NULL,
     name TEXT NOT NULL, said TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS file_name ON file (name, path);
+CREATE INDEX IF NOT EXISTS file_found ON file (name, path, kind, families, problem, said);
 CREATE INDEX IF NOT EXISTS file_identity ON file (identity);
+CREATE TABLE IF NOT EXISTS passed (path TEXT PRIMARY KEY, known_by TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trouble (place TEXT PRIMARY KEY, sentence TEXT NOT NULL);
 PRAGMA user_version = {SCHEMA};
 """
-"""file.families: ",NAME,NAME," or "". file.words: one a line. file.stamp: what tells whether to look again.
+"""file.families: ",NAME,NAME," or "". file.words: one a line. file.stamp: what tells whether it is still the same.
 file.identity: what tells the content from others. file.name: that of the file, folded. file.said: all that a search
 looks in, folded.
-trouble: places that cannot be looked into, and why.
+known_by: what tells whether to look again. passed: folders that were looked at and are no entries. trouble: places that
+cannot be looked into, and why.
 """
 
 KEPT = f"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -19,15 +20,24 @@ PICTURES = (".preview.png", ".png", ".preview.jpg", ".jpg", ".preview.jpeg", ".j
 
 
 class Place(NamedTuple):
-    """root: the folder of the settings that it was found in. stamp: another one whenever it may have changed."""
+    """root: the folder of the settings that it was found in. stamp: another one whenever it may have changed.
+
+    beside: the same of the files that say something of it. thumbnail: the picture beside it; "" when there is none.
+    """
 
     path: str
     root: str
     size: int
     modified: int
     stamp: str
+    beside: str
     thumbnail: str
     is_folder: bool
+
+    @property
+    def known_by(self) -> str:
+        """Another one whenever the index is to say something else of it."""
+        return "\n".join((self.root, self.stamp, self.beside, self.thumbnail))
 
 
 @dataclass
@@ -98,7 +108,8 @@ class Walk:
             self.troubles[path] = f"{path} cannot be looked at: {error.strerror or error}"
             return
         if stat.S_ISREG(about.st_mode) and not self._is_known(about):
-            yield Place(path, root, about.st_size, about.st_mtime_ns, stamp(about), _picture(path, beside), False)
+            said, shown = self._beside(path, beside), _picture(path, beside)
+            yield Place(path, root, about.st_size, about.st_mtime_ns, stamp(about), said, shown, False)
 
     def _whole(
         self, folder: str, root: str, about: os.stat_result, files: Mapping[str, str], parts: Collection[str]
@@ -117,7 +128,14 @@ class Walk:
         except OSError as error:
             self.troubles[folder] = f"{folder} cannot be looked at: {error.strerror or error}"
             return None
-        return Place(folder, root, size, newest, "\n".join(known), _picture(f"{folder}.", files), True)
+        return Place(folder, root, size, newest, "\n".join(known), "", _picture(f"{folder}.", files), True)
+
+    def _beside(self, path: str, beside: Mapping[str, str]) -> str:
+        stem = _stem(path)
+        there = [beside[stem + ending] for ending in self.stock.beside if stem + ending in beside]
+        with suppress(OSError):  # it went meanwhile: the next look finds it so
+            return " ".join(stamp(os.stat(path)) for path in there)
+        return ""
 
     def _is_known(self, about: os.stat_result) -> bool:
         """Whether it was seen before; from now on it was."""
@@ -134,9 +152,13 @@ def stamp(about: os.stat_result) -> str:
 
 
 def _picture(path: str, beside: Mapping[str, str]) -> str:
-    name = os.path.basename(path)
-    stem = name.rpartition(".")[0] or name
+    stem = _stem(path)
     return next((beside[stem + ending] for ending in PICTURES if stem + ending in beside), "")
+
+
+def _stem(path: str) -> str:
+    name = os.path.basename(path)
+    return name.rpartition(".")[0] or name
 
 
 def _is_text(name: str) -> bool:

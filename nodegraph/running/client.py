@@ -19,6 +19,7 @@ from nodegraph.running.messages import (
     Gone,
     Idle,
     Look,
+    Measure,
     Report,
     Request,
     Run,
@@ -70,7 +71,7 @@ class EngineClient:
         if self._process:
             self._process.send(run)
 
-    def ask(self, request: Report | Free | Look) -> None:
+    def ask(self, request: Report | Free | Look | Measure) -> None:
         """Something about what the engine keeps; without one there is nothing."""
         if self._process and self._process.alive:
             self._process.send(request)

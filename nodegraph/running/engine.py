@@ -44,6 +44,8 @@ from nodegraph.running.messages import (
     Holding,
     Idle,
     Look,
+    Measure,
+    Measured,
     Memory,
     Ready,
     Report,
@@ -108,8 +110,9 @@ class Engine:
 
     The package may offer these functions: `environment(device, precision)`, a text for what changes bits; `codec()`,
     which writes results to disk; `complaint(outputs, arguments)`, why a result must not be passed on; `preview(value,
-    max_side, item)`, what a value of a pictured type looks like; `configure(device, precision)`, which loads what
-    computing needs; `under_way()`, asked after that: what tells whether outputs are still being computed, or None where
+    max_side, item)`, what a value of a pictured type looks like; `measure(taken, text)`, see Measure;
+    `configure(device, precision)`, which loads what computing needs; `under_way()`, asked after that: what tells
+    whether outputs are still being computed, or None where
     they never are; `devices()`, the Devices there are, and `device(name)`, which of them a name means; `broken(error)`,
     why nothing more can be computed in this process; `keeper()`, who looks after memory (see
     `nodegraph.running.keeper`); `models()`, the Holdings in memory, and `free(id)`, which forgets one. Its
@@ -224,6 +227,11 @@ class Engine:
         shown = pictured(outputs, source.output)
         return Seen(key, None if shown is None else self._preview(shown, max_side, source.item), max_side)
 
+    def measure(self, request: Measure) -> Measured:
+        """On any thread."""
+        known = hasattr(self._package, "measure")
+        return Measured(request.name, self._package.measure(request.taken, request.text) if known else "")
+
     def give_up(self) -> None:
         """Write what can still be written when what it computes on gave up.
 
@@ -311,6 +319,8 @@ class _Server:
         self._looks: list[tuple[str, Source, int]] = []  # what is still to be looked at, the next one last
         self._latest: _Task | None = None
         self.awake = False  # what computing needs is loaded
+        self._texts: queue.SimpleQueue[Measure] = queue.SimpleQueue()
+        self._measurer: threading.Thread | None = None
 
     def emit(self, event: Event) -> None:
         with self._sending:
@@ -335,9 +345,25 @@ class _Server:
                 run = request
                 if self.awake:
                     self.emit(Heard(run.ticket))
+            elif isinstance(request, Measure):
+                self._texts.put(request)
+                if self._measurer is None:
+                    self._measurer = threading.Thread(target=self._measure, name="measurer", daemon=True)
+                    self._measurer.start()
             else:
                 self._requests.put(request)
                 self._inbox.put(None)
+
+    def _measure(self) -> None:
+        """On a thread of its own: what reads words takes a second to load, and a run may take minutes."""
+        while True:
+            request = self._texts.get()
+            while not self._texts.empty():
+                request = self._texts.get()
+            try:
+                self.emit(self._engine.measure(request))
+            except Exception as error:  # a text that cannot be measured must not end the engine
+                logging.getLogger(__name__).info("not measured: %s", error)
 
     def _plan(self, run: Run) -> bool:
         """Plan for a while; whether it is done and the run can begin."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from nodegraph.graph import Graph
 from nodegraph.types import PREVIEW_SIDE, NetworkId, Picture
@@ -65,7 +65,20 @@ class Look:
     max_side: int = PREVIEW_SIDE
 
 
-Request = Run | Report | Free | Look
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Say how long a text is for whoever reads it, at once, whatever runs: Measured is the answer.
+
+    name: what the answer bears. taken: by input, what the text's node takes, as far as planning knows it. The newest
+    counts; those before it may stay without an answer.
+    """
+
+    name: str
+    taken: Mapping[str, Any]
+    text: str
+
+
+Request = Run | Report | Free | Look | Measure
 
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
@@ -168,6 +181,14 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """said: how long the text is, in a few words; empty when nobody can tell."""
+
+    name: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """message: one sentence for people. traceback: for the log; empty when the sentence says it all."""
 
@@ -262,6 +283,7 @@ Event = (
     | Progress
     | Finished
     | Seen
+    | Measured
     | Failed
     | Warned
     | Saved

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from nodegraph.domain import Told
 from nodes.backend import checkpoints, families, lora_file, weight_files
+from nodes.backend.beside import beside
 from nodes.backend.embedding_file import PARAMS
 from nodes.backend.families.family import Family, Found
 from nodes.backend.fields import check_fields
@@ -161,7 +162,13 @@ def _file(place: Path) -> Told:
         seen = _Seen(kind, tuple(families_of(found, kind)), layout(place))
         if alone and len(_SEEN) < MOST_SEEN:
             _SEEN[digest] = seen
-    return Told(seen.kind, seen.families, seen.layout, _words(told), _base(told), _title(told))
+    said = beside(place)
+    return Told(
+        *(seen.kind, seen.families, seen.layout),
+        words=tuple(dict.fromkeys((*_words(told), *said.words))),
+        base=_base(told) or said.base,
+        title=_title(told) or said.title,
+    )
 
 
 def families_of(found: Found, kind: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from nodes.backend import qwen_prompt
+from nodes.backend.untyped import from_numpy
 
 SLOT = "<|image_pad|>"
 FRAME = f"<|vision_start|>{SLOT}<|vision_end|>"
@@ -61,7 +62,7 @@ def resized(pixels: Tensor, width: int, height: int) -> Tensor:
     """
     image = Image.fromarray(np.asarray(_bytes(pixels)[0].permute(1, 2, 0)))
     made = np.asarray(image.resize((width, height), Image.Resampling.LANCZOS), dtype=np.float32) / 255
-    return torch.from_numpy(made).permute(2, 0, 1)[None].contiguous()
+    return from_numpy(made).permute(2, 0, 1)[None].contiguous()
 
 
 def _bytes(pixels: Tensor) -> Tensor:

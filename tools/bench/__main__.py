@@ -1,6 +1,6 @@
 """All benchmarks: prints their tables and writes docs/benchmarks.md.
 
-python -m tools.bench [executor window sampling loading]
+python -m tools.bench [executor window sampling loading cluster library]
 """
 
 from __future__ import annotations
@@ -35,6 +35,15 @@ TOPICS = {
     "loading": (
         "Loading a checkpoint",
         "A one-file Stable Diffusion 1.5 checkpoint in float32, until a prompt is encoded.",
+    ),
+    "cluster": (
+        "A Ray cluster on this machine",
+        "Trivial nodes, so that what is seen is what handing out cells costs; wall seconds, Ray's start apart.",
+    ),
+    "library": (
+        "A library of 20,000 files",
+        "Sparse files with the tables of tensors of real ones, of a mixture of kinds and families, in one process; "
+        "searches find all that match and look up a page of it.",
     ),
 }
 ON_A_CARD = (

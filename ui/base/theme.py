@@ -224,6 +224,8 @@ QLabel#badge { background: $field; border: 1px solid $faint; border-radius: 4px;
 QLabel#small { color: $faint; font-size: ${px12}px; }
 QToolButton#problems { color: $failed; padding: 1px 8px; }
 QLabel#error { color: $failed; }
+QLabel#length { color: $dim; background: $raised; border: 1px solid $border; padding: 2px 6px;
+    font-size: ${px12}px; }
 QLabel#complaint { color: $failed; background: $raised; border: 1px solid $border; padding: 5px 7px; }
 """)
 

@@ -12,6 +12,7 @@ from ui.canvas.commands import selection
 from ui.canvas.commands.adding import open_palette
 from ui.canvas.commands.bringing import paste
 from ui.canvas.commands.connect import open_connections
+from ui.canvas.commands.find_text import find_text
 from ui.canvas.commands.one_node import edit_first_row, fold_selected
 from ui.canvas.commands.walk import Direction, walk
 from ui.canvas.gestures import arrange
@@ -172,6 +173,8 @@ def _view(canvas: Canvas) -> tuple[Action, ...]:
         Action("canvas.fit_all", "Show all", canvas.fit_all, "Home"),
         Action("canvas.zoom_in", "Zoom in", partial(canvas.zoom, NOTCH), "+; ="),
         Action("canvas.zoom_out", "Zoom out", partial(canvas.zoom, 1 / NOTCH), "-"),
+        Action("canvas.find_text", "Find in texts…", partial(find_text, canvas.state), "Ctrl+F",
+               "Find in the prompts, notes and titles of this graph; in a text that is edited, in it"),
         Action("canvas.snap", "Snap to the grid", canvas.state.set_snap, "Shift+G", checkable=True),
         Action("canvas.minimap", "Minimap", canvas.minimap.show_map, "Shift+M", checkable=True),
-    )
+    )  # fmt: skip

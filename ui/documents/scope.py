@@ -17,6 +17,13 @@ from nodegraph.registry import Registry
 from ui.documents.document import Document, guessed_type
 from ui.widgets.offers import Offering
 
+Measure = Callable[[str, str, Callable[[str], object]], object]
+"""Asks how long a text is for whoever reads it: of a node, as the engine calls it, and a text; told a moment later."""
+
+
+def _unmeasured(node: str, text: str, then: Callable[[str], object]) -> None:
+    """Nobody can tell."""
+
 
 class Scope(QObject):
     """A document seen from inside one of its groups. Reads and edits like a document; the document stays whole.
@@ -31,6 +38,7 @@ class Scope(QObject):
     def __init__(self, document: Document, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.document = document
+        self.measure: Measure = _unmeasured
         self.path: tuple[str, ...] = ()
         self.graph = document.graph
         self._groups: tuple[Group, ...] = ()  # one for each step of the path
@@ -135,6 +143,9 @@ class Scope(QObject):
         text = f"Set {name.replace('_', ' ')} of {self.title_of(node)}"
         meant = self.document.meant(self.type_of(node), name, value)
         self.edit(text, edits.set_param, node, name, meant, merge=merge)
+
+    def meant(self, type: NodeType, name: str, value: Any) -> Any:
+        return self.document.meant(type, name, value)
 
     def known(self, id: str) -> bool:
         """Whether the node's type is installed."""

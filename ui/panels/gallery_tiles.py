@@ -55,21 +55,10 @@ class Tile(QStyledItemDelegate):
         )
         painter.drawText(foot, Qt.AlignmentFlag.AlignCenter, name)
         if index.data(STARRED):
-            self._paint_star(painter, place)
+            paint_star(painter, place)
         if rating := index.data(RATING):
             self._paint_rating(painter, place, rating)
         painter.restore()
-
-    def _paint_star(self, painter: QPainter, place: QRectF) -> None:
-        """In a corner of the picture, on a ground of its own: it is seen on any."""
-        side = scaled(20)
-        badge = QRectF(place.right() - side, place.top(), side, side)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(color(colors().panel, 220))
-        painter.drawEllipse(badge)
-        painter.setPen(color(colors().accent))
-        painter.setFont(panel_font(13))
-        painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, "★")
 
     def _paint_rating(self, painter: QPainter, place: QRectF, rating: int) -> None:
         """As many dots, in another corner."""
@@ -82,6 +71,18 @@ class Tile(QStyledItemDelegate):
         painter.setBrush(color(colors().accent))
         for number in range(rating):
             painter.drawEllipse(QRectF(ground.x() + 4 + number * (dot + 2), ground.y() + 3, dot, dot))
+
+
+def paint_star(painter: QPainter, place: QRectF) -> None:
+    """In a corner of a picture, on a ground of its own: it is seen on any."""
+    side = scaled(20)
+    badge = QRectF(place.right() - side, place.top(), side, side)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(color(colors().panel, 220))
+    painter.drawEllipse(badge)
+    painter.setPen(color(colors().accent))
+    painter.setFont(panel_font(13))
+    painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, "★")
 
 
 class Tiles(QListView):

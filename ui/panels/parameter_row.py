@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from textwrap import fill
 from typing import Any
 
@@ -9,7 +10,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGraphicsOpacityEffect, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from nodegraph.graph import Graph, Port, SeedMode, change_node, disconnect, reset_param, set_param
-from nodegraph.node import Input, Range, Seed
+from nodegraph.node import Input, Multiline, Range, Seed
 from nodegraph.types import type_name
 from ui.base.text import label, number, parameter_help
 from ui.documents.document import Document
@@ -141,6 +142,17 @@ class ParameterRow(QWidget):
         if isinstance(self.editor, PathField) and offering is not None:
             self.editor.offer(offering)
 
+    def _measure(self, text: Any) -> None:
+        """How long a text is, beside its name."""
+        multiline = self.spec.get(Multiline)
+        if multiline and multiline.weighs and isinstance(self.document, Scope) and not self.nodes[1:]:
+            self.document.measure(self.document.prefix + self.node, str(text or ""), self._show_length)
+
+    def _show_length(self, said: str) -> None:
+        with suppress(RuntimeError):  # the row is gone
+            if not self._source(self.node):
+                self.about.setText(said)
+
     def _source(self, node: str) -> Port | None:
         return self.document.graph.links.get(Port(node, self.spec.name))
 
@@ -188,6 +200,8 @@ class ParameterRow(QWidget):
         if self.spec.type is float and isinstance(value, int):
             value = float(value)
         self._show_error(value)
+        self._measure(value)
+        value = self.document.meant(self.document.type_of(self.node), self.spec.name, value)
         if self.spec.complaint(value) is None or keeps_wrong(self.spec):
             merge = ("param", self.nodes, self.spec.name, id(self), self._gesture)
             self._edit(f"Set {self._words}", set_param, self.spec.name, value, merge=merge)

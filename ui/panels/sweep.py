@@ -68,6 +68,7 @@ class SweepPanel(QWidget):
         self._shown: tuple[Sweep | None, list[Cell]] = (None, [])
         self.grid.chosen.connect(self._look)
         self.grid.opened.connect(lambda cell: self.opened.emit(runs.graph(cell)))
+        self.grid.starring.connect(lambda: runs.star(self.grid.selected))
         self.grid.menu_wanted.connect(lambda at: self._menu().popup(at))
         self.reader.failed.connect(self.failed)
         self.writer.failed.connect(self.failed)
@@ -186,6 +187,13 @@ class SweepPanel(QWidget):
         todo = [cell for cell in cells if runs.state(cell) in ("", "failed")]
         offer(
             "Make these", lambda: runs.run(todo), bool(todo), "Run the selected cells alone; what failed is tried again"
+        )
+        offer("Star", lambda: runs.star(cells), bool(made), "Star or unstar their pictures in the gallery (S)")
+        offer(
+            "Keep these alone",
+            lambda: runs.keep(cells),
+            runs.listed and len(cells) < len(runs.cells),
+            "Take all others out of the sweep; their files stay",
         )
         menu.addSeparator()
         for axis, varied in enumerate(runs.sweep.axes if one and runs.sweep else ()):

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import QAbstractScrollArea, QToolTip, QWidget
 from nodegraph.sweeping.sheet import Page
 from nodegraph.sweeping.sweep import Cell
 from ui.base.theme import color, colors, panel_font
+from ui.panels.gallery_tiles import paint_star
 from ui.runs.engine import FRAME_MS
 from ui.runs.sweep_runs import SweepRuns
 from ui.widgets.thumbnails import Thumbnails
@@ -48,10 +49,11 @@ class Block(NamedTuple):
 
 
 class SweepGrid(QAbstractScrollArea):
-    """The wheel with Ctrl zooms; arrows go from cell to cell, Enter opens one; Ctrl and Shift choose several."""
+    """The wheel with Ctrl zooms; arrows go from cell to cell, Enter opens, S stars; Ctrl and Shift choose several."""
 
     chosen = Signal()  # other cells are selected
     opened = Signal(object)  # Cell
+    starring = Signal()  # those that are selected
     menu_wanted = Signal(QPoint)  # on the screen
 
     def __init__(self, runs: SweepRuns, parent: QWidget | None = None) -> None:
@@ -240,6 +242,9 @@ class SweepGrid(QAbstractScrollArea):
         if not pictures:
             painter.setPen(color({"failed": theme.failed, "running": theme.running}.get(state, theme.faint)))
             painter.drawText(place, Qt.AlignmentFlag.AlignCenter, SAID[state])
+        if self._runs.starred(cell):
+            paint_star(painter, place)
+            painter.setFont(panel_font(12))
         if cell in self.selected:
             painter.setBrush(Qt.BrushStyle.NoBrush)
             pen = painter.pen()
@@ -303,6 +308,8 @@ class SweepGrid(QAbstractScrollArea):
             if (cell := self._beside(*step)) is not None:
                 more = event.modifiers() & Qt.KeyboardModifier.ShiftModifier
                 self.select([*(other for other in self.selected if more and other != cell), cell])
+        elif key == Qt.Key.Key_S:
+            self.starring.emit()
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.selected:
             self.opened.emit(self.selected[-1])
         elif key == Qt.Key.Key_Menu and self.selected:

@@ -22,6 +22,8 @@ from nodegraph.running.messages import (
     Heard,
     Idle,
     Look,
+    Measure,
+    Measured,
     Ready,
     Report,
     Run,
@@ -60,6 +62,7 @@ class Engine(QObject):
     happened = Signal(object)  # every Event
     unclaimed = Signal(object)  # an Event that belongs to no run
     seen = Signal(object)  # a Seen
+    measured = Signal(object)  # a Measured
     freed = Signal()  # nothing is running any more
     replaced = Signal(str)  # the process gave up and another goes on with the run: a sentence
     telling = Signal(bool)  # from here on (True) to there (False), events come one after the other
@@ -146,7 +149,7 @@ class Engine(QObject):
         self.stop(receiver)
         self._receivers = {t: _nobody if r == receiver else r for t, r in self._receivers.items()}
 
-    def ask(self, request: Report | Free | Look) -> None:
+    def ask(self, request: Report | Free | Look | Measure) -> None:
         """About memory: the answer is a Memory event, when the running call is over. Look: Seen, when the run is."""
         self._client.ask(request)
 
@@ -220,6 +223,8 @@ class Engine(QObject):
                 self.unclaimed.emit(event)
             case Seen():
                 self.seen.emit(event)
+            case Measured():
+                self.measured.emit(event)
             case Idle():
                 self._end(event)
             case Gone() if goes_on:

@@ -12,6 +12,7 @@ from typing import Any, cast
 from PySide6.QtCore import QObject, Signal
 
 from nodegraph.formats.files import Damaged, read_own, usable_path, write_atomic
+from ui.runs.picture_index import Gallery
 from ui.runs.queue import Queue
 
 MAX_BYTES = 64 << 20
@@ -23,16 +24,18 @@ TAG = "sweep "
 
 
 class SweepRecord(QObject):
-    """file: where it is kept; None keeps it in memory. It listens to the queue, whoever asked for a job.
-
-    complaints: what was damaged in it, as sentences.
+    """file: where it is kept; None keeps it in memory. gallery: where its pictures are listed, and have stars.
+    complaints: what was damaged in it, as sentences. It listens to the queue, whoever asked for a job.
     """
 
     changed = Signal(str)  # the name of a cell of which something is known now
     troubled = Signal(str)  # why it could not be kept, as a sentence; it goes on in memory
 
-    def __init__(self, queue: Queue, file: Path | None = None, parent: QObject | None = None) -> None:
+    def __init__(
+        self, queue: Queue, file: Path | None = None, gallery: Gallery | None = None, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
+        self.gallery = gallery
         self._queue, self._file = queue, file
         self._made: dict[str, tuple[str, ...]] = {}
         self.complaints: list[str] = []

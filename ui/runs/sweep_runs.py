@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from nodegraph.editing.seeds import NUM_SEEDS, seeds
 from nodegraph.graph import Graph, Port
 from nodegraph.group_type import document_types
 from nodegraph.node import NodeType
@@ -110,6 +111,51 @@ class SweepRuns(QObject):
         sweep = self.sweep or Sweep(())
         if port not in {axis.port for axis in sweep.axes}:
             self.put(Sweep((*sweep.axes, Axis(port, tuple(values))), sweep.mode, sweep.sample), "Vary a parameter")
+
+    def try_seeds(self, count: int, draw: Callable[[int], int]) -> bool:
+        """Give the document a sweep of so many new seeds, in place of another, and run it; False when it has no seed.
+
+        draw: a number from 0 up to its argument, which is not included.
+        """
+        ports = seeds(self.document.graph, self.document.declared)
+        if not ports:
+            return False
+        axes = tuple(Axis(port, tuple(draw(NUM_SEEDS) for _ in range(count))) for port in ports)
+        self.put(Sweep(axes, "zip"), f"Try {count} seeds")
+        self.run()
+        return True
+
+    def keep(self, cells: Collection[Cell]) -> None:
+        """Take all other cells out of a sweep whose cells stand in a list. The files of the others stay."""
+        if self.sweep is None or not self.listed:
+            return
+        kept = [cell for cell in self.cells if cell in cells]
+        axes = [
+            Axis(axis.port, tuple(axis.values[cell[place]] for cell in kept))
+            for place, axis in enumerate(self.sweep.axes)
+        ]
+        self.put(Sweep(tuple(axes), self.sweep.mode), "Keep some cells of the sweep")
+
+    @property
+    def listed(self) -> bool:
+        """Whether each cell stands for itself: values go together, or one parameter varies."""
+        return self.sweep is not None and (self.sweep.mode == "zip" or len(self.sweep.axes) == 1)
+
+    def starred(self, cell: Cell) -> bool:
+        """Whether a picture of the cell has a star in the gallery."""
+        gallery = self._record.gallery
+        return gallery is not None and any(
+            path in gallery.pictures and gallery.pictures[path].starred for path in self.pictures(cell)
+        )
+
+    def star(self, cells: Collection[Cell]) -> None:
+        """Star the pictures of these cells, or take the stars off when all have one."""
+        gallery = self._record.gallery
+        paths = [path for cell in cells for path in self.pictures(cell) if gallery and path in gallery.pictures]
+        if gallery is not None and paths:
+            gallery.star(*paths, on=not all(gallery.pictures[path].starred for path in paths))
+            for cell in cells:
+                self.cell_changed.emit(cell)
 
     @property
     def types(self) -> Mapping[str, NodeType]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QMimeData, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QTextCursor, QTextOption
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence, QTextCursor, QTextOption
 from PySide6.QtWidgets import QPlainTextEdit, QToolTip, QWidget
 
+from ui.widgets.find_bar import FindBar
 from ui.widgets.weights import weigh
 
 MAX_TEXT = 100_000
@@ -16,13 +17,17 @@ LONG_WORD = 2_000
 
 
 class Paragraph(QPlainTextEdit):
-    """weighs: Ctrl+Up and Ctrl+Down give what is selected more weight, or less: see `ui.widgets.weights`."""
+    """weighs: Ctrl+Up and Ctrl+Down give what is selected more weight, or less: see `ui.widgets.weights`.
+
+    Ctrl+F finds in the text.
+    """
 
     left = Signal()  # the keyboard is elsewhere
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.weighs = False
+        self.finder: FindBar | None = None  # from the first search on
         self.textChanged.connect(lambda: self._fit(self.toPlainText()))
 
     def write(self, text: str) -> None:
@@ -54,16 +59,24 @@ class Paragraph(QPlainTextEdit):
 
     def event(self, event: QEvent) -> bool:
         """Its keys are not the window's."""
-        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and self._steps(event):
+        own = isinstance(event, QKeyEvent) and bool(self._steps(event) or event.matches(QKeySequence.StandardKey.Find))
+        if event.type() == QEvent.Type.ShortcutOverride and own:
             event.accept()
             return True
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if steps := self._steps(event):
+        if event.matches(QKeySequence.StandardKey.Find):
+            self.search()
+        elif steps := self._steps(event):
             self._weigh(steps)
         else:
             super().keyPressEvent(event)
+
+    def search(self, typed: str = "") -> None:
+        """Open the bar that finds. typed: what to look for."""
+        self.finder = self.finder or FindBar(self)
+        self.finder.open_with(typed)
 
     def _steps(self, event: QKeyEvent) -> int:
         """Of weight that the key gives; 0 of any other."""
@@ -98,7 +111,8 @@ class Paragraph(QPlainTextEdit):
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
-        self.left.emit()
+        if not (self.finder and self.finder.box.hasFocus()):
+            self.left.emit()
 
 
 def _common(a: str, b: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -83,8 +84,8 @@ class Shell(QMainWindow):
         self._pace_file = session.folder / "pace.json" if keeps else None
         self.queue = Queue(self.engine, session.folder if keeps else None, self)
         self.remedies = Remedies(registry.domain.remedies, self)
-        self.sweeps = SweepRecord(self.queue, session.folder / "sweeps.jsonl" if keeps else None, self)
         self.gallery = Gallery(session.folder / "gallery.jsonl", self)
+        self.sweeps = SweepRecord(self.queue, session.folder / "sweeps.jsonl" if keeps else None, self.gallery, self)
         self.shelves = Shelves(
             library_folder() if keeps else session.folder / "library",
             registry.domain.stock,
@@ -219,6 +220,13 @@ class Shell(QMainWindow):
         if self.problems.count():
             self.docks.show("Problems")
             QTimer.singleShot(0, self, self.canvas.state.show_faulty)  # when the panel has its place
+
+    def try_seeds(self, count: int) -> None:
+        """A picture for each of so many new seeds, in the panel for that."""
+        if self.workspace.sweep.try_seeds(count, random.SystemRandom().randrange):
+            self.docks.show("Sweep")
+        else:
+            self.say("There is no seed here that could be another: add a node that has one, or unlink it")
 
     def run_selected(self) -> None:
         if self.canvas.state.targets:

@@ -75,6 +75,11 @@ def _run(window: Shell) -> tuple[Action, ...]:
         Action("run.live", "Live", window.set_live, "Ctrl+L", "Run after every edit", checkable=True),
         Action("run.last_seed", "Use the last seed", lambda: window.runner.use_last_seeds(), "Ctrl+Shift+L",
                "Put back the seeds of the latest finished run, and keep them"),
+        *(
+            Action(f"run.seeds_{count}", f"× {count}", partial(window.try_seeds, count), key,
+                   f"{count} pictures, each of another seed, to choose from", submenu="New seeds")
+            for count, key in ((4, "Alt+Shift+Return"), (9, ""), (16, ""))
+        ),
         Action("run.device", "Device…", window.choose_device, tip="Choose what computes, and in which precision"),
     )  # fmt: skip
 

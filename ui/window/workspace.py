@@ -21,6 +21,7 @@ from ui.runs.engine import Engine
 from ui.runs.following import Following
 from ui.runs.kept_pictures import Pictures
 from ui.runs.live_plan import LivePlan
+from ui.runs.measuring import Measurer
 from ui.runs.queue import Queue
 from ui.runs.remedies import Remedies
 from ui.runs.results import Results
@@ -62,6 +63,7 @@ class Workspace(QObject):
         self.runner = Runner(document, engine, queue, self.plan, self.runs, self)
         self.sweep = SweepRuns(document, engine, queue, self.plan, self.runner, record, self)
         self.canvas = Canvas(document, self.runs)
+        self.canvas.scope.measure = Measurer(engine, self.plan, self).ask
         self.page = QStackedWidget()
         self.page.addWidget(self.canvas)
         self.page.setFocusProxy(self.canvas)

@@ -111,6 +111,14 @@ class Reader(NamedTuple):
     taught: Mapping[str, Tensor | None] = MappingProxyType({})
 
 
+class Room(NamedTuple):
+    """What a text encoder reads at once. most: tokens of it all. chat: with {} where the prompt goes."""
+
+    role: str
+    most: int
+    chat: str = "{}"
+
+
 class Follower(NamedTuple):
     """What follows a hint, in memory. latent: what its VAE makes of its pictures, [pictures, channels, height, width].
 
@@ -305,6 +313,10 @@ class Family(ABC):
 
     def controlnet_complaint(self, denoiser: Settings, controlnet: Settings) -> str | None:
         """Why a ControlNet cannot go with a denoiser of its own family, "7 layers, not 5"; None when it can."""
+        return None
+
+    def reads_at_once(self, roles: frozenset[str]) -> Room | None:
+        """Which of the encoders that are there refuses a prompt that is too long; None where it is read in chunks."""
         return None
 
     # --- while computing ---

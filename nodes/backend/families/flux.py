@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nodes.backend.families import sd, sd3
-from nodes.backend.families.family import Asked, Defaults, Family, Follower, Found, Reader, Role, Tokenizer
+from nodes.backend.families.family import Asked, Defaults, Family, Follower, Found, Reader, Role, Room, Tokenizer
 from nodes.backend.networks import flux, mmdit, t5
 from nodes.backend.networks.architecture import Settings
 from nodes.backend.networks.flux import FACTOR, FILL_CHANNELS, LATENT_CHANNELS, PATCH, TOKEN_CHANNELS
@@ -216,6 +216,9 @@ class Flux(Family):
 
     def num_hint_modes(self, controlnet: Settings) -> int:
         return controlnet["num_mode"] or 0
+
+    def reads_at_once(self, roles: frozenset[str]) -> Room | None:
+        return Room(self.encoders[-1], T5_TOKENS - 1)
 
     def encode(self, readers: Sequence[Reader], text: TextEncoder, prompt: str) -> Conditioning:
         from nodes.backend import t5_prompt

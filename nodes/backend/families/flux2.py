@@ -12,7 +12,7 @@ from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nodes.backend.families.family import Asked, Defaults, Family, Found, Reader, Role, Tokenizer
+from nodes.backend.families.family import Asked, Defaults, Family, Found, Reader, Role, Room, Tokenizer
 from nodes.backend.families.sd import ATTENTION
 from nodes.backend.families.sd3 import ATTENTION_TO_TEXT
 from nodes.backend.networks import flux2, mistral, qwen3, vae_flux2
@@ -187,6 +187,9 @@ class Klein(Flux2):
             case _:
                 return {}
 
+    def reads_at_once(self, roles: frozenset[str]) -> Room | None:
+        return Room("text_encoder", TEXT_TOKENS, CHAT)
+
     def encode(self, readers: Sequence[Reader], text: TextEncoder, prompt: str) -> Conditioning:
         from nodes.backend import qwen_prompt
 
@@ -209,6 +212,9 @@ class Dev(Flux2):
 
     def default_settings(self, role: str) -> Settings:
         return mistral.SMALL_3 if role == "text_encoder" else {}
+
+    def reads_at_once(self, roles: frozenset[str]) -> Room | None:
+        return Room("text_encoder", TEXT_TOKENS, DEV_CHAT)
 
     def encode(self, readers: Sequence[Reader], text: TextEncoder, prompt: str) -> Conditioning:
         from nodes.backend import mistral_prompt

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nodes.backend.families.family import Asked, Defaults, Family, Follower, Found, Reader, Role, Tokenizer
+from nodes.backend.families.family import Asked, Defaults, Family, Follower, Found, Reader, Role, Room, Tokenizer
 from nodes.backend.families.sd import ATTENTION, VAE, VAE_SETTINGS
 from nodes.backend.networks import clip, mmdit, sd3, t5
 from nodes.backend.networks.architecture import Settings
@@ -207,6 +207,9 @@ class StableDiffusion3(Family):
             if controlnet[name] is not None
         ]
         return next((f"{what} {theirs} wide, not {ours}" for what, ours, theirs in widths if ours != theirs), None)
+
+    def reads_at_once(self, roles: frozenset[str]) -> Room | None:
+        return Room(READS_AT_ONCE, NUM_T5_TOKENS - 1) if READS_AT_ONCE in roles else None
 
     def encode(self, readers: Sequence[Reader], text: TextEncoder, prompt: str) -> Conditioning:
         from nodes.backend.families import sd3_calls

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nodes.backend.families import flux
-from nodes.backend.families.family import Asked, Defaults, Family, Follower, Found, Reader, Role, Tokenizer
+from nodes.backend.families.family import Asked, Defaults, Family, Follower, Found, Reader, Role, Room, Tokenizer
 from nodes.backend.families.sd import ATTENTION
 from nodes.backend.networks import qwen3, zimage
 from nodes.backend.networks.architecture import Settings
@@ -137,6 +137,9 @@ class ZImage(Family):
         if text.skip_layers:
             return f"{self.title} reads one layer of its text encoder; take Clip skip out, or set it to 0"
         return None
+
+    def reads_at_once(self, roles: frozenset[str]) -> Room | None:
+        return Room("text_encoder", TEXT_TOKENS, CHAT)
 
     def encode(self, readers: Sequence[Reader], text: TextEncoder, prompt: str) -> Conditioning:
         from nodes.backend import qwen_prompt

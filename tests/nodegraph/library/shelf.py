@@ -24,6 +24,7 @@ STOCK = Stock(
     suffixes=(".jar",),
     marks=("whole.txt",),
     places={"jams": "jam"},
+    beside=(".label",),
     parts=lambda folder: frozenset({"parts", "whole.txt"}),
     look=look,
 )

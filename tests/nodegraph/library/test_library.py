@@ -120,6 +120,40 @@ def test_a_folder_that_is_one_thing_is_one_entry_and_its_parts_are_none(cellar: 
     assert look_again(cellar).looked == 1
 
 
+def test_what_is_written_beside_a_file_is_looked_at_again_when_it_changes(cellar: Path, library: Library):
+    jar(cellar / "a.jar", "jam:plum")
+    look_again(cellar)
+    jar(cellar / "a.label", "sweet")
+    assert look_again(cellar).looked == 1
+    jar(cellar / "a.label", "very sweet")
+    assert look_again(cellar).looked == 1
+    assert look_again(cellar).looked == 0
+
+
+def test_a_folder_that_is_no_entry_is_looked_at_once(cellar: Path, library: Library):
+    jar(cellar / "set.v1" / "whole.txt", "stone")
+    assert look_again(cellar) == Scanned(entries=0, looked=1, gone=0, troubles=0)
+    assert look_again(cellar) == Scanned(entries=0, looked=0, gone=0, troubles=0)
+    jar(cellar / "set.v1" / "whole.txt", "jam:plum")
+    look_again(cellar)
+    (entry,) = library.search()
+    assert (entry.name, entry.is_folder) == ("set.v1", True)
+
+
+def test_a_scan_that_is_killed_leaves_an_index_that_the_next_one_completes(cellar: Path, library: Library):
+    for number in range(300):
+        jar(cellar / f"{number}.jar", f"jam:plum:{number}")
+
+    def killed(done: int, whole: int) -> None:
+        if done > 150:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        update(cellar.parent / "library", [str(cellar)], STOCK, killed)
+    assert 100 <= library.counts().all < 300
+    assert look_again(cellar).entries == library.counts().all == 300
+
+
 def test_links_lead_to_each_content_once_and_never_in_a_circle(cellar: Path, library: Library):
     blob = jar(cellar / "blobs" / "1f2e", "jam:plum")
     (cellar / "snapshot").mkdir()

@@ -15,6 +15,7 @@ from nodegraph.sweeping.axes import Axis
 from nodegraph.sweeping.sweep import Sweep, with_sweep
 from tests.ui.engines import LONG, Desk
 from ui.panels.sweep import SweepPanel
+from ui.runs.picture_index import Gallery
 from ui.runs.queue import read_jobs
 from ui.runs.sweep_record import SweepRecord
 from ui.runs.sweep_runs import AHEAD, SweepRuns
@@ -297,6 +298,48 @@ def test_the_values_of_a_cell_become_the_documents_and_its_row_can_be_taken_out(
     actions = {action.text(): action for action in found.panel._menu().actions()}
     actions["Take out Value 20"].trigger()
     assert found.runs.sweep.axes[0].values == (10.0, 30.0)
+
+
+def test_several_seeds_are_tried_at_once_and_the_ones_that_are_liked_are_kept(swept, desk: Desk, qtbot):
+    graph = workflow_of_a_sweep()
+    nodes = {**graph.nodes, "set": Node("toy.settings"), "sum": Node("toy.add")}
+    graph = connect(Graph(nodes, graph.links), Port("box", "box"), Port("sum", "a"))
+    graph = connect(connect(graph, Port("set", "box"), Port("sum", "b")), Port("sum", "box"), Port("slow", "box"))
+    found = swept(graph)
+    numbers = iter((3, 30, 60, 90))
+    assert found.runs.try_seeds(4, lambda limit: next(numbers))
+    qtbot.waitUntil(lambda: found.runs.made == 4, timeout=LONG)
+    assert found.runs.sweep.axes[0].values == (3, 30, 60, 90)
+    qtbot.waitUntil(lambda: len(found.panel.grid._places) == 4, timeout=LONG)
+    found.click((1,))
+    found.click((3,), Qt.KeyboardModifier.ControlModifier)
+    actions = {action.text(): action for action in found.panel._menu().actions()}
+    actions["Keep these alone"].trigger()
+    assert found.runs.sweep.axes[0].values == (30, 90)
+    found.document.undo_stack.undo()
+    qtbot.waitUntil(lambda: found.runs.made == 4, timeout=LONG)
+
+
+def test_without_a_seed_there_is_nothing_to_try(swept):
+    found = swept(workflow_of_a_sweep())
+    assert not found.runs.try_seeds(4, lambda limit: 0)
+    assert "sweep" not in found.document.graph.extra
+
+
+def test_s_stars_the_pictures_of_cells_in_the_gallery(swept, finished, desk: Desk, tmp_path: Path):
+    gallery = Gallery(tmp_path / "gallery.jsonl")
+    desk.engine.happened.connect(gallery.take)
+    found = swept(
+        with_sweep(workflow_of_a_sweep(), sweep((VALUE, (100.0, 101.0)))), SweepRecord(desk.queue, None, gallery)
+    )
+    finished(found)
+    found.click((1,))
+    QTest.keyClick(found.panel.grid, Qt.Key.Key_S)
+    assert [found.runs.starred(cell) for cell in found.runs.cells] == [False, True]
+    assert gallery.pictures[found.runs.pictures((1,))[0]].starred
+    QTest.keyClick(found.panel.grid, Qt.Key.Key_S)
+    assert not found.runs.starred((1,))
+    desk.engine.happened.disconnect(gallery.take)
 
 
 def test_the_wheel_zooms_with_ctrl_and_scrolls_without(swept):

@@ -114,6 +114,7 @@ def open_row(state: CanvasState, id: str, name: str) -> LiveEditor | None:
         commit=lambda value, token: state.scope.set_param(id, name, value, merge=token),
         go_on=lambda step: _open_next(state, id, name, step),
         offering=state.scope.offers_for(id, spec),
+        node=id,
     )
 
 
@@ -139,7 +140,14 @@ def rename(state: CanvasState, id: str) -> LiveEditor:
     def place() -> QRectF | None:
         item = state.scene.nodes.get(id)
         title = QRectF(TITLE - 3, 4, item.shape.width - TITLE - 3, HEADER - 8) if item else None
-        return title.translated(item.pos) if item and title else None
+        if item is None or title is None:
+            return None
+        place = title.translated(item.pos)
+        seen = state.view.rect_to_world(state.area) & item.rect
+        if item.figure == "frame" and not seen.isEmpty():  # it may be larger than the view, with its title elsewhere
+            place.moveLeft(max(place.left(), seen.left()))
+            place.moveTop(max(place.top(), seen.top()))
+        return place
 
     def commit(title: str, token: Hashable) -> None:
         named = title.strip() not in ("", type.title)

@@ -16,6 +16,8 @@ from ui.widgets.numbers import slider_range, step_of, stepped
 
 SLOP = 4.0  # pixels that a click may wander
 PIXELS_PER_STEP = 4.0  # of a number that has no slider
+LEAST_PIXELS = {int: 2.5, float: 1.0}
+"""Of a step, where the whole range would go by within the row: 20 must not be 6 after the width of a letter."""
 FINE, COARSE = 0.1, 10.0
 _CTRL, _SHIFT, _ALT = (
     Qt.KeyboardModifier.ControlModifier,
@@ -131,9 +133,9 @@ class RowPress(Gesture):
 
 
 class Slide(Gesture):
-    """Drag a number sideways: along the whole row for the whole range, or a few pixels a step. One undo step.
+    """Drag a number sideways: along the whole row for the whole range, but no faster than some pixels a step.
 
-    Ctrl is ten times as fine, Shift ten times as coarse.
+    One undo step. Ctrl is ten times as fine, Shift ten times as coarse.
     """
 
     cursor = Qt.CursorShape.SplitHCursor
@@ -145,7 +147,8 @@ class Slide(Gesture):
         self.merge, self.away = object(), 0.0
         limits = slider_range(spec)
         width = row.rect.width() * state.view.scale
-        self.speed = (limits.max - limits.min) / width if limits else step_of(spec) / PIXELS_PER_STEP
+        fastest = step_of(spec) / LEAST_PIXELS[spec.type]
+        self.speed = min((limits.max - limits.min) / width, fastest) if limits else step_of(spec) / PIXELS_PER_STEP
         state.held.emit(True)
 
     def move(self, at: QPointF) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, QPoint, QRectF, Qt
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, Qt
 from PySide6.QtGui import QFocusEvent, QGuiApplication, QKeyEvent, QTextCursor
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from nodegraph.node import Input
+from nodegraph.node import Input, Multiline
 from ui.base import theme
 from ui.canvas.scene.state import CanvasState
 from ui.widgets.editors import is_number, keeps_wrong, make_inline_editor
@@ -27,6 +27,7 @@ from ui.widgets.path_fields import PathField
 
 _FIELDS = "QLineEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox, QCheckBox"
 SMALLEST = 12  # pixels, at the usual text size, of text that can be read and typed, however far out the view is
+EDGE = 4  # pixels between an editor and the edge of the view
 _NONE: Any = object()  # nothing is pending
 
 
@@ -37,7 +38,8 @@ class LiveEditor(QFrame):
 
     In a paragraph Enter begins a line; Ctrl+Enter commits and, as the window's shortcut, runs.
     place: where it belongs, in world units; None when that is gone. commit: makes the edit; equal tokens in a row are
-    one step. go_on: to the next row, or by -1 to the one before. offering: who knows which files fit.
+    one step. go_on: to the next row, or by -1 to the one before. offering: who knows which files fit. node: whose text
+    it is, which says how long it may be.
     """
 
     _over = True  # also for Qt, which still asks a filter that Python has emptied
@@ -51,9 +53,10 @@ class LiveEditor(QFrame):
         commit: Callable[[Any, Hashable], None],
         go_on: Callable[[int], object] = lambda _: None,
         offering: Offering | None = None,
+        node: str = "",
     ) -> None:
         super().__init__(state.widget)
-        self.state, self.spec = state, spec
+        self.state, self.spec, self.node = state, spec, node
         self._value, self._place, self._commit, self._go_on = value, place, commit, go_on
         self._pending = _NONE
         self._over = self._writing = False
@@ -68,6 +71,9 @@ class LiveEditor(QFrame):
         self.error = QLabel(state.widget)
         self.error.setObjectName("complaint")
         self.error.hide()
+        self.length = QLabel(state.widget)  # how long the text is
+        self.length.setObjectName("length")
+        self.length.hide()
         self.inner.show_value(value())
         self.inner.typed.connect(self._typed)
         self.inner.edited.connect(self._write)
@@ -78,6 +84,21 @@ class LiveEditor(QFrame):
         self.follow()
         self.show()
         self._take_focus()
+        self._measure(value())
+
+    def _measure(self, text: Any) -> None:
+        multiline = self.spec.get(Multiline)
+        if self.node and multiline and multiline.weighs:
+            self.state.scope.measure(self.state.scope.prefix + self.node, str(text or ""), self._show_length)
+
+    def _show_length(self, said: str) -> None:
+        if self._over:
+            return
+        self.length.setText(said)
+        self.length.setVisible(bool(said))
+        self.length.adjustSize()
+        self.length.raise_()
+        self.follow()
 
     @property
     def box(self) -> Any:
@@ -101,8 +122,9 @@ class LiveEditor(QFrame):
         place = self.state.view.rect_to_screen(world).toAlignedRect()
         place.setHeight(max(place.height(), round(world.height() * scale)))
         place.setWidth(max(place.width(), round(world.width() * scale)))
-        self.setGeometry(place)
+        self.setGeometry(_within(place, self.state.widget.rect()))
         self.error.move(place.bottomLeft() + QPoint(0, 4))
+        self.length.move(place.bottomRight() + QPoint(1 - self.length.width(), 4))
         size, pad = round(12 * scale), round(6 * scale)
         inks = theme.colors()
         check = f"background: {inks.field}; border: 1px solid {inks.accent}; border-radius: 5px;"
@@ -130,6 +152,7 @@ class LiveEditor(QFrame):
             return  # a field reports what stands there when it loses the keyboard
         self._pending = _NONE
         self.error.hide()
+        self._measure(value)
         complaint = self.spec.complaint(value)
         if complaint is None or keeps_wrong(self.spec):
             self._writing = True
@@ -172,8 +195,9 @@ class LiveEditor(QFrame):
         """Without committing."""
         if not self._over:
             self._over = True
-            self.error.hide()
-            self.error.deleteLater()
+            for label in (self.error, self.length):
+                label.hide()
+                label.deleteLater()
             self.state.show_editor(None)
             if self.box.hasFocus():
                 self.state.widget.setFocus()  # hiding what has the keyboard would press Tab on the canvas
@@ -232,6 +256,19 @@ class LiveEditor(QFrame):
         if event.reason() in (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindowFocusReason):
             return
         self.leave()
+
+
+def _within(place: QRect, view: QRect) -> QRect:
+    """As much of it in view as can be, if some of it is: of a frame that is larger than the view, too."""
+    view = view.adjusted(EDGE, EDGE, -EDGE, -EDGE)
+    if not place.intersects(view):
+        return place
+    place = QRect(place.topLeft(), place.size().boundedTo(view.size()))
+    place.moveRight(min(place.right(), view.right()))
+    place.moveLeft(max(place.left(), view.left()))
+    place.moveBottom(min(place.bottom(), view.bottom()))
+    place.moveTop(max(place.top(), view.top()))
+    return place
 
 
 _CTRL = Qt.KeyboardModifier.ControlModifier

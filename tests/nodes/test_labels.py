@@ -1,0 +1,115 @@
+"""What a file of weights is, and for whom, is told by its table of tensors and by what lies beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nodes.backend import families
+from nodes.backend.labels import look, parts
+from nodes.stock import STOCK
+from tools.bench.library import table_of, write
+
+ADAPTED = [family.name for family in families.FAMILIES if family.roles[family.denoiser].flat_adapter_names]
+
+ALIKE = {"klein", "flux2"}
+"""Families whose transformers have layers of the same names and widths."""
+
+
+@pytest.mark.parametrize("family", ADAPTED)
+@pytest.mark.parametrize("attention", [True, False])
+def test_a_lora_is_told_to_be_for_its_family(tmp_path: Path, family: str, attention: bool):
+    told = look(write(tmp_path / "a.safetensors", table_of("lora", family, 4, attention)))
+    assert told is not None
+    assert told.kind == "lora"
+    assert family in told.families
+    assert set(told.families) <= (ALIKE if family in ALIKE else {family})
+
+
+@pytest.mark.parametrize("family", ["sd1", "sdxl", "sd3", "flux"])
+def test_a_checkpoint_is_told_by_its_tensors(tmp_path: Path, family: str):
+    told = look(write(tmp_path / "a.safetensors", table_of("checkpoint", family), "BF16"))
+    assert told is not None
+    assert (told.kind, told.families, told.layout) == ("checkpoint", (family,), "bfloat16")
+
+
+def test_an_autoencoder_and_a_text_encoder_name_all_families_that_can_use_them(tmp_path: Path):
+    vae = look(write(tmp_path / "vae.safetensors", table_of("vae", "flux")))
+    t5 = look(write(tmp_path / "t5.safetensors", table_of("text encoder", "flux")))
+    assert vae is not None
+    assert t5 is not None
+    assert {"flux", "zimage"} <= set(vae.families)
+    assert "sd1" not in vae.families
+    assert {"flux", "sd3"} <= set(t5.families)
+
+
+def test_files_that_were_trained_alike_keep_their_own_words(tmp_path: Path):
+    table = table_of("lora", "sd1")
+    for word in ("snow", "rain"):
+        said = {
+            "modelspec.trigger_phrase": word,
+            "modelspec.title": f"A {word} style",
+            "ss_base_model_version": "sd_v1",
+        }
+        told = look(write(tmp_path / f"{word}.safetensors", table, said=said))
+        assert told is not None
+        assert (told.words, told.title, told.base) == ((word,), f"A {word} style", "sd_v1")
+
+
+def test_a_damaged_copy_of_a_file_that_is_known_is_still_damaged(tmp_path: Path):
+    table = table_of("lora", "sd1")
+    look(write(tmp_path / "whole.safetensors", table))
+    short = write(tmp_path / "short.safetensors", table)
+    with short.open("r+b") as file:
+        file.truncate(short.stat().st_size - 1)
+    with pytest.raises(ValueError, match="cut short"):
+        look(short)
+
+
+@pytest.mark.parametrize(
+    ("ending", "said"),
+    [
+        (".json", {"activation text": "snow, rain", "sd version": "SDXL"}),
+        (".civitai.info", {"trainedWords": ["snow, rain"], "baseModel": "SDXL", "model": {"name": "Weather"}}),
+        (".cm-info.json", {"TrainedWords": ["snow", "rain"], "BaseModel": "SDXL", "ModelName": "Weather"}),
+        (".metadata.json", {"civitai": {"trainedWords": ["snow", "rain"]}, "base_model": "SDXL"}),
+    ],
+)
+def test_what_other_programs_write_beside_a_file_counts(tmp_path: Path, ending: str, said: dict[str, object]):
+    place = write(tmp_path / "weather.v1.safetensors", table_of("lora", "sdxl"))
+    (tmp_path / f"weather.v1{ending}").write_text(json.dumps(said))
+    told = look(place)
+    assert told is not None
+    assert (told.words, told.base) == (("snow", "rain"), "SDXL")
+    assert ending in STOCK.beside
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"trainedWords": 3, "model": [], "baseModel": {}}', "\udcff", "{" * 9000])
+def test_what_cannot_be_read_beside_a_file_says_nothing(tmp_path: Path, text: str):
+    place = write(tmp_path / "a.safetensors", table_of("lora", "sdxl"))
+    (tmp_path / "a.civitai.info").write_bytes(text.encode(errors="surrogateescape"))
+    told = look(place)
+    assert told is not None
+    assert (told.words, told.base, told.title) == ((), "", "")
+
+
+def test_pickles_and_what_is_nothing_are_refused_with_the_reason(tmp_path: Path):
+    (tmp_path / "a.ckpt").write_bytes(b"\x80")
+    with pytest.raises(ValueError, match="is a pickle"):
+        look(tmp_path / "a.ckpt")
+    with pytest.raises(ValueError, match="that this program knows"):
+        look(write(tmp_path / "b.safetensors", {"x.weight": (3, 3, 3), "y": (2, 2, 2)}))
+
+
+def test_the_parts_of_a_diffusers_folder_are_those_of_its_index(tmp_path: Path):
+    (tmp_path / "model_index.json").write_text('{"_class_name": "X", "unet": ["diffusers", "U"], "vae": [null, null]}')
+    assert parts(tmp_path) == {"model_index.json", "unet", "vae"}
+    (tmp_path / "model_index.json").write_text("no json")
+    assert parts(tmp_path) == {"model_index.json"}
+
+
+def test_a_folder_that_only_has_a_config_is_not_one_thing(tmp_path: Path):
+    (tmp_path / "config.json").write_text('{"model_type": "words"}')
+    assert parts(tmp_path) is None
