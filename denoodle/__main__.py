@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-COMMANDS = ("run", "sweep", "check", "nodes", "export", "devices", "tokenizer")
+COMMANDS = ("run", "sweep", "check", "nodes", "export", "devices", "tokenizer", "models")
 DESKTOP_COMMANDS = ("install-desktop", "remove-desktop")
 UNUSABLE = 2
 """The exit code when what the program needs is not there."""

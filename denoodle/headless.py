@@ -1,4 +1,5 @@
-"""Commands without a window: run, sweep, check, nodes, export, devices, tokenizer; the engine is in this process.
+"""Commands without a window: run, sweep, check, nodes, export, devices, tokenizer, models; the engine is in this
+process.
 
 Exit codes: 0 all well; 1 the workflow has problems or a node failed; 2 wrong usage, or a file that cannot be
 read; 130 interrupted. Results that were finished before are kept, so the same command goes on from there.
@@ -43,7 +44,7 @@ from nodegraph.types import type_name
 OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 FORMS = (
     "[WORKFLOW] [--run]",
-    "{run,sweep,check,nodes,export,devices,tokenizer} ...",
+    "{run,sweep,check,nodes,export,devices,tokenizer,models} ...",
     "{install-desktop,remove-desktop}",
     "--version",
 )
@@ -92,9 +93,10 @@ def parser(called: str = "denoodle") -> argparse.ArgumentParser:
     run = commands.add_parser("run", parents=[files, runs, computes], help="compute a workflow without a window")
     run.set_defaults(act=run_command)
 
-    from denoodle import sweep_command  # which stands on this module
+    from denoodle import models_command, sweep_command  # which stand on this module
 
     sweep_command.add(commands, [files, runs, computes])
+    models_command.add(commands)
 
     check = commands.add_parser("check", parents=[files, runs], help="list a workflow's problems without running it")
     check.set_defaults(act=check_command)

@@ -81,6 +81,8 @@ def update(library: Path, roots: Sequence[str], stock: Stock, heard: Heard) -> S
     index = open_index(library)
     try:
         return _updated(index, tuple(roots), stock, heard)
+    except sqlite3.Error as error:  # the disk is full, or another program holds the index for too long
+        raise ValueError(f"the index in {library} cannot be written: {error}") from error
     finally:
         index.close()
 
