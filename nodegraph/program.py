@@ -39,7 +39,7 @@ def allow_network(on: bool) -> None:
     """Whether any process of this program may fetch something. Raises OSError when that cannot be kept."""
     if on:
         _offline_file().unlink(missing_ok=True)
-    else:
+    elif not _offline_file().exists():
         _offline_file().parent.mkdir(parents=True, exist_ok=True)
         _offline_file().touch()
 

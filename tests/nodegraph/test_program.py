@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from nodegraph import program
 from nodegraph.program import data_folder
 
 HOME = Path.home()
@@ -27,3 +28,23 @@ def test_the_data_folder_is_the_platforms_unless_another_is_said(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "platform", platform)
     assert data_folder() == place
+
+
+@pytest.mark.parametrize("name", ["DENOODLE_OFFLINE", "HF_HUB_OFFLINE"])
+def test_the_machine_can_forbid_the_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str):
+    monkeypatch.setenv("DENOODLE_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    for value, forbidden in (("1", True), ("TRUE", True), ("0", False), ("", False)):
+        monkeypatch.setenv(name, value)
+        assert bool(program.offline()) == forbidden
+
+
+def test_a_person_can_forbid_the_network_to_all_processes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("DENOODLE_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    program.allow_network(False)
+    program.allow_network(False)
+    assert "switched off in the settings" in program.offline()
+    program.allow_network(True)
+    program.allow_network(True)
+    assert program.offline() == ""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from nodegraph import program
 from nodegraph.domain import Remedy
 from nodegraph.running.errand import Done, Errand, Refused, Went
 from ui.base.text import byte_size
@@ -54,7 +56,9 @@ class Remedies(QObject):
         self.changed.emit()
 
     def allow_network(self, on: bool) -> None:
-        """Whether things may be fetched. What is on its way stops when they may not."""
+        """Whether things may be fetched, by any process of the program. What is on its way stops when they may not."""
+        with suppress(OSError):  # where that cannot be written down nothing can be fetched either: it is kept beside it
+            program.allow_network(on)
         if on == self.network:
             return
         self.network = on

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QWidg
 
 from nodegraph.formats import png
 from nodegraph.graph import Graph, Node, Port
+from nodegraph.program import data_folder
 from nodegraph.running.engine import DISK_BYTES, Engine
 from nodegraph.running.engine import Settings as EngineSettings
 from tests.toy_nodes.pit import pit
@@ -197,11 +198,13 @@ def test_with_the_network_off_nothing_is_fetched_by_any_way(window, qtbot):
     window.remedies.begin("clay")  # as the menu of a node does
     assert not window.remedies.doing
     assert "switched off" in window.remedies.said["clay"]
+    assert (data_folder() / "offline").exists()  # where every process of the program looks
     assert not pit().exists()
     shown = opened(window, "General")
     shown.general.network.setFocus()
     QTest.keyClick(shown.general.network, Qt.Key.Key_Space)
     press(shown)
+    assert not (data_folder() / "offline").exists()
     window.remedies.begin("clay")
     qtbot.waitUntil(lambda: pit().exists(), timeout=LONG)
 
