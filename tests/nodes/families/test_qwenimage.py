@@ -37,6 +37,8 @@ from tests.nodes.families.oracle import sample_flow as sample
 
 POSITIVE, NEGATIVE = "a photo of a red cat (with a hat), it's 2 cats", "blurry"
 
+LONGER = "a low quality picture, blurry, dark and with the worst style of all"
+
 EXACT = 1e-4  # float32; guidance is summed in another order, and both prompts may lie in one batch
 SAME = 1e-6  # of one prompt the very same calls are made: nothing but Euler's sum differs
 
@@ -100,6 +102,7 @@ def test_a_prompt_is_read_as_in_the_stock_pipeline(text: str, whole: Parts, pipe
     assert relative(ours, theirs) < SAME
 
 
+@pytest.mark.slow
 def test_the_shipped_vocabulary_has_as_many_tokens_before_a_prompt_as_are_left_out():
     shipped = AutoTokenizer.from_pretrained(tokenizer_kinds.CONFIGS / "qwen")
     for chat, dropped in ((CHAT, DROPPED), (EDIT_CHAT, EDIT_DROPPED)):
@@ -132,7 +135,7 @@ def test_a_picture_is_that_of_the_stock_pipeline(source: str, whole: Parts, spli
 
 
 @pytest.mark.parametrize("source", ["folder", "split"])
-@pytest.mark.parametrize("negative", [NEGATIVE, "a low quality picture, blurry, dark and with the worst style of all"])
+@pytest.mark.parametrize("negative", [NEGATIVE, LONGER])
 def test_guidance_keeps_the_size_of_every_token_as_the_stock_pipeline_does(
     source: str, negative: str, whole: Parts, split: dict[str, Path], pipeline: Any
 ):
@@ -167,6 +170,9 @@ def test_image_to_image_is_that_of_the_stock_pipeline(folder: Path, whole: Parts
 REFERENCES = [qwen_stock.reference(1), qwen_stock.reference(2, (64, 128)), qwen_stock.reference(3, (80, 80))]
 
 
+MORE_EDITS = [(v, n, s) for v in ("2509", "2511") for n in (1, 3) for s in (1.0, 4.0) if (v, n, s) != ("2511", 3, 4.0)]
+
+
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch):
     """References of fewer pixels, in the stock pipeline too: a megapixel each would take most of the time."""
@@ -184,7 +190,8 @@ def edited(parts: Parts, count: int, text: str = POSITIVE) -> Conditioning:
 
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(
-    ("version", "count", "scale"), [("2509", 1, 4.0), ("2509", 3, 1.0), ("2511", 1, 1.0), ("2511", 3, 4.0)]
+    ("version", "count", "scale"),
+    [("2511", 3, 4.0), *(pytest.param(*case, marks=pytest.mark.slow) for case in MORE_EDITS)],
 )
 def test_an_edited_picture_is_that_of_the_stock_pipeline(
     version: str, count: int, scale: float, qwenimage_edit_folders: dict[str, Path]
@@ -205,7 +212,7 @@ def test_an_edited_picture_is_that_of_the_stock_pipeline(
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize("version", ["2509", "2511"])
+@pytest.mark.parametrize("version", [pytest.param("2509", marks=pytest.mark.slow), "2511"])
 def test_an_editor_in_split_files_tells_which_it_is(
     version: str, qwenimage_edit_folders: dict[str, Path], tmp_path: Path
 ):
@@ -296,7 +303,9 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    "layout", [name if name == "ComfyUI with alpha" else pytest.param(name, marks=pytest.mark.slow) for name in LAYOUTS]
+)
 def test_a_lora_of_any_layout_is_added_to_the_weights_of_its_layers(
     layout: str, folder: Path, whole: Parts, tmp_path: Path
 ):
@@ -335,7 +344,7 @@ def controlled(controlnet: Path, parts: Parts, picture: Tensor, **options: Any) 
     return apply_controlnet(load_controlnet(str(controlnet)), Image(picture), vae=parts.vae, **options)
 
 
-@pytest.mark.parametrize(("scale", "layers"), [(1.0, 2), (4.0, 1)])
+@pytest.mark.parametrize(("scale", "layers"), [pytest.param(1.0, 2, marks=pytest.mark.slow), (4.0, 1)])
 def test_a_controlnet_is_followed_as_in_the_stock_pipeline(
     scale: float, layers: int, folder: Path, whole: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -409,6 +418,7 @@ def test_files_far_from_any_settings_are_told_by_their_tensors(folder: Path, who
     assert parts.settings(vae.network) == parts.settings(whole.vae.network)
 
 
+@pytest.mark.slow
 def test_a_file_with_all_of_it_is_a_checkpoint(split: dict[str, Path], whole: Parts, tmp_path: Path):
     place = tmp_path / "all"
     shutil.copytree(split["vae"].parent, place, ignore=shutil.ignore_patterns("*.safetensors"))
