@@ -18,7 +18,7 @@ import torch
 from accelerate import init_empty_weights  # pyright: ignore[reportMissingTypeStubs]  # it has none
 from torch import Tensor, nn
 
-from nodes.backend import device_memory, parts, quantised_layers, reading, weight_files, weight_tensors
+from nodes.backend import device_memory, frames, parts, quantised_layers, reading, weight_files, weight_tensors
 from nodes.backend.contents import Source
 from nodes.backend.fields import grouped
 from nodes.backend.networks.architecture import Architecture, Settings, Stored
@@ -57,7 +57,7 @@ def load(network: Network, device: torch.device, dtype: torch.dtype) -> Any:
         own = torch.float32 if exact & set(name.split(".")) else dtype
         fitted[name] = _of_precision(tensor.reshape(wanted.shape), device, own)
     module.load_state_dict(fitted, assign=True)
-    return module.to(device).requires_grad_(False).eval()
+    return frames.of_pictures(module.to(device).requires_grad_(False).eval())
 
 
 def tokenizer(network: Network, vocab_size: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-from nodes.backend import autoencoder, vae_kinds
+from nodes.backend import autoencoder, frames, vae_kinds
 from tests import tiny_modern
 
 BUILT: dict[str, Callable[[int], Any]] = {
@@ -109,6 +110,21 @@ def test_a_picture_goes_through_without_what_films_need_and_comes_out_the_same(b
         assert kind.decode(vae, latent).clamp(-1, 1).equal(theirs)
         film = vae.encode(theirs[:, :, None]).latent_dist.mode()
         assert kind.encode(vae, theirs).equal(((film - mean) / std)[:, :, 0])
+
+
+def test_a_picture_is_no_film_of_three_frames(built: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    vae, latent = built["AutoencoderKLQwenImage"], drawn(1, 16, 4, 6)
+    short = frames.of_pictures(copy.deepcopy(vae))
+    film = torch.rand(1, 3, 5, 32, 32, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    with torch.inference_mode():
+        made, whole = (net.encode(film).latent_dist.mode() for net in (short, vae))
+    assert torch.allclose(made, whole, atol=EXACT)
+    whole = autoencoder.decode(vae, latent), autoencoder.encode(vae, film[:, :, 0])
+    monkeypatch.setattr(torch.nn.functional, "conv3d", None)
+    monkeypatch.setattr(torch.nn.Conv3d, "forward", None)
+    made = autoencoder.decode(short, latent), autoencoder.encode(short, film[:, :, 0])
+    for ours, theirs in zip(made, whole, strict=True):
+        assert torch.allclose(ours, theirs, atol=EXACT)
 
 
 @pytest.mark.parametrize("name", BUILT)
