@@ -24,6 +24,7 @@ MEANT: Mapping[str, Container[Any]] = {
     "cache_gigabytes": range(1, 10_001),
     "memory_gigabytes": range(10_001),
     "decimal": ("", ".", ","),
+    "toolbar_words": ("some", "none", "all"),
     "gallery_order": ("newest", "oldest", "best"),
 }
 """What there is no other of."""
@@ -42,6 +43,7 @@ class Preferences:
     workflow inside. network: things may be fetched over it, when somebody asks. decimal: the sign that stands before
     the fraction of a number that is typed; empty where that is to be asked. gallery_side: of its pictures, in pixels;
     gallery_order: what comes first in it; gallery_details: it says what a picture holds.
+    toolbar_words: which of its actions have their words beside the icon; side_bar: there is one.
 
     models_offered: the folders that other programs fill were offered. recent_models: the files that were used last, the
     latest first.
@@ -69,6 +71,8 @@ class Preferences:
     gallery_side: int = 96
     gallery_order: Literal["newest", "oldest", "best"] = "newest"
     gallery_details: bool = False
+    toolbar_words: Literal["some", "none", "all"] = "some"
+    side_bar: bool = True
 
 
 def settings_folder() -> Path:

@@ -140,6 +140,8 @@ QToolButton:hover { background: $raised; }
 QToolButton:pressed, QToolButton:checked { background: $raised; border-color: $border; }
 QToolButton:checked { color: $accent; border-color: $accent; }
 QToolButton:disabled { color: $faint; }
+QToolBar:left { border: 0; border-right: 1px solid $seam; padding: 6px 3px; spacing: 5px; }
+QToolButton#side { padding: 6px; }
 QMenuBar { background: $panel; padding: 2px 6px; }
 QMenuBar::item { padding: 5px 9px; border-radius: 5px; background: transparent; }
 QMenuBar::item:selected { background: $raised; }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
@@ -24,6 +25,10 @@ from ui.window.workspace import Workspace
 LEFT = Qt.DockWidgetArea.LeftDockWidgetArea
 RIGHT = Qt.DockWidgetArea.RightDockWidgetArea
 BOTTOM = Qt.DockWidgetArea.BottomDockWidgetArea
+WIDTH = 420  # pixels of what lies at the right, at a first start
+SHARE = 0.31
+"""Of the width of a window that it takes at most when that is made narrower."""
+
 PLACED = (
     QEvent.Type.Resize,
     QEvent.Type.Move,
@@ -49,6 +54,7 @@ class Docks(QObject):
         self._stacks: dict[str, QStackedWidget] = {}
         self._makers: dict[str, Callable[[Workspace], QWidget]] = {}
         self._front: set[str] = set()  # that somebody can see
+        self._given_up = 0  # how wide what lies at the right was before the window was too narrow for it
         self._away: tuple[str, ...] = ()  # that were hidden together, those in front last
         self._workspace: Workspace | None = None
         window.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowTabbedDocks)
@@ -89,13 +95,29 @@ class Docks(QObject):
         dock.visibilityChanged.connect(partial(self._came_to_front, title))
         dock.installEventFilter(self)
 
+    def _in(self, area: Qt.DockWidgetArea) -> list[QDockWidget]:
+        return [dock for dock in self._docks.values() if self._window.dockWidgetArea(dock) == area]
+
     def arrange(self) -> None:
         """The sizes of a first start."""
-        right = [dock for dock in self._docks.values() if self._window.dockWidgetArea(dock) == RIGHT]
-        bottom = [dock for dock in self._docks.values() if self._window.dockWidgetArea(dock) == BOTTOM]
-        self._window.resizeDocks(right[:1], [420], Qt.Orientation.Horizontal)
+        right, bottom = self._in(RIGHT), self._in(BOTTOM)
+        self._window.resizeDocks(right[:1], [WIDTH], Qt.Orientation.Horizontal)
         self._window.resizeDocks(right[:2], [420, 480], Qt.Orientation.Vertical)
         self._window.resizeDocks(bottom[:1], [200], Qt.Orientation.Vertical)
+
+    def _fit(self, narrower: bool) -> None:
+        """What lies at the right takes no more than its share of a window that is made narrower, if it can do with so
+        little; what it gave up then it has again when there is room. As wide as a person makes it, it stays.
+        """
+        shown = [dock for dock in self._in(RIGHT) if dock.isVisible() and not dock.isFloating()]
+        if not shown:
+            return
+        now, share = shown[0].width(), round(self._window.width() * SHARE)
+        if narrower and now > share:
+            self._given_up = max(self._given_up, now)
+            self._window.resizeDocks(shown[:1], [share], Qt.Orientation.Horizontal)
+        elif not narrower and now < (wanted := min(self._given_up, share)):
+            self._window.resizeDocks(shown[:1], [wanted], Qt.Orientation.Horizontal)
 
     def panel(self, title: str) -> QWidget:
         """What the dock shows, or would show of the document that is looked at now."""
@@ -173,6 +195,9 @@ class Docks(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() not in PLACED or not self._whole:
             return False
+        if watched is self._window and isinstance(event, QResizeEvent):
+            narrower = event.size().width() < event.oldSize().width() or event.oldSize().width() < 0
+            QTimer.singleShot(0, self, partial(self._fit, narrower))  # when Qt has laid out its own way
         if event.type() == QEvent.Type.Hide and watched is not self._window and _has_focus(watched):
             # Or else it would go to any field of another panel, which the next key would change.
             self._window.centralWidget().setFocus()

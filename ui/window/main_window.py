@@ -84,6 +84,8 @@ class MainWindow(Shell):
         for panel in PANELS:
             self._add_panel_action(panel)
         self._fill_toolbar()
+        self.side_bar.fill(self.actions_by_id[f"view.panel_{panel.title.lower()}"] for panel in PANELS if panel.at_edge)
+        self.addToolBar(Qt.ToolBarArea.LeftToolBarArea, self.side_bar)
         self._build_menus()
 
     def _add_panel(self, panel: Panel) -> None:
@@ -109,8 +111,6 @@ class MainWindow(Shell):
             bar.addActions([self.actions_by_id[id] for id in ids])
             bar.addSeparator()
         bar.removeAction(bar.actions()[-1])
-        for id in WORDLESS:
-            _tool_button(bar, self.actions_by_id[id]).setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
         self.run_button = _tool_button(bar, self.actions_by_id["run.all"])
         self.run_button.setObjectName("run")
         # After every change of its action, whose icon a button takes.
@@ -118,6 +118,15 @@ class MainWindow(Shell):
         self._ink_run_button()
         bar.toggleViewAction().setVisible(False)
         self.addToolBar(bar)
+
+    def _show_words(self) -> None:
+        """In the toolbar: all, none, or those that nobody knows by a picture."""
+        words = self.settings.now.toolbar_words
+        for id in (id for ids in TOOLBAR for id in ids):
+            plain = words == "none" or (words == "some" and id in WORDLESS)
+            styles = Qt.ToolButtonStyle
+            style = styles.ToolButtonIconOnly if plain else styles.ToolButtonTextBesideIcon
+            _tool_button(self.toolbar, self.actions_by_id[id]).setToolButtonStyle(style)
 
     def _ink_run_button(self) -> None:
         self.run_button.setIcon(icon(ICONS["run.all"], "on_accent"))
@@ -212,6 +221,10 @@ class MainWindow(Shell):
         if isinstance(app, QApplication) and (look != theme.colors() or now.text_scale != theme.scale()):
             self._restyling.begin(theme.applying(app, look, now.text_scale, self.docks.behind))
         self.toolbar.setIconSize(QSize(theme.scaled(17), theme.scaled(17)))
+        self.side_bar.follow_text()
+        self.side_bar.setVisible(now.side_bar)
+        self.actions_by_id["view.side_bar"].setChecked(now.side_bar)
+        self._show_words()
         self.actions_table.bind(bound(self.actions_table.table.values(), now.preset, now.keys))
         self.actions_by_id["run.live"].setChecked(now.live)
         for name, known in theme.THEMES.items():

@@ -7,7 +7,7 @@ and what becomes of what it says.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter
 
@@ -36,13 +36,15 @@ from ui.window.workspace import Workspace
 class _Panel:
     """title: on its dock and in the View menu. area: at a first start; then only those at the right are shown.
 
-    key: shows and hides it, as QKeySequence writes it. icon: Lucide's name of its drawing.
+    key: shows and hides it, as QKeySequence writes it. icon: Lucide's name of its drawing. at_edge: it has its icon in
+    the side bar.
     """
 
     title: str
     area: Qt.DockWidgetArea
     key: str
     icon: str
+    at_edge: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +164,14 @@ PANELS: tuple[Panel, ...] = (
     DocumentPanel("Preview", RIGHT, "Alt+1", "image", attrgetter("preview")),
     DocumentPanel("Inspector", RIGHT, "Alt+2", "sliders-horizontal", _inspector),
     DocumentPanel("Problems", BOTTOM, "Alt+3", "triangle-alert", _problems),
-    DocumentPanel("Trajectory", BOTTOM, "Alt+4", "film", _trajectory),
+    DocumentPanel("Trajectory", BOTTOM, "Alt+4", "film", _trajectory, at_edge=True),
     DocumentPanel("Sweep", BOTTOM, "Alt+W", "grid-3x3", _sweep),
     DocumentPanel("History", BOTTOM, "Alt+5", "history", _history),
     DocumentPanel("Memory", BOTTOM, "Alt+6", "memory-stick", _memory),
-    WindowPanel("Queue", BOTTOM, "Alt+7", "list-ordered", _queue),
-    WindowPanel("Gallery", BOTTOM, "Alt+8", "images", _gallery),
+    WindowPanel("Queue", BOTTOM, "Alt+7", "list-ordered", _queue, at_edge=True),
+    WindowPanel("Gallery", BOTTOM, "Alt+8", "images", _gallery, at_edge=True),
     WindowPanel("Log", BOTTOM, "Alt+9", "scroll-text", attrgetter("log")),
-    WindowPanel("Models", BOTTOM, "Alt+M", "boxes", _models),
+    WindowPanel("Models", BOTTOM, "Alt+M", "boxes", _models, at_edge=True),
     DocumentPanel("Outline", LEFT, "Alt+0", "list-tree", _outline),
 )
 """In the order of their tabs and of the menu."""

@@ -40,6 +40,11 @@ DECIMALS = (
     (".", "A point before fractions: 1,500 is 1500"),
     (",", "A comma before fractions: 1,500 is 1.5"),
 )
+WORDS = (
+    ("some", "Words where a picture says too little"),
+    ("none", "Icons alone"),
+    ("all", "Icons and words"),
+)
 
 
 def engine_settings(now: Preferences, began_with: EngineSettings) -> dict[str, Any]:
@@ -123,6 +128,11 @@ class GeneralPage(Page):
         self.decimal.setCurrentIndex(self.decimal.findData(now.decimal))
         self.network = QCheckBox("Files may be fetched over the network")
         self.network.setChecked(now.network)
+        self.words = ComboBox()
+        for name, words in WORDS:
+            self.words.addItem(words, name)
+        self.words.setCurrentIndex(self.words.findData(now.toolbar_words))
+        self.row("Toolbar", self.words)
         self.row("Numbers you type", self.decimal)
         self.row("", self.network)
         self.network.setAccessibleName(self.network.text())
@@ -132,7 +142,11 @@ class GeneralPage(Page):
         )
 
     def chosen(self) -> dict[str, Any]:
-        return {"decimal": self.decimal.currentData(), "network": self.network.isChecked()}
+        return {
+            "decimal": self.decimal.currentData(),
+            "network": self.network.isChecked(),
+            "toolbar_words": self.words.currentData(),
+        }
 
 
 class SettingsDialog(QDialog):

@@ -49,6 +49,7 @@ from ui.window.dropping import drop_files
 from ui.window.other_devices import OtherDevices
 from ui.window.remedy_dialog import RemedyDialog
 from ui.window.settings_dialog import SettingsDialog
+from ui.window.side_bar import SideBar
 from ui.window.status import StatusBar
 from ui.window.tabs import Tabs
 from ui.window.workspace import Workspace
@@ -108,6 +109,7 @@ class Shell(QMainWindow):
         self._layout_pause.timeout.connect(self._keep_layout)
         self.status_bar = StatusBar()
         self.toolbar = QToolBar("Main", self)
+        self.side_bar = SideBar(self)
         self.tabs = Tabs(self.session, self._workspace)
         self.docks = Docks(self)
         self.actions_table = Actions(self)
@@ -189,6 +191,7 @@ class Shell(QMainWindow):
         if not self.restoreGeometry(QByteArray(geometry)):
             self.resize(self.sizeHint())
         self.restoreState(QByteArray(layout))
+        self.side_bar.setVisible(self.settings.now.side_bar)
 
     def _keep_layout(self) -> None:
         """As it is beside the graph: what the app view hides comes back with the graph."""

@@ -98,6 +98,8 @@ def _view(window: Shell) -> tuple[Action, ...]:
                "Nothing on the screen but the program", checkable=True),
         Action("view.panels", "Hide or show all panels", window.docks.toggle_all, "Shift+F11",
                "Give the graph all the room, and bring back the panels that were shown"),
+        Action("view.side_bar", "Side bar", lambda on: window.settings.change(side_bar=on),
+               tip="Icons at the left edge that show and hide panels", checkable=True),
         Action("view.tabs", "All open documents", lambda: window.tabs.list_documents(), tip="Go to one by its name"),
         Action("view.next_tab", "Next document", partial(window.tabs.step, 1), "Ctrl+Tab"),
         Action("view.previous_tab", "Previous document", partial(window.tabs.step, -1), "Ctrl+Shift+Tab"),

@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, QSizeF, Qt, QTimer
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QWidget
 
+from nodegraph.editing.tint import tint_of as tint_of_node
 from ui.base.theme import color, colors, mixed
 from ui.canvas.paint.frames import frame_tint
 from ui.canvas.paint.sockets import tint_of
@@ -77,6 +78,8 @@ class Minimap(QWidget):
             return mixed(theme.panel, frame_tint(item), 0.35)
         if item.run.state in ("running", "failed"):
             return color(getattr(theme, item.run.state))
+        if own := tint_of_node(item.node):  # the colour that a person gave it
+            return mixed(theme.faint, own, 0.75)
         sockets = item.type.outputs or item.type.inputs
         return mixed(theme.faint, tint_of(sockets[0].type), 0.5) if sockets else color(theme.faint)
 

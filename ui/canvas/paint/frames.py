@@ -140,8 +140,26 @@ def _paint_text(painter: QPainter, item: NodeItem, scale: float) -> None:
     painter.translate(inner.topLeft())
     painter.setPen(color(colors().text))
     document = note_document(text, inner.width(), _note_size(scale))
-    document.drawContents(painter, QRectF(0, 0, inner.width(), _whole_lines(document, inner.height())))
+    seen = _whole_lines(document, inner.height())
+    document.drawContents(painter, QRectF(0, 0, inner.width(), seen))
     painter.restore()
+    if document.size().height() > seen or len(text) > LONGEST:
+        _paint_more(painter, item.rect, scale)
+
+
+def _paint_more(painter: QPainter, note: QRectF, scale: float) -> None:
+    """That the text goes on: three dots in a corner, on a ground that keeps them from its letters."""
+    dot = max(3.0, 2.5 / scale)
+    ground = QRectF(0, 0, 9 * dot, 4 * dot)
+    ground.moveBottomRight(note.bottomRight() - QPointF(4, 4))
+    if ground.width() > note.width() - 8 or ground.height() > note.height() - 8:
+        return
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(mixed(colors().raised, colors().accent, 0.25))
+    painter.drawRoundedRect(ground, 2 * dot, 2 * dot)
+    painter.setBrush(color(colors().text))
+    for place in (-2.5, 0.0, 2.5):
+        painter.drawEllipse(ground.center() + QPointF(place * dot, 0), dot / 1.6, dot / 1.6)
 
 
 def _note_size(scale: float) -> int:
