@@ -33,6 +33,7 @@ from PySide6.QtWidgets import (
 from nodegraph.library.entry import Counts, Entry, Order, Query
 from nodegraph.library.library import Library
 from ui.base.theme import scaled
+from ui.panels.fetch_bar import FetchBar
 from ui.panels.model_details import ModelDetails
 from ui.panels.model_rows import CARD, NARROWEST, PAGE, Cards, ModelRows
 from ui.panels.scan_bar import ScanBar
@@ -137,6 +138,7 @@ class ModelsPanel(QWidget):
         self.list = CardList(self.rows)
         self.details = ModelDetails(self.rows.picture, shelves.kind)
         self.scan = ScanBar(shelves)
+        self.fetching = FetchBar(shelves.downloads)
         self.acts = self._make_actions()
         self._make_head()
         self._make_hint()
@@ -195,7 +197,7 @@ class ModelsPanel(QWidget):
         column.addStretch(1)
 
     def _lay_out(self) -> None:
-        parts = (self.kinds, self.families, self.orders, self.fits, self.starred, self.folders)
+        parts = (self.kinds, self.families, self.orders, self.fits, self.starred, self.fetch, self.folders)
         head = FlowLayout(self.field, *parts, growing=self.field)
         self.split = QSplitter(Qt.Orientation.Horizontal, childrenCollapsible=False)
         self.split.addWidget(self.list)
@@ -206,6 +208,7 @@ class ModelsPanel(QWidget):
         column.setContentsMargins(10, 4, 10, 8)
         column.addLayout(head)
         column.addWidget(self.scan)
+        column.addWidget(self.fetching)
         column.addWidget(self.empty, 1)
         column.addWidget(self.split, 1)
 

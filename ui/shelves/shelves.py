@@ -14,6 +14,7 @@ from nodegraph.library.library import Library
 from ui.base.settings import MAX_RECENT
 from ui.runs.picture_index import Gallery
 from ui.shelves.asking import Asking, Reader
+from ui.shelves.downloads import Downloads
 from ui.shelves.own_pictures import OwnPictures
 from ui.shelves.scanning import Scanning
 
@@ -41,6 +42,8 @@ class Shelves(QObject):
         self.folder, self.stock, self.package = folder, stock, package
         self.pictures = OwnPictures(gallery, self)
         self.scanning = Scanning(folder, package, self)
+        self.downloads = Downloads(folder, package, self)
+        self.downloads.fetched.connect(self._list)
         self.scanning.finished.connect(self._scanned)
         self.scanning.failed.connect(self.failed)
         self._reader = Reader(lambda: Library(folder, stock.families))
@@ -77,6 +80,13 @@ class Shelves(QObject):
         if folders != self.folders:
             self.do(lambda library: library.set_roots(folders))
             self._begin()
+
+    def _list(self, path: str) -> None:
+        """What was fetched."""
+        if any(Path(path).is_relative_to(folder) for folder in self.folders):
+            self.scanning.begin()
+        else:
+            self.choose((*self.folders, str(Path(path).parent)))
 
     def _scanned(self) -> None:
         self.look()
@@ -121,6 +131,7 @@ class Shelves(QObject):
     def close(self) -> None:
         self._look.stop()
         self.scanning.close()
+        self.downloads.close()
         self._reader.close()
 
     @property

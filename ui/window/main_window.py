@@ -213,6 +213,7 @@ class MainWindow(Shell):
         self.engine.use(**computing)
         self.other_devices.use(**computing)
         self.remedies.allow_network(now.network)
+        self.shelves.downloads.allow_network(now.network)
         set_decimal(now.decimal)
         for workspace in self.tabs.workspaces:
             workspace.preview.carries_workflow = now.carries_workflow

@@ -153,6 +153,7 @@ def _models(window: Shell) -> QWidget:
     made.used.connect(partial(models_here.use, window))
     made.words_wanted.connect(partial(models_here.into_prompt, window))
     made.folders_wanted.connect(lambda: window.edit_settings("Model folders"))
+    made.fetch_wanted.connect(window.show_download)
     made.failed.connect(window.say)
     window.kinds_changed.connect(lambda: made.show_fitting(models_here.families(window.workspace)))
     return made

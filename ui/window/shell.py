@@ -45,6 +45,7 @@ from ui.shelves.file_offers import FileOffers
 from ui.shelves.finding import Finding
 from ui.shelves.shelves import Shelves
 from ui.window.docks import Docks
+from ui.window.download_dialog import DownloadDialog
 from ui.window.dropping import drop_files
 from ui.window.other_devices import OtherDevices
 from ui.window.remedy_dialog import RemedyDialog
@@ -95,6 +96,8 @@ class Shell(QMainWindow):
             self,
         )
         self.shelves.failed.connect(self.complain)
+        self.shelves.downloads.failed.connect(lambda why: self.log.add(Entry("failure", why)))
+        self.shelves.downloads.fetched.connect(lambda path: self.announce(f"It is there: {path}"))
         self.shelves.used = self.settings.now.recent_models
         self.shelves.used_changed.connect(lambda: self.settings.change(recent_models=self.shelves.used))
         self.finding = Finding(engine.package, self)
@@ -270,6 +273,12 @@ class Shell(QMainWindow):
         search = ActionSearch(self.actions_table, self)
         search.open_at(self.mapToGlobal(QPoint((self.width() - search.width()) // 2, self.height() // 8)))
         return search
+
+    def show_download(self, address: str = "") -> DownloadDialog:
+        """address: where it is that is to be fetched; empty while a person has not said."""
+        shown = DownloadDialog(self.shelves, address, self)
+        shown.show()
+        return shown
 
     def show_remedy(self, name: str) -> None:
         RemedyDialog(self.remedies, name, self).show()

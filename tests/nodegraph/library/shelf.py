@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import time
+from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
-from nodegraph.domain import Stock, Told
+from nodegraph.domain import Fetched, Remote, RemoteFile, Stock, Told
 
 
 def look(path: Path) -> Told | None:
@@ -18,6 +22,41 @@ def look(path: Path) -> Told | None:
     return Told(kind, tuple(filter(None, families.split(","))), "glass", tuple(filter(None, words.split(","))))
 
 
+class Grocer:
+    """Fetches from the folder TOY_HUB; while there is a file `slow` in it, a byte at a time and never to the end."""
+
+    title = "the grocer"
+
+    def address(self, text: str) -> str:
+        if not text.startswith("jar:"):
+            raise ValueError(f"{text} is no address of the grocer")
+        return text
+
+    def ask(self, address: str) -> tuple[Remote, ...]:
+        folder = Path(os.environ["TOY_HUB"])
+        name = self.address(address).removeprefix("jar:")
+        paths = sorted(folder.glob(f"{name}*.jar"))
+        if not paths:
+            raise ValueError(f"the grocer has no {name}")
+        return tuple(map(self._remote, paths))
+
+    def _remote(self, path: Path) -> Remote:
+        data = path.read_bytes()
+        kind, _, rest = data.decode().partition(":")
+        file = RemoteFile(path.name, len(data), sha256(data).hexdigest())
+        families = tuple(filter(None, rest.partition(":")[0].split(",")))
+        return Remote(f"jar:{path.stem}", path.name, (file,), "", "", "CC0", kind=kind, families=families)
+
+    def pull(self, remote: Remote, file: RemoteFile, into: BinaryIO, begin: int, heard: Fetched) -> None:
+        folder = Path(os.environ["TOY_HUB"])
+        for place, byte in enumerate((folder / file.name).read_bytes()[begin:], begin + 1):
+            while (folder / "slow").exists() and place > 3:
+                time.sleep(0.01)
+            into.write(bytes([byte]))
+            into.flush()
+            heard(place)
+
+
 STOCK = Stock(
     kinds={"jam": "Jams", "pickle": "Pickles"},
     families={"plum": "Plums", "fig": "Figs"},
@@ -27,6 +66,7 @@ STOCK = Stock(
     beside=(".label",),
     parts=lambda folder: frozenset({"parts", "whole.txt"}),
     look=look,
+    hub=Grocer(),
 )
 
 
