@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from nodegraph.domain import Hub, Stock
 from nodegraph.formats.needs import NEEDS, Need, needs
-from nodegraph.graph import Graph, Port
+from nodegraph.graph import Graph, Port, set_param
 from nodegraph.library.entry import Entry
 from nodegraph.library.fits import why_not
 from nodegraph.library.library import Library
@@ -145,3 +145,15 @@ def described(graph: Graph, type_of: TypeOf, library: Library) -> Graph:
     if not added:
         return graph
     return replace(graph, extra={**graph.extra, NEEDS: [*graph.extra.get(NEEDS, ()), *added]})
+
+
+def with_files(graph: Graph, chosen: Mapping[tuple[str, Port], str]) -> Graph:
+    """The same workflow with other files. chosen: by `Missing.group` and `Missing.port`, the path of each."""
+    for (group, port), path in chosen.items():
+        if not group:
+            graph = set_param(graph, port.node, port.socket, path)
+        elif group in graph.groups:
+            inner = graph.groups[group]
+            changed = replace(inner, graph=set_param(inner.graph, port.node, port.socket, path))
+            graph = replace(graph, groups={**graph.groups, group: changed})
+    return graph

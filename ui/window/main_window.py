@@ -148,6 +148,7 @@ class MainWindow(Shell):
     def _connect(self) -> None:
         self.tabs.switched.connect(self._show_workspace)
         self.tabs.switched.connect(self.kinds_changed)
+        self.tabs.opened.connect(lambda workspace: workspace.missing.notice())
         self.tabs.retitled.connect(self._show_file)
         self.status_bar.problems.clicked.connect(lambda: self.docks.show("Problems"))
         self.status_bar.queued.clicked.connect(lambda: self.docks.show("Queue"))

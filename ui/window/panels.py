@@ -28,6 +28,7 @@ from ui.panels.sweep import SweepPanel
 from ui.panels.trajectory import TrajectoryPanel
 from ui.window import models_here
 from ui.window.docks import BOTTOM, LEFT, RIGHT
+from ui.window.missing_dialog import MissingBar
 from ui.window.shell import Shell
 from ui.window.workspace import Workspace
 
@@ -88,6 +89,8 @@ def _problems(workspace: Workspace) -> QWidget:
     column.setSpacing(0)
     column.addWidget(workspace.problems)
     column.addWidget(bar)
+    if workspace.missing is not None:
+        column.addWidget(MissingBar(workspace.missing, workspace.missing_wanted.emit))
     made.setFocusProxy(workspace.problems)
     workspace.problems.helped.connect(bar.show_remedy)
     bar.show_remedy(workspace.problems.remedy)

@@ -43,10 +43,12 @@ from ui.runs.runner import Runner
 from ui.runs.sweep_record import SweepRecord
 from ui.shelves.file_offers import FileOffers
 from ui.shelves.finding import Finding
+from ui.shelves.missing_files import MissingFiles
 from ui.shelves.shelves import Shelves
 from ui.window.docks import Docks
 from ui.window.download_dialog import DownloadDialog
 from ui.window.dropping import drop_files
+from ui.window.missing_dialog import MissingDialog
 from ui.window.other_devices import OtherDevices
 from ui.window.remedy_dialog import RemedyDialog
 from ui.window.settings_dialog import SettingsDialog
@@ -121,13 +123,21 @@ class Shell(QMainWindow):
         """Start what takes time, once the window is on the screen: planning and the engine."""
         self.started = True
         for workspace in self.tabs.workspaces:
-            workspace.plan.start()
+            self._start(workspace)
         self.engine.start()
         self.shelves.start()
+
+    def _start(self, workspace: Workspace) -> None:
+        workspace.plan.start()
+        if workspace.missing is not None:
+            workspace.missing.start()
 
     def _workspace(self, document: Document) -> Workspace:
         made = Workspace(document, self.engine, self.queue, self.session, self.remedies, self.sweeps, self)
         FileOffers(self.shelves, made.following, made)
+        made.missing = MissingFiles(self.shelves, made.following, made)
+        made.missing.noticed.connect(lambda: self.show_missing(made))
+        made.missing_wanted.connect(lambda: self.show_missing(made))
         made.helping.connect(lambda: self.docks.show("Problems"))
         made.failed.connect(self.say)
         made.wanted.connect(lambda graph: self.tabs.new(graph))
@@ -139,7 +149,7 @@ class Shell(QMainWindow):
         made.following.changed.connect(self.kinds_changed)
         made.problems.counted.connect(self.status_bar.refresh)
         if self.started:
-            made.plan.start()
+            self._start(made)
         return made
 
     def _vary(self, port: Port) -> None:
@@ -278,6 +288,16 @@ class Shell(QMainWindow):
         """address: where it is that is to be fetched; empty while a person has not said."""
         shown = DownloadDialog(self.shelves, address, self)
         shown.show()
+        return shown
+
+    def show_missing(self, workspace: Workspace) -> MissingDialog | None:
+        """The files that a document misses, with what can be done; None while none is known to be missing."""
+        shown = next((d for d in self.findChildren(MissingDialog) if d.isVisible()), None)
+        if shown or workspace.missing is None or not workspace.missing.files:
+            return shown
+        shown = MissingDialog(workspace.missing, self.shelves.downloads.refusal, self)
+        shown.fetch_wanted.connect(lambda address, then: self.show_download(address).fetched.connect(then))
+        shown.open()
         return shown
 
     def show_remedy(self, name: str) -> None:

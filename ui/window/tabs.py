@@ -64,6 +64,7 @@ class Tabs(QTabWidget):
     """There is always one tab at least. make: a workspace for a document; the tabs close it again."""
 
     switched = Signal(object)  # the Workspace that is shown from now on
+    opened = Signal(object)  # the Workspace of a document that was opened just now, from a file or a template
     retitled = Signal()  # a file name, or whether there are unsaved changes
 
     def __init__(self, session: Session, make: Callable[[Document], Workspace]) -> None:
@@ -252,7 +253,8 @@ class Tabs(QTabWidget):
         picker.deleteLater()
         if picker.chosen:
             found = picker.chosen
-            self.new(opened(found.graph, self.session.registry, found.path.parent), found.title)
+            if self.new(opened(found.graph, self.session.registry, found.path.parent), found.title):
+                self.opened.emit(self.current)
 
     def ask_save_template(self) -> QInputDialog:
         """Keep what is shown as something to start from; the name is asked for."""
@@ -308,7 +310,7 @@ class Tabs(QTabWidget):
         if shown:
             self.setCurrentWidget(shown.page)
         else:
-            self.show_document(document)
+            self.opened.emit(self.show_document(document))
 
     def _complain_of_opening(self, error: ValueError) -> None:
         self._complain("The file was not opened", str(error))

@@ -29,6 +29,7 @@ from ui.runs.run_state import RunState
 from ui.runs.runner import Runner
 from ui.runs.sweep_record import SweepRecord
 from ui.runs.sweep_runs import SweepRuns
+from ui.shelves.missing_files import MissingFiles
 
 
 class Workspace(QObject):
@@ -43,6 +44,7 @@ class Workspace(QObject):
     pointed = Signal(str)  # the node of the document that alone is selected, or has the one that is inside it
     wanted = Signal(object)  # the Graph that is to be shown in a tab of its own
     varying = Signal(object)  # the Port of a parameter that is to vary: in the panel for that
+    missing_wanted = Signal()  # the files that are missing are to be shown, with what can be done
     helping = Signal()  # something that is missing is chosen or fetched: how that goes is seen beside the problems
 
     def __init__(
@@ -72,6 +74,7 @@ class Workspace(QObject):
         self.results = Results(self.runs, self.runner, self.pictures, self)
         self.preview = Preview(document, self.runs, self.results, self.pictures)
         self.problems = Problems(document, self.runs)
+        self.missing: MissingFiles | None = None  # who looks for missing files, if anybody does
         self.panels: dict[str, QWidget] = {}  # that somebody has looked at, by title
         self.canvas_actions: dict[str, Action] = {action.id: action for action in canvas_actions(self.canvas)}
         self._connect()
