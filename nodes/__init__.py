@@ -23,8 +23,6 @@ _OLDER = {"PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF"} & os.environ.keys
 """Older names of the allocator's variable, by which the user may have said something else."""
 
 LIBRARY_SETTINGS = {
-    # Without this, each file a library looks for on its hub costs half a minute of retries when there is no network.
-    "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_VERBOSITY": "error",
@@ -39,6 +37,9 @@ LIBRARY_SETTINGS = {
     **({"PYTORCH_ALLOC_CONF": "expandable_segments:True"} if sys.platform == "linux" and not _OLDER else {}),
 }
 """For the environment, before anything imports those libraries."""
+
+LIBRARY_RULES = {"HF_HUB_OFFLINE": "1"}
+"""The same, whatever the user has set: what computes never asks a hub. Files are fetched where a person asks for it."""
 
 
 def configure(device: str, precision: str = "auto") -> None:
@@ -127,8 +128,7 @@ def keep_tokenizer(place: str | None, told: Callable[[int, int], object] = lambd
     from nodes.backend import tokenizer_files
 
     for name, value in LIBRARY_SETTINGS.items():
-        if place or name != "HF_HUB_OFFLINE":  # as the user has set it, it is obeyed
-            os.environ.setdefault(name, value)
+        os.environ.setdefault(name, value)
     rows = tokenizer_files.ROWS
     return str(tokenizer_files.remember(Path(place), rows) if place else tokenizer_files.download(rows, told))
 

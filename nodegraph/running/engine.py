@@ -116,7 +116,8 @@ class Engine:
     they never are; `devices()`, the Devices there are, and `device(name)`, which of them a name means; `broken(error)`,
     why nothing more can be computed in this process; `keeper()`, who looks after memory (see
     `nodegraph.running.keeper`); `models()`, the Holdings in memory, and `free(id)`, which forgets one. Its
-    `LIBRARY_SETTINGS` go into the environment, unless the user has set them, before any of its modules is imported.
+    `LIBRARY_SETTINGS` go into the environment, unless the user has set them, before any of its modules is imported, and
+    so do its `LIBRARY_RULES`, whatever the user has set.
     Raises ValueError or ImportError when the package or the device is not there.
     """
 
@@ -125,6 +126,7 @@ class Engine:
         self._package = importlib.import_module(settings.package)
         for name, value in getattr(self._package, "LIBRARY_SETTINGS", {}).items():
             os.environ.setdefault(name, value)
+        os.environ.update(getattr(self._package, "LIBRARY_RULES", {}))
         self.registry = discover(settings.package)
         self.environment = ""
         if hasattr(self._package, "environment"):

@@ -132,6 +132,8 @@ def _folder(place: Path) -> Told | None:
     if family := families.recognise(found):
         whole = (place / INDEX).is_file()
         kind = PIXEL_MODEL if "vae" not in family.roles else CHECKPOINT if whole else DENOISER
+        if kind == DENOISER:  # its settings may be those of a model of another sort
+            checkpoints.denoiser(str(place))
         return Told(kind, (family.name,), _layout_within(place))
     if found.kind("") == "AutoencoderKL":
         return Told(VAE, tuple(_users(place, VAE)), _layout_within(place))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nodegraph.program import FOLDER
 from nodes.backend import families
 from nodes.backend.labels import look, parts
 from nodes.stock import STOCK
@@ -108,6 +109,11 @@ def test_the_parts_of_a_diffusers_folder_are_those_of_its_index(tmp_path: Path):
     assert parts(tmp_path) == {"model_index.json", "unet", "vae"}
     (tmp_path / "model_index.json").write_text("no json")
     assert parts(tmp_path) == {"model_index.json"}
+
+
+def test_a_denoiser_of_pixels_is_not_taken_for_one_of_latents():
+    with pytest.raises(ValueError, match="cannot be run: it takes 3 channels"):
+        look(FOLDER / "models" / "starter" / "pixel" / "unet")
 
 
 def test_a_folder_that_only_has_a_config_is_not_one_thing(tmp_path: Path):

@@ -1,5 +1,6 @@
 """A real engine process, and the ways in which a node can bring it down."""
 
+import os
 import queue
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import nodes
 from nodegraph.formats.files import HIDDEN
 from nodegraph.graph import Graph, Node, Port, add_node, connect, set_param
 from nodegraph.planning.plan import Plan
@@ -447,3 +449,10 @@ def test_the_client_imports_neither_torch_nor_qt():
     root = Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_what_computes_never_asks_a_hub_whatever_the_user_has_set(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setattr("tests.toy_nodes.LIBRARY_RULES", nodes.LIBRARY_RULES, raising=False)
+    Engine(Settings("tests.toy_nodes", cache=None))
+    assert os.environ["HF_HUB_OFFLINE"] == "1"
