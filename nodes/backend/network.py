@@ -17,7 +17,7 @@ _going_online = Lock()
 
 @contextmanager
 def online() -> Generator[None]:
-    """Let it use the network, which `nodes.LIBRARY_RULES` forbid where pictures are computed, for no longer than needed.
+    """Let it use the network, which `nodes.LIBRARY_RULES` forbid where pictures are computed; no longer than needed.
 
     Raises ValueError, with the reason, when nothing may be fetched.
     """

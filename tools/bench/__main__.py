@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -93,6 +94,21 @@ def cell(value: object) -> str:
     return "" if value is None else str(value)
 
 
+def section(topic: str) -> str:
+    title, what = TOPICS[topic]
+    return "\n".join((f"## {title}", "", what, "", table(measure(topic))))
+
+
+def with_section(page: str, topic: str, made: str) -> str:
+    """The page with a topic as it was measured now, in its place or as the last before what is measured on a card."""
+    head = f"## {TOPICS[topic][0]}\n"
+    parts = re.split(r"^(?=## )", page, flags=re.MULTILINE)
+    kept = [part if not part.startswith(head) else f"{made}\n\n" for part in parts]
+    if kept == parts:
+        kept.insert(next(i for i, part in enumerate(parts) if part.startswith("## On a card")), f"{made}\n\n")
+    return "".join(kept)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tools.bench", description="Measure, print, and write docs/benchmarks.md."
@@ -100,7 +116,9 @@ def main() -> None:
     parser.add_argument(
         "topics", nargs="*", choices=[*TOPICS, []], help="all, when none is named; then the page is written"
     )
-    topics = parser.parse_args().topics or list(TOPICS)
+    parser.add_argument("--write", action="store_true", help="put the tables of the named topics into the page")
+    args = parser.parse_args()
+    topics = args.topics or list(TOPICS)
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     page = [
         "# Benchmarks",
@@ -110,9 +128,11 @@ def main() -> None:
         "(ComfyUI 0.3.64, InvokeAI August 2026, NodeGraphQt on PySide6 6.11).",
     ]
     for topic in topics:
-        title, what = TOPICS[topic]
-        page += ["", f"## {title}", "", what, "", table(measure(topic))]
-        print("\n".join(page[-5:]), flush=True)
+        made = section(topic)
+        page += ["", made]
+        print(f"\n{made}", flush=True)
+        if args.write:
+            TARGET.write_text(with_section(TARGET.read_text("utf-8"), topic, made), "utf-8")
     page += ["", "## On a card", "", *ON_A_CARD]
     if topics == list(TOPICS):
         TARGET.write_text("\n".join(page) + "\n", "utf-8")
