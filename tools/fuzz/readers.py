@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nodegraph.node import NodeType
-from tools.fuzz import bombs, mutations, t5
+from tools.fuzz import bombs, mutations, t5, weights
 from tools.fuzz.mutations import Mutate
 
 ROOT = Path(__file__).parents[2]
@@ -386,6 +386,8 @@ READERS = (
     ),
     Reader("T5 tokenizer.json", "tokenizer.json", t5.json_files, mutations.of_json, t5.read),
     Reader("T5 spiece.model", "spiece.model", t5.spiece_files, mutations.of_bytes, t5.read),
+    Reader("quantised weights", "case.safetensors", weights.comfy_files, mutations.of_safetensors, weights.read),
+    Reader("GGUF", "case.gguf", weights.gguf_files, mutations.of_bytes, weights.read),
     Reader("stored result", "case.result", results, mutations.of_safetensors, read_result),
     Reader("prompt", "case.txt", prompts, mutations.of_text, read_prompt),
     Reader("number", "case.txt", numbers, mutations.of_text, read_number),
