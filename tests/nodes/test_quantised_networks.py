@@ -26,6 +26,8 @@ from nodes.backend import (
 )
 from nodes.backend.additions import Adapted
 from nodes.backend.quantised_layers import QuantisedEmbedding, QuantisedLinear
+from nodes.backend.training import Settings, Training
+from nodes.backend.training_data import Examples
 from nodes.text import prompt
 from nodes.types import Model, Network
 from tests import quantised_files, tiny_split
@@ -269,6 +271,27 @@ def test_a_lora_lies_beside_packed_layers_and_never_in_them(
 
 def adapted(model: Model, path: Path) -> Model:
     return replace(model, loras=(replace(checkpoints.lora(str(path), model), strength=0.7),))
+
+
+@pytest.mark.slow
+def test_a_lora_can_be_trained_on_packed_weights(sd15_folder: Path, single_file: Callable[..., Path]):
+    whole = single_file(sd15_folder)
+    packed = quantised_files.write(whole.with_name("packed.safetensors"), load_file(whole), "int8")
+    plain = whole.with_name("plain.safetensors")
+    save_file({name: tensor.contiguous() for name, tensor in quantised_files.dequantised(packed).items()}, plain)
+    ours, expected = (trained(checkpoints.checkpoint(str(file))) for file in (packed, plain))
+    assert all(one.equal(other) for one, other in zip(ours, expected, strict=True))
+
+
+def trained(found: checkpoints.Checkpoint) -> list[Tensor]:
+    """What two steps make of the layers of a LoRA."""
+    embeds = prompt(found.text_encoder, "a red cat")
+    latents = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    examples = Examples(latents, (embeds, embeds), embeds)
+    run = Training(found.model, Settings("attention", 2, 0.01, 2, 0), examples)
+    for _ in range(2):
+        run.advance()
+    return [parameter.detach().clone() for parameter in run.parameters]
 
 
 # Memory -------------------------------------------------------------------------------------------------------

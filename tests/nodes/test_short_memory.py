@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 import nodes
@@ -23,7 +24,7 @@ from nodes.backend.shelf import WORTH
 from nodes.text import prompt
 from nodes.types import Control, Hint, Latent
 from nodes.vae import decode
-from tests import tiny_models
+from tests import quantised_files, tiny_models
 from tests.nodes.simulated import SimulatedCard
 
 LARGEST = 40_000
@@ -117,6 +118,30 @@ def test_a_picture_on_a_device_that_is_too_small_is_the_same_to_the_bit(
             assert drawn().equal(expected)
             assert card.used() <= total
     assert {type(measure) for measure in pool.shelf.taken} >= {Away, Blocks}
+
+
+@pytest.mark.parametrize("layout", ["int8", pytest.param("nvfp4", marks=pytest.mark.slow)])
+def test_packed_weights_wait_and_come_block_by_block_as_others_do(
+    card: SimulatedCard,
+    sd15_folder: Path,
+    controlnet_folder: Path,
+    lora_file: Path,
+    single_file: Callable[..., Path],
+    layout: str,
+):
+    whole_file = single_file(sd15_folder)
+    packed = quantised_files.write(whole_file.with_name("packed.safetensors"), load_file(whole_file), layout)
+
+    def drawn() -> Tensor:
+        return picture(packed, controlnet_folder, lora_file)
+
+    expected = drawn()
+    sizes = {held.network.role: held.nbytes for held in pool.loaded()}
+    pool.free()
+    card.total = (sizes["unet"] + sizes["controlnet"]) // 2
+    assert drawn().equal(expected)
+    assert card.used() <= card.total
+    assert any(isinstance(measure, Blocks) for measure in pool.shelf.taken)
 
 
 @pytest.mark.parametrize("family", ["sdxl", "sd3", "flux", "zimage", pytest.param("sd21", marks=pytest.mark.slow)])
