@@ -15,6 +15,7 @@ from typing import Any
 import gguf
 import numpy as np
 import torch
+from diffusers.models.transformers.transformer_qwenimage import QwenImageTransformer2DModel
 from diffusers.models.transformers.transformer_z_image import ZImageTransformer2DModel
 from safetensors.torch import save_file
 from torch import Tensor
@@ -335,6 +336,24 @@ def build_wide(path: Path, seed: int = 0) -> Path:
             cap_feat_dim=tiny_modern.TEXT_WIDTH,
             axes_dims=[16, 24, 24],
             axes_lens=[1536, 512, 512],
+        ),
+        seed,
+        "transformer",
+    )
+    transformer.save_pretrained(path / "transformer")
+    return path
+
+
+def build_wide_qwen(path: Path, seed: int = 0) -> Path:
+    """The same of Qwen-Image."""
+    tiny_modern.build_qwen_image(path, seed)
+    transformer = tiny_models._create(
+        lambda: QwenImageTransformer2DModel(
+            num_layers=2,
+            attention_head_dim=32,
+            num_attention_heads=8,
+            joint_attention_dim=tiny_modern.TEXT_WIDTH,
+            axes_dims_rope=(8, 12, 12),
         ),
         seed,
         "transformer",

@@ -69,13 +69,13 @@ class Row(NamedTuple):
 
 
 def subjects(place: Path) -> list[Subject]:
-    starter, small = place / "starter", place / "zimage"
+    starter, small = place / "starter", place / "qwenimage"
     shutil.copytree(FOLDER / "models" / "starter", starter)
-    quantised_files.build_wide(small)
+    quantised_files.build_wide_qwen(small)
     stem = "diffusion_pytorch_model.safetensors"
     return [
         Subject("the starter model", starter, starter / "unet" / stem, 128, 20),
-        Subject("a small random Z-Image", small, small / "transformer" / stem, 64, 8),
+        Subject("a small random Qwen-Image", small, small / "transformer" / stem, 64, 8),
     ]
 
 

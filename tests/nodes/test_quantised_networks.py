@@ -59,6 +59,13 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return tiny_split.beside_settings(folder, tmp_path_factory.mktemp("split") / "wide")
 
 
+@pytest.fixture(scope="module")
+def wide_qwen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The same of Qwen-Image."""
+    folder = quantised_files.build_wide_qwen(tmp_path_factory.mktemp("models") / "wide_qwen")
+    return tiny_split.beside_settings(folder, tmp_path_factory.mktemp("split") / "wide_qwen")
+
+
 def beside(place: Path, layout: str) -> Path:
     """Where a file of a layout lies that is to be read with the settings of another."""
     return place.with_name(f"{place.stem}_{layout}.{'gguf' if layout in GGUF else 'safetensors'}")
@@ -88,14 +95,24 @@ def packed_layers(network: nn.Module) -> list[Any]:
 
 @pytest.mark.parametrize("layout", some_slow(LAYOUTS, ("int8_convrot", "nvfp4", "Q4_K")))
 def test_a_denoiser_makes_the_picture_of_the_numbers_that_its_weights_stand_for(wide: dict[str, Path], layout: str):
-    packed, plain = packed_and_plain(wide["transformer"], layout)
+    makes_the_picture_of_its_numbers(wide, layout)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_so_does_that_of_qwen_image(wide_qwen: dict[str, Path], layout: str):
+    makes_the_picture_of_its_numbers(wide_qwen, layout)
+
+
+def makes_the_picture_of_its_numbers(files: dict[str, Path], layout: str) -> None:
+    packed, plain = packed_and_plain(files["transformer"], layout)
     model = checkpoints.denoiser(str(packed))
     assert len(packed_layers(pool.network(model.network))) > 15
-    ours, expected = made(wide, model), made(wide, checkpoints.denoiser(str(plain)))
+    ours, expected = made(files, model), made(files, checkpoints.denoiser(str(plain)))
     # Of rotated weights one third of a projection is turned back by itself, which may add in another order.
     assert relative(ours, expected) < (1e-5 if layout in ("int8_convrot", "w4a8") else 1e-9)
     rough = 0.9 if layout in ("Q2_K", "Q3_K", "w4a8") else 0.5
-    assert relative(ours, made(wide, checkpoints.denoiser(str(wide["transformer"])))) < rough
+    assert relative(ours, made(files, checkpoints.denoiser(str(files["transformer"])))) < rough
 
 
 @pytest.mark.parametrize("layout", some_slow(["int8", "scaled_fp8", "plain_fp8", "Q8_0", "Q4_0"], ("int8", "Q8_0")))

@@ -24,7 +24,7 @@ def test_every_layout_has_a_row_in_the_documentation():
 
 def test_a_hole_is_a_file_of_int8(tmp_path: Path):
     path = layouts.write_hole(tmp_path / "hole.safetensors", 0.7e9)
-    assert 0.6e9 < path.stat().st_size < 0.8e9
+    assert 0.5e9 < path.stat().st_size < 0.9e9
     assert weight_files.layout(path) == "int8"
 
 
