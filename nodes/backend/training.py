@@ -29,6 +29,7 @@ from nodes.backend import (
     loading,
     packing,
     pieces,
+    placing,
     pool,
     process,
     share,
@@ -63,6 +64,15 @@ class Settings:
     seed: int
 
 
+def _layers(net: Any, ends: Sequence[str]) -> list[str]:
+    """The layers whose names end so, without lists of layers that are called the same."""
+    return [
+        name
+        for name, module in net.named_modules()
+        if not isinstance(module, placing.CONTAINERS) and f".{name}".endswith(tuple(f".{end}" for end in ends))
+    ]
+
+
 class Training:
     """A denoiser, its low-rank layers and their optimiser, after some steps.
 
@@ -83,7 +93,7 @@ class Training:
         self.net: Any = _trainable(model.network, self._autocast)
         if pieces.halvings():
             self.net.enable_gradient_checkpointing()  # blocks run once more on the way back, to the same bits
-        targets = list(self.family.trained[settings.layers])
+        targets = _layers(self.net, self.family.trained[settings.layers])
         rank = settings.rank
         inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=targets), self.net, NAME)
         packing.unpacked(self.net)  # with the layers beside its own, which are made of the same class

@@ -213,6 +213,41 @@ def test_an_adapter_acts_as_if_it_were_merged_into_the_file(
     assert assert_same_layers(ours, theirs) >= len(made)
 
 
+STREAMS = ("zimage", "klein")
+"""Families whose LoRA files diffusers reads in part in some layouts, or not at all."""
+
+
+EVERY = [(family, layout, alpha) for family in STREAMS for layout in FAMILIES[family] for alpha in (True, False)]
+QUICK = "with downs and ups"
+
+
+@pytest.mark.parametrize(
+    ("family", "layout", "with_alpha"),
+    [case if case[2] and case[1].name == QUICK else pytest.param(*case, marks=pytest.mark.slow) for case in EVERY],
+    ids=lambda value: value.name if isinstance(value, Layout) else str(value),
+)
+def test_every_weight_of_a_lora_for_every_layer_is_used(
+    tinies: dict[str, Tiny], family: str, layout: Layout, with_alpha: bool, tmp_path: Path
+):
+    tiny = tinies[family]
+    made = {
+        layer: lora_kinds.make("LoRA", weight, 4, 2.0 if with_alpha else 4.0, seed)
+        for seed, (layer, weight) in enumerate(tiny.weights(layout).items())
+    }
+    written = {
+        layout.written(layer, end): t.contiguous()
+        for layer, m in made.items()
+        for end, t in m.tensors.items()
+        if with_alpha or end != "alpha"
+    }
+    save_file(written, tmp_path / "lora.safetensors")
+    adapted = lora(tiny.checkpoint.model, tiny.checkpoint.text_encoder, str(tmp_path / "lora.safetensors"), 0.7, 0.7)
+    ours = pool.network(tiny.network(layout.role), adapted.model.loras)
+    theirs = merged(tiny, layout, {layer: m.merged(0.7) for layer, m in made.items()})
+    linear = sum(isinstance(module, nn.Linear) for module in theirs.modules())
+    assert assert_same_layers(ours, theirs) == linear
+
+
 STRENGTHS = st.lists(st.tuples(st.sampled_from([0, 1]), st.sampled_from([-1.0, 0.0, 0.3, 0.7, 1.0, 2.0])), max_size=20)
 
 

@@ -287,7 +287,7 @@ def test_timesteps_are_spread_over_a_batch(tiny: Checkpoint, folder: Path, proce
 
 
 @pytest.mark.parametrize("layers", [pytest.param("attention", marks=pytest.mark.slow), "all"])  # some of all
-@pytest.mark.parametrize("family", ["sdxl", "sd3", "flux", "zimage"])
+@pytest.mark.parametrize("family", ["sdxl", "sd3", "flux", "zimage", "klein"])
 def test_a_lora_of_every_family_is_trained_and_read_back(
     request: pytest.FixtureRequest, family: str, layers: Any, folder: Path, tmp_path: Path, monkeypatch: Any
 ):
@@ -328,7 +328,9 @@ def test_a_training_shares_the_weights_of_the_pool_and_leaves_its_network_as_it_
     assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
-@pytest.mark.parametrize("family", ["sd15", pytest.param("sdxl", marks=pytest.mark.slow), "sd3", "flux", "zimage"])
+@pytest.mark.parametrize(
+    "family", ["sd15", pytest.param("sdxl", marks=pytest.mark.slow), "sd3", "flux", "zimage", "klein"]
+)
 def test_a_training_that_is_short_of_memory_keeps_less_of_each_step_and_learns_the_same_bits(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, family: str, folder: Path
 ):
