@@ -81,6 +81,16 @@ def flux_controlnet(folder: Path, place: Path) -> Path:
     return place
 
 
+def flux2_dev(place: Path) -> Path:
+    """With a tokenizer in place of the processor around it, which needs torchvision and does no more for texts."""
+    tiny_modern.build_flux2_dev(place)
+    index = place / "model_index.json"
+    index.write_text(
+        json.dumps(json.loads(index.read_text("utf-8")) | {"tokenizer": ["transformers", "PreTrainedTokenizerFast"]})
+    )
+    return place
+
+
 def z_image_controlnet(_folder: Path, place: Path) -> Path:
     """Of the shape of Fun Union 1."""
     return tiny_modern.build_controlnet_z_image(place)

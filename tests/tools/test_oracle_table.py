@@ -7,7 +7,7 @@ import pytest
 from tools.oracle.asking import TASKS
 from tools.oracle.cells import LIMIT, cell
 from tools.oracle.files import Files
-from tools.oracle.page import PAGE, cells, kept, table
+from tools.oracle.page import PAGE, cells, is_missing, kept, table
 from tools.oracle.rows import ROWS, Row
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -65,6 +65,17 @@ def test_a_table_is_written_as_it_is_read():
 def test_what_is_not_made_anew_stays():
     before = PAGE.read_text("utf-8")
     assert cells(table(kept(before))) == cells(before)
+
+
+def test_a_cell_that_should_have_a_number_and_has_none_is_missing():
+    before = kept(PAGE.read_text("utf-8"))
+    assert not any(is_missing(before, row, task) for row in ROWS for task in TASKS)
+    del before["text"]["sd1"]
+    before["text"]["sd2"] = None
+    assert [(row.name, task) for row in ROWS for task in TASKS if is_missing(before, row, task)] == [
+        ("sd1", "text"),
+        ("sd2", "text"),
+    ]
 
 
 def test_what_has_no_meaning_says_why_in_a_sentence():

@@ -20,7 +20,7 @@ class Ask:
     """One cell of the table.
 
     size: (width, height). scale: the guidance scale; None is the row's. loras: the seeds of LoRA files, with their
-    strengths. distilled: of a model whose U-Net reads the guidance scale. negative: whether there is a negative prompt.
+    strengths. distilled: of a model whose U-Net reads the guidance scale. references: how many pictures to work from.
     """
 
     kind: Kind = "text"
@@ -34,10 +34,16 @@ class Ask:
     embedding: bool = False
     refined: bool = False
     distilled: bool = False
+    references: int = 1
 
     @property
     def prompt(self) -> str:
         return f"{POSITIVE} {TOKEN}" if self.embedding else POSITIVE
+
+    @property
+    def shown(self) -> tuple[tuple[int, int], ...]:
+        """The sizes of the pictures to work from."""
+        return (self.size, (96, 64), (64, 80))[: self.references]
 
     @property
     def strength(self) -> float:
@@ -53,6 +59,8 @@ TASKS: dict[str, Ask] = {
     "inpaint": Ask(kind="inpaint"),
     "inpainting model": Ask(kind="fill"),
     "ControlNet": Ask(kind="controlnet"),
+    "one reference": Ask(kind="reference"),
+    "three references": Ask(kind="reference", references=3),
     "LoRA at 0.7": Ask(loras=((1, 0.7),)),
     "two LoRAs": Ask(loras=((1, 0.7), (2, 0.4))),
     "textual inversion": Ask(embedding=True),

@@ -18,7 +18,7 @@ from nodegraph.registry import Registry
 from nodegraph.running.cache import Cache
 from nodegraph.running.executor import execute
 from nodegraph.running.messages import Event, Failed
-from tools.oracle.asking import HINT_STRENGTH, NEGATIVE, SEED, STEPS, TOKEN, Ask
+from tools.oracle.asking import HINT_STRENGTH, SEED, STEPS, TOKEN, Ask
 from tools.oracle.files import Files
 from tools.oracle.rows import Row
 
@@ -72,7 +72,7 @@ def _graph(row: Row, ask: Ask, files: Files, place: Path) -> Made:
     params: dict[tuple[str, str], Any] = {
         ("checkpoint", "path"): str(files.folder(row, ask) if split else place),
         ("positive", "text"): ask.prompt,
-        ("negative", "text"): NEGATIVE,
+        ("negative", "text"): row.negative,
         ("scheduler", "schedule"): ask.schedule,
         ("scheduler", "steps"): STEPS,
         ("scheduler", "denoise"): ask.strength,
@@ -122,10 +122,10 @@ def _with_pixels(graph: Graph, row: Row, ask: Ask, files: Files) -> Graph:
 
 def _with_picture(graph: Graph, row: Row, ask: Ask, files: Files) -> Graph:
     """What an image to image, or the rest of an inpainting, is made of."""
-    if ask.kind not in ("image", "inpaint", "fill", "reference"):
+    if ask.kind not in ("image", "inpaint", "fill"):
         return graph
     graph = _add(graph, "picture", "image.load", path=str(files.picture(ask.size)))
-    if ask.kind in ("fill", "reference"):
+    if ask.kind == "fill":
         return graph
     if row.text_from:
         graph = _add(graph, "encode", "latent.from_pixels", ("picture", "image", "image"))
@@ -138,27 +138,34 @@ def _with_picture(graph: Graph, row: Row, ask: Ask, files: Files) -> Graph:
 
 def _with_shown(graph: Graph, row: Row, ask: Ask, files: Files) -> Graph:
     """A picture that the model itself sees: to complete it, or to work from it."""
-    links = (("positive", "conditioning", "conditioning"), ("checkpoint", "vae", "vae"), ("picture", "image", "image"))
+    vae = ("checkpoint", "vae", "vae")
     if ask.kind == "fill":
         graph = _add(graph, "mask", "mask.rectangle", ("picture", "image", "image"))
+        links = (("positive", "conditioning", "conditioning"), vae, ("picture", "image", "image"))
         graph = _add(graph, "shown", "conditioning.inpaint", *links, ("mask", "mask", "mask"))
-    elif ask.kind == "reference" and row.sees_pictures:
-        return _told_of_picture(graph)
-    elif ask.kind == "reference":
-        graph = _add(graph, "shown", "conditioning.reference", *links, best_size=False)
-    else:
+        return _link(graph, "shown", "conditioning", "denoise", "positive")
+    if ask.kind == "reference" and row.sees_pictures:
+        return _told_of_pictures(graph, ask, files)
+    if ask.kind != "reference":
         return graph
-    return _link(graph, "shown", "conditioning", "denoise", "positive")
+    told = "positive"
+    for number, size in enumerate(ask.shown):
+        picture, id = f"picture_{number}", f"shown_{number}"
+        graph = _add(graph, picture, "image.load", path=str(files.picture(size)))
+        links = ((told, "conditioning", "conditioning"), vae, (picture, "image", "image"))
+        graph = _add(graph, id, "conditioning.reference", *links, best_size=False)
+        told = id
+    return _link(graph, told, "conditioning", "denoise", "positive")
 
 
-def _told_of_picture(graph: Graph) -> Graph:
-    """Both prompts speak of it."""
+def _told_of_pictures(graph: Graph, ask: Ask, files: Files) -> Graph:
+    """Both prompts speak of them."""
+    pictures = [f"picture_{number}" for number in range(len(ask.shown))]
+    for picture, size in zip(pictures, ask.shown, strict=True):
+        graph = _add(graph, picture, "image.load", path=str(files.picture(size)))
+    inputs = [(picture, "image", f"image_{n}" if n > 1 else "image") for n, picture in enumerate(pictures, 1)]
     for name in ("positive", "negative"):
-        links = (
-            ("checkpoint", "text_encoder", "text_encoder"),
-            ("checkpoint", "vae", "vae"),
-            ("picture", "image", "image"),
-        )
+        links = (("checkpoint", "text_encoder", "text_encoder"), ("checkpoint", "vae", "vae"), *inputs)
         text = graph.nodes[name].params["text"]
         graph = _add(graph, f"{name}_of_picture", "text.encode_with_pictures", *links, text=text)
         graph = _link(graph, f"{name}_of_picture", "conditioning", "denoise", name)

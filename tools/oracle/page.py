@@ -42,6 +42,11 @@ def kept(text: str) -> dict[str, dict[str, Errors | None]]:
     }
 
 
+def is_missing(found: Results, row: Row, task: str) -> bool:
+    """Whether a table has no number in a cell that should have one, or no such cell."""
+    return row.name not in found[task] or (found[task][row.name] is None) != (task in row.why)
+
+
 def _read(cell: str, row: Row) -> Errors | None:
     return None if cell.startswith("(") else dict(zip(row.places, map(float, cell.split(" · ")), strict=True))
 

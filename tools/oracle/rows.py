@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import torch
 from torch import Tensor
 
 from nodes.backend.families import qwenimage
 from tests import tiny_models, tiny_modern, tiny_variants
 from tests.nodes.families import qwen_stock
 from tests.tiny_checkpoints import write_single_file
-from tools.oracle.asking import SIDE, TASKS, Ask, Kind
+from tools.oracle.asking import NEGATIVE, SIDE, TASKS, Ask, Kind
 
 
-def _as_it_is(latent: Tensor, width: int, height: int) -> Tensor:
+def _as_it_is(pipeline: Any, latent: Tensor, width: int, height: int) -> Tensor:
     return latent
 
 
@@ -26,10 +27,23 @@ def _same(scale: float) -> float:
     return scale
 
 
-def _unpacked(latent: Tensor, width: int, height: int) -> Tensor:
+def _unpacked(pipeline: Any, latent: Tensor, width: int, height: int) -> Tensor:
     """Flux's pipelines return tokens of 2 x 2 latent pixels: [batch, tokens, channels * 4]."""
     squares = latent.reshape(len(latent), height // 16, width // 16, -1, 2, 2)
     return squares.permute(0, 3, 1, 4, 2, 5).reshape(len(latent), -1, height // 8, width // 8)
+
+
+def _normalised(pipeline: Any, latent: Tensor, width: int, height: int) -> Tensor:
+    """Klein's pipelines return what the VAE decodes: [batch, 32, height / 8, width / 8]."""
+    vae = pipeline.vae
+    squares = torch.nn.functional.pixel_unshuffle(latent, 2)
+    deviation = (vae.bn.running_var + vae.config.batch_norm_eps).sqrt()
+    return (squares - vae.bn.running_mean[:, None, None]) / deviation[:, None, None]
+
+
+def _tokens(pipeline: Any, latent: Tensor, width: int, height: int) -> Tensor:
+    """Flux.2 dev's returns tokens of 16 x 16 pixels: [batch, tokens, channels]."""
+    return latent.transpose(1, 2).reshape(len(latent), -1, height // 16, width // 16)
 
 
 @dataclass(frozen=True)
@@ -39,12 +53,13 @@ class Row:
     always: what its tasks are that need not be of another kind. scale: our guidance scale. their_scale: what the stock
     pipelines are told for it. without: arguments that they have not. flow: whether they keep the scheduler that they
     come with. why: tasks without meaning, with the reason. refiner: of the second half of the steps. adapted: what LoRA
-    files are made with. hint: the argument of the pictures for a ControlNet. unpacked: of (latent, width, height), the
-    latent that a pipeline returns, as others have it. text_from: where prompts are read, when the model cannot. side:
-    of its pictures, in pixels. single: writes a folder as a file. embedded: the encoders that can be taught words, as
-    files call them. alone_in_file: whether single files hold the denoiser alone, as published ones do. scale_name: what
-    their pipelines call the guidance scale. built: makes their pipeline of a folder, where the class cannot.
-    sees_pictures: its text encoder does. within: what both sides are run in.
+    files are made with. hint: the argument of the pictures for a ControlNet. unpacked: of (pipeline, latent, width,
+    height), the latent that a pipeline returns, as others have it. negative: the negative prompt. text_from: where
+    prompts are read, when the model cannot. side: of its pictures, in pixels. single: writes a folder as a file.
+    embedded: the encoders that can be taught words, as files call them. alone_in_file: whether single files hold the
+    denoiser alone, as published ones do. scale_name: what their pipelines call the guidance scale. built: makes
+    their pipeline of a folder, where the class cannot. sees_pictures: its text encoder does. within: what both sides
+    are run in.
     """
 
     name: str
@@ -62,7 +77,8 @@ class Row:
     controlnet: Callable[[Path, Path], Path] = tiny_variants.controlnet
     controlnet_class: str = "ControlNetModel"
     hint: str = "image"
-    unpacked: Callable[[Tensor, int, int], Tensor] = _as_it_is
+    unpacked: Callable[[Any, Tensor, int, int], Tensor] = _as_it_is
+    negative: str = NEGATIVE
     text_from: Row | None = None
     side: int = SIDE
     single: Callable[[Path, Path], Path] = write_single_file
@@ -88,6 +104,7 @@ class Row:
 NO_FILLER = "No inpainting model of this family is published."
 NO_REFINER = "Only Stable Diffusion XL has a refiner."
 NO_SUCH_PIPELINE = "diffusers has no pipeline for it."
+NO_REFERENCES = "Models of this family see no other pictures."
 NO_LCM = "Latent consistency models are not distilled from flows."
 
 SD1 = Row(
@@ -227,20 +244,31 @@ KONTEXT = replace(
     title="Flux.1 Kontext",
     pipelines={"reference": "FluxKontextPipeline"},
     always="reference",
-    why={**FLUX.why, **{task: FILL.why[task] for task in ("image", "inpaint", "ControlNet")}},
+    why={
+        **FLUX.why,
+        **{task: FILL.why[task] for task in ("image", "inpaint", "ControlNet")},
+        "three references": "The stock pipeline shows one.",
+    },
 )
 Z_IMAGE = Row(
     "zimage",
     "Z-Image",
     tiny_modern.build_z_image,
-    {"text": "ZImagePipeline", "image": "ZImageImg2ImgPipeline", "inpaint": "ZImageInpaintPipeline"},
+    {
+        "text": "ZImagePipeline",
+        "image": "ZImageImg2ImgPipeline",
+        "inpaint": "ZImageInpaintPipeline",
+        "controlnet": "ZImageControlNetPipeline",
+    },
     their_scale=lambda scale: scale - 1,
     flow=True,
     alone_in_file=True,
     single=tiny_variants.denoiser_file,
+    controlnet=tiny_variants.z_image_controlnet,
+    controlnet_class="ZImageControlNetModel",
+    hint="control_image",
     why={
         "inpainting model": NO_FILLER,
-        "ControlNet": "ControlNets of Z-Image are not among those that this program can run.",
         "textual inversion": "Embeddings are for CLIP.",
         "refiner": NO_REFINER,
         "few steps: LCM": NO_LCM,
@@ -325,7 +353,50 @@ QWEN_EDIT = replace(
     },
 )
 
+KLEIN = Row(
+    "klein",
+    "Flux.2 Klein",
+    tiny_modern.build_klein_base,
+    {"text": "Flux2KleinPipeline", "reference": "Flux2KleinPipeline"},
+    scale=4.0,
+    negative="",
+    without=frozenset({"negative_prompt", "max_area", "_auto_resize"}),
+    flow=True,
+    alone_in_file=True,
+    single=tiny_variants.denoiser_file,
+    unpacked=_normalised,
+    why={
+        "image": NO_SUCH_PIPELINE,
+        "inpaint": "The stock pipeline shows the picture to the model besides; others of plain latents stand for it.",
+        "inpainting model": NO_FILLER,
+        "ControlNet": "No ControlNet is made for Flux.2.",
+        "textual inversion": "Embeddings are for CLIP.",
+        "refiner": NO_REFINER,
+        "few steps: LCM": NO_LCM,
+        "clip skip": "Flux.2 reads three layers of its text encoder.",
+    },
+)
+FLUX2 = replace(
+    KLEIN,
+    name="flux2",
+    title="Flux.2 dev",
+    build=tiny_variants.flux2_dev,
+    pipelines={"text": "Flux2Pipeline", "reference": "Flux2Pipeline"},
+    scale=1.0,
+    their_scale=lambda scale: 4.0,
+    unpacked=_tokens,
+    why={**KLEIN.why, "inpaint": NO_SUCH_PIPELINE, "few steps: Turbo, Lightning": "That is Flux.2 Klein."},
+)
+
+
+def _sees_others(row: Row) -> Row:
+    """With the reason where a model is shown no pictures to work from, or only one."""
+    if "reference" not in row.pipelines:
+        return replace(row, why={**row.why, **dict.fromkeys(("one reference", "three references"), NO_REFERENCES)})
+    return row
+
+
 ROWS: tuple[Row, ...] = (
-    *(SD1, SD2, SDXL, REFINER, SD3, FLUX, SCHNELL, FILL, KONTEXT),
-    *(Z_IMAGE, KREA2, KREA2_TURBO, QWEN_IMAGE, QWEN_EDIT, PIXEL),
+    *map(_sees_others, (SD1, SD2, SDXL, REFINER, SD3, FLUX, SCHNELL, FILL, KONTEXT, KLEIN, FLUX2)),
+    *map(_sees_others, (Z_IMAGE, KREA2, KREA2_TURBO, QWEN_IMAGE, QWEN_EDIT, PIXEL)),
 )

@@ -28,7 +28,7 @@ def latent(row: Row, ask: Ask, files: Files) -> Tensor:
             return _refined(row, ask, files)
         pipeline = _pipeline(row, ask, files)
         made = pipeline(**_arguments(row, ask, files, pipeline)).images
-    return row.unpacked(made, *ask.size)
+    return row.unpacked(pipeline, made, *ask.size)
 
 
 def _mean(distribution: Any, generator: Any = None) -> Tensor:
@@ -89,7 +89,8 @@ def _arguments(row: Row, ask: Ask, files: Files, pipeline: Any) -> dict[str, Any
     if ask.kind in ("image", "inpaint", "fill"):
         found |= {"image": picture, "strength": ask.strength}
     if ask.kind == "reference":
-        found |= {"image": picture}
+        shown = [files.shown(size) for size in ask.shown]
+        found |= {"image": shown if len(shown) > 1 else picture}
         found |= {} if row.sees_pictures else {"max_area": width * height, "_auto_resize": False}
     if ask.kind in ("inpaint", "fill"):
         found["mask_image"] = files.mask(ask.size)
