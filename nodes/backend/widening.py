@@ -26,6 +26,9 @@ def widened(module: M, dtype: torch.dtype, *, kept: bool) -> M:
             for part in block.modules():
                 if part is block or isinstance(part, nn.Embedding):  # T5 has a table of distances in its first block
                     _put_on(part, dtype, kept=kept)
+        for part in module.modules():
+            if part is not module and isinstance(getattr(type(part), "dtype", None), property):
+                _say(part, dtype)
     module.__dict__ |= {_DTYPE: dtype, _KEPT: kept}
     return module
 
@@ -57,11 +60,23 @@ def _blocks(module: nn.Module, *, one_of_many: bool = False) -> Iterator[nn.Modu
     Not single layers: some blocks look at the precision of their layers' weights.
     """
     own = next(_weights(module, recurse=False), None) is not None
-    if own or (one_of_many and next(_weights(module), None) is not None):
+    if own or ((one_of_many or _is_around_one(module)) and next(_weights(module), None) is not None):
         yield module
         return
     for child in module.children():
         yield from _blocks(child, one_of_many=isinstance(module, nn.ModuleList))
+
+
+def _is_around_one(module: nn.Module) -> bool:
+    """Whether all it has is a convolution: what makes tokens of patches gives pictures the precision of its weight."""
+    children = [*module.children()]
+    return len(children) == 1 and isinstance(children[0], nn.Conv2d | nn.Conv3d)
+
+
+def _say(part: nn.Module, dtype: torch.dtype) -> None:
+    """What a model within another tells of its precision: those around it give it their pictures in that."""
+    kind: Any = type(part)
+    part.__class__ = type(kind.__name__, (kind,), {"__module__": kind.__module__, "dtype": dtype})
 
 
 def _put_on(block: nn.Module, dtype: torch.dtype, *, kept: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from nodes.adapter import lora
@@ -16,7 +17,7 @@ from nodes.backend import checkpoints, loading, pool
 from nodes.backend.checkpoints import Checkpoint
 from nodes.backend.widening import computed_in, widened
 from nodes.types import Network
-from tests import tiny_models
+from tests import tiny_models, tiny_modern
 
 CPU = torch.device("cpu")
 HALVES = [torch.float16, torch.bfloat16]
@@ -110,3 +111,32 @@ def test_room_is_made_for_what_a_network_will_hold(half: Checkpoint):
     held = pool.nbytes()
     output(base, inputs("unet"))
     assert pool.nbytes() == held
+
+
+VISION = {
+    "qwenimage_edit": (tiny_modern.build_qwen_edit, 14, 3),
+    "qwenimage21": (tiny_modern.build_qwen_21, 16, 3),
+}
+"""Language models that see pictures: what builds them, pixels of a patch a side, and their colours."""
+
+
+@pytest.mark.parametrize("name", VISION)
+def test_pictures_are_not_made_narrower_on_their_way_into_a_network(name: str, tmp_path: Path):
+    build, side, colours = VISION[name]
+    folder = build(tmp_path / "folder")
+    file = folder / "text_encoder" / "model.safetensors"
+    save_file({name: tensor.bfloat16() for name, tensor in load_file(file).items()}, file)
+    encoder = checkpoints.checkpoint(str(folder)).text_encoder.encoders[0]
+    narrow = loading.load(encoder, CPU, torch.float32)
+    whole, slot = copy.deepcopy(narrow).float(), narrow.config.image_token_id
+    tokens = torch.tensor([[3, slot, slot, slot, slot, 5]])
+    given = {
+        "input_ids": tokens,
+        "pixel_values": torch.rand(16, 2 * colours * side**2, generator=torch.Generator().manual_seed(0)),
+        "image_grid_thw": torch.tensor([[1, 4, 4]]),
+        "mm_token_type_ids": (tokens == slot).int(),
+        "use_cache": False,
+    }
+    with torch.inference_mode():
+        expected = whole(**given)[0]
+        assert torch.equal(widened(narrow, torch.float32, kept=False)(**given)[0], expected)
