@@ -182,7 +182,8 @@ class Shown(NamedTuple):
 class Prompt(NamedTuple):
     """What is known of a prompt before it is read: for which family, how wide its states are, and the pooled one.
 
-    What comes with it: masked, the picture to complete; references, those to work from.
+    What comes with it: masked, the picture to complete; references, those to work from. placed: how many pictures have
+    places in it, for denoisers that see them there.
     """
 
     family: str
@@ -191,6 +192,7 @@ class Prompt(NamedTuple):
     masked: Shown | None = None
     references: tuple[Shown, ...] = ()
     distilled_guidance: bool = False
+    placed: int = 0
 
     @property
     def brings(self) -> frozenset[str]:
@@ -214,6 +216,7 @@ def check_step(model: Model, latent: Known, prompts: tuple[Prompt | None, ...], 
     for prompt in prompts:
         if prompt is not None:
             check_prompt(model, prompt)
+    check_placed(tuple(prompt for prompt in prompts if prompt is not None))
     if prompts and prompts[0] is not None:
         check_shown(model, latent, prompts[0])
     for controlnet, pictures in hints:
@@ -276,6 +279,21 @@ def check_prompt(model: Model, prompt: Prompt) -> None:
         raise ValueError(
             f"the prompt brings {what}, which {model.network.weights.path} ({ours.title}) does not take; leave {node} "
             "out, or choose a model that takes it"
+        )
+    if ours.places_pictures and prompt.placed != len(prompt.references):
+        raise ValueError(
+            f"{ours.title} sees pictures where its prompt speaks of them: give them to Prompt with pictures, with the "
+            "model's VAE, and leave Reference picture out"
+        )
+
+
+def check_placed(prompts: Sequence[Prompt]) -> None:
+    """Raises ValueError when prompts of one denoising speak of unequally many pictures that have places in them."""
+    if len({prompt.placed for prompt in prompts}) > 1:
+        first, other = (prompt.placed for prompt in prompts)
+        raise ValueError(
+            f"the positive prompt speaks of {first} pictures, the negative one of {other}; give both the same, with "
+            "Prompt with pictures"
         )
 
 
@@ -379,7 +397,7 @@ def with_pictures(text_encoder: TextEncoder, vae: Vae | None, pictures: Sequence
         )
     if count > family.most_pictures and pictures:
         raise ValueError(f"{family.title} sees up to {family.most_pictures} pictures with a prompt, got {count}")
-    told = prompt_of(text_encoder)
+    told = prompt_of(text_encoder)._replace(placed=count if family.places_pictures else 0)
     if vae is None:
         return told
     shown = [
@@ -404,6 +422,7 @@ def prompt_is(conditioning: Conditioning) -> Prompt:
         masked and Shown(None, tuple(masked.latent.shape)),
         tuple(Shown(None, tuple(reference.shape)) for reference in conditioning.references),
         conditioning.distilled_guidance is not None,
+        len(conditioning.shown_at),
     )
 
 

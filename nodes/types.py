@@ -288,7 +288,8 @@ class Conditioning:
 
     family: whose encoders read it. embeds: a state for each token. pooled: one state for the whole text. picture_size:
     None is the size being made. distilled_guidance: the guidance scale that a distilled model is told instead of being
-    asked twice; None is its own default. references: latents of pictures to work from.
+    asked twice; None is its own default. references: latents of pictures to work from. shown_at: for denoisers that see
+    these where a text encoder saw them, the first token of each.
     """
 
     family: str
@@ -299,6 +300,7 @@ class Conditioning:
     distilled_guidance: float | None = None
     references: tuple[Tensor, ...] = ()
     masked: Masked | None = None
+    shown_at: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ def denoiser(
     family = families.of(model.network.family)
     for prompt in (positive, negative):
         fit.check_prompt(model, fit.prompt_is(prompt))
+    fit.check_placed((fit.prompt_is(positive), fit.prompt_is(negative)))
     for hint in control.hints if control else ():
         fit.check_controlnet(model, hint.controlnet)
         fit.check_hint(hint.controlnet, hint.vae)

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from nodes.backend import qwen_prompt
+from nodes.backend import qwen_prompt, states
 from nodes.backend.untyped import from_numpy
 
 SLOT = "<|image_pad|>"
@@ -40,6 +40,7 @@ class Eyes(NamedTuple):
     most: int
 
 
+QWEN3 = Eyes(16, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), 256 * 256, 4096 * 4096)
 QWEN25 = Eyes(14, (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711), 56 * 56, 28 * 28 * 16_384)
 
 
@@ -104,7 +105,26 @@ def seen(pixels: Tensor, eyes: Eyes) -> Seen:
 def encode(
     prompt: str, chat: str, pictures: Sequence[Seen], tokenizer: Tokenizer, encoder: Any, *, length: int
 ) -> Tensor:
-    """[1, tokens, width], float32 on the CPU: the last states of the whole chat.
+    """[1, tokens, width], float32 on the CPU: the last states of the whole chat. See `told`."""
+    given = told(prompt, chat, pictures, tokenizer, encoder, length=length)
+    made = encoder(**given, output_hidden_states=True, use_cache=False)
+    return made.hidden_states[-1].to("cpu", torch.float32).contiguous()
+
+
+def encode_unnormed(
+    prompt: str, chat: str, pictures: Sequence[Seen], tokenizer: Tokenizer, encoder: Any, *, length: int
+) -> tuple[Tensor, list[int]]:
+    """As encode, but states before the last norm, and where each of the pictures begins. There may be none."""
+    given = told(prompt, chat, pictures, tokenizer, encoder, length=length)
+    (is_slot,) = (given["input_ids"] == encoder.config.image_token_id).tolist()
+    starts = [place for place in range(1, len(is_slot)) if is_slot[place] and not is_slot[place - 1]]
+    return states.unnormed(encoder, **given), starts
+
+
+def told(
+    prompt: str, chat: str, pictures: Sequence[Seen], tokenizer: Tokenizer, encoder: Any, *, length: int
+) -> dict[str, Tensor]:
+    """What a network is called with.
 
     chat: with FRAME for each of the pictures, and {} where the prompt goes. length: the most tokens beside those of
     pictures. Raises ValueError as `qwen_prompt.read` does, or when the prompt has slots of its own.
@@ -114,15 +134,15 @@ def encode(
     is_slot = tokens == encoder.config.image_token_id
     if int(is_slot.sum()) != sum(picture.tokens for picture in pictures):
         raise ValueError(f"{SLOT} stands for a picture and cannot be written in a prompt; link the picture instead")
-    made = encoder(
-        tokens,
-        pixel_values=torch.cat([picture.patches for picture in pictures]).to(encoder.device),
-        image_grid_thw=torch.tensor([[1, picture.rows, picture.columns] for picture in pictures], device=tokens.device),
-        mm_token_type_ids=is_slot.int(),  # without them, pictures would have the places of a text
-        output_hidden_states=True,
-        use_cache=False,
-    )
-    return made.hidden_states[-1].to("cpu", torch.float32).contiguous()
+    if not pictures:
+        return {"input_ids": tokens}
+    grids = [[1, picture.rows, picture.columns] for picture in pictures]
+    return {
+        "input_ids": tokens,
+        "pixel_values": torch.cat([picture.patches for picture in pictures]).to(encoder.device),
+        "image_grid_thw": torch.tensor(grids, device=tokens.device),
+        "mm_token_type_ids": is_slot.int(),  # without them, pictures would have the places of a text
+    }
 
 
 def slotted(chat: str, pictures: Sequence[Seen]) -> str:

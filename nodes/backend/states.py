@@ -33,6 +33,17 @@ def beside(encoder: Any, layers: Sequence[int], **told: Any) -> Tensor:
     return torch.cat(states, dim=-1).to("cpu", torch.float32).contiguous()
 
 
+@torch.inference_mode()
+def unnormed(encoder: Any, **told: Any) -> Tensor:
+    """[1, tokens, width], float32 on the CPU: the states after the last layer of a language model that sees pictures,
+    without the norm that follows it. told: what the encoder is called with.
+    """
+    whole = share.twin_of_one(encoder)
+    whole.language_model = share.twin_of_one(encoder.language_model)
+    whole.language_model.norm = nn.Identity()
+    return whole(**told, use_cache=False).last_hidden_state.to("cpu", torch.float32).contiguous()
+
+
 def filled(numbers: Sequence[int], length: int, pad: int, *, left: bool = False) -> tuple[list[int], list[int]]:
     """Tokens with others around them up to a length, and for each whether it is one of the text, 1 or 0."""
     rest = length - len(numbers)

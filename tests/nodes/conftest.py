@@ -97,3 +97,9 @@ def qwenimage_edit_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str
 def krea2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Krea 2, raw."""
     return tiny_modern.build_krea2(tmp_path_factory.mktemp("models") / "krea2")
+
+
+@pytest.fixture(scope="session")
+def qwenimage21_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Qwen-Image 2.1."""
+    return tiny_modern.build_qwen_21(tmp_path_factory.mktemp("models") / "qwenimage21")

@@ -89,9 +89,10 @@ FAMILIES: dict[str, list[Layout]] = {
     ],
     "zimage": [*layouts("transformer", "lora_transformer_")],
     "klein": [*layouts("transformer", "lora_transformer_")],
+    "qwenimage21": [*layouts("transformer", "lora_transformer_")],
     "krea2": [*layouts("transformer", "lora_transformer_")],
 }
-LATER = ("krea2",)
+LATER = ("qwenimage21", "krea2")
 """Those that are not tried in every run of the tests."""
 
 EACH = [pytest.param(name, marks=pytest.mark.slow) if name in LATER else name for name in FAMILIES]

@@ -71,6 +71,7 @@ class Models:
             "qwenimage": lambda: tiny_modern.build_qwen_image(place),
             "qwenimage_edit": lambda: tiny_modern.build_qwen_edit_11(place),
             "qwenimage_controlnet": lambda: tiny_modern.build_controlnet_qwen(place),
+            "qwenimage21": lambda: tiny_modern.build_qwen_21(place),
             "krea2": lambda: tiny_modern.build_krea2(place),
             "flux_controlnet": lambda: test_flux.build_controlnet(place, self.get("flux") / "transformer"),
         }

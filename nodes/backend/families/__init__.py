@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from nodes.backend.families import flux, flux2, krea2, pixel, qwenimage, sd1, sd2, sd3, sdxl, zimage
+from nodes.backend.families import flux, flux2, krea2, pixel, qwenimage, qwenimage21, sd1, sd2, sd3, sdxl, zimage
 from nodes.backend.families.family import Family, Found
 from nodes.types import Space
 
 FAMILIES: tuple[Family, ...] = (
     *(sd2.FAMILY, sd1.FAMILY, sdxl.FAMILY, sdxl.REFINER),
     *(sd3.FAMILY, flux.FAMILY, zimage.FAMILY, flux2.KLEIN, flux2.DEV),
-    *(qwenimage.FAMILY, krea2.FAMILY, pixel.FAMILY),
+    *(qwenimage.FAMILY, qwenimage21.FAMILY, krea2.FAMILY, pixel.FAMILY),
 )
 """In the order in which they are asked whether files are theirs."""
 

@@ -204,8 +204,9 @@ class Family(ABC):
     tensors beside the networks in a file that tell the process, and nothing else. hint_modes: the numbers by which
     ControlNets that know several kinds of picture know them. reference_sizes: (width, height) of the pictures that its
     denoisers were trained to work from. most_pictures: how many its text encoders see with a prompt; 0 when they read
-    text alone. controlled_by_positive: its ControlNets read the positive prompt and act so on both. trained: the ends
-    of the names of the layers that a LoRA is trained for.
+    text alone. places_pictures: its denoisers see them where the text encoder saw them. controlled_by_positive: its
+    ControlNets read the positive prompt and act so on both. trained: the ends of the names of the layers that a LoRA is
+    trained for.
     """
 
     name: str
@@ -224,6 +225,7 @@ class Family(ABC):
     hint_modes: ClassVar[Mapping[str, int]] = {}
     reference_sizes: ClassVar[Sequence[tuple[int, int]]] = ()
     most_pictures: int = 0
+    places_pictures: bool = False
     controlled_by_positive: bool = False
 
     # --- while planning ---

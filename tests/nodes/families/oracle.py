@@ -61,6 +61,7 @@ def sample_flow(
     size: tuple[int, int] = (SIDE, SIDE),
     fraction: float = 1.0,
     control: Control | None = None,
+    steps: int = STEPS,
 ) -> Tensor:
     """Of a flow whose shift may depend on the size: a plain loop over the functions that are nodes in the editor.
 
@@ -68,10 +69,10 @@ def sample_flow(
     """
     start = start or empty_latent(parts.vae, size[1], size[0], batch)
     sized = process.at_size(parts.model.process, *start.samples.shape[-2:])
-    sigmas = sigmas_for(sized, "normal", STEPS, fraction)
+    sigmas = sigmas_for(sized, "normal", steps, fraction)
     latent, seed = add_noise(start, sigmas[0], SEED)
     history: History | None = None
-    for index in range(STEPS):
+    for index in range(steps):
         latent, _, history = unet_step(
             Context(), parts.model, latent, *prompts, *sigmas[index : index + 2],
             index, seed, scale, "euler", history, control,
