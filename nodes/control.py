@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal, cast
 
 from nodegraph.node import File, Range, node
 from nodes import fit
 from nodes.backend.kinds import CONTROLNET
 from nodes.fit import Hints, Known
-from nodes.types import Control, ControlNet, Hint, Image, Vae
+from nodes.types import Control, ControlNet, Hint, Image, Mask, Vae
 
 Mode = Literal["as trained", "canny", "tile", "depth", "blur", "pose", "grey", "low quality"]
 """All that the union ControlNets of any family know."""
@@ -29,11 +30,13 @@ def _mode(mode: str) -> str:
 def _followed(
     controlnet: ControlNet, image: Known, mode: str | None = None, control: Hints | None = None, **given: object
 ) -> tuple[Hints]:
+    if "mask" in given:
+        fit.joined(3, image=image, mask=cast("Known", given["mask"]))
     if mode is not None:
         fit.check_mode(controlnet, _mode(mode))
     vae = cast("Vae | None", given.get("vae"))
     if vae is not None or "vae" not in given:  # where it is linked and not known yet, nothing can be said
-        fit.check_hint(controlnet, vae)
+        fit.check_hint(controlnet, vae, has_mask="mask" in given)
     return ((*(control or ()), (controlnet, image)),)
 
 
@@ -47,6 +50,7 @@ def apply_controlnet(
     control: Control | None = None,
     vae: Vae | None = None,
     mode: Mode = "as trained",
+    mask: Mask | None = None,
 ) -> Control:
     """Follow this picture while denoising. Several add up: link one Apply into the next.
 
@@ -55,11 +59,18 @@ def apply_controlnet(
     start, end: between which parts of the denoising, 0 = the first step, 1 = the last.
     vae: the checkpoint's own, for the ControlNets of families that read the picture as a latent; others need none.
     mode: what kind of picture it is, for a union ControlNet, which knows several.
+    mask: of the picture's size and 1 where it is made anew, for a ControlNet that completes pictures.
     """
     if start >= end:
         raise ValueError(f"start must be below end, got {start:g} and {end:g}")
-    fit.check_hint(controlnet, vae)
+    fit.check_hint(controlnet, vae, has_mask=mask is not None)
     read_by = vae if fit.reads_latents(controlnet) else None
     earlier = control.hints if control else ()
     number = fit.check_mode(controlnet, _mode(mode))
-    return Control((*earlier, Hint(controlnet, image.pixels, strength, start, end, number, read_by)))
+    hint = Hint(controlnet, image.pixels, strength, start, end, number, read_by)
+    if mask is None:
+        return Control((*earlier, hint))
+    from nodes.backend import inpainting
+
+    pixels, anew = inpainting.blackened(image.pixels, mask.weight)
+    return Control((*earlier, replace(hint, pixels=pixels, mask=anew)))

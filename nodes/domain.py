@@ -56,6 +56,7 @@ NOT_ASKED = {
     for type in ("group:Denoise", "sampling.unet_step")
 }
 NOT_ENCODED = {("control.apply", "vae"): "This ControlNet reads the picture itself, not a latent of it"}
+COMPLETES_NOTHING = {("control.apply", "mask"): "This ControlNet completes no pictures"}
 OF_ONE_MODE = {("control.apply", "mode"): "This ControlNet knows one kind of picture"}
 
 
@@ -79,7 +80,11 @@ def _idle_for_model(family: Family, own: Settings) -> Idle:
 
 
 def _idle_for_controlnet(family: Family, own: Settings) -> Idle:
-    return {**({} if family.reads_latents(own) else NOT_ENCODED), **({} if family.num_hint_modes(own) else OF_ONE_MODE)}
+    return {
+        **({} if family.reads_latents(own) else NOT_ENCODED),
+        **({} if family.num_hint_modes(own) else OF_ONE_MODE),
+        **({} if family.completes(own) else COMPLETES_NOTHING),
+    }
 
 
 def _of_network(network: Network, idle: Callable[[Family, Settings], Idle]) -> Kind:

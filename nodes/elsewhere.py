@@ -51,7 +51,10 @@ ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "conditioning.reference": ("ReferenceLatent", "flux_kontext"),
     "adapter.lora": ("LoraLoader", "LoraLoaderModelOnly", "lora_loader", "lora_selector", "sdxl_lora_loader"),
     "control.load": ("ControlNetLoader", "DiffControlNetLoader", "ControlNetModel"),
-    "control.apply": ("ControlNetApply", "ControlNetApplyAdvanced", "ControlNetApplySD3", "SetUnionControlNetType"),
+    "control.apply": (
+        "ControlNetApply", "ControlNetApplyAdvanced", "ControlNetApplySD3", "ControlNetInpaintingAliMamaApply",
+        "SetUnionControlNetType",
+    ),
     "training.lora": ("TrainLoraNode",),
     "image.load": ("LoadImage", "LoadImageMask", "LoadImageOutput"),
     "image.resize": ("ImageScale", "ImageScaleBy", "ImageScaleToTotalPixels", "img_resize", "img_scale"),

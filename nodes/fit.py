@@ -356,11 +356,18 @@ def check_controlnet(model: Model, controlnet: ControlNet) -> None:
         )
 
 
-def check_hint(controlnet: ControlNet, vae: Vae | None) -> None:
-    """Raises ValueError when a ControlNet reads latents, and there is nothing that makes them of its pictures."""
+def check_hint(controlnet: ControlNet, vae: Vae | None, *, has_mask: bool) -> None:
+    """Raises ValueError when a ControlNet reads latents, and there is nothing that makes them of its pictures, or when
+    it completes pictures and gets no mask, or the other way round.
+    """
+    family, path = families.of(controlnet.network.family), controlnet.network.weights.path
+    completes = family.completes(parts.settings(controlnet.network))
+    if completes and not has_mask:
+        raise ValueError(f"{path} completes pictures; link a mask to Apply ControlNet, 1 where they are made anew")
+    if has_mask and not completes:
+        raise ValueError(f"{path} completes no pictures; take the mask from Apply ControlNet")
     if not reads_latents(controlnet):
         return
-    family, path = families.of(controlnet.network.family), controlnet.network.weights.path
     if vae is None:
         raise ValueError(f"{path} reads pictures as latents; link the checkpoint's VAE to Apply ControlNet")
     if vae.space != family.space:

@@ -308,7 +308,8 @@ class Hint:
     """One picture that guides the denoiser through a ControlNet, between two fractions of the schedule.
 
     mode: which of its kinds of picture, for a ControlNet that knows several; -1 for one that knows one. vae: what makes
-    latents of the picture, for a ControlNet that reads those; None for one that reads pixels.
+    latents of the picture, for a ControlNet that reads those; None for one that reads pixels. mask: 1 where the picture
+    is made anew, and black, for a ControlNet that completes it; [batch, 1, height, width].
     """
 
     controlnet: ControlNet
@@ -318,6 +319,7 @@ class Hint:
     end: float
     mode: int = -1
     vae: Vae | None = None
+    mask: Tensor | None = None
 
 
 @socket_type(color="#6ee7b7")

@@ -38,7 +38,7 @@ def denoiser(
     fit.check_placed((fit.prompt_is(positive), fit.prompt_is(negative)))
     for hint in control.hints if control else ():
         fit.check_controlnet(model, hint.controlnet)
-        fit.check_hint(hint.controlnet, hint.vae)
+        fit.check_hint(hint.controlnet, hint.vae, has_mask=hint.mask is not None)
     negative = family.negative(completed(negative, positive))
     if family.is_told_guidance(parts.settings(model.network)):
         positive, guidance_scale = guidance.told(positive, guidance_scale), 1.0

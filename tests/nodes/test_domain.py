@@ -70,6 +70,6 @@ def test_a_model_whose_file_is_gone_is_still_of_its_family(sd15_folder, tmp_path
     assert DOMAIN.kind(model).title == "Stable Diffusion 1.x"
 
 
-def test_a_controlnet_that_reads_the_picture_itself_of_one_kind_needs_no_vae_and_no_mode(controlnet_folder):
+def test_a_controlnet_that_reads_the_picture_itself_of_one_kind_needs_nothing_more(controlnet_folder):
     idle = DOMAIN.kind(load_controlnet(str(controlnet_folder))).idle
-    assert {input for type, input in idle if type == "control.apply"} == {"vae", "mode"}
+    assert {input for type, input in idle if type == "control.apply"} == {"vae", "mode", "mask"}

@@ -57,7 +57,7 @@ def tensor_inputs(type: NodeType) -> list[str]:
 
 SEVERAL = [id for id, type in sorted(registry().items()) if len(tensor_inputs(type)) > 1 and type.kind == "call"]
 LISTS = ["list.images", "text.encode_with_pictures"]  # what they hold is never joined
-READ = ["conditioning.inpaint"]  # by a VAE: see families/test_inpainting.py
+READ = ["conditioning.inpaint", "control.apply"]  # by a VAE: see families/test_inpainting.py and test_qwenimage.py
 
 
 def run(type: NodeType, args: Mapping[str, Any]) -> tuple[Any, ...]:

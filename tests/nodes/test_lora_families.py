@@ -91,8 +91,9 @@ FAMILIES: dict[str, list[Layout]] = {
     "klein": [*layouts("transformer", "lora_transformer_")],
     "qwenimage21": [*layouts("transformer", "lora_transformer_")],
     "krea2": [*layouts("transformer", "lora_transformer_")],
+    "qwenimage": [*layouts("transformer", "lora_transformer_")],
 }
-LATER = ("qwenimage21", "krea2")
+LATER = ("qwenimage21", "krea2", "qwenimage")
 """Those that are not tried in every run of the tests."""
 
 EACH = [pytest.param(name, marks=pytest.mark.slow) if name in LATER else name for name in FAMILIES]

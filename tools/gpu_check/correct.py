@@ -40,6 +40,7 @@ BUILD: Mapping[str, Callable[[Path], object]] = {
     "sd3": tiny_models.build_sd3,
     "flux": tiny_models.build_flux,
     "zimage": tiny_modern.build_z_image,
+    "qwenimage": tiny_modern.build_qwen_image,
 }
 
 LIMITS: Mapping[str, float] = {"float32": 1e-3, "bfloat16": 0.1}

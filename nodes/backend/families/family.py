@@ -298,6 +298,10 @@ class Family(ABC):
         proportions = width / height
         return min(self.reference_sizes, key=lambda size: abs(proportions - size[0] / size[1]), default=None)
 
+    def completes(self, controlnet: Settings) -> bool:
+        """Whether a ControlNet of these settings completes pictures: it is shown a mask with each."""
+        return False
+
     def takes(self, denoiser: Settings) -> frozenset[str]:
         """What a denoiser of these settings is told beside prompts: fields of `Conditioning`.
 

@@ -48,6 +48,9 @@ TEXT_TOKENS = 1024
 SEEN_AREA, REFERENCE_AREA = 384 * 384, 1024 * 1024
 """Pixels of a picture as the text encoder and as the transformer see it: diffusers' pipeline_qwenimage_edit_plus."""
 
+MASK_CHANNELS = PATCH**2
+"""Of a token, on top of the picture's, in ControlNets that complete pictures."""
+
 SHIFT = SizeShift(0.5, 0.9, 256, 8192, PATCH)
 TERMINAL = 0.02
 """Of the published models; others have theirs in their scheduler's settings."""
@@ -150,6 +153,9 @@ class QwenImage(Family):
     def reads_latents(self, controlnet: Settings) -> bool:
         return True
 
+    def completes(self, controlnet: Settings) -> bool:
+        return controlnet["extra_condition_channels"] == MASK_CHANNELS
+
     def text_complaint(self, text: TextEncoder) -> str | None:
         if text.skip_layers:
             return f"{self.title} reads the last layer of its text encoder; take Clip skip out, or set it to 0"
@@ -163,8 +169,8 @@ class QwenImage(Family):
         ):
             if theirs != ours:
                 return f"{told} {theirs}, not {ours}"
-        if controlnet["extra_condition_channels"]:
-            return "it completes pictures and is told a mask, which this program does not do yet"
+        if controlnet["extra_condition_channels"] not in (0, MASK_CHANNELS):
+            return f"it reads {controlnet['extra_condition_channels']} more channels, which is no mask"
         if controlnet["num_layers"] > denoiser["num_layers"]:
             return f"num_layers {controlnet['num_layers']}, above {denoiser['num_layers']}"
         return None

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad, pixel_unshuffle
+from torch.nn.functional import interpolate, pad, pixel_unshuffle
 
 from nodes.backend import launch
 from nodes.backend.families.family import Asked, Follower
@@ -99,8 +99,16 @@ def residuals(net: Any, followers: Sequence[Follower], asked: Asked) -> list[Ten
 def _added(follower: Follower, asked: Asked) -> list[Tensor]:
     """What a ControlNet makes of its picture, for each of its own blocks."""
     latent: Any = follower.latent
-    count = len(asked.x)
-    shown = asked.once([latent], lambda found: found[0].repeat(count // len(found[0]), 1, 1, 1), ("hint", count))
+    mask, count = follower.hint.mask, len(asked.x)
+
+    def picture(found: Sequence[Tensor]) -> Tensor:
+        """With the mask as another channel, 1 where the picture stays."""
+        parts = [found[0], *(1 - interpolate(mask, found[0].shape[-2:]) for mask in found[1:])]
+        most = max(map(len, parts))
+        each = torch.cat([part.expand(most, -1, -1, -1) for part in parts], dim=1)
+        return each.repeat(count // most, 1, 1, 1)
+
+    shown = asked.once([latent, *(() if mask is None else (mask,))], picture, ("hint", count))
     made = launch.call(
         follower.controlnet,
         hidden_states=packed(asked.x),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers import (
+    QwenImageControlNetInpaintPipeline,
     QwenImageControlNetModel,
     QwenImageControlNetPipeline,
     QwenImageImg2ImgPipeline,
@@ -28,7 +29,7 @@ from nodes.backend.families.qwenimage import CHAT, DROPPED, EDIT_CHAT, EDIT_DROP
 from nodes.control import apply_controlnet, load_controlnet
 from nodes.load import checkpoint
 from nodes.text import clip_skip, prompt, prompt_with_pictures
-from nodes.types import Conditioning, Control, Flow, Image, Latent, SizeShift
+from nodes.types import Conditioning, Control, Flow, Image, Latent, Mask, SizeShift
 from nodes.vae import decode, encode
 from tests import tiny_modern, tiny_split
 from tests.nodes.families import oracle, qwen_stock
@@ -360,6 +361,39 @@ def test_a_controlnet_is_followed_as_in_the_stock_pipeline(
     assert relative(ours, sample(whole, texts(whole), scale=scale)) > 1e-2
 
 
+@pytest.mark.parametrize("batch", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_controlnet_completes_a_picture_as_in_the_stock_pipeline(
+    batch: int, folder: Path, whole: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(DiagonalGaussianDistribution, "sample", lambda self, generator=None: self.mode())
+    place = tiny_modern.build_controlnet_qwen(tmp_path / "controlnet", extra_condition_channels=4)
+    net = QwenImageControlNetModel.from_pretrained(place)
+    pipeline = oracle.pipeline(QwenImageControlNetInpaintPipeline, folder, controlnet=net)
+    picture, weight = noise.draw((1, 3, SIDE, SIDE), 5, 0).sigmoid(), torch.zeros(1, 1, SIDE, SIDE)
+    weight[..., 8:40, 21:50] = 1
+    told = {"control_image": picture * 2 - 1, "control_mask": weight, "controlnet_conditioning_scale": 0.8}
+    theirs = stock(pipeline, batch=batch, true_cfg_scale=4.0, **told)
+    control = controlled(place, whole, picture, strength=0.8, mask=Mask(weight))
+    ours = sample(whole, texts(whole), batch=batch, scale=4.0, control=control)
+    assert relative(ours, theirs) < EXACT
+    other = controlled(place, whole, picture, strength=0.8, mask=Mask(1 - weight))
+    assert relative(ours, sample(whole, texts(whole), batch=batch, scale=4.0, control=other)) > 1e-2
+
+
+def test_a_controlnet_that_completes_pictures_wants_a_mask_and_no_other_takes_one(whole: Parts, tmp_path: Path):
+    picture, mask = torch.rand(1, 3, SIDE, SIDE), Mask(torch.ones(1, 1, SIDE, SIDE))
+    completing = tiny_modern.build_controlnet_qwen(tmp_path / "completing", extra_condition_channels=4)
+    with pytest.raises(ValueError, match="completes pictures; link a mask to Apply ControlNet, 1 where they are made"):
+        controlled(completing, whole, picture)
+    following = tiny_modern.build_controlnet_qwen(tmp_path / "following")
+    with pytest.raises(ValueError, match="completes no pictures; take the mask from Apply ControlNet"):
+        controlled(following, whole, picture, mask=mask)
+    with pytest.raises(ValueError, match="pictures and masks must have one size"):
+        controlled(completing, whole, picture, mask=Mask(torch.ones(1, 1, SIDE, 48)))
+    with pytest.raises(ValueError, match="batches must have one item or equally many: image has 2 and mask has 3"):
+        controlled(completing, whole, picture.repeat(2, 1, 1, 1), mask=Mask(torch.ones(3, 1, SIDE, SIDE)))
+
+
 @pytest.mark.usefixtures("small")
 def test_a_controlnet_of_no_strength_changes_nothing_of_an_edit(whole: Parts, tmp_path: Path):
     place = tiny_modern.build_controlnet_qwen(tmp_path / "controlnet")
@@ -376,11 +410,9 @@ def test_a_controlnet_is_recognised_by_itself_and_fits_its_own_family(folder: Pa
         assert not any(family.recognises(found) for family in families.FAMILIES)
     with pytest.raises(ValueError, match="num_layers 3, above 2"):
         fit.check_controlnet(whole.model, load_controlnet(str(place)))
-    completing = tiny_modern.build_controlnet_qwen(tmp_path / "completing", extra_condition_channels=4)
-    with pytest.raises(
-        ValueError, match="it completes pictures and is told a mask, which this program does not do yet"
-    ):
-        fit.check_controlnet(whole.model, load_controlnet(str(completing)))
+    strange = tiny_modern.build_controlnet_qwen(tmp_path / "strange", extra_condition_channels=3)
+    with pytest.raises(ValueError, match="it reads 3 more channels, which is no mask"):
+        fit.check_controlnet(whole.model, load_controlnet(str(strange)))
 
 
 # Stop ------------------------------------------------------------------------------------------------------
