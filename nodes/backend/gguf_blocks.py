@@ -8,6 +8,7 @@ itself makes the numbers, in main memory.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -32,6 +33,13 @@ def decoded(rows: Tensor, kind: str, dtype: torch.dtype) -> Tensor:
     return made
 
 
+@cache
+def constant(values: tuple[float | tuple[float, ...], ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A few numbers, put onto a device once: what was recorded there may read them at any time."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, dtype=dtype).to(device)
+
+
 def _numbers(blocks: Tensor, kind: str) -> Tensor:
     return DECODERS[kind](blocks) if kind in DECODERS else _by_package(blocks, kind)
 
@@ -51,7 +59,7 @@ def _half(blocks: Tensor, at: int) -> Tensor:
 
 def _shifted(packed: Tensor, width: int, shifts: tuple[int, ...]) -> Tensor:
     """Bytes, `width` of them side by side, moved down by each of the shifts: [n, groups, shifts, width]."""
-    by = torch.tensor(shifts, dtype=torch.uint8, device=packed.device).view(1, 1, -1, 1)
+    by = constant(tuple((shift,) for shift in shifts), torch.uint8, packed.device)
     return packed.reshape(len(packed), -1, 1, width) >> by
 
 
@@ -62,7 +70,7 @@ def _nibbles(packed: Tensor, width: int) -> Tensor:
 
 def _bits(packed: Tensor) -> Tensor:
     """Those of four bytes, the lowest first: [n, 32] uint8."""
-    by = torch.arange(8, dtype=torch.uint8, device=packed.device)
+    by = constant(tuple(range(8)), torch.uint8, packed.device)
     return ((packed.unsqueeze(-1) >> by) & 1).reshape(len(packed), -1)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from typing import Any, cast
 
 import torch
@@ -148,7 +148,7 @@ class Nvfp4(Layout):
     def matrix(self, parts: Parts, dtype: torch.dtype) -> Tensor:
         codes = parts["weight"]
         scale = self._untiled(float8(parts["blocks"], "F8_E4M3"))[self.skipped :][: len(codes)]
-        table = torch.tensor((*E2M1, *(-number for number in E2M1)), device=codes.device)
+        table = gguf_blocks.constant((*E2M1, *(-number for number in E2M1)), torch.float32, codes.device)
         numbers = of_halves(codes, table, upper_first=True).view(len(codes), -1, BLOCK)
         numbers = numbers.mul_(scale[:, : numbers.shape[1]].unsqueeze(-1)).view(len(codes), -1)
         return numbers.mul_(parts["scale"].reshape(1)).to(dtype)
@@ -194,8 +194,13 @@ def float8(codes: Tensor, kind: str) -> Tensor:
     numbers = codes.view(FLOATS[kind])
     if codes.device.type in KNOW_FLOAT8:
         return numbers.float()
-    table = torch.arange(256, dtype=torch.uint8).view(FLOATS[kind]).float().to(codes.device)
-    return table[codes.view(torch.uint8).int()]
+    return _float8_table(kind, codes.device)[codes.view(torch.uint8).int()]
+
+
+@cache
+def _float8_table(kind: str, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.arange(256, dtype=torch.uint8).view(FLOATS[kind]).float().to(device)
 
 
 def of_halves(codes: Tensor, table: Tensor, *, upper_first: bool) -> Tensor:
@@ -218,7 +223,7 @@ def rotated(numbers: Tensor, size: int) -> Tensor:
     return (numbers.reshape(*numbers.shape[:-1], -1, size) @ turn).reshape(numbers.shape)
 
 
-@lru_cache(maxsize=16)
+@cache
 def hadamard(size: int, device: torch.device) -> Tensor:
     """H, [size, size] float32; size: a power of 4."""
     with torch.inference_mode(False):

@@ -290,16 +290,19 @@ def _w4a8(layer: _Layer) -> Packed:
     """Always rotated: its codes were chosen for numbers that are spread as rotated ones are."""
     codes = layer.codes("I8", "U8")
     outputs, inputs = codes.shape[0], 2 * codes.shape[1]
-    if inputs % ROTATION:
-        raise ValueError(f"{quoted(layer.weight)} has rows of {inputs} numbers; w4a8 needs a multiple of {ROTATION}")
+    layer.told.setdefault("convrot", True)
+    if not (rotation := layer.rotation(inputs)):
+        raise ValueError(
+            f"{quoted(layer.weight)} has rows of {inputs} numbers; w4a8 is rotated, a multiple of {ROTATION} at a time"
+        )
 
     def groups(shape: Shape) -> bool:
         return len(shape) == 2 and shape[0] == outputs and shape[1] > 0 and inputs % shape[1] == 0
 
-    layer.must("relative", ".weight_s_rel", ("F8_E4M3", "F32"), groups)
+    layer.must("relative", ".weight_s_rel", ("F8_E4M3", "U8", "F32"), groups)
     layer.must("channel", ".weight_s_channel", ("F32",), lambda shape: shape in ((outputs,), (outputs, 1)))
     layer.must("codebook", ".weight_codebook", ("F32",), lambda shape: shape == (16,))
-    return Packed("w4a8", (outputs, inputs), layer.parts, "", ROTATION)
+    return Packed("w4a8", (outputs, inputs), layer.parts, "", rotation)
 
 
 TILE = 128, 4
@@ -320,7 +323,7 @@ def _nvfp4(layer: _Layer) -> Packed:
     outputs, inputs = codes.shape[0], 2 * codes.shape[1]
     if inputs % BLOCK:
         raise ValueError(f"{quoted(layer.weight)} has rows of {inputs} numbers; nvfp4 needs a multiple of {BLOCK}")
-    layer.must("blocks", ".weight_scale", ("F8_E4M3",), lambda shape: shape == tiled(outputs, inputs))
+    layer.must("blocks", ".weight_scale", ("F8_E4M3", "U8"), lambda shape: shape == tiled(outputs, inputs))
     layer.must("scale", ".weight_scale_2", ("F32",), _is_one)
     layer.part("input_scale", (".input_scale",), NUMBER, _is_one)
     return Packed("nvfp4", (outputs, inputs), layer.parts)

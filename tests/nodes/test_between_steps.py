@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import nodes
 from nodegraph.formats.package import discover
@@ -24,6 +25,7 @@ from nodes.backend.cards import Card
 from nodes.backend.solvers import SOLVERS, SolverName, step
 from nodes.sampling import unet_step
 from nodes.types import Conditioning, Control, Diffusion, History, Image, Latent, Model
+from tests import quantised_files
 from tests.nodes.test_resident import Late
 from tests.nodes.test_workflows import files, shipped
 from tests.toy_device import DEVICE, Counts, toy_device
@@ -104,6 +106,25 @@ def test_after_the_first_step_nothing_goes_up_comes_down_or_is_waited_for(case: 
         made.append(latent.samples)
     for ours, theirs in zip(made, expected, strict=True):
         assert torch.allclose(ours, theirs, rtol=1e-3, atol=1e-3)  # the CPU's packed convolutions add in another order
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["plain_fp8", "int8_convrot", "w4a8", "nvfp4", "Q5_0", "Q4_K"])
+def test_packed_weights_are_made_into_numbers_where_they_are(tmp_path: Path, device: Callable[[], Counts], layout: str):
+    folder = quantised_files.build_wide(tmp_path / "wide")
+    (file,) = (folder / "transformer").glob("*.safetensors")
+    tensors = load_file(file)
+    file.unlink()
+    quantised_files.write(file, tensors, layout)
+    parts = load.checkpoint(str(folder))
+    case = prompts(parts.model, parts.text_encoder)
+    expected = [latent.samples.clone() for latent in steps(case, count=3)]
+    counts = device()
+    for index, (latent, theirs) in enumerate(zip(steps(case, count=3), expected, strict=True)):
+        if index:
+            assert counts.between == {}
+        counts.clear()
+        assert torch.allclose(latent.samples, theirs, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

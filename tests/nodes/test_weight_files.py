@@ -138,7 +138,7 @@ BAD: dict[str, tuple[Any, dict[str, Tensor], str]] = {
     "w4a8 of few inputs": (
         {"format": "asym_w4a8_int8"},
         {"L.weight": torch.zeros(4, 8, dtype=torch.int8)},
-        "w4a8 needs a multiple of 256",
+        "w4a8 is rotated, a multiple of 256 at a time",
     ),
     "w4a8 of six bits": (
         {"format": "asym_w4a8_int8"},
