@@ -38,13 +38,19 @@ LONGEST_WORD = 75
 """Vectors that an embedding may have: places in a chunk of a prompt."""
 
 ALONE = {
-    VAE: ("decoder.conv_in.", "first_stage_model.decoder.conv_in.", "vae.decoder.conv_in."),
+    VAE: (
+        *("decoder.conv_in.", "first_stage_model.decoder.conv_in.", "vae.decoder.conv_in."),
+        "decoder.conv1.",  # Wan's names
+    ),
     TEXT_ENCODER: (
         "text_model.embeddings.",
         "transformer.text_model.embeddings.",
         "transformer.resblocks.0.",
+        "encoder.layers.0.self_attn.",
         "encoder.block.0.layer.0.SelfAttention.",
-        "model.layers.0.self_attn.",
+        *("model.layers.0.self_attn.", "layers.0.self_attn."),
+        *("model.language_model.layers.0.self_attn.", "language_model.model.layers.0.self_attn."),
+        "language_model.layers.0.self_attn.",
     ),
 }
 """By kind, what begins the name of a tensor in files of one network."""

@@ -9,9 +9,10 @@ import pytest
 
 from nodegraph.program import FOLDER
 from nodes.backend import families
+from nodes.backend.families.family import Family
 from nodes.backend.labels import look, parts
 from nodes.stock import STOCK
-from tools.bench.library import table_of, write
+from tools.bench.library import network_of, table_of, write
 
 ADAPTED = [family.name for family in families.FAMILIES if family.roles[family.denoiser].flat_adapter_names]
 
@@ -34,6 +35,17 @@ def test_a_checkpoint_is_told_by_its_tensors(tmp_path: Path, family: str):
     told = look(write(tmp_path / "a.safetensors", table_of("checkpoint", family), "BF16"))
     assert told is not None
     assert (told.kind, told.families, told.layout) == ("checkpoint", (family,), "bfloat16")
+
+
+@pytest.mark.parametrize("family", [f for f in families.FAMILIES if "vae" in f.roles], ids=lambda f: f.name)
+def test_each_network_of_a_family_is_told_in_a_file_of_its_own(tmp_path: Path, family: Family):
+    kinds = {family.denoiser: "denoiser", "vae": "vae", "controlnet": "controlnet"}
+    for name, role in family.roles.items():
+        for spelling in (0, 9):  # what is looked for first, and last
+            told = look(write(tmp_path / "a.safetensors", network_of(family, role, "", spelling), "BF16"))
+            assert told is not None
+            assert told.kind == kinds.get(name, "text encoder"), (name, spelling)
+            assert family.name in told.families, (name, spelling)
 
 
 def test_an_autoencoder_and_a_text_encoder_name_all_families_that_can_use_them(tmp_path: Path):

@@ -102,15 +102,15 @@ def table_of(kind: str, name: str, rank: int = 8, attention: bool = True) -> Tab
             return dict(_lora(family, rank, attention))
         case "checkpoint" | "damaged":
             parts = [family.roles[role] for role in (family.denoiser, *family.encoders, "vae")]
-            return {k: v for role in parts for k, v in _network(family, role, role.prefixes[0]).items()}
+            return {k: v for role in parts for k, v in network_of(family, role, role.prefixes[0], 9).items()}
         case "embedding":
             return {"emb_params": (rank, 768)}
         case "denoiser":
-            return _network(family, family.roles[family.denoiser], "")
+            return network_of(family, family.roles[family.denoiser], "", 9)
         case "text encoder":
-            return _network(family, family.roles[family.encoders[-1]], "", own=True)
+            return network_of(family, family.roles[family.encoders[-1]])
         case _:
-            return _network(family, family.roles["vae"], "")
+            return network_of(family, family.roles["vae"], "", 9)
 
 
 def _settings(family: Family, role: Role) -> dict[str, Any]:
@@ -118,21 +118,18 @@ def _settings(family: Family, role: Role) -> dict[str, Any]:
     return check_fields(Path(family.name), family.default_settings(key), role.architecture.schema)
 
 
-def _network(family: Family, role: Role, prefix: str, *, own: bool = False) -> Tables:
-    """The tensors of a published model, as files of one name them."""
+def network_of(family: Family, role: Role, prefix: str = "", spelling: int = 0) -> Tables:
+    """The tensors of a published model, as files of one name them. spelling: which of the names that files use."""
     settings = _settings(family, role)
     spellings = role.architecture.spellings(settings)
     found: dict[str, tuple[int, ...]] = {}
     for name, shape in role.architecture.shapes(settings).items():
-        spelled = spellings(name) if not own else ()
-        stored = next((s for s in spelled if s.name != name), None)
-        if stored is None:
-            found[prefix + name] = shape
-        elif stored.rows is None:
-            found[prefix + stored.name] = shape[::-1] if stored.change == "transposed" else shape
-        else:
-            most = max(stored.rows[1], found.get(prefix + stored.name, (0,))[0])
-            found[prefix + stored.name] = (most, *shape[1:])
+        spelled = spellings(name)
+        stored = spelled[min(spelling, len(spelled) - 1)]
+        whole = shape[::-1] if stored.change == "transposed" else shape
+        if stored.rows is not None:
+            whole = (max(stored.rows[1], found.get(prefix + stored.name, (0,))[0]), *shape[1:])
+        found[prefix + stored.name] = whole
     return found
 
 
