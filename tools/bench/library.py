@@ -26,7 +26,7 @@ from nodes.backend.fields import check_fields
 from nodes.stock import STOCK
 
 FILES = 20_000
-UNLIKE = 2_000
+UNLIKE = 500
 """Files of which no two have the same table."""
 
 Tables = Mapping[str, tuple[int, ...]]
@@ -67,10 +67,10 @@ def make(folder: Path, count: int, *, alike: bool = True) -> None:
         name = "_".join(choice.choice(WORDS) for _ in range(choice.randint(2, 4)))
         place = folder / STOCK.homes.get(kind, "others") / choice.choice(WORDS) / f"{name}_{number}.safetensors"
         place.parent.mkdir(parents=True, exist_ok=True)
-        table = {**table_of(kind, family, choice.choice((4, 8, 16, 32, 64)), choice.choice((True, False)))}
-        if not alike:
-            table["number"] = (number + 1,)
-        write(place, table, choice.choice([*BYTES]), _said(choice, name))
+        shape = kind, family, choice.choice((4, 8, 16, 32, 64)), choice.choice((True, False))
+        dtype = choice.choice([*BYTES])
+        text, end = _alike(*shape, dtype) if alike else _text({**table_of(*shape), "number": (number + 1,)}, dtype)
+        _fill(place, text, end, _said(choice, name))
         if kind == "damaged":
             with place.open("r+b") as file:
                 file.truncate(place.stat().st_size - 1)
@@ -154,12 +154,26 @@ def _lora(family: Family, rank: int, attention: bool) -> Iterator[tuple[str, tup
 
 def write(place: Path, table: Tables, dtype: str = "F16", said: Mapping[str, str] | None = None) -> Path:
     """A file with nothing but its table: what follows takes no room on the disk."""
-    header: dict[str, Any] = {"__metadata__": said or {}}
+    return _fill(place, *_text(table, dtype), said or {})
+
+
+@cache
+def _alike(kind: str, family: str, rank: int, attention: bool, dtype: str) -> tuple[bytes, int]:
+    return _text(table_of(kind, family, rank, attention), dtype)
+
+
+def _text(table: Tables, dtype: str) -> tuple[bytes, int]:
+    """A table as it stands in a file, behind the texts; and how many bytes it is about."""
+    entries: dict[str, Any] = {}
     end = 0
     for name, shape in table.items():
         begin, end = end, end + BYTES[dtype] * prod(shape)
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
-    text = json.dumps(header, separators=(",", ":")).encode()
+        entries[name] = {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+    return json.dumps(entries, separators=(",", ":")).encode()[1:], end
+
+
+def _fill(place: Path, text: bytes, end: int, said: Mapping[str, str]) -> Path:
+    text = b'{"__metadata__":' + json.dumps(said).encode() + b"," + text
     with place.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         file.truncate(8 + len(text) + end)
