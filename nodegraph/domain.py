@@ -258,6 +258,16 @@ class Stock:
     hub: Hub | None = None
 
 
+class Naming(NamedTuple):
+    """How files that nodes save can be called. places: what may stand between two % in a template, and what it is.
+
+    example: a name that a template gives now. Raises ValueError with the end of a sentence where it cannot be used.
+    """
+
+    places: Mapping[str, str]
+    example: Callable[[str], str]
+
+
 class Brought(NamedTuple):
     """What something that a person brings from elsewhere becomes: a node of this type, with these values."""
 
@@ -291,6 +301,8 @@ class Domain:
     as they are written. tour: through the first workflow. elsewhere: what nodes that do the same are called in other
     programs, by type. stock: the files that nodes are given.
 
+    naming: None where files cannot be called otherwise.
+
     file: what a file or a folder becomes that somebody drops, pastes or opens; None where no node takes it. It looks at
     no more than what the file says of itself at its start. Raises ValueError with a sentence where it is damaged.
     text: the same for a text; None where it only is one.
@@ -309,6 +321,7 @@ class Domain:
     tour: tuple[TourStep, ...] = ()
     likely: Likely = field(default_factory=Likely)
     elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    naming: Naming | None = None
     file: Callable[[Path], Brought | None] = _no_file
     text: Callable[[str], Brought | None] = _no_text
     stock: Stock = field(default_factory=Stock)

@@ -254,14 +254,22 @@ class Cancelled(BaseException):
     """The running result is no longer wanted. Not an Exception: node code cannot swallow it by accident."""
 
 
+NAMING = "%name%_%counter%"
+"""What sinks call what they write, unless a person has said otherwise."""
+
+
 class Context:
     """What a running node may ask of the engine; this base class asks nothing, for direct calls.
 
     workflow: the graph that is being run, as the text of a workflow file. out_dir: the folder for what sinks write.
+    naming: what they call it; the package says what may stand there. carries_workflow: whether the workflow is to be in
+    what they write, or only to be known.
     """
 
     workflow: str = ""
     out_dir: str = "output"
+    naming: str = NAMING
+    carries_workflow: bool = True
 
     def workflow_of(self, item: int, count: int) -> str:
         """The workflow that makes item `item` of the `count` that the node was given alone; else that of them all."""

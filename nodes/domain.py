@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import nodes.backend.families as families
 import nodes.backend.parts as parts
-from nodegraph.domain import Branching, Decode, Domain, Kind, Likely, Remedy, Show, Slice, TourStep
-from nodes import keep_tokenizer, kept_tokenizer, sweep_sheet
+from nodegraph.domain import Branching, Decode, Domain, Kind, Likely, Naming, Remedy, Show, Slice, TourStep
+from nodes import keep_tokenizer, kept_tokenizer, naming, sweep_sheet
 from nodes.backend.process import timestep_at
 from nodes.brought import file_becomes, text_becomes
 from nodes.elsewhere import ELSEWHERE
@@ -163,6 +163,7 @@ DOMAIN = Domain(
     usual=("steps", "guidance_scale"),
     likely=LIKELY,
     elsewhere=ELSEWHERE,
+    naming=Naming(naming.PLACES, naming.example),
     file=file_becomes,
     text=text_becomes,
     stock=STOCK,

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-from itertools import count
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 from nodegraph.formats import png
-from nodegraph.formats.files import write_new
 from nodegraph.node import Check, Context, node
+from nodes import naming
+from nodes.naming import FORBIDDEN, MAX_NAME
 from nodes.types import Image
-
-FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\ud800-\udfff]')
-"""What some file system does not take, or no program can write: the last are halves of a pair, which mean nothing."""
-
-MAX_NAME = 200
-"""Bytes of a name, as UTF-8: file systems take 255, and a number and an ending are added."""
 
 
 def name_complaint(filename: str) -> str | None:
@@ -45,20 +38,26 @@ Folder = Annotated[str, Check(folder_complaint)]
 
 @node("output.save_image", title="Save image", aliases=("write", "PNG", "file"))
 def save_image(ctx: Context, image: Image, filename: FileName = "denoodle", folder: Folder = "") -> None:
-    """Write each picture as filename_00001.png, filename_00002.png, ...; nothing is ever overwritten.
+    """Write each picture as filename_00001.png, filename_00002.png, ..., or as the settings say.
 
-    folder: inside the output folder. The workflow is stored in the file: open the picture to get it back. Of a batch,
-    each picture gets the workflow that makes that one alone, where a batch_index can tell.
+    Nothing is ever overwritten. The workflow is stored in the file: open the picture to get it back. Of a batch, each
+    picture gets the workflow that makes that one alone, where a batch_index can tell.
+    folder: inside the output folder.
     """
     from nodes.backend import picture_files
 
     check_name(filename)
+    if why := naming.complaint(ctx.naming):
+        raise ValueError(f"the names of pictures, {ctx.naming[:MAX_NAME]!r} in the settings: {why}")
     target = output_folder(ctx.out_dir, folder)
     count = len(image.pixels)
+    height, width = image.pixels.shape[-2:]
     for item, pixels in enumerate(image.pixels):
         made_by = ctx.workflow_of(item, count)
-        texts = {png.KEYWORD: made_by, png.PARAMETERS: parameters(made_by)} if made_by else {}
-        ctx.saved(str(write_numbered(target, filename, png.with_texts(picture_files.png(pixels), texts))))
+        named = naming.parts(ctx.naming, filename, naming.facts(made_by, item, width, height), datetime.now())
+        carried = made_by if ctx.carries_workflow else ""
+        texts = {png.KEYWORD: carried, png.PARAMETERS: parameters(carried)} if carried else {}
+        ctx.saved(str(naming.write(target, *named, png.with_texts(picture_files.png(pixels), texts))))
 
 
 @node("output.preview", aliases=("show", "view"))
@@ -92,11 +91,3 @@ def check_name(filename: str) -> None:
     """Raises ValueError when it is no plain name."""
     if complaint := name_complaint(filename):
         raise ValueError(complaint)
-
-
-def write_numbered(folder: Path, filename: str, data: bytes) -> Path:
-    """Write a picture under the next free number. However many processes write, each gets numbers of its own."""
-    taken = re.compile(re.escape(filename) + r"_([0-9]+)\.png")
-    highest = max((int(match[1]) for name in os.listdir(folder) if (match := taken.fullmatch(name))), default=0)
-    paths = (folder / f"{filename}_{number:05d}.png" for number in count(highest + 1))
-    return next(path for path in paths if write_new(path, data))

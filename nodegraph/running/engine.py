@@ -29,6 +29,7 @@ from nodegraph.formats.files import remove_leftovers
 from nodegraph.formats.package import discover
 from nodegraph.graph import Graph
 from nodegraph.group_type import document_types
+from nodegraph.node import NAMING
 from nodegraph.planning.plan import Plan, Planner
 from nodegraph.running.cache import Cache, DiskCache
 from nodegraph.running.executor import Broken, Complaint, IsUnderWay, WhyBroken, execute, pictured
@@ -91,8 +92,8 @@ class Settings:
 
     package: where the node types are. device: auto, cpu, or a card, cuda:0. cache: the folder of results on disk; None
     keeps them in memory alone. memory_bytes: what results may take up in memory; disk_bytes: in the cache. out_dir:
-    where sinks write. precision: one of PRECISIONS. tells_workflow: whether sinks are given the workflow, to put it
-    into files.
+    where sinks write. precision: one of PRECISIONS. tells_workflow: whether sinks put the workflow into files.
+    naming: what they call files, see `nodegraph.node.Context`.
     """
 
     package: str = "nodes"
@@ -103,6 +104,7 @@ class Settings:
     precision: str = "auto"
     disk_bytes: int = DISK_BYTES
     tells_workflow: bool = True
+    naming: str = NAMING
 
 
 class Engine:
@@ -184,7 +186,8 @@ class Engine:
             self._written.setdefault(key, list(paths))
         # Writing out a large graph takes longer than an unchanged run: only for those who may put it into a file.
         sinks = any(call.type.is_sink and call.type.takes_context for call in plan.calls.values())
-        told = sinks and run.effects and self._settings.tells_workflow
+        carries, naming = self._settings.tells_workflow, self._settings.naming
+        told = sinks and run.effects and (carries or naming != NAMING)  # a name may tell of it
         text = workflow.dumps(run.graph) if told else ""
         return execute(
             plan,
@@ -198,6 +201,8 @@ class Engine:
             workflow=text,
             workflow_of=partial(self._workflow_of, run.graph),
             out_dir=run.out_dir or self._settings.out_dir,
+            naming=naming,
+            carries_workflow=carries,
             complaint=self._complaint,
             preview=self._preview,
             broken=self.broken,

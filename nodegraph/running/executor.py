@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from nodegraph.failure import explain, let_go, may_be_memory
-from nodegraph.node import Cancelled, Context, NodeType
+from nodegraph.node import NAMING, Cancelled, Context, NodeType
 from nodegraph.planning.calls import as_outputs
 from nodegraph.planning.fingerprints import Changed, changed, fingerprint
 from nodegraph.planning.keys import Ref, refs
@@ -61,6 +61,8 @@ def execute(
     workflow: str = "",
     workflow_of: Callable[[str, int, int], str] | None = None,
     out_dir: str = "output",
+    naming: str = NAMING,
+    carries_workflow: bool = True,
     complaint: Complaint | None = None,
     preview: Preview = lambda value, max_side, item: None,
     broken: WhyBroken = lambda error: "",
@@ -72,14 +74,14 @@ def execute(
     wanted: asked at every progress report of the running call, which is given up when its key is wanted no more.
     stop: asked between calls. effects: see `nodegraph.running.messages.Run`. written: the files that a sink wrote in
     earlier runs, by its key, kept up to date: one whose files are still there does not act again. workflow, out_dir,
-    workflow_of(node, item, count): for sinks (see Context). complaint: fails a call whose results are not sound.
-    preview: shows values of the types that can be looked at. is_under_way: of results that the next call may already be
-    given; what is said of a call and kept of it waits for them. keeper: is told of the run, and gets a call another try
-    when memory ran out. Results go into the cache as they come, so a stopped run goes on where it stopped. Raises
-    Broken when an error was the last that this process can have, as `broken` says.
+    naming, carries_workflow, workflow_of(node, item, count): for sinks (see Context). complaint: fails a call whose
+    results are not sound. preview: shows values of the types that can be looked at. is_under_way: of results that the
+    next call may already be given; what is said of a call and kept of it waits for them. keeper: is told of the run,
+    and gets a call another try when memory ran out. Results go into the cache as they come, so a stopped run goes on
+    where it stopped. Raises Broken when an error was the last that this process can have, as `broken` says.
     """
     written = {} if written is None else written
-    sinks = _Sinks(effects, written, workflow, workflow_of, out_dir)
+    sinks = _Sinks(effects, written, workflow, workflow_of, out_dir, naming, carries_workflow)
     made = _Run(plan, cache, emit, wanted, sinks, complaint, preview, broken, is_under_way, keeper)
     return made.execute(targets, stop)
 
@@ -93,6 +95,8 @@ class _Sinks:
     workflow: str
     workflow_of: Callable[[str, int, int], str] | None
     out_dir: str
+    naming: str
+    carries_workflow: bool
 
     def idle(self, key: str) -> bool:
         """Whether there is nothing for this sink to do."""
@@ -425,6 +429,7 @@ class _CallContext(Context):
         self._first = True
         self.look: Look | None = None  # that of the last report
         self.workflow, self.out_dir = run.sinks.workflow, run.sinks.out_dir
+        self.naming, self.carries_workflow = run.sinks.naming, run.sinks.carries_workflow
 
     def workflow_of(self, item: int, count: int) -> str:
         of = self._run.sinks.workflow_of

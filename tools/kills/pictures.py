@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nodegraph.formats import png
 from nodegraph.formats.files import remove_leftovers
-from nodes.output import write_numbered
+from nodes.naming import write
 from tests.nodegraph.formats.test_png import HEADER, PIXELS, chunk
 from tools.kills.lives import Outcome
 
@@ -33,7 +33,7 @@ def save_for_ever(folder: Path, log: int, name: str) -> None:
         if os.getppid() != parent:
             return
         who = f"{name}-{number}"
-        path = write_numbered(folder, "cat", picture(who))
+        path = write(folder, "cat_", "", picture(who))
         os.write(log, json.dumps([path.name, who]).encode() + b"\n")
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, cast
 from PySide6.QtCore import QObject, QStandardPaths, Signal
 
 from nodegraph.formats.files import Damaged, read_own, reason, remove_leftovers, write_atomic
+from nodegraph.node import NAMING
 from nodegraph.running.messages import PRECISIONS
 
 LARGEST = 1 << 20  # bytes of a settings file
@@ -38,7 +39,8 @@ class Preferences:
     toured: the tour was taken or refused. window: its place and layout, see `sealed`;
     empty for that of a new program. recent_nodes: ids of the node types that were added last, the latest first.
 
-    output_folder, cache_folder: empty for those of a new program. cache_gigabytes: of results on the disk;
+    name_template: what saved pictures are called. output_folder, cache_folder: empty for those of a new program.
+    cache_gigabytes: of results on the disk;
     memory_gigabytes: of results in memory, 0 for a share of the machine's. carries_workflow: saved pictures have their
     workflow inside. network: things may be fetched over it, when somebody asks. decimal: the sign that stands before
     the fraction of a number that is typed; empty where that is to be asked. gallery_side: of its pictures, in pixels;
@@ -60,6 +62,7 @@ class Preferences:
     window: str = ""
     recent_nodes: tuple[str, ...] = ()
     output_folder: str = ""
+    name_template: str = NAMING
     cache_folder: str = ""
     cache_gigabytes: int = 4
     memory_gigabytes: int = 0

@@ -17,6 +17,19 @@ def learn(acronyms: Mapping[str, str]) -> None:
     _ACRONYMS.update(acronyms)
 
 
+_signs = ["."]
+
+
+def show_decimal(sign: str) -> None:
+    """The sign before the fraction of numbers that are shown from now on; files always have a point."""
+    _signs[0] = sign
+
+
+def local(text: str) -> str:
+    """A number as it is written for people, from one with a point."""
+    return text if _signs[0] == "." else text.replace(".", _signs[0])
+
+
 def label(name: str) -> str:
     """ "light_id" -> "Light ID"."""
     words = [_ACRONYMS.get(word, word) for word in name.split("_") if word]
@@ -26,7 +39,7 @@ def label(name: str) -> str:
 
 def number(value: float) -> str:
     """As short as it can be without becoming another number."""
-    return exact(value).removesuffix(".0")
+    return local(exact(value).removesuffix(".0"))
 
 
 def value_text(spec: Input, value: Any) -> str:
@@ -40,7 +53,8 @@ def value_text(spec: Input, value: Any) -> str:
             limits = spec.get(Range)
             return limits.zero if limits and limits.zero and value == 0 else number(value)
         case tuple():
-            return ", ".join(value_text(spec, item) for item in cast("tuple[Any, ...]", value))
+            between = ", " if _signs[0] == "." else "; "
+            return between.join(value_text(spec, item) for item in cast("tuple[Any, ...]", value))
         case str() if spec.get(File) is not None:
             return PurePath(value).name
         case _:
@@ -59,7 +73,7 @@ def duration(seconds: float) -> str:
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:
-        return f"{seconds:.1f} s"
+        return local(f"{seconds:.1f} s")
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes}:{rest:02d} min"
@@ -70,7 +84,7 @@ def byte_size(count: int) -> str:
     """900 -> "900 B", 34_000_000 -> "34 MB", 1_500_000_000 -> "1.5 GB"."""
     for size, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
         if count >= size:
-            return f"{count / size:.1f} {unit}" if count < 10 * size else f"{count / size:.0f} {unit}"
+            return local(f"{count / size:.1f} {unit}") if count < 10 * size else f"{count / size:.0f} {unit}"
     return f"{count} B"
 
 

@@ -9,6 +9,7 @@ from PySide6.QtCore import QPointF, QSize, Qt
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QMenu, QToolBar, QToolButton
 
+from nodegraph.graph import Diff
 from nodegraph.registry import Registry
 from nodegraph.running.engine import Settings as EngineSettings
 from ui.actions.icons import ICONS
@@ -19,10 +20,11 @@ from ui.base import theme
 from ui.base.icons import icon
 from ui.base.settings import Settings
 from ui.base.slices import Slices
+from ui.base.text import show_decimal
 from ui.canvas.commands.bringing import place_at
 from ui.documents.document import Document
 from ui.documents.session import Session
-from ui.widgets.numbers import set_decimal
+from ui.widgets.numbers import decimal, set_decimal
 from ui.window.dropping import drop, takes
 from ui.window.panels import PANELS, DocumentPanel, Panel, WindowPanel
 from ui.window.settings_dialog import engine_settings
@@ -215,7 +217,7 @@ class MainWindow(Shell):
         self.other_devices.use(**computing)
         self.remedies.allow_network(now.network)
         self.shelves.downloads.allow_network(now.network)
-        set_decimal(now.decimal)
+        self._write_numbers(now.decimal)
         for workspace in self.tabs.workspaces:
             workspace.preview.carries_workflow = now.carries_workflow
         app = QApplication.instance()
@@ -232,6 +234,15 @@ class MainWindow(Shell):
         for name, known in theme.THEMES.items():
             self.actions_by_id[theme_action(name)].setChecked(known == look)
         self._show_history()
+
+    def _write_numbers(self, sign: str) -> None:
+        """Typed and shown with this sign before fractions."""
+        before = decimal()
+        set_decimal(sign)
+        show_decimal(sign or ".")
+        if "," in (sign, before) and sign != before:
+            for document in (workspace.document for workspace in self.tabs.workspaces):
+                document.changed.emit(Diff(changed=tuple(document.graph.nodes)))  # to be written anew
 
     # Window -------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QHBoxLayout,
     QLabel,
+    QLineEdit,
     QListWidget,
     QScrollArea,
     QSpinBox,
@@ -21,6 +22,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from nodegraph.domain import Naming
+from nodegraph.node import NAMING
 from nodegraph.running.engine import Settings as EngineSettings
 from ui.base.settings import MEANT, Preferences, Settings
 from ui.base.text import byte_size
@@ -36,9 +39,9 @@ GIGABYTE = 1 << 30
 CACHE_VARIABLE = "DENOODLE_CACHE"
 STARTED_AGAIN = "It holds at once: the engine is started again for it, and a run that is under way ends."
 DECIMALS = (
-    ("", "Ask: 1,500 is refused, with both of its readings"),
-    (".", "A point before fractions: 1,500 is 1500"),
-    (",", "A comma before fractions: 1,500 is 1.5"),
+    ("", "1.5, and 1,500 is refused with both of its readings"),
+    (".", "1.5, and 1,500 is 1500"),
+    (",", "1,5, and 1,500 is one and a half"),
 )
 WORDS = (
     ("some", "Words where a picture says too little"),
@@ -58,18 +61,31 @@ def engine_settings(now: Preferences, began_with: EngineSettings) -> dict[str, A
         "disk_bytes": now.cache_gigabytes * GIGABYTE,
         "memory_bytes": now.memory_gigabytes * GIGABYTE or began_with.memory_bytes,
         "tells_workflow": now.carries_workflow,
+        "naming": now.name_template,
     }
 
 
 class PicturesPage(Page):
     title = "Pictures"
 
-    def __init__(self, now: Preferences, engine: EngineSettings) -> None:
+    def __init__(self, now: Preferences, engine: EngineSettings, naming: Naming | None = None) -> None:
         super().__init__()
+        self.naming = naming
         self.folder = FolderField("Output folder", now.output_folder, _shown(engine.out_dir), written=True)
         self.carries = QCheckBox("Put the workflow into saved pictures")
         self.carries.setChecked(now.carries_workflow)
+        self.name = QLineEdit(now.name_template, placeholderText=NAMING, clearButtonEnabled=True)
+        self.name.setAccessibleName("Names of pictures")
+        self.example = QLabel(wordWrap=True)
+        self.example.setObjectName("small")
         self.row("Output folder", self.folder)
+        if naming is not None:
+            self.row("Names", self.name)
+            self.row("", self.example)
+            places = "\n".join(f"%{name}%: {what}" for name, what in naming.places.items())
+            self.name.setToolTip(f"What stands between two % is filled in:\n{places}")
+            self.name.textChanged.connect(self._show_example)
+            self._show_example()
         self.row("", self.carries)
         self.carries.setAccessibleName(self.carries.text())
         self.remark(
@@ -78,11 +94,33 @@ class PicturesPage(Page):
         )
         self.remark(STARTED_AGAIN)
 
+    @property
+    def _template(self) -> str:
+        return self.name.text().strip() or NAMING
+
+    def _why(self) -> tuple[str, str]:
+        """A name that the template gives, or what is wrong with it."""
+        try:
+            return (self.naming.example(self._template), "") if self.naming else ("", "")
+        except ValueError as error:
+            return "", str(error)
+
+    def _show_example(self) -> None:
+        name, why = self._why()
+        self.example.setText(f"As in {name}" if name else f"{why[:1].upper()}{why[1:]}.")
+        self.example.setObjectName("small" if name else "error")
+        self.example.style().polish(self.example)  # by its new name
+
     def chosen(self) -> dict[str, Any]:
-        return {"output_folder": self.folder.value(), "carries_workflow": self.carries.isChecked()}
+        return {
+            "output_folder": self.folder.value(),
+            "carries_workflow": self.carries.isChecked(),
+            "name_template": self._template,
+        }
 
     def complaint(self) -> str:
-        return self.folder.complaint()
+        why = self._why()[1]
+        return self.folder.complaint() or (f"Names: {why}" if why else "")
 
 
 class ResultsPage(Page):
@@ -133,12 +171,13 @@ class GeneralPage(Page):
             self.words.addItem(words, name)
         self.words.setCurrentIndex(self.words.findData(now.toolbar_words))
         self.row("Toolbar", self.words)
-        self.row("Numbers you type", self.decimal)
+        self.row("Numbers", self.decimal)
         self.row("", self.network)
         self.network.setAccessibleName(self.network.text())
         self.remark(
             "Nothing is ever fetched that you did not ask for. Switched off, what offers to fetch something is grey, "
-            "and a download that is under way stops. Numbers are shown with a point. Both hold at once."
+            "and a download that is under way stops. Numbers are shown with the sign you choose, and may be "
+            "typed with either; files always have a point. All of it holds at once."
         )
 
     def chosen(self) -> dict[str, Any]:
@@ -152,13 +191,20 @@ class GeneralPage(Page):
 class SettingsDialog(QDialog):
     """Leaving it by OK or Apply is what changes something; a page that cannot be so is shown, with the reason."""
 
-    def __init__(self, settings: Settings, engine: Engine, shelves: Shelves, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        shelves: Shelves,
+        naming: Naming | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self.settings = settings
         self.setWindowTitle("Settings")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         now, began_with = settings.now, engine.began_with
-        self.pictures = PicturesPage(now, began_with)
+        self.pictures = PicturesPage(now, began_with, naming)
         self.computing = DevicePage(now, engine.devices)
         self.results = ResultsPage(now, began_with)
         self.general = GeneralPage(now)

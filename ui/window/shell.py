@@ -315,7 +315,9 @@ class Shell(QMainWindow):
     def edit_settings(self, page: str = "") -> None:
         """page: its title; empty for the first."""
         shown = next((d for d in self.findChildren(SettingsDialog) if d.isVisible()), None)
-        shown = shown or SettingsDialog(self.settings, self.engine, self.shelves, self)
+        shown = shown or SettingsDialog(
+            self.settings, self.engine, self.shelves, self.session.registry.domain.naming, self
+        )
         shown.turn_to(page)
         shown.show()
         shown.raise_()

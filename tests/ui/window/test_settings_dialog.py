@@ -9,13 +9,16 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QWidget
 
 from nodegraph.formats import png
+from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port
+from nodegraph.node import NAMING
 from nodegraph.program import data_folder
 from nodegraph.running.engine import DISK_BYTES, Engine
 from nodegraph.running.engine import Settings as EngineSettings
 from tests.toy_nodes.pit import pit
 from tests.ui.engines import LONG
 from ui.base.settings import Preferences, Settings
+from ui.base.text import duration, value_text
 from ui.panels.remedy_bar import RemedyBar
 from ui.widgets.fields import NumberBox
 from ui.widgets.numbers import set_decimal
@@ -220,6 +223,59 @@ def test_numbers_are_read_in_the_language_that_was_chosen(window, sign, value):
     box = NumberBox(float, 1.0)
     fill(box.lineEdit(), "1,500")
     assert box.read() == value
+
+
+def test_the_names_of_pictures_are_shown_as_they_are_typed(qtbot, tmp_path):
+    """And a template that cannot be used is not taken."""
+    found = discover("nodes")
+    engine = EngineSettings("nodes", cache=None, out_dir=str(tmp_path / "out"))
+    window = MainWindow(found, engine, Settings(tmp_path / "settings.json"))
+    qtbot.addWidget(window)
+    window.show()
+    qtbot.waitExposed(window)
+    shown = opened(window)
+    page = shown.pictures
+    assert page.example.text() == "As in denoodle_00001.png"
+    fill(page.name, "%seed% %name%")
+    assert page.example.text() == "As in 42 denoodle.png"
+    fill(page.name, "%sed%")
+    assert page.example.text().startswith("There is no %sed%; there are %name%, ")
+    press(shown)
+    assert shown.isVisible()
+    assert window.settings.now.name_template == NAMING
+    fill(page.name, "%seed% %name%")
+    press(shown)
+    assert window.settings.now.name_template == "%seed% %name%"
+    assert engine_settings(window.settings.now, engine)["naming"] == "%seed% %name%"
+
+
+def test_numbers_are_shown_and_typed_with_a_comma_and_saved_with_a_point(window, tmp_path, qtbot):
+    """Typing takes both signs; what is open is written anew at once."""
+    window.tabs.show_document(window.session.new(Graph({"settings": Node("toy.settings", {"ratio": 1.5}, (0, 0))})))
+    window.canvas.state.select({"settings"})
+    inspector = window.docks.panel("Inspector")
+    qtbot.waitUntil(lambda: inspector.complete)
+    box = inspector.rows["ratio"].editor.box
+    assert box.text() == "1.5"
+    try:
+        shown = opened(window, "General")
+        shown.general.decimal.setFocus()
+        QTest.keyClick(shown.general.decimal, Qt.Key.Key_End)
+        press(shown)
+        assert box.text() == "1,5"
+        item = window.canvas.scene.nodes["settings"]
+        assert value_text(item.type.input_by_name["ratio"], item.node.params["ratio"]) == "1,5"
+        for typed in ("0,25", "0.75"):
+            fill(box.lineEdit(), typed)
+            QTest.keyClick(box, Qt.Key.Key_Return)
+            assert window.document.graph.nodes["settings"].params["ratio"] == float(typed.replace(",", "."))
+        assert box.text() == "0,75"
+        assert duration(3.2) == "3,2 s"
+        window.tabs.save_to(tmp_path / "w.json")
+        assert '"ratio": 0.75' in (tmp_path / "w.json").read_text()
+    finally:
+        window.settings.change(decimal="")
+    assert box.text() == "0.75"
 
 
 def test_apply_keeps_the_dialog_and_escape_changes_nothing(window):
