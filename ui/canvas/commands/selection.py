@@ -347,3 +347,9 @@ def step_round(state: CanvasState, step: int) -> None:
     for zone in list(state.scene.zones):
         if not state.selection or not zone.nodes.isdisjoint(state.selection):
             state.scene.look_at_round(zone, step)
+
+
+def step_picture(state: CanvasState, step: int) -> None:
+    """Look at another picture of the batches that the selected nodes show; of all when nothing is selected."""
+    for id in list(state.selection or state.scene.nodes):
+        state.scene.look_at_picture(id, step)

@@ -8,7 +8,7 @@ from nodegraph.node import Choice, File, Input, Multiline, Range, Seed
 from ui.canvas.commands.one_node import click, edit_node, fold, open_row, rename, value_of
 from ui.canvas.gestures.gestures import Gesture, Move
 from ui.canvas.paint.levels import rows_shown
-from ui.canvas.paint.nodes import TITLE
+from ui.canvas.paint.nodes import TITLE, counter_size
 from ui.canvas.scene.items import NodeItem
 from ui.canvas.scene.shape import CHEVRON, EDGE, HEADER, MAX_WIDTH, MIN_WIDTH, Row
 from ui.canvas.scene.state import CanvasState
@@ -36,6 +36,8 @@ def press(state: CanvasState, at: QPointF, item: NodeItem, keys: Qt.KeyboardModi
         return RowPress(state, at, item, row, row.input, toggle=bool(keys & (_CTRL | _SHIFT)))
     if _on_edge(item, place):
         return Resize(state, at, item)
+    if item.counter is not None and item.counter.contains(place) and counter_size(state.view.scale):
+        return Count(state, at, item, -1 if place.x() < item.counter.center().x() else 1)
     if CHEVRON.contains(place) and rows_shown(state.view.scale):
         return Fold(state, at, item)
     return None
@@ -46,6 +48,8 @@ def double_click(state: CanvasState, at: QPointF, item: NodeItem) -> bool:
     if item.type.annotation:
         return False
     place = state.view.to_world(at) - item.pos
+    if item.counter is not None and item.counter.contains(place):
+        return False  # two clicks
     row = _row_at(state, item, place)
     if row is not None and row.input is not None:
         buttons = _has_buttons(row.input) and place.x() > row.mode_button.left()
@@ -191,6 +195,23 @@ class Fold(Gesture):
 
     def finish(self) -> None:
         fold(self.state, {self.id})
+
+
+class Count(Gesture):
+    """A click on an end of what says which picture of a batch is shown."""
+
+    def __init__(self, state: CanvasState, start: QPointF, item: NodeItem, step: int) -> None:
+        super().__init__(state, start)
+        self.id, self.step = item.id, step
+
+    def move(self, at: QPointF) -> None:
+        super().move(at)
+        if (at - self.start).manhattanLength() >= SLOP:
+            self.state.select(self.state.selection | {self.id})
+            self.became = Move(self.state, self.start)
+
+    def finish(self) -> None:
+        self.state.scene.look_at_picture(self.id, self.step)
 
 
 class Resize(Gesture):

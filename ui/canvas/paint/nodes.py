@@ -19,7 +19,7 @@ from ui.canvas.paint.modes import paint_mode, paint_through
 from ui.canvas.paint.rows import NO_BRUSH, NO_PEN, paint_rows
 from ui.canvas.paint.sockets import paint_sockets, tint_of
 from ui.canvas.paint.titles import paint_titles
-from ui.canvas.scene.items import MESSAGE, NodeItem
+from ui.canvas.scene.items import COUNTER, MESSAGE, NodeItem
 from ui.canvas.scene.shape import CHEVRON, HEADER, PAD, RADIUS
 from ui.widgets.lettering import LINE, advance, draw_right, elided, wrapped
 
@@ -131,6 +131,8 @@ def _paint_node(painter: QPainter, item: NodeItem, selected: bool, scale: float)
         _paint_summary(painter, item, scale)
     if shape.picture is not None and item.pixmap is not None:
         _paint_picture(painter, item, shape.picture)
+        if (counter := item.counter) is not None and (size := counter_size(scale)):
+            _paint_counter(painter, item, counter, size)
     if rows:
         _paint_chevron(painter, item.node.collapsed)
         paint_rows(painter, item, scale)
@@ -246,6 +248,26 @@ def _paint_picture(painter: QPainter, item: NodeItem, place: QRectF) -> None:
         painter.setPen(NO_PEN)
         painter.setBrush(color(colors().raised, 140))
         painter.drawRect(place)
+
+
+def counter_size(scale: float) -> int:
+    """Of the letters that say which of a batch is shown; 0 where they have no room, and nothing can be chosen."""
+    size = legible(12, scale)
+    return size if rows_shown(scale) and size <= 0.8 * COUNTER.height() else 0
+
+
+def _paint_counter(painter: QPainter, item: NodeItem, place: QRectF, size: int) -> None:
+    """Which of a batch is shown, between what goes to the one before and to the next."""
+    painter.setPen(NO_PEN)
+    painter.setBrush(color(colors().panel, 225))
+    painter.drawRoundedRect(place, place.height() / 2, place.height() / 2)
+    painter.setFont(font(size))
+    painter.setPen(color(colors().text))
+    text = f"all {item.count}" if item.chosen is None else f"{item.chosen + 1} of {item.count}"
+    painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
+    painter.setPen(color(colors().accent))
+    painter.drawText(place.adjusted(7, 0, 0, 0), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, "‹")
+    painter.drawText(place.adjusted(0, 0, -7, 0), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, "›")
 
 
 def _paint_outline(painter: QPainter, item: NodeItem, selected: bool, scale: float) -> None:

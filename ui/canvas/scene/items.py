@@ -11,7 +11,7 @@ from PySide6.QtGui import QPixmap
 from nodegraph.formats.app_rows import shows_picture
 from nodegraph.graph import Node, Port
 from nodegraph.node import NodeType
-from nodegraph.types import style
+from nodegraph.types import Picture, style
 from ui.canvas.scene.figures import Figure, figure_of, frame_is_hit
 from ui.canvas.scene.grid import Box
 from ui.canvas.scene.shape import (
@@ -29,9 +29,10 @@ from ui.canvas.scene.shape import (
     wire_box,
 )
 from ui.runs.node_run import IDLE, NodeRun
-from ui.widgets.pixmaps import Pixmaps
+from ui.widgets.pixmaps import Pixmaps, one_of
 
 MESSAGE = 64.0  # height of the strip below a failed node
+COUNTER = QSizeF(96.0, 22.0)  # of what says which picture of a batch is shown
 BADGE_INSET, BADGE_HEIGHT = 8.0, 16.0
 
 
@@ -43,6 +44,8 @@ class NodeItem:
         self._pixmaps = pixmaps
         self.linked: frozenset[str] = frozenset()
         self.run: NodeRun = IDLE
+        self.chosen: int | None = None  # of a batch the picture that is shown; None: all of them
+        self._cut: tuple[Picture, int, Picture] | None = None  # out of which, which, and what it is
         self.problem = ""
         self.badge = ""  # of what kind it makes something
         self.idle: Mapping[str, str] = {}  # by input, why it has no meaning here; "" is the whole node
@@ -51,14 +54,38 @@ class NodeItem:
         self.color = style(Any).color  # of a reroute: that of what it passes on
 
     @property
+    def picture(self) -> Picture | None:
+        """Of the run: that of all, or the one that was chosen of a batch."""
+        whole = self.run.picture
+        if whole is None or self.chosen is None or self.chosen >= whole.count:
+            return whole
+        if self._cut is None or self._cut[0] is not whole or self._cut[1] != self.chosen:
+            self._cut = whole, self.chosen, one_of(whole, self.chosen)
+        return self._cut[2]
+
+    @property
+    def count(self) -> int:
+        """How many pictures there are to choose from."""
+        return self.run.picture.count if self.run.picture else 0
+
+    @property
+    def counter(self) -> QRectF | None:
+        """Where one chooses: on the lower edge of the picture, from the node's corner; None without a choice."""
+        place = self.shape.picture
+        if place is None or self.count < 2:
+            return None
+        width = min(COUNTER.width(), place.width())
+        return QRectF(place.center().x() - width / 2, place.bottom() - COUNTER.height() - 3, width, COUNTER.height())
+
+    @property
     def pixmap(self) -> QPixmap | None:
-        """Of the run's picture, for a node that can be read; made when it is painted."""
-        return self._pixmaps.of(self.id, self.run.picture, self.shape.width)
+        """Of the picture, for a node that can be read; made when it is painted."""
+        return self._pixmaps.of(self.id, self.picture, self.shape.width)
 
     @property
     def block(self) -> QPixmap | None:
         """The same for one of very many nodes far away."""
-        return self._pixmaps.small(self.id, self.run.picture)
+        return self._pixmaps.small(self.id, self.picture)
 
     def forget_picture(self) -> None:
         """It is another one now, or has another size."""

@@ -34,6 +34,7 @@ from ui.canvas.scene.tracks import Stretch, Tracks, beside
 from ui.canvas.scene.zones import ZoneItem, depths, zone_item
 from ui.documents.scope import Scope
 from ui.runs.kinds import Kinds
+from ui.runs.node_run import NodeRun
 from ui.runs.run_state import RunState
 from ui.widgets.pixmaps import Pixmaps
 
@@ -65,6 +66,7 @@ class Scene(Placed):
         self._levels: Tracks[Port] = Tracks()
         self._turns: Tracks[Port] = Tracks()
         self.pixmaps = Pixmaps()
+        self.chosen: dict[str, int] = {}  # of batches the picture that is shown, by node as the engine calls it
         self._many = False  # during a change to very many things, which are not painted one by one
         self._next = 0
         self._later: dict[str, None] = {}  # nodes as the engine calls them, of which there is news meanwhile
@@ -176,10 +178,12 @@ class Scene(Placed):
         run = self.rounds.run(self.scope.prefix, id)
         sources = (self.scope.graph.links[dst] for dst in self._links_of[id])
         used = linked.union(src.socket for src in sources if src.node == id)
-        shape = self._shape(node, type, linked, used, run.aspect)
+        chosen = self._chosen(id, run)
+        shape = self._shape(node, type, linked, used, run.aspect if chosen is None else _aspect(run))
         item = old or NodeItem(id, self._next, node, type, shape, self.pixmaps)
         self._next += old is None
         item.node, item.type, item.linked, item.run, item.shape = node, type, linked, run, shape
+        item.chosen = chosen
         item.known, item.problem = self.scope.known(id), self.problems.get(id, "")
         self._show_kind(item)
         item.forget_picture()
@@ -187,6 +191,32 @@ class Scene(Placed):
         self._note_running(item)
         self._node_grid.put(id, item.box)
         self._touch(item.box)
+
+    def _chosen(self, id: str, run: NodeRun) -> int | None:
+        """Of a batch, the picture that is to be shown."""
+        chosen = self.chosen.get(self.scope.prefix + id)
+        return chosen if chosen is not None and run.picture and chosen < run.picture.count > 1 else None
+
+    def look_at_picture(self, id: str, step: int) -> None:
+        """Of a batch, show the picture before (-1) or after (1): from all of them to the first, and round."""
+        item = self._nodes.get(id)
+        if item is None or item.count < 2:
+            return
+        now = -1 if item.chosen is None else item.chosen
+        after = (now + 1 + step) % (item.count + 1) - 1
+        if after < 0:
+            self.chosen.pop(self.scope.prefix + id, None)
+        else:
+            self.chosen[self.scope.prefix + id] = after
+        self._replace(id)
+
+    def _replace(self, id: str) -> None:
+        """Its picture has another size."""
+        self._place(id)
+        for dst in self._links_of[id]:
+            self._route(dst)
+        self._tell_apart()
+        self._frame_zones()
 
     def _move(self, id: str) -> bool:
         """Put the item where its node is, if that is all that is different."""
@@ -311,12 +341,8 @@ class Scene(Placed):
         if item is None or self.scope.prefix + id != node:
             return
         run, before = self.rounds.run(self.scope.prefix, id), item.run
-        if run.aspect != before.aspect:
-            self._place(id)
-            for dst in self._links_of[id]:
-                self._route(dst)
-            self._tell_apart()
-            return self._frame_zones()
+        if run.aspect != before.aspect or self._chosen(id, run) != item.chosen:
+            return self._replace(id)
         failed = "failed" in (run.state, before.state)
         before_box, item.run = item.box, run
         if run.picture is not before.picture:
@@ -395,6 +421,12 @@ class Scene(Placed):
         for id in zone.nodes:
             self._show_run(self.scope.prefix + id)
         self._frame_zones()
+
+
+def _aspect(run: NodeRun) -> float | None:
+    """Of one of a batch."""
+    width, height = run.picture.cell if run.picture else (0, 0)
+    return height / width if width else run.aspect
 
 
 def _count(change: Diff) -> int:
