@@ -31,7 +31,7 @@ ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "schedule.noise_scheduler": (
         "BasicScheduler", "ExponentialScheduler", "PolyexponentialScheduler", "BetaSamplingScheduler",
         "SDTurboScheduler", "scheduler", "EulerDiscreteScheduler", "DDIMScheduler", "DPMSolverMultistepScheduler",
-        "FlowMatchEulerDiscreteScheduler",
+        "FlowMatchEulerDiscreteScheduler", "Flux2Scheduler",
     ),
     "schedule.karras": ("KarrasScheduler",),
     "schedule.slice": ("SplitSigmas", "SplitSigmasDenoise"),

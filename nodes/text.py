@@ -71,7 +71,7 @@ def distilled_guidance(
     """Tell a distilled model how strongly to follow the prompt, as a number it reads instead of being asked twice.
 
     Models such as Flux.1 dev take it; their guidance scale stays at 1. scale: usual are 3.5 for Flux.1 dev, 2.5 for
-    Kontext and 30 for Fill, which have 3.5, 3.5 and 30 without this node.
+    Kontext, 30 for Fill and 4 for Flux.2 dev, which have 3.5, 3.5, 30 and 4 without this node.
     """
     return replace(conditioning, distilled_guidance=scale)
 

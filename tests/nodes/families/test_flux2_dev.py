@@ -114,8 +114,15 @@ def test_a_prompt_is_read_as_in_the_stock_pipeline(text: str, whole: Parts, spli
         assert torch.equal(ours, theirs)
 
 
-@pytest.mark.parametrize("source", ["folder", "split"])
-@pytest.mark.parametrize("guidance", [None, 2.5])
+@pytest.mark.parametrize(
+    ("source", "guidance"),
+    [
+        ("split", None),
+        ("folder", 2.5),
+        pytest.param("split", 2.5, marks=SLOW),
+        pytest.param("folder", None, marks=SLOW),
+    ],
+)
 def test_a_picture_is_that_of_the_stock_pipeline(
     source: str, guidance: float | None, whole: Parts, split: dict[str, Path], folder: Path
 ):
