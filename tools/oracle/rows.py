@@ -12,9 +12,9 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from nodes.backend.families import qwenimage
+from nodes.backend.families import qwenimage, qwenimage21
 from tests import tiny_models, tiny_modern, tiny_variants
-from tests.nodes.families import qwen_stock
+from tests.nodes.families import qwen21_stock, qwen_stock
 from tests.tiny_checkpoints import write_single_file
 from tools.oracle.asking import NEGATIVE, SIDE, TASKS, Ask, Kind
 
@@ -42,7 +42,7 @@ def _normalised(pipeline: Any, latent: Tensor, width: int, height: int) -> Tenso
 
 
 def _tokens(pipeline: Any, latent: Tensor, width: int, height: int) -> Tensor:
-    """Flux.2 dev's returns tokens of 16 x 16 pixels: [batch, tokens, channels]."""
+    """Those of Flux.2 dev and Qwen-Image 2.1 return tokens of 16 x 16 pixels: [batch, tokens, channels]."""
     return latent.transpose(1, 2).reshape(len(latent), -1, height // 16, width // 16)
 
 
@@ -353,6 +353,32 @@ QWEN_EDIT = replace(
     },
 )
 
+QWEN_21 = Row(
+    "qwenimage21",
+    "Qwen-Image 2.1",
+    tiny_modern.build_qwen_21,
+    {"text": "QwenImage21Pipeline", "reference": "QwenImage21Pipeline"},
+    scale=4.0,
+    scale_name="true_cfg_scale",
+    flow=True,
+    alone_in_file=True,
+    single=tiny_variants.denoiser_file,
+    unpacked=_tokens,
+    built=qwen21_stock.pipeline,
+    sees_pictures=True,
+    within=lambda: patch.object(qwenimage21, "REFERENCE_AREA", qwen21_stock.RESOLUTION**2),
+    why={
+        "image": NO_SUCH_PIPELINE,
+        "inpaint": NO_SUCH_PIPELINE,
+        "inpainting model": NO_FILLER,
+        "ControlNet": "No ControlNet is made for Qwen-Image 2.1.",
+        "textual inversion": "Embeddings are for CLIP.",
+        "refiner": NO_REFINER,
+        "few steps: LCM": NO_LCM,
+        "clip skip": "Qwen-Image reads the last layer of its text encoder.",
+    },
+)
+
 KLEIN = Row(
     "klein",
     "Flux.2 Klein",
@@ -398,5 +424,5 @@ def _sees_others(row: Row) -> Row:
 
 ROWS: tuple[Row, ...] = (
     *map(_sees_others, (SD1, SD2, SDXL, REFINER, SD3, FLUX, SCHNELL, FILL, KONTEXT, KLEIN, FLUX2)),
-    *map(_sees_others, (Z_IMAGE, KREA2, KREA2_TURBO, QWEN_IMAGE, QWEN_EDIT, PIXEL)),
+    *map(_sees_others, (Z_IMAGE, KREA2, KREA2_TURBO, QWEN_IMAGE, QWEN_EDIT, QWEN_21, PIXEL)),
 )

@@ -65,8 +65,8 @@ class Processor:
         return BatchFeature(found)
 
 
-RESOLUTION = 256
-"""In place of 1024, for pictures to work from; smaller ones the stock pipeline cannot show."""
+RESOLUTION = 288
+"""In place of 1024, for pictures to work from; fewer than 256 x 256 pixels its processor would enlarge."""
 
 
 class SmallReferences(QwenImage21Pipeline):
