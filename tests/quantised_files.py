@@ -206,12 +206,16 @@ def write_gguf(
     of tensors that are laid out anew.
     """
     writer = gguf.GGUFWriter(None, architecture)
-    for name, shape in (original or {}).items():
+    films = {
+        name: tuple(tensor.shape) for name, tensor in tensors.items() if tensor.ndim > 4
+    }  # no file has so many sides
+    tensors = {name: tensor.flatten(1) if name in films else tensor for name, tensor in tensors.items()}
+    for name, shape in {**films, **(original or {})}.items():
         writer.add_array(f"comfy.gguf.orig_shape.{name}", [int(side) for side in shape])
     for name, tensor in tensors.items():
         packing = PACKINGS[kind]
         fills = tensor.ndim == 2 and tensor.shape[-1] % packing.numbers == 0
-        if name not in skip and fills and (is_layer(name, tensor) or name in (original or {})):
+        if name not in {*skip, *films} and fills and (is_layer(name, tensor) or name in (original or {})):
             rows = quantised(tensor.float().numpy(), kind)
             writer.add_tensor(name, rows, raw_dtype=gguf.GGMLQuantizationType[kind])
         else:

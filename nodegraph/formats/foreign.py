@@ -24,7 +24,7 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "a gzip archive"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
     (b"Rar!", "a RAR archive"),
-    (b"GGUF", "a GGUF file of weights"),
+    (b"GGUF", "a GGUF file of weights; a node that loads it takes it"),
     (b"%PDF", "a PDF document"),
     (b"SQLite format 3\0", "an SQLite database"),
     (b"\x7fELF", "a program"),

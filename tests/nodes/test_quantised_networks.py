@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from nodes.backend import (
     autoencoder,
     checkpoints,
+    denoise,
     loading,
     parts,
     placing,
@@ -30,7 +31,7 @@ from nodes.backend.training import Settings, Training
 from nodes.backend.training_data import Examples
 from nodes.text import prompt
 from nodes.types import Model, Network
-from tests import quantised_files, tiny_split
+from tests import quantised_files, tiny_modern, tiny_split
 from tests.nodes.families.oracle import Parts, relative, sample_flow
 from tests.quantised_files import COMFY, GGUF
 
@@ -247,6 +248,34 @@ def test_a_whole_checkpoint_may_be_marked_in_its_metadata_without_what_begins_it
     expected = checkpoints.checkpoint(str(plain))
     given = torch.randn(1, 4, 8, 8), 500, torch.randn(1, 77, 32)
     assert outputs(found.model.network, *given).equal(outputs(expected.model.network, *given))
+
+
+NEWER = {
+    "qwenimage": tiny_modern.build_qwen_image,
+    "qwenimage21": tiny_modern.build_qwen_21,
+    "klein": tiny_modern.build_klein,
+    "krea2": tiny_modern.build_krea2,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["int8", "nvfp4", "scaled_fp8", "Q8_0"])
+@pytest.mark.parametrize("family", NEWER)
+def test_the_files_of_newer_families_are_those_of_their_numbers(tmp_path: Path, family: str, layout: str):
+    """In the names of ComfyUI, of the denoiser and of the text encoder."""
+    files = tiny_split.beside_settings(NEWER[family](tmp_path / "model"), tmp_path / "split")
+    pairs = {part: packed_and_plain(files[part], layout) for part in ("transformer", "text_encoder")}
+    x = torch.randn(1, checkpoints.denoiser(str(files["transformer"])).space.channels, 8, 8)
+    asked: list[tuple[Tensor, Tensor]] = []
+    for denoiser_file, encoder_file in zip(*pairs.values(), strict=True):
+        model = checkpoints.denoiser(str(denoiser_file))
+        text_encoder = checkpoints.text_encoders(model, [str(encoder_file)])
+        read = prompt(text_encoder, "a red cat")
+        assert denoiser_file.stem.endswith("plain") or packed_layers(pool.network(text_encoder.encoders[0]))
+        asked.append((read.embeds, denoise.denoiser(model, read, read, 1.0, None, lambda *_: None)(x, 0.5)))
+        pool.free()
+    for ours, expected in zip(*asked, strict=True):
+        assert ours.equal(expected)
 
 
 # LoRA ---------------------------------------------------------------------------------------------------------
