@@ -35,6 +35,9 @@ BESIDE = (".json", ".txt", ".model", ".safetensors")
 MOST_FILES = 200
 """Of a folder that is one thing."""
 
+CHUNK = 1 << 20
+"""Bytes that are written at once, and lost when a connection breaks; by itself the library takes ten times as many."""
+
 TIMEOUT = 10.0
 """Seconds until the hub has to answer."""
 
@@ -125,11 +128,12 @@ class ModelHub:
             return tuple(_looked_at(remote, found) for remote in remotes) if found.file else tuple(remotes)
 
     def pull(self, remote: Remote, file: RemoteFile, into: BinaryIO, begin: int, heard: Fetched) -> None:
-        from huggingface_hub import hf_hub_url
+        from huggingface_hub import constants, hf_hub_url
         from huggingface_hub.file_download import http_get  # pyright: ignore[reportUnknownVariableType]
 
         found = parse(remote.address)
         with online(), _sentences(found):
+            constants.DOWNLOAD_CHUNK_SIZE = CHUNK
             http_get(
                 hf_hub_url(found.repo, file.name, revision=remote.commit, endpoint=_endpoint()),
                 into,
@@ -229,13 +233,13 @@ def _looked_at(remote: Remote, found: Address) -> Remote:
     """With what the table of tensors says, which is the first part of a file."""
     if not found.file.lower().endswith(".safetensors"):
         return remote
-    from huggingface_hub.errors import SafetensorsParsingError
+    from huggingface_hub.errors import HfHubHTTPError, SafetensorsParsingError
 
     try:
         about = _api().parse_safetensors_file_metadata(found.repo, found.file, revision=remote.commit, timeout=TIMEOUT)
         there = Found(Path(found.file), shapes={name: tuple(t.shape) for name, t in about.tensors.items()})
         kind = labels.kind_of(there)
-    except (SafetensorsParsingError, ValueError):
+    except (SafetensorsParsingError, HfHubHTTPError, ValueError):  # one that is given to some alone can be told of
         return remote
     return replace(remote, kind=kind, families=tuple(labels.families_of(there, kind)))
 

@@ -140,7 +140,7 @@ def _folder(place: Path) -> Told | None:
         kind = PIXEL_MODEL if "vae" not in family.roles else CHECKPOINT if whole else DENOISER
         if kind == DENOISER:  # its settings may be those of a model of another sort
             checkpoints.denoiser(str(place))
-        return Told(kind, (family.name,), _layout_within(place))
+        return Told(kind, (family.name,), _layout_within(place), title=_hub_name(place))
     if found.kind("") == "AutoencoderKL":
         return Told(VAE, tuple(_users(place, VAE)), _layout_within(place))
     return None
@@ -242,6 +242,13 @@ def layout(place: Path) -> str:
 def _layout_within(folder: Path) -> str:
     files = sorted(folder.glob("**/*.safetensors"), key=lambda path: path.stat().st_size)
     return layout(files[-1]) if files else ""
+
+
+def _hub_name(place: Path) -> str:
+    """What the hub calls the model of a folder of its cache, models--ORGANISATION--NAME/snapshots/COMMIT; else nothing."""
+    snapshots, model = place.parent, place.parent.parent.name
+    is_one = snapshots.name == "snapshots" and model.startswith("models--")
+    return model.removeprefix("models--").replace("--", "/") if is_one else ""
 
 
 def _words(told: Mapping[str, str]) -> tuple[str, ...]:

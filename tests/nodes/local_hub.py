@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from threading import Thread
 from typing import Any
 from urllib.parse import unquote
 
+PIECE = 256 << 10  # bytes
 COMMIT = "c0ffee" + "0" * 34
 
 
@@ -20,7 +22,8 @@ class LocalHub:
     """files: of the one model that it has, by name. asked: requests, and the token each came with.
 
     cut: bytes after which an answer breaks off, one for each answer. lie: bytes that an answer has more than was said.
-    instead: contents that are sent in place of those that were told of. gated: it wants an agreement.
+    instead: contents that are sent in place of those that were told of. gated: it wants an agreement. slow: seconds
+    between two pieces of a file.
     """
 
     repo: str
@@ -31,6 +34,7 @@ class LocalHub:
     lie: int = 0
     instead: dict[str, bytes] = field(default_factory=dict[str, bytes])
     gated: bool = False
+    slow: float = 0.0
     ranges: list[str | None] = field(default_factory=list[str | None])
 
     def about(self) -> dict[str, Any]:
@@ -94,7 +98,9 @@ def _handler(hub: LocalHub) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 self.connection.shutdown(2)
             else:
-                self.wfile.write(body)
+                for begin in range(0, len(body), PIECE):
+                    self.wfile.write(body[begin : begin + PIECE])
+                    time.sleep(hub.slow)
 
         def _send(self, body: bytes, kind: str) -> None:
             self.send_response(200)

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+import nodes.backend.hub as hub_module
 from nodegraph import program
 from nodegraph.domain import Remote
+from nodegraph.library import download
 from nodegraph.library.download import Fetch, discard, fetched, place_for, unfinished
 from nodegraph.library.library import Library
 from nodegraph.library.scan import update
@@ -150,7 +152,7 @@ def test_what_breaks_off_goes_on_where_it_was_and_is_not_offered_meanwhile(
     hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
-    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 10_000)
+    monkeypatch.setattr(hub_module, "CHUNK", 10_000)
     remote, to = style(), tmp_path / "here" / "style.safetensors"
     hub.cut = [30_000, *[0] * 6]
     with pytest.raises(ValueError, match="could not be asked for"):
@@ -243,8 +245,9 @@ def test_it_goes_into_the_folder_for_its_kind(hub: LocalHub, tmp_path: Path):
 
 
 def test_what_is_for_those_who_agree_says_how_to(hub: LocalHub, tmp_path: Path):
-    remote = style()
     hub.gated = True
+    remote = style()
+    assert remote.gated
     with pytest.raises(ValueError, match=r"to those who agree to its terms.*hf auth login"):
         fetch(remote, tmp_path / "style.safetensors")
 
@@ -271,9 +274,34 @@ def test_nothing_is_asked_while_the_network_is_switched_off(
     program.allow_network(True)
 
 
-def test_a_download_is_an_errand_with_progress(hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from nodegraph.library import download
+@pytest.mark.slow
+def test_a_download_that_is_stopped_goes_on_where_it_was(
+    hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HF_ENDPOINT", constants.ENDPOINT)
+    content = zeros(tmp_path / "large.safetensors", {"weight": (3_000_000,)}).read_bytes()
+    hub.files = {"large.safetensors": content}
+    (remote,) = ModelHub().ask(f"hf://{REPO}/large.safetensors")
+    hub.slow = 0.05
+    to = tmp_path / "here" / "large.safetensors"
+    errand = Errand(download.fetch, Fetch(remote, str(to), str(tmp_path / "library")).text())
+    while unfinished(str(to)) < 3 << 20:
+        time.sleep(0.02)
+        assert not [event for event in errand.news() if not isinstance(event, Went)]
+    errand.stop()
+    time.sleep(0.5)
+    errand.close()
+    begun = unfinished(str(to))
+    assert 0 < begun < len(content)
+    assert visible(to.parent) == []
+    hub.slow = 0.0
+    hub.ranges.clear()
+    fetch(remote, to)
+    assert hub.ranges == [f"bytes={begun}-"]
+    assert to.read_bytes() == content
 
+
+def test_a_download_is_an_errand_with_progress(hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HF_ENDPOINT", constants.ENDPOINT)
     to = tmp_path / "here" / "style.safetensors"
     errand = Errand(download.fetch, Fetch(style(), str(to), str(tmp_path / "library")).text())

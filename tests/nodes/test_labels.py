@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,14 @@ def test_the_parts_of_a_diffusers_folder_are_those_of_its_index(tmp_path: Path):
     assert parts(tmp_path) == {"model_index.json", "unet", "vae"}
     (tmp_path / "model_index.json").write_text("no json")
     assert parts(tmp_path) == {"model_index.json"}
+
+
+def test_a_folder_of_the_hubs_cache_bears_the_name_of_its_model(tmp_path: Path):
+    place = tmp_path / "models--people--nice-model" / "snapshots" / "c0ffee"
+    shutil.copytree(FOLDER / "models" / "starter", place, ignore=shutil.ignore_patterns("lora", "pixel"))
+    told = look(place)
+    assert told is not None
+    assert (told.kind, told.title) == ("checkpoint", "people/nice-model")
 
 
 def test_a_denoiser_of_pixels_is_not_taken_for_one_of_latents():
