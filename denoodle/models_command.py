@@ -227,7 +227,7 @@ def download_command(args: argparse.Namespace, report: Report, package: str) -> 
     library.close()
     if not to:
         raise ValueError("no folder to put it into; say where with --to, or name one with `models folders --add`")
-    if begun := unfinished(to):
+    if begun := unfinished(to, remote):
         print(f"{begun:,} bytes are there from before", file=sys.stderr)
     wanted = Fetch(remote, str(Path(to).expanduser().absolute()), str(library_folder()), package)
     path = fetched(stock.hub, wanted, _told("megabytes", 1_000_000))

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from hashlib import sha1
+from hashlib import blake2b, sha1
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -111,21 +111,32 @@ def _folders(root: Path) -> list[Path]:
         return []
 
 
-def unfinished(to: str) -> int:
-    """How many bytes of it are there from before."""
-    part = _part(usable_path(to))
+def unfinished(to: str, remote: Remote | None = None) -> int:
+    """How many bytes are there from before of what is to become this. remote: of this alone; None: of all."""
+    parts = [_part(Path(to), remote)] if remote else _parts(to)
     with suppress(OSError):
-        return sum(file.stat().st_size for file in [part, *part.glob("**/*")] if file.is_file())
+        return sum(file.stat().st_size for part in parts for file in [part, *part.glob("**/*")] if file.is_file())
     return 0
 
 
 def discard(to: str) -> None:
     """Delete what was fetched of it. Raises OSError."""
-    part = _part(usable_path(to))
-    if part.is_dir():
-        shutil.rmtree(part)
-    else:
-        part.unlink(missing_ok=True)
+    for part in _parts(to):
+        if part.is_dir():
+            shutil.rmtree(part)
+        else:
+            part.unlink(missing_ok=True)
+
+
+def _parts(to: str) -> list[Path]:
+    """All that was begun for one name."""
+    place = usable_path(to)
+    start = f".{_short(place.name)}."
+    with suppress(OSError):
+        return [
+            path for path in place.parent.iterdir() if path.name.startswith(start) and path.name.endswith(UNFINISHED)
+        ]
+    return []
 
 
 def fetched(hub: Hub, wanted: Fetch, heard: Heard) -> Path:
@@ -137,9 +148,9 @@ def fetched(hub: Hub, wanted: Fetch, heard: Heard) -> Path:
         raise ValueError(f"{remote.address} has no files")
     for file in remote.files:
         _check_name(file.name)
-    part = _part(to)
+    part = _part(to, remote)
     part.parent.mkdir(parents=True, exist_ok=True)
-    _check_room(to, remote.size - unfinished(str(to)))
+    _check_room(to, remote.size - unfinished(str(to), remote))
     _pull_all(hub, remote, part, heard)
     if to.exists():  # meanwhile somebody else has made it
         raise ValueError(f"{to} is there already; choose another name, or take it away first")
@@ -207,11 +218,13 @@ def _blob(handle: BinaryIO, size: int) -> str:
     return sha1(b"blob %d\0" % size + handle.read()).hexdigest()
 
 
-def _part(to: Path) -> Path:
-    return to.with_name(f".{shortened_name(to.name)}{UNFINISHED}")
+def _part(to: Path, remote: Remote) -> Path:
+    """Where it lies until it is whole. Of another content, what was begun lies elsewhere: the two never mix."""
+    known = "\n".join(f"{file.name} {file.size} {file.sha256 or file.blob}" for file in remote.files)
+    return to.with_name(f".{_short(to.name)}.{blake2b(known.encode(), digest_size=6).hexdigest()}{UNFINISHED}")
 
 
-def shortened_name(name: str) -> str:
+def _short(name: str) -> str:
     """So much of a name that the hidden one is no longer than file systems allow (255 bytes)."""
     return os.fsencode(name)[:200].decode(errors="ignore")
 

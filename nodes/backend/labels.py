@@ -245,7 +245,7 @@ def _layout_within(folder: Path) -> str:
 
 
 def _hub_name(place: Path) -> str:
-    """What the hub calls the model of a folder of its cache, models--ORGANISATION--NAME/snapshots/COMMIT; else nothing."""
+    """What the hub calls the model of a folder of its cache, models--ORGANISATION--NAME/snapshots/COMMIT."""
     snapshots, model = place.parent, place.parent.parent.name
     is_one = snapshots.name == "snapshots" and model.startswith("models--")
     return model.removeprefix("models--").replace("--", "/") if is_one else ""

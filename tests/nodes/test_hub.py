@@ -186,6 +186,24 @@ def test_a_hub_that_sends_another_content_is_found_out_and_nothing_is_kept(hub: 
     assert unfinished(str(to)) == 0
 
 
+def test_what_was_begun_of_another_content_is_not_gone_on_with(
+    hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(hub_module, "CHUNK", 10_000)
+    to = tmp_path / "here" / "style.safetensors"
+    hub.cut = [30_000, *[0] * 6]
+    with pytest.raises(ValueError, match="asked for"):
+        fetch(style(), to)
+    hub.cut.clear()
+    content = hub.files["loras/style.safetensors"][:-1] + b"\1"
+    hub.files = {"loras/style.safetensors": content}
+    newer = style()
+    assert (unfinished(str(to)), unfinished(str(to), newer)) == (30_000, 0)
+    fetch(newer, to)
+    assert to.read_bytes() == content
+
+
 def test_what_was_begun_can_be_thrown_away(hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     to = tmp_path / "here" / "style.safetensors"
