@@ -133,9 +133,8 @@ def _parts(to: str) -> list[Path]:
     place = usable_path(to)
     start = f".{_short(place.name)}."
     with suppress(OSError):
-        return [
-            path for path in place.parent.iterdir() if path.name.startswith(start) and path.name.endswith(UNFINISHED)
-        ]
+        names = [name for name in os.listdir(place.parent) if name.startswith(start) and name.endswith(UNFINISHED)]
+        return [place.parent / name for name in names]
     return []
 
 

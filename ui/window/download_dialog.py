@@ -183,7 +183,7 @@ class DownloadDialog(QDialog):
         if remote is not None:
             self.about.setText("\n".join(facts(remote, self.shelves)))
             place = self.to.text().strip()
-            left = unfinished(place) if os.path.isabs(place) else 0
+            left = unfinished(place, remote) if os.path.isabs(place) else 0
             self.get.setText("Go on" if left else "Download")
             self.get.setEnabled(not cannot and os.path.isabs(place) and not os.path.exists(place))
             self.rest.setText(self._remark(place, left))
