@@ -8,6 +8,7 @@ from dataclasses import replace
 from nodegraph.editing.group_body import is_wall
 from nodegraph.formats import workflow
 from nodegraph.graph import GROUP, Graph, Group, Node, Port, fresh_id
+from nodegraph.pieces import Pieces, finish
 
 
 def copy(graph: Graph, ids: Collection[str]) -> str:
@@ -15,11 +16,17 @@ def copy(graph: Graph, ids: Collection[str]) -> str:
 
     The walls of a group stay where they are. Raises ValueError when no node is left to copy.
     """
+    return finish(copying(graph, ids))
+
+
+def copying(graph: Graph, ids: Collection[str]) -> Pieces[str]:
+    """The same in pieces."""
     nodes = {id: node for id, node in graph.nodes.items() if id in ids and not is_wall(node)}
     if not nodes:
         raise ValueError("choose the nodes to copy")
     links = {dst: src for dst, src in graph.links.items() if dst.node in nodes and src.node in nodes}
-    return workflow.dumps(Graph(nodes, links, _needed(graph.groups, nodes.values())))
+    yield
+    return (yield from workflow.dumping(Graph(nodes, links, _needed(graph.groups, nodes.values()))))
 
 
 def _needed(groups: Mapping[str, Group], nodes: Iterable[Node]) -> dict[str, Group]:

@@ -38,7 +38,7 @@ MAX_LEVELS = 16
 """Of definitions of groups inside others."""
 LINE = 120
 SOME = 100
-"""Nodes that are read in one piece."""
+"""Nodes that are read, and lines that are written, in one piece."""
 
 
 class WorkflowError(ValueError):
@@ -94,11 +94,17 @@ def save(graph: Graph, path: str | Path) -> None:
 
     Whatever goes wrong, the file holds either the old or the new workflow.
     """
+    finish(saving(graph, path))
+
+
+def saving(graph: Graph, path: str | Path) -> Pieces[None]:
+    """The same in pieces; the last of them writes all of it."""
+    text = (yield from dumping(graph)).encode()
     path = Path(path).resolve()  # through a symbolic link, not in place of it
     try:
         if path.exists():
             write_atomic(path.with_name(path.name + ".bak"), path.read_bytes())
-        write_atomic(path, dumps(graph).encode())
+        write_atomic(path, text)
     except OSError as error:
         raise WorkflowError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -281,8 +287,15 @@ def _reading_group(name: str, data: dict[str, Any], where: str) -> Pieces[Group]
 
 def dumps(graph: Graph) -> str:
     """The text of a workflow file. loads(dumps(graph)) == graph. Raises ValueError for NaN and infinity."""
+    return finish(dumping(graph))
+
+
+def dumping(graph: Graph) -> Pieces[str]:
+    """The same in pieces."""
     data = to_data(graph)
-    text = (_spread(data, 0) if 3 * len(graph.nodes) > LINE else _layout(data)) + "\n"
+    yield
+    line = None if 3 * len(graph.nodes) > LINE else _line(data, 0)
+    text = (line or (yield from _spread(data, 0))) + "\n"
     try:
         text.encode()
     except UnicodeEncodeError:  # half a surrogate pair, pasted from somewhere: UTF-8 cannot hold it, an escape can
@@ -349,6 +362,11 @@ _NESTED = (dict, list, tuple)
 
 def _layout(value: Any, indent: int = 0) -> str:
     """JSON with one line for whatever fits on one: a node or a link is a line, so an edit is a line in a diff."""
+    return _line(value, indent) or finish(_spread(value, indent))
+
+
+def _line(value: Any, indent: int) -> str | None:
+    """None when it takes more than one."""
     if not isinstance(value, _NESTED):
         return _encode(value)
     # An item takes three characters at least. Writing out what cannot fit, only to see that, would take longest.
@@ -356,20 +374,19 @@ def _layout(value: Any, indent: int = 0) -> str:
         line = _encode(value)
         if indent + len(line) <= LINE or not value:
             return line
-    return _spread(value, indent)
+    return None
 
 
-def _spread(value: Any, indent: int) -> str:
+def _spread(value: Any, indent: int) -> Pieces[str]:
     """JSON of a list or an object with its items on lines of their own."""
-    pad = " " * (indent + 1)
-    if isinstance(value, dict):
-        entries = cast("dict[str, Any]", value).items()
-        body = [f"{pad}{_encode(name)}: {_layout(v, indent + 1)}" for name, v in entries]
-        return "{\n" + ",\n".join(body) + "\n" + " " * indent + "}"
-    items = cast("list[Any]", value)
-    if all(type(item) is _Link for item in items):
-        known: dict[str, str] = {}
-        body = [pad + _link_line(item, indent + 1, known) for item in cast("list[_Link]", items)]
-    else:
-        body = [pad + _layout(item, indent + 1) for item in items]
-    return "[\n" + ",\n".join(body) + "\n" + " " * indent + "]"
+    pad, body, known = " " * (indent + 1), list[str](), dict[str, str]()
+    entries = cast("dict[str, Any]", value) if isinstance(value, dict) else None
+    items = [("", item) for item in cast("list[Any]", value)] if entries is None else entries.items()
+    for name, item in items:
+        line = _link_line(item, indent + 1, known) if type(item) is _Link else _line(item, indent + 1)
+        line = line or (yield from _spread(item, indent + 1))
+        body.append(f"{pad}{line}" if entries is None else f"{pad}{_encode(name)}: {line}")
+        if not len(body) % SOME:
+            yield
+    start, end = "[]" if entries is None else "{}"
+    return start + "\n" + ",\n".join(body) + "\n" + " " * indent + end

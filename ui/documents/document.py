@@ -17,6 +17,7 @@ from nodegraph.graph import Graph, Port, diff
 from nodegraph.group_type import document_types
 from nodegraph.limits import check_growth
 from nodegraph.node import REQUIRED, File, Input, NodeType, Output
+from nodegraph.pieces import Pieces, finish
 from nodegraph.registry import Registry
 from nodegraph.types import type_of
 from ui.documents.journal import UNTITLED
@@ -146,9 +147,15 @@ class Document(QObject):
 
     def save(self, path: Path) -> None:
         """Write the workflow and call it this document's file. Raises ValueError; the old file is intact then."""
-        workflow.save(filed(self.graph, self.registry, path.absolute().parent), path)
+        finish(self.saving(path))
+
+    def saving(self, path: Path) -> Pieces[None]:
+        """The same in pieces: what is edited meanwhile is not in the file, and the document is not clean then."""
+        graph = self.graph
+        yield from workflow.saving(filed(graph, self.registry, path.absolute().parent), path)
         self.path = path.absolute()
-        self.undo_stack.setClean()
+        if self.graph is graph:
+            self.undo_stack.setClean()
         self.file_changed.emit()
 
     def known(self, id: str) -> bool:

@@ -191,6 +191,10 @@ class Session(QObject):
 
         thumbnail: the picture it shows. Raises ValueError; the old file is intact then.
         """
+        finish(self.saving(document, path, thumbnail))
+
+    def saving(self, document: Document, path: Path, thumbnail: QImage | None = None) -> Pieces[None]:
+        """The same in pieces."""
         path = path.absolute()
         if self.find(path) not in (None, document):
             raise ValueError(f"{path} is open in another tab; close it there, or save under another name")
@@ -198,7 +202,7 @@ class Session(QObject):
         self.flush()  # so that after a crash the journal is never older than the file
         self._take_along(document, path)
         before = document.path
-        document.save(path)
+        yield from document.saving(path)
         if before and before != path:
             self._watch.leave(before)
         self._keep_version(path, thumbnail)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import takewhile
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QApplication, QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
@@ -75,9 +76,9 @@ class Inspector(QScrollArea):
         title = self._kinds.title(prefix + ids[0]) if len(ids) == 1 else ""
         self.badge.setText(title)
         self.badge.setVisible(bool(title))
-        idle = [self._kinds.idle(prefix + id, graph.nodes[id].type) for id in ids]
+        idle = [*takewhile(bool, (self._kinds.idle(prefix + id, graph.nodes[id].type) for id in ids))]
         for name, row in self.rows.items():
-            whys = [known.get(name) or known.get("", "") for known in idle]
+            whys = [known.get(name) or known.get("", "") for known in idle] if len(idle) == len(ids) else []
             row.show_idle(whys[0] if all(whys) and whys else "")
 
     def _show(self) -> None:
@@ -184,9 +185,10 @@ class Inspector(QScrollArea):
 
 def common_inputs(types: tuple[NodeType, ...]) -> list[Input]:
     """The parameters that all types have, in the order of the first: the same name, type, limits and choices."""
+    different = {id(type): type for type in types}.values()  # of ten thousand nodes few have another
 
     def shared(spec: Input) -> bool:
-        others = (type.input(spec.name) for type in types[1:])
+        others = (type.input(spec.name) for type in different)
         return all(other is not None and (other.type, other.meta) == (spec.type, spec.meta) for other in others)
 
     return [spec for spec in types[0].inputs if spec.editable and shared(spec)]

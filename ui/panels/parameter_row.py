@@ -117,7 +117,8 @@ class ParameterRow(QWidget):
 
     def refresh(self) -> None:
         """Show what the document says."""
-        links = [source for node in self.nodes if (source := self._source(node)) is not None]
+        known, name = self.document.graph.links, self.spec.name
+        links = [source for node in self.nodes if (source := known.get(Port(node, name))) is not None]
         values = self._values()
         same = all(value == values[0] for value in values)
         self._show_about(links, same)

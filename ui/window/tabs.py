@@ -24,8 +24,10 @@ from PySide6.QtWidgets import (
 from nodegraph import machine, program
 from nodegraph.editing.places import opened
 from nodegraph.graph import Graph
+from nodegraph.pieces import Pieces
 from ui.base.icons import icon
-from ui.canvas.commands.selection import insert_file
+from ui.base.slices import Slices
+from ui.canvas.commands.selection import MANY, insert_file
 from ui.documents.document import Document
 from ui.documents.journal import UNTITLED
 from ui.documents.session import Session
@@ -69,6 +71,7 @@ class Tabs(QTabWidget):
 
     def __init__(self, session: Session, make: Callable[[Document], Workspace]) -> None:
         super().__init__()
+        self._saving = Slices(self)
         self.session, self._make = session, make
         self._workspaces: dict[QWidget | None, Workspace] = {}  # by their page
         self._asked: set[Document] = set()  # whether to show what another program made of its file
@@ -328,6 +331,22 @@ class Tabs(QTabWidget):
         path = workspace.document.path
         return self.save_to(path, workspace) if path else self.save_as(workspace)
 
+    def save_soon(self) -> None:
+        """Save what is looked at; a large workflow in pieces, so that the window goes on."""
+        workspace = self.current
+        document = workspace.document
+        self._saving.finish()
+        if document.path is None or len(document.graph.nodes) <= MANY:
+            self.save(workspace)
+        else:
+            self._saving.begin(self._saved_in_pieces(workspace, document.path))
+
+    def _saved_in_pieces(self, workspace: Workspace, path: Path) -> Pieces[None]:
+        try:
+            yield from self.session.saving(workspace.document, path, workspace.preview.image)
+        except ValueError as error:
+            self._complain("The workflow was not saved", str(error))
+
     def save_as(self, workspace: Workspace | None = None) -> bool:
         workspace = workspace or self.current
         start = str(workspace.document.path or f"{workspace.document.name}.json")
@@ -336,6 +355,7 @@ class Tabs(QTabWidget):
 
     def save_to(self, path: Path, workspace: Workspace | None = None) -> bool:
         workspace = workspace or self.current
+        self._saving.finish()
         try:
             self.session.save(workspace.document, path, workspace.preview.image)
         except ValueError as error:
@@ -346,6 +366,7 @@ class Tabs(QTabWidget):
     def may_leave(self, workspace: Workspace) -> bool:
         """Ask about unsaved changes; whether the document may be left."""
         finish_typing()
+        self._saving.finish()
         if not workspace.document.dirty:
             return True
         self.setCurrentWidget(workspace.page)

@@ -29,7 +29,7 @@ def _file(window: Shell) -> tuple[Action, ...]:
         Action("file.template", "New from template…", tabs.ask_template, "Ctrl+Shift+N", "Start from a workflow"),
         Action("file.open", "Open…", window.ask_open, "Ctrl+O",
                "Open a workflow, or a picture made by one; pictures and models become nodes"),
-        Action("file.save", "Save", lambda: tabs.save(), "Ctrl+S", "Save the workflow in its file"),
+        Action("file.save", "Save", tabs.save_soon, "Ctrl+S", "Save the workflow in its file"),
         Action("file.save_as", "Save as…", lambda: tabs.save_as(), "Ctrl+Shift+S", "Save the workflow in another file"),
         Action("file.save_template", "Save as template…", lambda: tabs.ask_save_template(),
                tip="Keep a copy of this workflow to start from"),

@@ -1,15 +1,19 @@
 """The inspector, as a person uses it: one node, several nodes, links, seeds and the help."""
 
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel
 
 from nodegraph.graph import Node, add_node, change_node
+from nodegraph.node import NodeType
 from ui.base import theme
 from ui.base.text import help_markdown
 from ui.documents.scope import Scope
 from ui.panels.inspector import AT_ONCE, Inspector
+from ui.runs.kinds import Kinds
 
 
 @pytest.fixture
@@ -196,3 +200,16 @@ def test_no_row_is_wider_than_the_panel_in_large_text(inspector, document, qapp,
         assert row.action.geometry().right() <= row.width()
     finally:
         theme.apply(qapp, theme.DARK)
+
+
+def test_of_very_many_nodes_each_type_is_looked_at_once(inspector, document, monkeypatch):
+    """All of ten thousand nodes are chosen: what a row has to say of them is not asked of every node."""
+    nodes = {f"box{i}": Node("toy.box", {"value": 2.0}) for i in range(2000)}
+    document.edit("Many", lambda graph: replace(graph, nodes={**graph.nodes, **nodes}))
+    looked: list[str] = []
+    idle, input = Kinds.idle, NodeType.input
+    monkeypatch.setattr(Kinds, "idle", lambda self, *of: looked.append("idle") or idle(self, *of))
+    monkeypatch.setattr(NodeType, "input", lambda self, name: looked.append("input") or input(self, name))
+    inspector.show_nodes(tuple(nodes))
+    assert list(inspector.rows) == ["value"]
+    assert len(looked) < 50

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from math import inf
 
 import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox, QPr
 
 from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node
+from nodegraph.pieces import Work
 from nodegraph.running.engine import Settings as EngineSettings
 from ui.window.main_window import MainWindow
 from ui.window.tabs import UNSAVED
@@ -393,3 +395,74 @@ def test_the_list_is_there_as_an_action_too(window):
     (menu,) = window.tabs.findChildren(QMenu)
     assert [entry.text() for entry in menu.actions()] == titles(window)
     menu.close()
+
+
+def many(count: int = 1200) -> Graph:
+    """Boxes of which saving, or copying, takes more than a slice."""
+    return Graph({f"box{i}": Node("toy.box", {"value": float(i)}, (i * 300.0, 0.0)) for i in range(count)})
+
+
+@pytest.fixture
+def slow_slices(monkeypatch) -> list[float]:
+    """A piece of work is all that is done at a time; each is written down."""
+    taken: list[float] = []
+    go_on = Work.go_on
+    monkeypatch.setattr(
+        Work, "go_on", lambda self, seconds: taken.append(seconds) or go_on(self, seconds if seconds == inf else 0)
+    )
+    return taken
+
+
+def test_a_large_workflow_is_saved_in_slices_byte_for_byte(window, tmp_path, qtbot, slow_slices):
+    path = tmp_path / "many.json"
+    workflow.save(many(), path)
+    window.open(path)
+    qtbot.waitUntil(lambda: window.document.path == path)
+    window.document.set_param("box3", "value", 77.0)
+    before = path.read_bytes()
+    slow_slices.clear()
+    window.actions_by_id["file.save"].trigger()
+    assert path.read_bytes() == before
+    assert window.document.dirty
+    qtbot.waitUntil(lambda: not window.document.dirty)
+    assert len(slow_slices) > 10
+    assert path.read_bytes() == workflow.dumps(window.document.graph).encode()
+
+
+def test_what_is_edited_while_a_large_workflow_is_saved_is_not_called_saved(window, tmp_path, qtbot, slow_slices):
+    path = tmp_path / "many.json"
+    workflow.save(many(), path)
+    window.open(path)
+    qtbot.waitUntil(lambda: window.document.path == path)
+    window.document.set_param("box3", "value", 77.0)
+    window.actions_by_id["file.save"].trigger()
+    window.document.set_param("box3", "value", 78.0)
+    qtbot.waitUntil(lambda: workflow.load(path).nodes["box3"].params["value"] == 77.0)
+    assert window.document.dirty
+    window.actions_by_id["file.save"].trigger()
+    window.tabs.save()  # who needs to know that it is saved gets it at once
+    assert not window.document.dirty
+    assert workflow.load(path).nodes["box3"].params["value"] == 78.0
+
+
+def test_very_many_nodes_are_copied_in_slices_and_pasted_at_once(window, qtbot, slow_slices):
+    QApplication.clipboard().clear()
+    window.tabs.new(many())
+    window.actions_by_id["canvas.select_all"].trigger()
+    slow_slices.clear()
+    window.actions_by_id["canvas.copy"].trigger()
+    assert QApplication.clipboard().text() == ""
+    qtbot.waitUntil(lambda: bool(QApplication.clipboard().text()))
+    assert len(slow_slices) > 10
+    assert workflow.loads(QApplication.clipboard().text()).nodes == window.document.graph.nodes
+    window.document.set_param("box3", "value", 77.0)
+    window.actions_by_id["canvas.select_all"].trigger()
+    window.actions_by_id["canvas.copy"].trigger()
+    window.tabs.new()
+    window.actions_by_id["canvas.paste"].trigger()
+    assert {node.params["value"] for node in window.document.graph.nodes.values()} >= {77.0}
+    window.actions_by_id["canvas.select_all"].trigger()
+    window.actions_by_id["canvas.copy"].trigger()
+    QApplication.clipboard().setText("something else")
+    qtbot.wait(50)
+    assert QApplication.clipboard().text() == "something else"

@@ -17,7 +17,7 @@ from nodegraph.node import File, NodeType
 from nodegraph.reach import upstream
 from ui.canvas.commands.adding import free_place, mate, stem_of, used
 from ui.canvas.commands.brought import local_files, of_data, of_file, picture_in, remark
-from ui.canvas.commands.selection import counted, insert_file, paste_text, tried
+from ui.canvas.commands.selection import counted, finish_copying, insert_file, paste_text, tried
 from ui.canvas.scene.make_room import GAP, make_room
 from ui.canvas.scene.shape import HEADER, WIDTH
 from ui.canvas.scene.state import CanvasState
@@ -259,6 +259,7 @@ def bring_as_input(state: CanvasState, path: Path) -> None:
 
 def paste(state: CanvasState) -> None:
     """Add what is on the clipboard, at the pointer, and select it: nodes, files, a picture or a text."""
+    finish_copying()
     data = QApplication.clipboard().mimeData() or QMimeData()  # an empty clipboard has none, whatever the stubs say
     tried(state, "Nothing was pasted", _paste, state, data, state.pointer())
 
