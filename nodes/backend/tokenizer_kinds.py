@@ -58,6 +58,21 @@ def _qwen(folder: Path, vocab_size: int, pad: str | None) -> Any:
     return qwen_prompt.tokenizer(vocabulary.read(folder, vocab_size, "qwen"))
 
 
+LATER_WORDS = ("<tool_response>", "</tool_response>", "<think>", "</think>")
+"""The last of the shipped ones, by which Qwen3's differ from those of Qwen2.5, for which they are ordinary text."""
+
+
+def _qwen25(folder: Path, vocab_size: int, pad: str | None) -> Any:
+    from nodes.backend import qwen_prompt
+
+    words = vocabulary.read(folder, vocab_size, "qwen")
+    if folder.parent == CONFIGS:
+        numbers = {word: number for word, number in words.numbers.items() if word not in LATER_WORDS}
+        added = {number: entry for number, entry in words.added.items() if entry["content"] not in LATER_WORDS}
+        words = words._replace(numbers=numbers, added=added)
+    return qwen_prompt.tokenizer(words)
+
+
 def _mistral(place: Path, vocab_size: int, pad: str | None) -> Any:
     from nodes.backend import mistral_prompt
 
@@ -73,4 +88,5 @@ KINDS: Mapping[str, Kind] = {
     "t5": Kind(partial(tokenizer_files.find, None), unigram.read, _t5, shipped=False),
     "mistral": Kind(mistral_words.find, mistral_words.read, _mistral, shipped=False, inside=mistral_words.inside),
     "qwen": Kind(_or_shipped("qwen"), partial(vocabulary.read, kind="qwen"), _qwen, shipped=True),
+    "qwen2.5": Kind(_or_shipped("qwen"), partial(vocabulary.read, kind="qwen"), _qwen25, shipped=True),
 }

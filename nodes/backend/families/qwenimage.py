@@ -69,7 +69,7 @@ TEXT_ENCODER = Role(
     qwen25_vl.ARCHITECTURE,
     "text_encoder",
     prefixes=("text_encoders.qwen25_7b.transformer.",),
-    tokenizer=Tokenizer("qwen", "tokenizer"),
+    tokenizer=Tokenizer("qwen2.5", "tokenizer"),
     precision="bfloat16",
 )
 VAE = Role("VAE", qwen_vae.ARCHITECTURE, "vae", prefixes=("vae.", "first_stage_model."))
