@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QListView,
+    QMessageBox,
     QSplitter,
     QVBoxLayout,
     QWidget,
@@ -37,6 +38,7 @@ from ui.panels.fetch_bar import FetchBar
 from ui.panels.model_details import ModelDetails
 from ui.panels.model_rows import CARD, NARROWEST, PAGE, Cards, ModelRows
 from ui.panels.scan_bar import ScanBar
+from ui.shelves.own_thumbnail import place_of
 from ui.shelves.shelves import Shelves
 from ui.widgets.buttons import small_button
 from ui.widgets.fields import ComboBox, tame
@@ -160,6 +162,12 @@ class ModelsPanel(QWidget):
             ("star", "Star", self._star, "Star or unstar what is selected (S)"),
             ("folder", "Open folder", self._open_folder, "Show the file where it lies"),
             ("path", "Copy path", self._copy_paths, "Put the path on the clipboard"),
+            (
+                "own",
+                "Keep my picture as its own",
+                self._keep_picture,
+                "Put a copy of the newest picture that you made with it beside the file",
+            ),
         )
         made: dict[str, QAction] = {}
         for name, text, act, tip in table:
@@ -242,6 +250,8 @@ class ModelsPanel(QWidget):
         self.rows.filled.connect(self._show)
         self.rows.thumbnails.loaded.connect(self.details.repaint_picture)
         self.details.noted.connect(self.shelves.note)
+        self.details.hash_wanted.connect(self.shelves.hashing.begin)
+        self.shelves.hashing.changed.connect(self._show_hashing)
         self.details.words_wanted.connect(self.words_wanted)
         self._asking.answered.connect(self._take)
         self._asking.failed.connect(self.failed)
@@ -342,7 +352,9 @@ class ModelsPanel(QWidget):
             action.setEnabled(len(chosen) > 0 if name in ("place", "star", "path") else len(chosen) == 1)
         entries = self.entries if len(chosen) <= PAGE else ()
         self.acts["star"].setText("Unstar" if entries and all(entry.starred for entry in entries) else "Star")
+        self.acts["own"].setEnabled(len(chosen) == 1 and bool(self.shelves.pictures.of(chosen[0])))
         self.details.show_entry(entries[0] if len(chosen) == 1 and entries else None)
+        self._show_hashing()
         any_shown = self.rows.rowCount() > 0
         if not any_shown:
             self._say_why_nothing()
@@ -393,6 +405,23 @@ class ModelsPanel(QWidget):
 
     def _open_folder(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(Path(self.list.chosen()[0]).parent)))
+
+    def _keep_picture(self) -> None:
+        """What lies there goes only when a person says so."""
+        path = self.list.chosen()[0]
+        place = place_of(path)
+        answers = QMessageBox.StandardButton
+        if place.exists():
+            text = f"{place.name} is there already. Write over it?"
+            if QMessageBox.question(self, "Its picture", text, answers.Yes | answers.No, answers.No) != answers.Yes:
+                return
+        self.rows.thumbnails.forget(str(place))
+        self.shelves.keep_picture(path)
+
+    def _show_hashing(self) -> None:
+        entry, hashing = self.details.entry, self.shelves.hashing
+        own = entry is not None and entry.path == hashing.path
+        self.details.show_hashing(hashing.fraction if own else None)
 
     def _copy_paths(self) -> None:
         QApplication.clipboard().setText("\n".join(self.list.chosen()))

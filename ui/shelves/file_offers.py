@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 from PySide6.QtCore import QObject
 
+from nodegraph.graph import Graph
 from nodegraph.library.entry import Entry, Query
 from nodegraph.library.fits import query, why_not
 from nodegraph.library.library import Library
-from nodegraph.node import File, Input
+from nodegraph.node import File, Input, TypeOf
 from ui.base.text import byte_size
+from ui.documents.document import GraphEdit
 from ui.runs.following import Following
 from ui.shelves.shelves import Shelves
 from ui.widgets.offers import Offered, Then
 
 FITTING, OTHERS = 60, 20
 """That are offered at most."""
+
+MANY = 20
+"""Nodes that are changed at once, from which on nobody has chosen a file for each."""
 
 
 class FileOffers(QObject):
@@ -32,9 +38,15 @@ class FileOffers(QObject):
         self._asking = shelves.asking(self)
         self._asking.answered.connect(self._answer)
         self._asking.failed.connect(lambda _: self._answer([]))
+        following.document.edited.connect(self._note)
 
     def _serve(self) -> None:
         self._following.document.files = self.ask if self._shelves.folder.exists() else None
+
+    def _note(self, edit: GraphEdit) -> None:
+        """The files that nodes were given count as used."""
+        for path in chosen(edit.before, edit.after, self._following.document.declared):
+            self._shelves.use_file(path)
 
     def ask(self, node: str, spec: Input, text: str, then: Then) -> None:
         """then: told what there is, unless something else is asked for before."""
@@ -61,6 +73,22 @@ class FileOffers(QObject):
         said = " · ".join(filter(None, (kind, entry.family_title, byte_size(entry.size))))
         why = why_not(entry, file, self._shelves.stock, family)
         return Offered(entry.path, kind, said, self._shelves.picture(entry), why)
+
+
+def chosen(before: Graph, after: Graph, type_of: TypeOf) -> list[str]:
+    """The files of the stock that an edit of parameters gave to nodes; few do so at once."""
+    if before.nodes.keys() != after.nodes.keys():
+        return []
+    changed = [id for id, node in after.nodes.items() if node is not before.nodes[id]]
+    given: list[str] = []
+    for id in changed if len(changed) <= MANY else ():
+        type = type_of(after.nodes[id].type)
+        for name, value in after.nodes[id].params.items():
+            spec = type.input(name) if type else None
+            file = spec.get(File) if spec else None
+            if file and file.kinds and value != before.nodes[id].params.get(name) and Path(str(value)).is_absolute():
+                given.append(str(value))
+    return given
 
 
 def found(library: Library, file: File, family: str, text: str, recent: Iterable[str]) -> list[Entry]:

@@ -15,7 +15,9 @@ from ui.base.settings import MAX_RECENT
 from ui.runs.picture_index import Gallery
 from ui.shelves.asking import Asking, Reader
 from ui.shelves.downloads import Downloads
+from ui.shelves.hashing import Hashing
 from ui.shelves.own_pictures import OwnPictures
+from ui.shelves.own_thumbnail import keep
 from ui.shelves.scanning import Scanning
 
 LOOK_MS = 400
@@ -44,6 +46,9 @@ class Shelves(QObject):
         self.scanning = Scanning(folder, package, self)
         self.downloads = Downloads(folder, package, self)
         self.downloads.fetched.connect(self._list)
+        self.hashing = Hashing(folder, self)
+        self.hashing.finished.connect(self.look)
+        self.hashing.failed.connect(self.failed)
         self.scanning.finished.connect(self._scanned)
         self.scanning.failed.connect(self.failed)
         self._reader = Reader(lambda: Library(folder, stock.families))
@@ -128,10 +133,16 @@ class Shelves(QObject):
     def note(self, path: str, text: str) -> None:
         self.do(lambda library: library.note(path, text))
 
+    def keep_picture(self, path: str) -> None:
+        """The newest picture that was made with a file lies beside it from now on."""
+        if picture := self.pictures.of(path):
+            self.do(lambda _: keep(picture, path), lambda _: self.scanning.begin())
+
     def close(self) -> None:
         self._look.stop()
         self.scanning.close()
         self.downloads.close()
+        self.hashing.close()
         self._reader.close()
 
     @property

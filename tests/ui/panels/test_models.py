@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QDrag, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QMessageBox
 
 from nodegraph.library.scan import update
 from nodegraph.running.messages import Saved
@@ -226,6 +227,35 @@ def test_a_picture_made_with_it_is_shown_where_the_file_has_none(panel: ModelsPa
     panel.shelves.look()
     qtbot.waitUntil(lambda: panel.rows.entry(0) is not None and panel.rows.entry(0).thumbnail != "")
     assert panel.shelves.picture(panel.rows.entry(0)) == str(cellar / "damson.png")
+
+
+def test_the_checksum_is_worked_out_when_it_is_asked_for_and_stays(panel: ModelsPanel, cellar: Path, qtbot):
+    click(panel, "damson")
+    assert not panel.details.hash.isVisible()
+    QTest.mouseClick(panel.details.take_hash, Qt.MouseButton.LeftButton)
+    assert panel.details.take_hash.text() == "Checksum: 0%"
+    wanted = sha256((cellar / "damson.jar").read_bytes()).hexdigest()
+    qtbot.waitUntil(lambda: wanted in panel.details.hash.text().replace("\u200b", ""), timeout=60_000)
+    assert not panel.details.take_hash.isVisible()
+
+
+def test_my_newest_picture_is_kept_beside_the_file_and_one_that_is_there_only_when_i_say_so(
+    panel: ModelsPanel, cellar: Path, tmp_path, qtbot, monkeypatch
+):
+    click(panel, "damson")
+    assert not panel.acts["own"].isEnabled()
+    made = picture(tmp_path, "made.png", f"load (toy.load) path: {cellar / 'damson.jar'}")
+    panel.shelves.pictures._gallery.take(Saved("save", str(made)))
+    qtbot.waitUntil(panel.acts["own"].isEnabled)
+    panel.acts["own"].trigger()
+    beside = cellar / "damson.preview.png"
+    qtbot.waitUntil(beside.exists)
+    assert QImage(str(beside)).size() == QImage(str(made)).size()
+    beside.write_text("mine")
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.No)
+    panel.acts["own"].trigger()
+    QTest.qWait(50)
+    assert beside.read_text() == "mine"
 
 
 def test_files_that_a_picture_names_are_whole_paths_and_no_bare_names():

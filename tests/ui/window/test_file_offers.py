@@ -109,6 +109,7 @@ def test_typing_finds_what_fits_by_its_words_and_return_takes_it(window, cellar,
     QTest.keyClick(popup(field), Qt.Key.Key_Return)
     assert path(window, "season") == str(cellar / "gherkin.jar")
     assert window.document.undo_stack.count() == 1
+    assert window.settings.now.recent_models == (str(cellar / "gherkin.jar"),)
 
 
 def test_down_shows_all_that_fits_then_what_does_not_and_why(window, cellar, qtbot):
