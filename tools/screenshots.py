@@ -1,6 +1,8 @@
 """Pictures of the real window, for the README and to be looked at.
 
-xvfb-run -a -s "-screen 0 1600x1000x24" python -m tools.screenshots [workflow]
+xvfb-run -a -s "-screen 0 1600x1000x24" python -m tools.screenshots [workflow | models]
+
+models: the panel of models alone, with what else has to do with files of models.
 """
 
 from __future__ import annotations
@@ -11,17 +13,25 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QColor, QImage, QLinearGradient, QPainter
 from PySide6.QtWidgets import QApplication, QWidget
 
 from nodegraph import machine
 from nodegraph.formats.package import discover
+from nodegraph.library.offers import Offer
 from nodegraph.running.engine import Settings
+from tools.bench.library import make
 from ui.actions.keys_dialog import KeysDialog
 from ui.base import theme
 from ui.canvas.commands.adding import open_palette
+from ui.panels.models import ModelsPanel
 from ui.window.docks import BOTTOM
+from ui.window.first_folders import FirstFolders
+from ui.window.folders_page import TITLE
 from ui.window.main_window import MainWindow
+from ui.window.missing_dialog import MissingDialog
+from ui.window.settings_dialog import SettingsDialog
 from ui.window.templates import FOLDERS, TemplatePicker, templates
 
 FOLDER = Path("docs/screenshots")
@@ -29,6 +39,7 @@ WORKFLOW = "workflows/text_to_image.json"
 SHOWN = ("Dark", "Light")
 SIZES = ((1600, 1000), (1366, 768), (1000, 700))
 TEXT = (1.0, 1.7)
+MODELS = 300
 PATIENCE = 300.0  # seconds
 
 
@@ -162,10 +173,77 @@ class Shots:
         self.window.canvas.fit_all()
         self.shot("problems")
 
+    def take_models(self, folder: Path) -> None:
+        """The panel with MODELS files of all kinds, in windows of every size, with usual and with large text."""
+        window = self.window
+        make(folder, MODELS)
+        draw_pictures(folder)
+        window.open(Path(WORKFLOW))
+        window.shelves.choose((str(folder),))
+        panel = window.docks["Models"].widget()
+        assert isinstance(panel, ModelsPanel)
+        window.docks.show("Models")
+        wait(self.app, lambda: panel.rows.rowCount() > MODELS * 0.9 and not window.shelves.scanning.running)
+        window.resizeDocks([window.docks["Models"]], [340], Qt.Orientation.Vertical)
+        panel.shelves.star(tuple(panel.rows.path(row) for row in (1, 4)), on=True)
+        panel.list.setCurrentIndex(panel.rows.index(2))
+        before = window.size()
+        window.resize(1300, 900)
+        self.shot("models_panel", window.docks["Models"])  # as wide as a page of the guide
+        for text in TEXT:
+            window.settings.change(text_scale=text)
+            for width, height in SIZES:
+                window.resize(width, height)
+                pause(self.app)
+                window.canvas.fit_all()
+                self.shot(f"models_{width}_text_{text}")
+        window.settings.change(text_scale=1.0)
+        window.resize(before)
+        self.take_model_dialogs(folder)
+
+    def take_model_dialogs(self, folder: Path) -> None:
+        window = self.window
+        window.edit_settings(TITLE)
+        (settings,) = (dialog for dialog in window.findChildren(SettingsDialog) if dialog.isVisible())
+        self.shot("models_folders", settings)
+        settings.close()
+        download = window.show_download()
+        self.shot("models_download", download)
+        download.close()
+        first = FirstFolders(window, (Offer("ComfyUI in /home/me/ComfyUI", (str(folder),), 1234),))
+        first.show()
+        self.shot("models_first_start", first)
+        first.done(0)
+        window.open(Path("workflows/models/flux_text.json"))
+        wait(self.app, lambda: bool(window.findChildren(MissingDialog)))
+        (missing,) = window.findChildren(MissingDialog)
+        self.shot("models_missing", missing)
+        missing.close()
+
     def end(self) -> None:
         for workspace in self.window.tabs.workspaces:
             workspace.document.undo_stack.setClean()
         self.window.close()
+
+
+def draw_pictures(folder: Path) -> None:
+    """Something to see beside every second file."""
+    for number, path in enumerate(sorted(folder.rglob("*.safetensors"))[::2]):
+        image = QImage(256, 320, QImage.Format.Format_RGB32)
+        hue = number * 47 % 360
+        ground = QLinearGradient(0, 0, 0, 320)
+        ground.setColorAt(0, QColor.fromHsv(hue, 110, 235))
+        ground.setColorAt(1, QColor.fromHsv((hue + 40) % 360, 150, 120))
+        painter = QPainter(image)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.fillRect(image.rect(), ground)
+        painter.setPen(Qt.PenStyle.NoPen)
+        for ring in range(4):
+            painter.setBrush(QColor.fromHsv((hue + 180 + ring * 15) % 360, 90 + ring * 30, 230 - ring * 30))
+            side = 170 - ring * 38
+            painter.drawEllipse(QPointF(128 + (number * 13 + ring * 9) % 40 - 20, 150), side / 2, side / 2)
+        painter.end()
+        image.save(str(path.with_suffix(".png")))
 
 
 def main() -> None:
@@ -175,7 +253,10 @@ def main() -> None:
     for name in SHOWN:
         with TemporaryDirectory() as out:
             shots = Shots(app, name, out)
-            shots.take(path)
+            if path == Path("models"):
+                shots.take_models(Path(out, "models"))
+            else:
+                shots.take(path)
             shots.end()
 
 

@@ -42,7 +42,7 @@ KIND = Qt.ItemDataRole.UserRole + 3
 PAGE = 100
 """Entries that are read in one go."""
 
-CARD, NARROWEST, PAD = 56, 230, 6  # pixels before the user's scale
+CARD, NARROWEST, PAD = 56, 240, 6  # pixels before the user's scale
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -114,7 +114,7 @@ class ModelRows(QAbstractListModel):
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         path = self._paths[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
-            return Path(path).name
+            return self.title(path)
         if role == PATH:
             return path
         entry = self.entry(index.row())
@@ -130,6 +130,11 @@ class ModelRows(QAbstractListModel):
                 return ", ".join(filter(None, (entry.name, self.about(entry), *marks)))
             case _:
                 return {ENTRY: entry, ABOUT: self.about(entry), KIND: self.shelves.kind(entry)}.get(role)  # type: ignore[call-overload]
+
+    def title(self, path: str) -> str:
+        """Its name, without the ending that they all have."""
+        file = Path(path)
+        return file.stem if file.suffix.lower() in self.shelves.stock.suffixes else file.name
 
     def about(self, entry: Entry) -> str:
         """ "Checkpoint · Stable Diffusion XL · 6.9 GB"."""

@@ -51,6 +51,9 @@ ORDERS: Mapping[str, Order | None] = {"By name": "name", "Newest": "newest", "La
 TALL = 1.1
 """Height by width from which on what is known of a file lies below the list, and not beside it."""
 
+LETTERS = 10
+"""Of what is chosen in a filter that are seen."""
+
 BESIDE, BELOW, DETAILS = 520, 420, 270
 """Pixels before the user's scale: widths and heights from which on there is room for it, and its width."""
 
@@ -437,7 +440,8 @@ def _search(query: Query, top: int, chosen: Sequence[str], library: Library, *, 
 def _choices(name: str) -> ComboBox:
     made = ComboBox()
     made.setAccessibleName(name)
-    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    made.setMinimumContentsLength(LETTERS)
     tame(made)
     return made
 

@@ -34,6 +34,10 @@ from ui.widgets.flow import FlowLayout
 
 REMOTE = Qt.ItemDataRole.UserRole
 HINT = "https://huggingface.co/NAME/MODEL"
+WHAT = (
+    "Paste the address of a model or of a file, as your browser has it. What is there, how large it is and under which "
+    "licence is said before anything is fetched."
+)
 NO_LICENCE = "The hub names no licence: look at its page before you use it"
 GATED = "One has to log in at the hub and agree to something first; its page says to what"
 
@@ -69,6 +73,8 @@ class DownloadDialog(QDialog):
         self.bar.setAccessibleName("How much is here")
         self.end = small_button("Stop", self.downloads.stop, "What is there of it stays, to go on from")
         self.said = _label("dim")
+        self.hint = _label("dim")
+        self.hint.setText(WHAT)
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         self._lay_out()
         self._connect()
@@ -84,6 +90,7 @@ class DownloadDialog(QDialog):
         first.addWidget(self.address, 1)
         first.addWidget(self.look)
         column.addLayout(first)
+        column.addWidget(self.hint)
         column.addWidget(self.list, 1)
         column.addWidget(self.about)
         where = QHBoxLayout()
@@ -166,6 +173,7 @@ class DownloadDialog(QDialog):
         refusal, busy = downloads.refusal, bool(downloads.doing)
         self.look.setEnabled(not busy and not refusal)
         self.list.setVisible(self.list.count() > 1)
+        self.hint.setVisible(remote is None and not busy)
         for widget in (self.about, self.to, self.browse, self.get):
             widget.setVisible(remote is not None)
         self.page.setVisible(remote is not None and bool(remote.page))

@@ -59,7 +59,7 @@ class MissingRow(QFrame):
         tame(self.others)
         self.locate = small_button("Locate…", self._locate, "Choose the file; the others are looked for beside it")
         self.fetch = small_button("Download…", lambda: self.fetch_wanted.emit(missing.address), "")
-        self.state = _label("", "")
+        self.state = _label("", "strong")
         self._offer(refusal)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 4, 0, 10)
@@ -87,9 +87,8 @@ class MissingRow(QFrame):
         """Empty: nothing."""
         self.path = path
         self.others.setCurrentIndex(max(self.others.findData(path), 0))
-        self.state.setText(f"→ {path}" if path else "Nothing is chosen; it stays as it is")
-        self.state.setObjectName("strong" if path else "dim")
-        self.state.style().polish(self.state)
+        self.state.setText(f"→ {path}")
+        self.state.setVisible(bool(path))
         self.chosen.emit()
 
     def _locate(self) -> None:
@@ -131,7 +130,7 @@ class MissingDialog(QDialog):
 
     def _lay_out(self, name: str) -> None:
         files = "one file that is not there" if len(self.rows) == 1 else f"{len(self.rows)} files that are not there"
-        about = _label(f"{name} names {files}. Nothing is changed before you say so, and then in one step.", "")
+        about = _label(f"{name} needs {files}. Nothing is changed before you say so, and then in one step.", "")
         inner = QWidget()
         list = QVBoxLayout(inner)
         list.setContentsMargins(0, 0, 8, 0)
