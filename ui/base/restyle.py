@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 
 from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QStyle, QWidget
 
 _POLISHED = Qt.WidgetAttribute.WA_WState_Polished
 """Qt gives a new style to those that have it already."""
@@ -55,8 +55,21 @@ def dress(widget: QWidget) -> None:
     with suppress(RuntimeError):  # as Qt says of one that it has deleted
         if not widget.testAttribute(_POLISHED):
             widget.setAttribute(_POLISHED, True)
-            widget.style().polish(widget)
+            _style_of(widget).polish(widget)
         QApplication.sendEvent(widget, QEvent(QEvent.Type.StyleChange))
+
+
+def _style_of(widget: QWidget) -> QStyle:
+    """The program's, unless the widget, or one around it, has a sheet of its own.
+
+    A widget that is asked for its style keeps what it is told: a Python object for each look that it ever had.
+    """
+    around: QWidget | None = widget
+    while around is not None:
+        if around.styleSheet():
+            return widget.style()
+        around = around.parentWidget()
+    return QApplication.style()
 
 
 def leave_for_later(widget: QWidget) -> None:

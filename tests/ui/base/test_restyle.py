@@ -4,11 +4,12 @@ import gc
 
 import pytest
 from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtWidgets import QApplication, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QPlainTextEdit, QStyle, QWidget
 
 from nodegraph.graph import Graph, Node
 from nodegraph.running.engine import Settings as EngineSettings
 from nodegraph.running.messages import Failed, Idle, Report, Started
+from ui.base import theme
 from ui.base.restyle import leave_for_later, out_of_sight
 from ui.base.theme import LIGHT
 from ui.panels.outline import Outline
@@ -36,7 +37,9 @@ def window(qtbot, registry, graph) -> MainWindow:
 
 def test_a_panel_behind_a_tab_is_not_seen(window: MainWindow):
     behind = [title for title in window.docks.titles if not seen(window.docks[title].widget())]
-    assert behind == ["Problems", "Trajectory", "History", "Memory", "Queue", "Gallery"]
+    beside = window.tabifiedDockWidgets(window.docks["Log"])
+    assert len(behind) > 5
+    assert behind == [title for title in window.docks.titles if window.docks[title] in beside]
 
 
 def test_the_trajectory_reads_no_steps_behind_another_panel(window: MainWindow, qtbot, monkeypatch):
@@ -153,3 +156,20 @@ def test_what_qt_hides_in_a_widget_has_a_changed_look_when_it_is_shown_though_py
     text.setPlainText("a line\n" * 50)
     qtbot.waitUntil(lambda: text.verticalScrollBar().isVisible())
     assert has_the_look(text.verticalScrollBar())
+
+
+def test_a_changed_look_leaves_no_style_behind(qtbot, qapp):
+    label = QLabel("a word")
+    qtbot.addWidget(label)
+    label.show()
+
+    def styles() -> int:
+        gc.collect()
+        return sum(issubclass(type(known), QStyle) for known in gc.get_objects())
+
+    theme.apply(qapp, LIGHT)
+    before = styles()
+    for look in (theme.DARK, LIGHT) * 3:
+        theme.apply(qapp, look)
+    theme.apply(qapp, theme.DARK)
+    assert styles() == before

@@ -24,7 +24,7 @@ def figure_of(type: str) -> Figure:
     return FIGURES.get(type, "node")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)  # each size that a frame is dragged through is another
 def figure_shape(figure: Figure, size: tuple[float, float] | None) -> Shape:
     """The shape of a frame, a note or a reroute; size: of the node, None for its natural one."""
     width, height = size if size and figure != "reroute" else NATURAL[figure]
