@@ -144,6 +144,10 @@ def _with_shown(graph: Graph, row: Row, ask: Ask, files: Files) -> Graph:
         links = (("positive", "conditioning", "conditioning"), vae, ("picture", "image", "image"))
         graph = _add(graph, "shown", "conditioning.inpaint", *links, ("mask", "mask", "mask"))
         return _link(graph, "shown", "conditioning", "denoise", "positive")
+    if ask.kind == "inpaint" and row.works_from_masked:
+        links = (("positive", "conditioning", "conditioning"), vae, ("picture", "image", "image"))
+        graph = _add(graph, "shown", "conditioning.reference", *links, best_size=False)
+        return _link(graph, "shown", "conditioning", "step", "positive")
     if ask.kind == "reference" and row.sees_pictures:
         return _told_of_pictures(graph, ask, files)
     if ask.kind != "reference":

@@ -59,7 +59,7 @@ class Row:
     embedded: the encoders that can be taught words, as files call them. alone_in_file: whether single files hold the
     denoiser alone, as published ones do. scale_name: what their pipelines call the guidance scale. built: makes
     their pipeline of a folder, where the class cannot. sees_pictures: its text encoder does. within: what both sides
-    are run in.
+    are run in. works_from_masked: whether inpainting shows the whole picture to the model, as one to work from.
     """
 
     name: str
@@ -79,6 +79,7 @@ class Row:
     hint: str = "image"
     unpacked: Callable[[Any, Tensor, int, int], Tensor] = _as_it_is
     negative: str = NEGATIVE
+    works_from_masked: bool = False
     text_from: Row | None = None
     side: int = SIDE
     single: Callable[[Path, Path], Path] = write_single_file
@@ -383,7 +384,7 @@ KLEIN = Row(
     "klein",
     "Flux.2 Klein",
     tiny_modern.build_klein_base,
-    {"text": "Flux2KleinPipeline", "reference": "Flux2KleinPipeline"},
+    {"text": "Flux2KleinPipeline", "reference": "Flux2KleinPipeline", "inpaint": "Flux2KleinInpaintPipeline"},
     scale=4.0,
     negative="",
     without=frozenset({"negative_prompt", "max_area", "_auto_resize"}),
@@ -391,9 +392,9 @@ KLEIN = Row(
     alone_in_file=True,
     single=tiny_variants.denoiser_file,
     unpacked=_normalised,
+    works_from_masked=True,
     why={
         "image": NO_SUCH_PIPELINE,
-        "inpaint": "The stock pipeline shows the picture to the model besides; others of plain latents stand for it.",
         "inpainting model": NO_FILLER,
         "ControlNet": "No ControlNet is made for Flux.2.",
         "textual inversion": "Embeddings are for CLIP.",
