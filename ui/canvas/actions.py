@@ -118,9 +118,9 @@ def _structure(canvas: Canvas) -> tuple[Action, ...]:
                submenu=where),
         Action("canvas.round_after", "Look at the next round", partial(selection.step_round, state, 1), "]",
                submenu=where),
-        Action("canvas.picture_before", "Look at the picture before", partial(selection.step_picture, state, -1), ",",
-               "Of the batch that the selected node shows", submenu=where),
-        Action("canvas.picture_after", "Look at the next picture", partial(selection.step_picture, state, 1), ".",
+        Action("canvas.picture_before", "Look at the picture before", partial(selection.step_picture, state, -1),
+               "Alt+,", "Of the batch that the selected node shows", submenu=where),
+        Action("canvas.picture_after", "Look at the next picture", partial(selection.step_picture, state, 1), "Alt+.",
                "Of the batch that the selected node shows", submenu=where),
     )  # fmt: skip
 

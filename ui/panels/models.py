@@ -199,7 +199,7 @@ class ModelsPanel(QWidget):
     def _make_hint(self) -> None:
         self.hint = QLabel(alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
         self.hint.setObjectName("dim")
-        self.way_out = small_button("", self._leave_nothing, "")
+        self.way_out = small_button("", self._leave_nothing, "What there is to do about it")
         self.empty = QWidget()
         column = QVBoxLayout(self.empty)
         column.addStretch(1)

@@ -12,6 +12,8 @@ from typing import Generic, TypeVar
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QProgressDialog, QWidget
 
+from nodegraph.failure import explain
+
 T = TypeVar("T")
 Go = Callable[[float], bool]
 """Told how much is done, 0..1; whether to go on."""
@@ -45,7 +47,7 @@ class Aside(QObject, Generic[T]):
     ) -> None:
         """work: on another thread; where it is told not to go on, it returns what it has come to. then: told of that.
 
-        failed: told why nothing came of it, where the work raises ValueError or OSError.
+        failed: told why nothing came of it.
         """
         self._then, self._failed = then, failed
         self._soon.start()
@@ -55,8 +57,8 @@ class Aside(QObject, Generic[T]):
         """On the other thread. Where the window is gone meanwhile, nobody is told."""
         try:
             result, why = work(self._go), ""
-        except (ValueError, OSError) as error:
-            result, why = None, str(error)
+        except Exception as error:  # whatever it is, it is said, and the dialog ends
+            result, why = None, explain(error)[0]
         with suppress(RuntimeError):
             self._came.emit(result, why)
 

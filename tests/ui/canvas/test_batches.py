@@ -52,13 +52,13 @@ def test_a_click_on_the_counter_goes_from_all_to_each_and_round(canvas, hand, sh
 def test_the_keys_do_the_same_for_what_is_selected(canvas, shown):
     acts = {act.shortcut: act.callback for act in canvas_actions(canvas)}
     canvas.state.select({"show"})
-    acts["."]()
+    acts["Alt+."]()
     assert colours(shown) == {"#ff0000"}
-    acts["."]()
-    acts[","]()
+    acts["Alt+."]()
+    acts["Alt+,"]()
     assert colours(shown) == {"#ff0000"}
     canvas.state.select({"left"})
-    acts["."]()
+    acts["Alt+."]()
     assert colours(shown) == {"#ff0000"}
 
 
