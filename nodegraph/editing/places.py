@@ -28,8 +28,12 @@ def opened(graph: Graph, registry: Types, folder: Path) -> Graph:
 
 
 def filed(graph: Graph, registry: Types, folder: Path) -> Graph:
-    """The graph as a file in this folder has it; the same one where nothing is different."""
-    return _changed(graph, registry, lambda path: told(path, folder))
+    """The graph as a file in this folder has it; the same one where nothing is different.
+
+    A workflow in the home folder, or above it, has all of a person's files beside it and takes none of them along.
+    """
+    folder = folder.absolute()
+    return graph if Path.home().is_relative_to(folder) else _changed(graph, registry, lambda path: told(path, folder))
 
 
 def paths(graph: Graph, registry: Types) -> list[str]:
@@ -58,17 +62,13 @@ def whole(path: str, folder: Path) -> str:
 
 
 def told(path: str, folder: Path) -> str:
-    """What a file in this folder says for a path: "./pictures/cat.png" for what lies in the folder or further in.
-
-    A workflow in the home folder, or above it, has all of a person's files beside it and takes none of them along.
+    """What a file in this folder, which is whole, says for a path: "./pictures/cat.png" for what lies in the folder or
+    further in.
     """
-    folder = folder.absolute()
-    if not path or os.path.normpath(path) != path or Path.home().is_relative_to(folder):
+    above = os.path.join(folder, "")
+    if not path.startswith(above) or os.path.normpath(path) != path:
         return path
-    try:
-        return f"./{PurePath(path).relative_to(folder).as_posix()}"
-    except ValueError:
-        return path
+    return f"./{PurePath(path[len(above) :]).as_posix()}"
 
 
 def _changed(graph: Graph, types: Types, change: Callable[[str], str]) -> Graph:
