@@ -79,7 +79,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return made | {f"plain {name}": folder for name, folder in plain.items()}
 
 
-@pytest.fixture(params=["folder", "file"])
+@pytest.fixture
 def place(request: pytest.FixtureRequest, single_file: Callable[[Path], Path]) -> Callable[[Path], Path]:
     """A folder as it is, or its single file."""
     return single_file if request.param == "file" else lambda folder: folder
@@ -140,7 +140,14 @@ def stock(
 
 
 @pytest.mark.usefixtures("means")
-@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        *((name, "folder") for name in PIPELINES),
+        *(pytest.param(name, "file", marks=pytest.mark.slow if name != "sd1" else ()) for name in PIPELINES),
+    ],
+    indirect=["place"],
+)
 def test_a_picture_is_completed_as_by_the_stock_pipeline(
     name: str, folders: dict[str, Path], place: Callable[[Path], Path]
 ):
