@@ -161,7 +161,7 @@ def _tensor(name: str, entry: Any) -> _Tensor:
     if not (isinstance(dtype, str) and dtype in BYTES):
         raise ValueError(f"{quoted(name)} has dtype {quoted(dtype)}, which is none of {', '.join(BYTES)}")
     sides = tuple(shape)
-    if len(sides) > MAX_DIMS or not all(type(side) is int and side >= 0 for side in sides):
+    if len(sides) > MAX_DIMS or not set(map(type, sides)) <= {int} or min(sides, default=0) < 0:
         raise ValueError(f"{quoted(name)} has shape {quoted(shape)}; it must be up to {MAX_DIMS} whole numbers from 0")
     if type(begin) is not int or type(end) is not int or not 0 <= begin <= end:
         raise ValueError(

@@ -193,8 +193,8 @@ def families_of(found: Found, kind: str) -> Iterator[str]:
 
 def _adapted(found: Found) -> Iterator[str]:
     """The families that have all the layers which a LoRA names, with as many inputs."""
-    downs = {lora_file.stem(name): name for name in found.shapes if lora_file.is_first(name)}
-    inputs = {stem: next(iter(found.shapes[name][1:]), 0) for stem, name in downs.items()}
+    firsts = ((lora_file.of_first(name), shape) for name, shape in found.shapes.items())
+    inputs = {stem: next(iter(shape[1:]), 0) for stem, shape in firsts if stem}
     for family in families.FAMILIES:
         layers = _layers(family.name)
         if inputs and all(layers.get(stem) == count for stem, count in inputs.items()):

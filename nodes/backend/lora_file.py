@@ -146,14 +146,10 @@ def prompt_widths(found: Shapes) -> set[int]:
     return {found[name][1] for name in downs if len(found[name]) > 1}
 
 
-def stem(name: str) -> str:
-    """What stands for a tensor's layer in its name."""
-    return _split(name)[0]
-
-
-def is_first(name: str) -> bool:
-    """Whether a tensor is the factor of a LoRA that takes what its layer takes: [rank, inputs, ...]."""
-    return _split(name)[1] == "down"
+def of_first(name: str) -> str:
+    """What stands for its layer in the name of the factor that takes what that takes, [rank, inputs, ...]; else ""."""
+    layer, factor = _split(name)
+    return layer if factor == "down" else ""
 
 
 def _split(name: str, *, is_text: bool = False) -> tuple[str, str]:

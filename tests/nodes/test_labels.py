@@ -22,7 +22,7 @@ ALIKE = {"klein", "flux2"}
 
 
 @pytest.mark.parametrize("family", ADAPTED)
-@pytest.mark.parametrize("attention", [True, False])
+@pytest.mark.parametrize("attention", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_lora_is_told_to_be_for_its_family(tmp_path: Path, family: str, attention: bool):
     told = look(write(tmp_path / "a.safetensors", table_of("lora", family, 4, attention)))
     assert told is not None
@@ -39,14 +39,15 @@ def test_a_checkpoint_is_told_by_its_tensors(tmp_path: Path, family: str):
 
 
 @pytest.mark.parametrize("family", [f for f in families.FAMILIES if "vae" in f.roles], ids=lambda f: f.name)
-def test_each_network_of_a_family_is_told_in_a_file_of_its_own(tmp_path: Path, family: Family):
+@pytest.mark.parametrize("spelling", [0, pytest.param(9, marks=pytest.mark.slow)], ids=["first", "last"])
+def test_each_network_of_a_family_is_told_in_a_file_of_its_own(tmp_path: Path, family: Family, spelling: int):
+    """spelling: of its names, those that are looked for first, or last."""
     kinds = {family.denoiser: "denoiser", "vae": "vae", "controlnet": "controlnet"}
     for name, role in family.roles.items():
-        for spelling in (0, 9):  # what is looked for first, and last
-            told = look(write(tmp_path / "a.safetensors", network_of(family, role, "", spelling), "BF16"))
-            assert told is not None
-            assert told.kind == kinds.get(name, "text encoder"), (name, spelling)
-            assert family.name in told.families, (name, spelling)
+        told = look(write(tmp_path / "a.safetensors", network_of(family, role, "", spelling), "BF16"))
+        assert told is not None
+        assert told.kind == kinds.get(name, "text encoder"), name
+        assert family.name in told.families, name
 
 
 def test_an_autoencoder_and_a_text_encoder_name_all_families_that_can_use_them(tmp_path: Path):
