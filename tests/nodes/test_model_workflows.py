@@ -29,6 +29,9 @@ QUICK = ("sdxl_text", "sd3_text", "flux_text")
 OWN = ("sd1_inpaint", "sd1_few_steps", "sd2_inpaint", "sdxl_inpaint", "flux_few_steps", "flux_fill", "qwenimage_edit")
 """Those for a model of their own and not the family's usual one."""
 
+COMPLETED = ("qwenimage_inpaint",)
+"""Those for a ControlNet of their own, which completes pictures."""
+
 WITHIN = {
     ("denoiser", "path"): "transformer",
     ("texts", "path"): "text_encoder",
@@ -71,6 +74,9 @@ class Models:
             "qwenimage": lambda: tiny_modern.build_qwen_image(place),
             "qwenimage_edit": lambda: tiny_modern.build_qwen_edit_11(place),
             "qwenimage_controlnet": lambda: tiny_modern.build_controlnet_qwen(place),
+            "qwenimage_inpaint_controlnet": lambda: tiny_modern.build_controlnet_qwen(
+                place, extra_condition_channels=4
+            ),
             "qwenimage21": lambda: tiny_modern.build_qwen_21(place),
             "krea2": lambda: tiny_modern.build_krea2(place),
             "flux_controlnet": lambda: test_flux.build_controlnet(place, self.get("flux") / "transformer"),
@@ -85,7 +91,7 @@ class Models:
             path = self.root / f"{family}.safetensors"
             return path if path.exists() else tiny_models.build_lora(path, self.get(family))
         if node == "controlnet":
-            return self.get(f"{family}_controlnet")
+            return self.get(f"{workflow if workflow in COMPLETED else family}_controlnet")
         if node == "refiner":
             return self.get("sdxl_refiner")
         return self.get(workflow if workflow in OWN else family) / WITHIN.get((node, parameter), "")
