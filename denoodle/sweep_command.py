@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -69,6 +70,7 @@ def add(commands: Any, parents: Sequence[argparse.ArgumentParser]) -> None:
         metavar="WHERE",
         help="local: this process; ray: Ray workers on this machine; ray://HOST:PORT: a Ray cluster (default: local)",
     )
+    sweep.add_argument("--lines", action="store_true", help="print a JSON object for each cell as it comes as well")
     sweep.add_argument("--workers", type=int, metavar="N", help="with --on ray: how many (default: one for each GPU)")
     sweep.add_argument("--worker-gpus", type=float, metavar="SHARE", help="GPUs of each, such as 0.5 (default: 1)")
     sweep.set_defaults(act=sweep_command)
@@ -190,9 +192,17 @@ def _collect(made: _Sweeping, coming: Iterable[Came], came: list[Came], line: Sw
         for one in coming:
             came.append(one)
             _note(made.report, made.sweep, one, line)
+            if made.args.lines:
+                print(_line(one), flush=True)
     finally:
         line.clear()
         made.report.seconds = round(time.perf_counter() - start, 3)
+
+
+def _line(one: Came) -> str:
+    """A cell by the places of its values, for whoever follows a sweep from outside."""
+    why = "; ".join(f"{failure.node}: {failure.message}".removeprefix(": ") for failure in one.failures)
+    return json.dumps({"cell": one.cell, "images": one.images, "failed": why, "stopped": one.stopped})
 
 
 def _ended(report: Report, interrupted: bool) -> int:

@@ -7,7 +7,17 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QScrollArea, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QScrollArea,
+    QSpinBox,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
 
 from nodegraph.graph import Port
 from nodegraph.running.messages import Failed
@@ -23,6 +33,7 @@ from ui.runs.results import ResultReader
 from ui.runs.sweep_runs import SweepRuns
 from ui.runs.sweep_sheet import SheetWriter
 from ui.widgets.buttons import small_button
+from ui.widgets.fields import ComboBox, tame
 from ui.widgets.flow import FlowLayout
 from ui.widgets.seen import WhenSeen
 
@@ -33,6 +44,7 @@ EMPTY = (
 MOST_SHOWN = 10_000
 """Cells of a sheet; of more, nothing is shown but how many are made."""
 
+MOST_WORKERS = 1000
 SOON_MS = 100  # from news of a cell to the count of all
 FORM = 290  # pixels that the form has at first
 
@@ -63,6 +75,19 @@ class SweepPanel(QWidget):
         self.export = small_button(
             "Save sheet…", self._ask_export, "All pictures with their labels as one, and a table of them"
         )
+        self.where = ComboBox()
+        self.where.addItems(["Here, through the queue", "On Ray workers"])
+        self.where.setAccessibleName("Where it is made")
+        self.where.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.where.setMinimumContentsLength(8)
+        self.workers = QSpinBox(minimum=1, maximum=MOST_WORKERS, value=2, suffix=" workers")
+        self.workers.setToolTip("Processes, each with an engine of its own")
+        self.address = QLineEdit(placeholderText="this machine, or ray://HOST:PORT")
+        self.address.setAccessibleName("Address of the Ray cluster")
+        for field in (self.where, self.workers, self.address):
+            tame(field)
+        self.said = QLabel(wordWrap=True)
+        self.said.setObjectName("small")
         self._lay_out()
         self.setFocusProxy(self.grid)
         self._shown: tuple[Sweep | None, list[Cell]] = (None, [])
@@ -76,6 +101,8 @@ class SweepPanel(QWidget):
         follow, count = WhenSeen(self, self.show_sweep), WhenSeen(self, self._count)
         runs.changed.connect(follow.ask)
         runs.turned.connect(count.ask)
+        runs.said.connect(self.said.setText)
+        self.where.activated.connect(self._show_where)
         self._soon = QTimer(self, singleShot=True, interval=SOON_MS)
         self._soon.timeout.connect(count.ask)
         runs.cell_changed.connect(self._cell_changed)
@@ -86,9 +113,10 @@ class SweepPanel(QWidget):
         left = QWidget()
         column = QVBoxLayout(left)
         column.setContentsMargins(10, 6, 8, 8)
-        for widget in (self.form, self.error, self.summary):
+        for widget in (self.form, self.where, self.workers, self.address, self.error, self.summary, self.said):
             column.addWidget(widget)
-        column.insertLayout(1, buttons)
+        column.insertLayout(4, buttons)
+        self._show_where()
         column.addStretch(1)
         scroll = QScrollArea(widgetResizable=True)
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
@@ -155,7 +183,14 @@ class SweepPanel(QWidget):
             self._soon.start()
 
     def _run(self) -> None:
-        self.runs.run()
+        if self.where.currentIndex() == 0:
+            self.runs.run()
+        else:
+            self.runs.run_on(self.address.text().strip() or "ray", self.workers.value())
+
+    def _show_where(self) -> None:
+        for widget in (self.workers, self.address):
+            widget.setVisible(self.where.currentIndex() > 0)
 
     def _look(self) -> None:
         if not self.grid.selected:

@@ -222,7 +222,7 @@ class SweepGrid(QAbstractScrollArea):
 
     @staticmethod
     def _write(painter: QPainter, text: str, room: QRectF, alignment: Qt.AlignmentFlag) -> None:
-        short = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(room.width()))
+        short = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, int(room.width()))
         painter.drawText(room, alignment | Qt.AlignmentFlag.AlignVCenter, short)
 
     def _paint_cell(self, painter: QPainter, page: Page, cell: Cell) -> None:

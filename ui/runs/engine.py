@@ -94,6 +94,11 @@ class Engine(QObject):
         self._hearing.timeout.connect(lambda: self._miss(self._hearing))
 
     @property
+    def settings(self) -> Settings:
+        """What its process is started with."""
+        return self._settings
+
+    @property
     def running(self) -> bool:
         return bool(self._receivers)
 

@@ -57,6 +57,19 @@ class SweepRecord(QObject):
         paths = self._made.get(name)
         return paths if paths is not None and all(map(os.path.exists, paths)) else None
 
+    def put(self, name: str, paths: tuple[str, ...]) -> None:
+        """A cell that was made elsewhere."""
+        self._note(name, paths)
+        for path in paths if self.gallery else ():
+            self.gallery.add(Path(path))  # type: ignore[union-attr]
+        self.changed.emit(name)
+
+    def _note(self, name: str, paths: tuple[str, ...]) -> None:
+        if self._made.get(name) != paths:
+            self._made.pop(name, None)
+            self._made[name] = paths
+            self._keep(name, paths)
+
     def _follow(self, id: int) -> None:
         if not self._queue.lists(id):
             return
@@ -64,10 +77,8 @@ class SweepRecord(QObject):
         if not job.tag.startswith(TAG):
             return
         name = job.tag.removeprefix(TAG)
-        if job.state == "done" and self._made.get(name) != job.saved:
-            self._made.pop(name, None)
-            self._made[name] = job.saved
-            self._keep(name, job.saved)
+        if job.state == "done":
+            self._note(name, job.saved)
         self.changed.emit(name)
 
     def _keep(self, name: str, paths: tuple[str, ...]) -> None:

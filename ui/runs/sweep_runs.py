@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from hashlib import blake2b
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -25,6 +26,7 @@ from ui.runs.live_plan import PAUSE_MS, LivePlan
 from ui.runs.pace import CallKinds
 from ui.runs.queue import Job, Queue
 from ui.runs.runner import Runner
+from ui.runs.sweep_process import CameElsewhere, SweepProcess
 from ui.runs.sweep_record import TAG, SweepRecord
 
 AHEAD = 16
@@ -62,6 +64,7 @@ class SweepRuns(QObject):
     changed = Signal()  # the sweep, its cells or what they come to
     cell_changed = Signal(object)  # Cell: what is known of it
     turned = Signal()  # it runs, or does so no more
+    said = Signal(str)  # what processes that make it have to say, a sentence
 
     def __init__(
         self,
@@ -90,6 +93,8 @@ class SweepRuns(QObject):
         self._wanted: tuple[Cell, ...] | None = None  # cells to run as soon as their names are known
         self._slowest: list[int] = []  # the axes, that first on which most results hang
         self._seen = Graph()
+        self.elsewhere = SweepProcess(self)
+        self._asked: dict[Cell, str] = {}  # the names of the cells that are made elsewhere
         self._naming = Slices(self)
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
         self._pause.timeout.connect(self._follow)
@@ -97,6 +102,9 @@ class SweepRuns(QObject):
         record.changed.connect(self._take)
         queue.listed.connect(self._feed)
         engine.happened.connect(self._hear)
+        self.elsewhere.came.connect(self._take_in)
+        self.elsewhere.said.connect(self.said)
+        self.elsewhere.ended.connect(self._ended)
         self._follow()
 
     # What it is ---------------------------------------------------------------------------------------
@@ -263,7 +271,8 @@ class SweepRuns(QObject):
             return "running" if self._queue.job(self._jobs[name]).state == "running" else "waiting"
         if name in self._failed:
             return "failed"
-        return "waiting" if name in self._todo or self._wanted is not None else ""
+        waits = name in self._todo or name in self._asked.values() or self._wanted is not None
+        return "waiting" if waits else ""
 
     def message(self, cell: Cell) -> str:
         """Why a cell could not be made, as a sentence; else empty."""
@@ -282,7 +291,7 @@ class SweepRuns(QObject):
 
     @property
     def running(self) -> bool:
-        return bool(self._todo or self._jobs or self._wanted is not None)
+        return bool(self._todo or self._jobs or self._wanted is not None or self.elsewhere.running)
 
     def run(self, cells: Iterable[Cell] = ()) -> None:
         """Make what is not made, of these cells or of all; what failed is tried again. What is edited meanwhile changes
@@ -307,8 +316,40 @@ class SweepRuns(QObject):
         self.changed.emit()
         self.turned.emit()
 
+    def run_on(self, where: str, workers: int) -> None:
+        """Have other processes make it, see `SweepProcess`: every cell that their own folder lacks."""
+        if self.sweep is None or self.running:
+            return
+        out = Path(self._engine.settings.out_dir) / "sweeps" / self.document.name
+        self._failed, self._asked = {}, {cell: name for cell, name in self._names.items() if self.state(cell) != "made"}
+        self.elsewhere.begin(with_sweep(self.document.graph, self.sweep), where, workers, out, self._engine.settings)
+        self.changed.emit()
+        self.turned.emit()
+
+    def _take_in(self, came: CameElsewhere) -> None:
+        name = self._asked.pop(came.cell, None)
+        if name is None:
+            return
+        if came.images:
+            self._record.put(name, came.images)
+        elif came.failed:
+            self._failed[name] = came.failed
+            self._take(name)
+
+    def _ended(self, why: str) -> None:
+        self._asked = {}
+        if why:
+            self.said.emit(why)
+        self.changed.emit()
+        self.turned.emit()
+
+    def close(self) -> None:
+        """With the document."""
+        self.elsewhere.close()
+
     def stop(self) -> None:
         """Run no further cell, and end the one that runs; what it computed is kept."""
+        self.elsewhere.stop()
         self._todo, self._wanted = {}, None
         jobs, self._jobs = tuple(self._jobs.values()), {}
         self._queue.cancel(*(id for id in jobs if self._queue.lists(id)))

@@ -118,6 +118,7 @@ class Workspace(QObject):
     def end(self) -> None:
         """Run nothing any more; let go of threads."""
         self.document.undo_stack.blockSignals(True)  # it speaks once more when it is deleted
+        self.sweep.close()
         self.runner.close()
         self.plan.close()
 

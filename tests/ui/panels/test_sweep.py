@@ -1,5 +1,7 @@
 """A sweep as a person makes one: values are typed, cells come, one is looked at; on a real engine."""
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from nodegraph.graph import Graph, Node, Port, connect
 from nodegraph.registry import Registry
 from nodegraph.sweeping.axes import Axis
 from nodegraph.sweeping.sweep import Sweep, with_sweep
+from tests.denoodle.test_cluster import workers
 from tests.ui.engines import LONG, Desk
 from ui.panels.sweep import SweepPanel
 from ui.runs.picture_index import Gallery
@@ -399,3 +402,43 @@ def test_a_job_knows_its_cell_after_a_restart(swept, desk: Desk, qtbot):
     tags = [job.tag for job in read_jobs((desk.folder / "queue.json").read_bytes())]
     assert tags == [job.tag for job in desk.queue.jobs]
     assert all(tags)
+
+
+@pytest.mark.cluster
+def test_ray_workers_make_a_sweep_of_the_window_though_one_of_them_is_killed(swept, desk: Desk, qtbot):
+    found = swept(with_sweep(workflow_of_a_sweep(20), sweep((VALUE, tuple(map(float, range(16)))))))
+    panel = found.panel
+    panel.where.setCurrentIndex(1)
+    panel.where.activated.emit(1)
+    assert panel.workers.isVisible()
+    QTest.mouseClick(panel.start, Qt.MouseButton.LeftButton)
+    assert found.states() == ["waiting"] * 16
+    qtbot.waitUntil(lambda: found.runs.made >= 4, timeout=LONG)
+    victims = workers(os.getpid())
+    assert len(victims) == 2
+    os.kill(victims[0], signal.SIGKILL)
+    qtbot.waitUntil(lambda: not found.runs.running, timeout=LONG)
+    assert found.states() == ["made"] * 16
+    assert found.levels() == list(range(1, 17))
+    assert "16 made" in panel.summary.text()
+
+
+@pytest.mark.cluster
+def test_stop_ends_what_other_processes_make(swept, desk: Desk, qtbot):
+    found = swept(with_sweep(workflow_of_a_sweep(100), sweep((VALUE, (200.0, 201.0, 202.0, 203.0)))))
+    found.runs.run_on("ray", 1)
+    qtbot.waitUntil(lambda: found.runs.made >= 1, timeout=LONG)
+    QTest.mouseClick(found.panel.stop, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not found.runs.running, timeout=LONG)
+    assert 1 <= found.runs.made < 4
+    assert not workers(os.getpid())
+
+
+def test_a_cluster_that_does_not_answer_is_said_in_the_panel(swept, desk: Desk, qtbot):
+    found = swept(with_sweep(workflow_of_a_sweep(), GRID))
+    found.panel.where.setCurrentIndex(1)
+    found.panel.address.setText("ray://127.0.0.1:9")
+    QTest.mouseClick(found.panel.start, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not found.runs.running, timeout=LONG)
+    assert "nobody answers at" in found.panel.said.text() or "pip install" in found.panel.said.text()
+    assert found.states() == [""] * 6 or "made" in found.states()
