@@ -9,7 +9,7 @@ packs numbers are blocks of bytes, each for 32 or 256 numbers of a row.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from math import prod
 from pathlib import Path
@@ -285,7 +285,7 @@ def _shape(info: _Info, told: Any) -> tuple[int, ...]:
     if told is None:
         return info.shape
     sides = cast("tuple[Any, ...]", told) if isinstance(told, tuple) else ()
-    right: Callable[[Any], bool] = lambda side: type(side) is int and 0 < side <= MAX_ELEMENTS  # noqa: E731
-    if not sides or not all(map(right, sides)) or prod(sides) != prod(info.shape):
+    right = all(type(side) is int and 0 < side <= MAX_ELEMENTS for side in sides)
+    if not sides or not right or prod(sides) != prod(info.shape):
         raise ValueError(f"{quoted(info.name)} is said to have been {quoted(told)}, which does not fit {info.shape}")
     return sides

@@ -32,7 +32,9 @@ Parts = Mapping[str, Tensor]
 """The stored tensors of a weight: its codes by the name "weight", the others by theirs in `Packed.parts`."""
 
 FLOATS = {"F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2}
-LARGEST = {"F8_E4M3": 448.0, "F8_E5M2": 57344.0}
+LARGEST = 448.0
+"""Of e4m3."""
+
 KNOW_FLOAT8 = ("cpu", "cuda", "xpu")
 """Kinds of devices that turn eight-bit floats into others; on the rest they are looked up in a table."""
 
@@ -258,10 +260,9 @@ def _multiplies_int8(device: torch.device) -> bool:
 
 def to_float8(x: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
     """Numbers as float8 e4m3 of a scale: that which was measured for them, or from their largest."""
-    largest = LARGEST["F8_E4M3"]
-    measured = x.abs().amax().float() / largest if scale is None else scale.float().reshape(())
+    measured = x.abs().amax().float() / LARGEST if scale is None else scale.float().reshape(())
     measured = measured.clamp(min=torch.finfo(torch.float32).tiny)
-    return (x.float() / measured).clamp(-largest, largest).to(torch.float8_e4m3fn), measured
+    return (x.float() / measured).clamp(-LARGEST, LARGEST).to(torch.float8_e4m3fn), measured
 
 
 def to_int8(x: Tensor) -> tuple[Tensor, Tensor]:

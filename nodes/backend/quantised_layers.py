@@ -122,7 +122,7 @@ class QuantisedLinear(nn.Linear):
     def __init__(self, kept: Kept, linear: nn.Linear, computes_in: torch.dtype) -> None:
         nn.Module.__init__(self)
         self.in_features, self.out_features = linear.in_features, linear.out_features
-        self.bias = linear.bias
+        self.register_parameter("bias", linear.bias)
         self.computes_in = computes_in
         self.numbers = _Numbers(self, kept)
 
@@ -148,7 +148,8 @@ class QuantisedEmbedding(nn.Embedding):
     def __init__(self, kept: Kept, table: nn.Embedding, computes_in: torch.dtype) -> None:
         nn.Module.__init__(self)
         self.num_embeddings, self.embedding_dim = table.num_embeddings, table.embedding_dim
-        self.padding_idx, self.max_norm, self.sparse = table.padding_idx, None, False
+        self.padding_idx, self.max_norm, self.norm_type = table.padding_idx, None, 2.0
+        self.scale_grad_by_freq = self.sparse = False
         self.computes_in = computes_in
         self.numbers = _Numbers(self, kept)
 
@@ -171,20 +172,23 @@ def put_in(module: nn.Module, found: Mapping[str, Tensor | Kept], computes_in: t
     packed, as convolutions, the weight as numbers.
     """
     plain: dict[str, Tensor] = {}
-    exchanged: dict[int, nn.Module] = {}  # a layer may have several names
+    exchanged: dict[int, tuple[nn.Module, nn.Module]] = {}  # a layer may have several names
     for name, tensor in found.items():
         if not isinstance(tensor, Kept):
             plain[name] = tensor
             continue
         place, _, last = name.rpartition(".")
         layer = module.get_submodule(place)
-        made = exchanged.get(id(layer)) or (_layer(layer, tensor, computes_in) if last == "weight" else None)
+        made: nn.Module | None = None
+        if last == "weight":
+            known = exchanged.get(id(layer))
+            made = known[1] if known else _layer(layer, tensor, computes_in)
         if made is None:
             plain[name] = _whole(tensor, computes_in)
-        else:
-            exchanged[id(layer)] = made
-            parent, _, within = place.rpartition(".")
-            setattr(module.get_submodule(parent), within, made)
+            continue
+        exchanged[id(layer)] = layer, made  # both, or another one might get the place of the first in memory
+        parent, _, within = place.rpartition(".")
+        setattr(module.get_submodule(parent), within, made)
     return plain
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from nodes.backend import (
     autoencoder,
     checkpoints,
     denoise,
+    labels,
     loading,
     parts,
     placing,
@@ -29,6 +31,7 @@ from nodes.backend.additions import Adapted
 from nodes.backend.quantised_layers import QuantisedEmbedding, QuantisedLinear
 from nodes.backend.training import Settings, Training
 from nodes.backend.training_data import Examples
+from nodes.brought import file_becomes
 from nodes.text import prompt
 from nodes.types import Model, Network
 from tests import quantised_files, tiny_modern, tiny_split
@@ -230,6 +233,20 @@ def test_a_convolution_of_gguf_is_made_into_numbers_when_it_is_read(wide: dict[s
     assert relative(found, weight) < 0.01
 
 
+def test_vectors_that_gguf_packs_are_made_into_numbers(wide: dict[str, Path], monkeypatch: pytest.MonkeyPatch):
+    tensors = load_file(wide["transformer"])
+    rows = {name: tensor.reshape(1, -1) for name, tensor in tensors.items() if name.endswith("embedder.bias")}
+    packed = beside(wide["transformer"], "Q5_1")
+    shapes = {name: tuple(tensors[name].shape) for name in rows}
+    quantised_files.write_gguf(packed, tensors | rows, "Q5_1", original=shapes)
+    assert rows.keys() <= weight_files.packed(packed).keys()
+    network = loading.load(checkpoints.denoiser(str(packed)).network, CPU, torch.float32)
+    numbers = quantised_files.dequantised(packed)
+    bias = network.get_submodule("all_x_embedder.2-1").bias
+    assert isinstance(network.get_submodule("all_x_embedder.2-1"), QuantisedLinear)
+    assert bias.equal(numbers["x_embedder.bias"])
+
+
 @pytest.mark.slow
 def test_a_whole_checkpoint_may_be_marked_in_its_metadata_without_what_begins_its_names(
     sd15_folder: Path, single_file: Callable[..., Path]
@@ -248,6 +265,18 @@ def test_a_whole_checkpoint_may_be_marked_in_its_metadata_without_what_begins_it
     expected = checkpoints.checkpoint(str(plain))
     given = torch.randn(1, 4, 8, 8), 500, torch.randn(1, 77, 32)
     assert outputs(found.model.network, *given).equal(outputs(expected.model.network, *given))
+
+
+@pytest.mark.parametrize(("part", "type"), [("transformer", "load.denoiser"), ("text_encoder", "load.text_encoders")])
+@pytest.mark.parametrize("layout", ["int8", "Q8_0"])
+def test_a_quantised_file_becomes_the_node_that_takes_it(
+    wide: dict[str, Path], tmp_path: Path, part: str, type: str, layout: str
+):
+    lone = Path(shutil.copy(packed_and_plain(wide[part], layout)[0], tmp_path))  # without settings beside it
+    made = file_becomes(lone)
+    assert made is not None
+    assert made.type == type
+    assert labels.look(lone).layout == weight_files.layout(lone)
 
 
 NEWER = {
