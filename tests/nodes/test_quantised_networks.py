@@ -108,6 +108,13 @@ def test_so_does_that_of_qwen_image(wide_qwen: dict[str, Path], layout: str):
     makes_the_picture_of_its_numbers(wide_qwen, layout)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["scaled_fp8", "int8", "nvfp4", "Q8_0"])
+@pytest.mark.parametrize("build", [tiny_modern.build_krea2_turbo, tiny_modern.build_qwen_21])
+def test_so_do_those_of_krea_2_and_qwen_image_2_1(tmp_path: Path, build: Callable[[Path], Path], layout: str):
+    makes_the_picture_of_its_numbers(tiny_split.beside_settings(build(tmp_path / "whole"), tmp_path / "split"), layout)
+
+
 def makes_the_picture_of_its_numbers(files: dict[str, Path], layout: str) -> None:
     packed, plain = packed_and_plain(files["transformer"], layout)
     model = checkpoints.denoiser(str(packed))

@@ -41,6 +41,8 @@ BUILD: Mapping[str, Callable[[Path], object]] = {
     "flux": tiny_models.build_flux,
     "zimage": tiny_modern.build_z_image,
     "qwenimage": tiny_modern.build_qwen_image,
+    "qwenimage21": tiny_modern.build_qwen_21,
+    "krea2": tiny_modern.build_krea2,
 }
 
 LIMITS: Mapping[str, float] = {"float32": 1e-3, "bfloat16": 0.1}
