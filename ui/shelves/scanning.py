@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
+from PySide6.QtCore import QFileSystemWatcher, QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QGuiApplication
 
 from nodegraph.library.scan import Wanted, scan
 from nodegraph.running.errand import Done, Errand, Refused, Went
@@ -49,7 +50,12 @@ class Scanning(QObject):
         self._watcher.directoryChanged.connect(self._pause.start)
         self._pause.timeout.connect(self.begin)
         self._again = QTimer(self, interval=AGAIN_MS)
-        self._again.timeout.connect(self.begin)
+        self._again.timeout.connect(self._look_again)
+
+    def _look_again(self) -> None:
+        """While somebody works with the program."""
+        if QGuiApplication.applicationState() == Qt.ApplicationState.ApplicationActive:
+            self.begin()
 
     def use(self, roots: tuple[str, ...]) -> None:
         """Look in these folders from now on, in this order."""

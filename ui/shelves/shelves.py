@@ -69,11 +69,11 @@ class Shelves(QObject):
     def _begin(self) -> None:
         self._look.start()
         self.look()
-        self.do(Library.roots, self._use)
 
     def _use(self, folders: tuple[str, ...]) -> None:
-        self.scanning.use(folders)
-        self.changed.emit()
+        if folders != self.folders:
+            self.scanning.use(folders)
+            self.changed.emit()
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -104,6 +104,7 @@ class Shelves(QObject):
     def _looked(self, version: object) -> None:
         before, self._version = self._version, version
         if version != before:
+            self.do(Library.roots, self._use)  # the command may have chosen others
             self.changed.emit()
 
     def _complain(self, why: str) -> None:

@@ -30,7 +30,8 @@ def offer_folders(window: Shell) -> Finding | None:
 
 
 def _after_the_tour(window: Shell, offers: tuple[Offer, ...]) -> None:
-    if not offers:
+    if not offers or window.shelves.folders:  # somebody has chosen some meanwhile, or with the command
+        window.settings.change(models_offered=True)
         return
     if tour := window.findChild(Tour):
         tour.ended.connect(lambda: FirstFolders(window, offers).open())
@@ -68,6 +69,6 @@ class FirstFolders(QDialog):
         taken = self.offers.folders() if result == QDialog.DialogCode.Accepted else ()
         self.shell.settings.change(models_offered=True)
         if taken:
-            self.shell.shelves.choose(taken)
+            self.shell.shelves.choose(tuple(dict.fromkeys((*self.shell.shelves.folders, *taken))))
             self.shell.docks.show("Models")
         super().done(result)

@@ -74,7 +74,8 @@ class FoldersPage(Page):
         self.list.setFixedHeight(scaled(30) * LINES)
         self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.list.setSelectionMode(QListWidget.SelectionMode.SingleSelection)
-        self._append(shelves.folders)
+        self._first = shelves.folders
+        self._append(self._first)
         self.add = small_button("Add…", self._add, "Look in another folder too, and in those inside it")
         self.remove = small_button("Remove", self._remove, "Look there no more; the files stay")
         self.up = small_button("Up", lambda: self.list.move_current(-1), "Of two files of one name it counts first")
@@ -118,9 +119,11 @@ class FoldersPage(Page):
     def keep(self) -> None:
         """Look in what is chosen, from now on."""
         chosen = tuple(dict.fromkeys((*self._folders(), *self.offers.folders())))
-        self._append(chosen)
-        self.offers.show_offers(())
-        self.shelves.choose(chosen)
+        if chosen != self._first:  # or else it stays as it is, whoever has changed it meanwhile
+            self._append(chosen)
+            self.offers.show_offers(())
+            self.shelves.choose(chosen)
+            self._first = chosen
 
     def _folders(self) -> list[str]:
         return [self.list.item(row).data(PATH) for row in range(self.list.count())]

@@ -74,3 +74,16 @@ def test_what_was_used_last_comes_first_and_is_not_kept_twice(shelves: Shelves):
     for name in ("a", "b", "a"):
         shelves.use_file(name)
     assert shelves.recent == ("a", "b")
+
+
+def test_folders_that_the_command_chooses_while_the_window_is_open_are_followed(
+    shelves: Shelves, qtbot, tmp_path: Path
+):
+    jar(tmp_path / "a" / "one.jar", "jam::")
+    shelves.choose((str(tmp_path / "a"),))
+    qtbot.waitUntil(lambda: held(shelves) == ["one"], timeout=LONG)
+    jar(tmp_path / "b" / "two.jar", "jam::")
+    library = Library(shelves.folder)
+    library.set_roots([str(tmp_path / "b")])
+    library.close()
+    qtbot.waitUntil(lambda: held(shelves) == ["two"], timeout=LONG)

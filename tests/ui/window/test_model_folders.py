@@ -106,6 +106,25 @@ def test_at_a_first_start_folders_are_offered_and_nothing_is_taken_when_one_refu
     assert offer_folders(window) is None  # nobody is asked again
 
 
+def test_folders_that_are_listed_already_stay_when_more_are_offered_or_settings_are_left(window, cellars, qtbot):
+    dialog, _ = opened(window)
+    window.shelves.choose(cellars[:1])  # as the command of the program may do meanwhile
+    qtbot.waitUntil(lambda: window.shelves.folders == cellars[:1], timeout=LONG)
+    QTest.mouseClick(dialog.buttons.button(QDialogButtonBox.StandardButton.Ok), LEFT)
+    offered = FirstFolders(window, (Offer("Cellar B", cellars[1:], 4),))
+    offered.open()
+    offered.accept()
+    qtbot.waitUntil(lambda: window.shelves.folders == cellars, timeout=LONG)
+
+
+def test_where_nothing_was_found_at_a_first_start_nobody_looks_again(window, qtbot):
+    finding = offer_folders(window)
+    assert finding is not None
+    finding.found.emit(())
+    assert window.settings.now.models_offered
+    assert offer_folders(window) is None
+
+
 def test_at_a_first_start_what_is_ticked_is_listed(window, cellars, qtbot):
     dialog = first(window, cellars)
     dialog.offers.boxes[1][0].click()
