@@ -510,3 +510,14 @@ def test_a_picture_of_the_gallery_is_used_as_input(window, picture, qtbot):
     act.trigger()
     assert window.document.graph.nodes["load"].type == "image.load"
     assert window.document.graph.links[Port("encode", "image")] == Port("load", "image")
+
+
+def test_a_large_file_of_weights_is_not_read_to_its_end_when_it_is_dropped(window, tmp_path, monkeypatch):
+    model = zeros(
+        tmp_path / "large.safetensors", {"lora_unet_x.lora_up.weight": (4, 4), "lora_unet_x.lora_down.weight": (4, 4)}
+    )
+    gone_through: list[Path] = []
+    monkeypatch.setattr(png, "keywords", lambda path: gone_through.append(path) or [])
+    drop(window, files(model), GROUND)
+    assert sole(window)[1].type == "adapter.lora"
+    assert gone_through == []

@@ -89,6 +89,8 @@ def holds_workflow(path: Path) -> bool:
 def remark(path: Path) -> str | None:
     """What is to be said of a picture that is taken as one: another program's workflow in it is not opened."""
     try:
+        if not png.is_png(path):  # a file of weights is not gone through as if it were chunks of one
+            return None
         kind = foreign.writer_of(png.keywords(path))
     except (OSError, ValueError):
         return None
