@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QToolBar, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QToolBar, QToolButton, QWidget
 
 from ui.base import theme
 
 ICON = 18  # pixels, at the usual text size
+AROUND = 22  # pixels, of both sides of an icon
 
 
 class SideBar(QToolBar):
@@ -35,5 +36,8 @@ class SideBar(QToolBar):
                 button.setAccessibleName(action.text())
 
     def follow_text(self) -> None:
-        """Of the size that text has."""
+        """Of the size that text has, and as wide as it will be: a style that is not applied yet would have it wider."""
         self.setIconSize(QSize(theme.scaled(ICON), theme.scaled(ICON)))
+        self.setFixedWidth(theme.scaled(ICON) + AROUND)
+        # Its margins are those of a bar at no edge until it hears of a style again.
+        QApplication.sendEvent(self, QEvent(QEvent.Type.StyleChange))
