@@ -1,8 +1,8 @@
 """Pictures of the real window, for the README and to be looked at.
 
-xvfb-run -a -s "-screen 0 1600x1000x24" python -m tools.screenshots [workflow | models]
+xvfb-run -a -s "-screen 0 1600x1000x24" python -m tools.screenshots [workflow | models | sweep]
 
-models: the panel of models alone, with what else has to do with files of models.
+sweep: one of 5 x 5 pictures. models: the panel of models, with what else has to do with files of models.
 """
 
 from __future__ import annotations
@@ -19,13 +19,17 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from nodegraph import machine
 from nodegraph.formats.package import discover
+from nodegraph.graph import Port
 from nodegraph.library.offers import Offer
 from nodegraph.running.engine import Settings
+from nodegraph.sweeping.axes import Axis
+from nodegraph.sweeping.sweep import Sweep
 from tools.bench.library import make
 from ui.actions.keys_dialog import KeysDialog
 from ui.base import theme
 from ui.canvas.commands.adding import open_palette
 from ui.panels.models import ModelsPanel
+from ui.panels.sweep import SweepPanel
 from ui.window.docks import BOTTOM
 from ui.window.first_folders import FirstFolders
 from ui.window.folders_page import TITLE
@@ -173,6 +177,33 @@ class Shots:
         self.window.canvas.fit_all()
         self.shot("problems")
 
+    def take_sweep(self) -> None:
+        """Five guidance scales with five seeds."""
+        window = self.window
+        window.open(Path(WORKFLOW))
+        window.docks.show("Sweep")
+        window.resizeDocks([window.docks["Sweep"]], [520], Qt.Orientation.Vertical)
+        scales = Axis(Port("denoise", "guidance_scale"), (1.0, 2.5, 4.0, 5.5, 7.0))
+        runs = window.workspace.sweep
+        runs.put(Sweep((scales, Axis(Port("noise", "seed"), (0, 1, 2, 3, 4)))))
+        panel = window.docks.panel("Sweep")
+        assert isinstance(panel, SweepPanel)
+        panel.grid.zoom(84)
+        runs.run()
+        wait(self.app, lambda: runs.made >= 12)
+        self.shot("sweep_running")
+        wait(self.app, lambda: runs.made == 25)
+        panel.grid.select([(2, 1)])
+        pause(self.app, 1.0)
+        before = window.size()
+        self.shot("sweep")
+        for text, (width, height) in ((1.0, SIZES[2]), (1.7, SIZES[0])):
+            window.settings.change(text_scale=text)
+            window.resize(width, height)
+            self.shot(f"sweep_{width}_text_{text}")
+        window.settings.change(text_scale=1.0)
+        window.resize(before)
+
     def take_models(self, folder: Path) -> None:
         """The panel with MODELS files of all kinds, in windows of every size, with usual and with large text."""
         window = self.window
@@ -253,7 +284,9 @@ def main() -> None:
     for name in SHOWN:
         with TemporaryDirectory() as out:
             shots = Shots(app, name, out)
-            if path == Path("models"):
+            if path == Path("sweep"):
+                shots.take_sweep()
+            elif path == Path("models"):
                 shots.take_models(Path(out, "models"))
             else:
                 shots.take(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -118,7 +118,7 @@ class SweepPanel(QWidget):
         column.insertLayout(4, buttons)
         self._show_where()
         column.addStretch(1)
-        scroll = QScrollArea(widgetResizable=True)
+        scroll = _Column(widgetResizable=True)
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         scroll.setWidget(left)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -277,3 +277,18 @@ class SweepPanel(QWidget):
     def _came(self, cell: Cell) -> Came:
         why = self.runs.message(cell)
         return Came(cell, self.runs.pictures(cell), failures=(Failed("", why),) if why else ())
+
+
+class _Column(QScrollArea):
+    """Goes up and down alone: it is never narrower than what is in it."""
+
+    def minimumSizeHint(self) -> QSize:
+        within = self.widget()
+        inner = within.minimumSizeHint() if within is not None else QSize()
+        bar = self.verticalScrollBar().sizeHint()
+        return QSize(inner.width() + bar.width(), min(inner.height(), 2 * bar.height()))
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().viewportEvent(event)

@@ -23,7 +23,7 @@ from ui.widgets.short_label import ShortLabel
 
 KEPT = 18  # letters of a name that what stands beside it leaves
 MOST_NODES = 40  # of a menu: more, and nobody would find one
-MODES = {"grid": "Every value with every other", "zip": "The first of each, the second of each …"}
+MODES = {"grid": "Every with every", "zip": "Side by side"}
 HELP = (
     "Values: 1:9:2 is 1, 3, 5, 7, 9; 0..3 is 0, 1, 2, 3; a bar stands between values, 4|7.5 or a cat|a dog; "
     "of files, a folder is every file in it"
@@ -153,6 +153,7 @@ class SweepForm(QWidget):
         self.mode = ComboBox()
         self.mode.addItems(list(MODES.values()))
         self.mode.setAccessibleName("How values go together")
+        self.mode.setToolTip("Every value with every other, or the first of each, the second of each, and so on")
         self.mode.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.mode.setMinimumContentsLength(8)
         tame(self.mode)

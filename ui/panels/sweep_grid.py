@@ -222,7 +222,10 @@ class SweepGrid(QAbstractScrollArea):
 
     @staticmethod
     def _write(painter: QPainter, text: str, room: QRectF, alignment: Qt.AlignmentFlag) -> None:
-        short = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, int(room.width()))
+        metrics, name, value = painter.fontMetrics(), *text.rpartition(" ")[::2]
+        if name and value[-1:].isdigit() and metrics.horizontalAdvance(text) > room.width():
+            text = value  # of a number the name can be missed
+        short = metrics.elidedText(text, Qt.TextElideMode.ElideRight, int(room.width()))
         painter.drawText(room, alignment | Qt.AlignmentFlag.AlignVCenter, short)
 
     def _paint_cell(self, painter: QPainter, page: Page, cell: Cell) -> None:
