@@ -123,7 +123,7 @@ class SweepGrid(QAbstractScrollArea):
         self._head = math.ceil(min(longest, WIDEST * self.side)) + 1 + GAP * 2 if longest else GAP
         self._blocks, self._places = [], {}
         top, right = float(GAP), 0.0
-        for page in self._pages:
+        for page in map(self._flowing, self._pages):
             label = line if page.labels else 0.0
             first = top + (line + GAP if page.title else 0) + (line if page.columns else 0) + label + GAP / 2
             last = max((row for row, _ in page.places), default=-1)
@@ -137,6 +137,14 @@ class SweepGrid(QAbstractScrollArea):
         self._whole = QSize(math.ceil(right) + GAP, math.ceil(top))
         self._fit_bars()
         self.viewport().update()
+
+    def _flowing(self, page: Page) -> Page:
+        """Cells that stand in a list stand in as many columns as there is room for."""
+        if not page.labels:
+            return page
+        across = max(1, int((self.viewport().width() - self._head) // (self.side + GAP)))
+        places = {divmod(number, across): cell for number, cell in enumerate(page.places.values())}
+        return page._replace(places=places)
 
     def _within(self, block: Block, area: QRectF) -> Iterator[Cell]:
         """The cells of a block that lie in a part of the whole, and some beside: however many there are in all."""
@@ -175,7 +183,9 @@ class SweepGrid(QAbstractScrollArea):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        if self._pages:
+        if any(page.labels for page in self._pages):
+            self._arrange()
+        elif self._pages:
             self._fit_bars()
 
     def changeEvent(self, event: QEvent) -> None:

@@ -363,6 +363,20 @@ def test_the_wheel_zooms_with_ctrl_and_scrolls_without(swept):
     assert grid.side < side
 
 
+def test_a_list_stands_in_as_many_columns_as_there_is_room_for(swept):
+    found = swept(with_sweep(workflow_of_a_sweep(), sweep((VALUE, tuple(map(float, range(6)))))))
+    grid = found.panel.grid
+
+    def columns() -> int:
+        return len({found.panel.grid.place(cell).left() for cell in found.runs.cells})
+
+    wide = columns()
+    found.panel.resize(560, 500)
+    QApplication.processEvents()
+    assert wide > columns() >= 1
+    assert all(grid.place(cell).right() <= grid.viewport().width() for cell in found.runs.cells)
+
+
 def test_a_damaged_sweep_of_a_file_is_said_and_the_window_goes_on(swept):
     graph = workflow_of_a_sweep()
     found = swept(Graph(graph.nodes, graph.links, extra={"sweep": {"axes": (("box", "value", ("x",)),)}}))
