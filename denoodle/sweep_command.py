@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,11 +33,10 @@ from nodegraph.formats.package import discover
 from nodegraph.graph import Graph
 from nodegraph.group_type import document_types
 from nodegraph.node import NodeType
-from nodegraph.planning.plan import Plan, Planner
+from nodegraph.planning.plan import Planner
 from nodegraph.registry import Registry
 from nodegraph.running.engine import Engine, Settings
 from nodegraph.running.executor import Broken
-from nodegraph.running.messages import Event
 from nodegraph.sweeping import axes, cells, here, sheet
 from nodegraph.sweeping.here import Came
 from nodegraph.sweeping.ledger import Ledger
@@ -90,7 +89,7 @@ def sweep_command(args: argparse.Namespace, report: Report, package: str) -> int
     with opened_ledger(Path(args.out)) as ledger:
         code, came = _here(made, ledger, package) if args.on == "local" else _on_cluster(made, ledger, package)
         by_cell = {one.cell: one for one in came}
-        _write_results(args, report, package, graph, sweep, [by_cell.get(cell, Came(cell)) for cell in todo])
+        _write_results(made, [by_cell.get(cell, Came(cell)) for cell in todo])
     if not args.json:
         print(report.sweep["grid"] or report.sweep["csv"])
     return code
@@ -147,7 +146,7 @@ def _here(made: _Sweeping, ledger: Ledger, package: str) -> tuple[int, list[Came
     line = SweepLine(len(order), sys.stderr)
     with interruptible() as interrupted:
         try:
-            coming = here.came(engine, graph, targets, sweep, order, ledger, _teller(line), interrupted.is_set)
+            coming = here.came(engine, graph, targets, sweep, order, ledger, line.take, interrupted.is_set)
             _collect(made, coming, came, line)
             engine.cache.close()
         except Broken as broken:
@@ -181,7 +180,7 @@ def _on_cluster(made: _Sweeping, ledger: Ledger, package: str) -> tuple[int, lis
         workers = driver.hire(min(count, len(made.cells)))
         order = in_order(made.cells, cells.slowest(graph, targets, sweep, driver.plan()))
         say(f"{len(order):,} pictures by {len(workers)} workers")
-        coming = driver.came(graph, targets, sweep, order, ledger, workers, _teller(line), interrupted.is_set)
+        coming = driver.came(graph, targets, sweep, order, ledger, workers, line.take, interrupted.is_set)
         _collect(made, coming, came, line)
     return _ended(made.report, interrupted.is_set()), came
 
@@ -225,13 +224,6 @@ def _tell_foreseen(graph: Graph, targets: tuple[str, ...], sweep: Sweep, order: 
     )
 
 
-def _teller(line: SweepLine) -> Callable[[Plan, Event], None]:
-    def tell(_plan: Plan, event: Event) -> None:
-        line.take(event)
-
-    return tell
-
-
 def _note(report: Report, sweep: Sweep, one: Came, line: SweepLine) -> None:
     line.came(one.run, one.seconds)
     report.images += [path for path in one.images if path not in report.images]
@@ -247,22 +239,21 @@ def _note(report: Report, sweep: Sweep, one: Came, line: SweepLine) -> None:
             say(failure.traceback)
 
 
-def _write_results(
-    args: argparse.Namespace, report: Report, package: str, graph: Graph, sweep: Sweep, came: Sequence[Came]
-) -> None:
+def _write_results(made: _Sweeping, came: Sequence[Came]) -> None:
     """The table and, where there are pictures, the sheet: beside them, named after the workflow and what varies."""
-    stem = f"{Path(args.file).stem}_{'_'.join(axis.port.socket for axis in sweep.axes)}"[:80]
-    table = Path(args.out) / f"{stem}.csv"
-    write_atomic(table, sheet.table(graph, sweep, came).encode("utf-8", "replace"))
+    out, report, sweep = Path(made.args.out), made.report, made.sweep
+    stem = f"{Path(made.args.file).stem}_{'_'.join(axis.port.socket for axis in sweep.axes)}"[:80]
+    table, picture = out / f"{stem}.csv", out / f"{stem}.png"
+    write_atomic(table, sheet.table(made.graph, sweep, came).encode("utf-8", "replace"))
     report.sweep["csv"] = str(table)
-    draw = discover(package).domain.sheet
+    draw = made.registry.domain.sheet
     images = {one.cell: one.images for one in came}
     if draw is None or not any(images.values()):
         return
     try:
-        made = draw(sheet.pages(sweep, [one.cell for one in came]), images, workflow.dumps(with_sweep(graph, sweep)))
+        whole = workflow.dumps(with_sweep(made.graph, sweep))
+        write_atomic(picture, draw(sheet.pages(sweep, [one.cell for one in came]), images, whole))
     except (ValueError, OSError) as error:
         say(f"there is no sheet: {error}")
         return
-    write_atomic(Path(args.out) / f"{stem}.png", made)
-    report.sweep["grid"] = str(Path(args.out) / f"{stem}.png")
+    report.sweep["grid"] = str(picture)

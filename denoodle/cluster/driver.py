@@ -27,7 +27,7 @@ from nodegraph.sweeping.sweep import Cell, Sweep
 PATIENCE = 0.25
 """Seconds between two looks at what workers are doing."""
 
-Tell = Callable[[Plan, Event], None]
+Tell = Callable[[Event], None]
 
 
 class Driver:
@@ -64,7 +64,7 @@ class Driver:
         order: Sequence[Cell],
         ledger: Ledger,
         workers: Sequence[int],
-        tell: Tell = lambda plan, event: None,
+        tell: Tell = lambda event: None,
         stop: Callable[[], bool] = lambda: False,
     ) -> Iterator[Came]:
         """What comes of each cell, as it comes. A worker that dies is replaced, and its cell done again."""
@@ -155,7 +155,7 @@ class _Run:
                 yield from self._take(answer)
             for worker, events in self.cluster.news():
                 for event in events if worker in self.doing else ():
-                    tell(self.doing[worker][1], event)
+                    tell(event)
         while (item := self.scheduler.next("nobody")) is not None:
             yield self._failed(item, "no worker is left")
 

@@ -8,7 +8,6 @@ from functools import cache
 from typing import NamedTuple
 
 from nodegraph.graph import Graph
-from nodegraph.planning.plan import Plan
 from nodegraph.running.engine import Engine
 from nodegraph.running.messages import Event, Failed, Run, Saved
 from nodegraph.sweeping.cells import graphs
@@ -38,7 +37,7 @@ def came(
     sweep: Sweep,
     cells: Sequence[Cell],
     ledger: Ledger,
-    tell: Callable[[Plan, Event], None] = lambda plan, event: None,
+    tell: Callable[[Event], None] = lambda event: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Came]:
     """What comes of each cell, as it comes; the first that is stopped is the last. tell: of what happens in a cell.
@@ -61,7 +60,7 @@ def _one(
     targets: tuple[str, ...],
     cell: Cell,
     ledger: Ledger,
-    tell: Callable[[Plan, Event], None],
+    tell: Callable[[Event], None],
     stop: Callable[[], bool],
 ) -> Came:
     plan = engine.plan(graph, targets)
@@ -77,7 +76,7 @@ def _one(
     failures: list[Failed] = []
 
     def take(event: Event) -> None:
-        tell(plan, event)
+        tell(event)
         match event:
             case Saved(_, path, key):
                 saved.setdefault(key, []).append(path)
