@@ -27,6 +27,9 @@ from nodegraph.sweeping.sweep import Cell, Sweep
 PATIENCE = 0.25
 """Seconds between two looks at what workers are doing."""
 
+MOST_TRIED = 50
+"""Values of an axis that are looked at to tell whether networks hang on it."""
+
 Tell = Callable[[Event], None]
 
 
@@ -121,18 +124,18 @@ class _Run:
         self.doing: dict[int, tuple[Item, Plan]] = {}
 
     def _needs(self) -> list[Hashable]:
-        """What each cell needs: told by the values of the axes on which networks hang, each looked at alone."""
+        """What each cell needs, told by the values of the axes on which networks hang, each looked at alone.
+
+        Of many values some are looked at: each takes a plan, and a wrong guess costs no more than loads.
+        """
         first = (0,) * len(self.sweep.axes)
         base = self._networks(first)
-        deciding = [
-            axis
-            for axis, varied in enumerate(self.sweep.axes)
-            if self.sweep.mode == "grid"
-            and any(
-                self._networks((*first[:axis], index, *first[axis + 1 :])) != base
-                for index in range(1, len(varied.values))
-            )
-        ]
+        deciding: list[int] = []
+        for axis, varied in enumerate(self.sweep.axes):
+            step = 1 + len(varied.values) // MOST_TRIED
+            others = ((*first[:axis], index, *first[axis + 1 :]) for index in range(step, len(varied.values), step))
+            if any(self._networks(other) != base for other in others):
+                deciding.append(axis)
         return [tuple(cell[axis] for axis in deciding) for cell in self.order]
 
     def _networks(self, cell: Cell) -> frozenset[Hashable]:
