@@ -46,11 +46,10 @@ class Torn(Careful):
 
 
 class Late(Careful):
-    """Promises nine states before they are written."""
+    """Promises ten states before it writes the first of them: so a kill at whatever moment loses some."""
 
     def write(self, number: int) -> None:
-        if number % 10 == 0:
-            super().write(number)
+        super().write(max(number - 10, 0))
 
 
 class Untidy(Careful):
