@@ -120,8 +120,9 @@ def makes_the_picture_of_its_numbers(files: dict[str, Path], layout: str) -> Non
     model = checkpoints.denoiser(str(packed))
     assert len(packed_layers(pool.network(model.network))) > 15
     ours, expected = made(files, model), made(files, checkpoints.denoiser(str(plain)))
-    # Of rotated weights one third of a projection is turned back by itself, which may add in another order.
-    assert relative(ours, expected) < (1e-5 if layout in ("int8_convrot", "w4a8") else 1e-9)
+    # Of rotated weights one third of a projection is turned back by itself, which may add in another order. And MKL
+    # adds in another order on some processors where weights begin at another multiple of 8 bytes, as in a plain file.
+    assert relative(ours, expected) < (1e-5 if layout in ("int8_convrot", "w4a8") else 1e-6)
     rough = 0.9 if layout in ("Q2_K", "Q3_K", "w4a8") else 0.5
     assert relative(ours, made(files, checkpoints.denoiser(str(files["transformer"])))) < rough
 

@@ -356,7 +356,9 @@ def test_a_file_with_all_of_it_is_a_checkpoint(folders: dict[str, Path], single_
         tensors |= {prefix + key: tensor for key, tensor in part.items()}
     save_file(tensors, file)
     parts, whole = Parts(*checkpoint(str(file))), dev(folders)
-    assert sample(parts, texts(parts)).equal(sample(whole, texts(whole)))
+    ours, expected = sample(parts, texts(parts)), sample(whole, texts(whole))
+    # Its tensors begin elsewhere in memory, where MKL adds in another order on some processors.
+    assert relative(ours, expected) < 1e-6
     save_file({**tensors, "vae2.weight": torch.zeros(1)}, file)
     with pytest.raises(ValueError, match=r"has tensors that this program has no use for: vae2\.weight"):
         checkpoint(str(file))

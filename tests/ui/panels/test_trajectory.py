@@ -158,13 +158,14 @@ def test_the_buttons_stay_under_the_pointer_when_they_are_pressed(desk: Desk, qt
     where = lambda: [button.mapTo(panel, button.rect().topLeft()) for button in (panel.decode, panel.go_on)]  # noqa: E731
     qtbot.wait(20)
     before, places = where(), []
-    runner.runs.changed.connect(lambda _: places.append(where()))
+    looking = runner.runs.changed.connect(lambda _: places.append(where()))
     for button in (panel.decode, panel.go_on):
         QTest.mouseClick(button, Qt.MouseButton.LeftButton)
         places.append(where())
         qtbot.waitUntil(lambda: not runner.runs.running and runner.runs.outcome.startswith("Done"), timeout=LONG)
         qtbot.wait(50)
         places.append(where())
+    runner.runs.changed.disconnect(looking)
     assert panel.loops.count() > 1
     assert all(place == before for place in places)
 
