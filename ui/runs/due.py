@@ -9,8 +9,8 @@ from statistics import median
 
 from nodegraph.pieces import Pieces, finish, in_parts
 from nodegraph.planning.calls import Call
+from nodegraph.running.pace import CallKinds, Pace
 from ui.runs.node_run import counts_for, places
-from ui.runs.pace import CallKinds, Pace
 
 LOADED = 2.0
 """A first call that took so many times as long as such calls do had something to load."""

@@ -31,8 +31,8 @@ from nodegraph.running.messages import (
     Seen,
     Started,
 )
+from nodegraph.running.pace import Pace
 from ui.base.post import Post
-from ui.runs.pace import Pace
 
 PATIENCE_MS = 3000
 """How long Stop waits for the engine to react before the process is ended and started again."""

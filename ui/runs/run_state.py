@@ -10,13 +10,13 @@ from PySide6.QtCore import QObject, Signal
 from nodegraph.pieces import Pieces, finish, in_parts
 from nodegraph.planning.calls import Call, Problem
 from nodegraph.running import messages as m
+from nodegraph.running.pace import Pace
 from nodegraph.types import Picture
 from ui.base.text import duration
 from ui.runs.call_records import StepRecord
 from ui.runs.comparison import Comparison, Sums, comparing, returns, summing
 from ui.runs.due import Due
 from ui.runs.node_run import NodeRun, State, owner, places
-from ui.runs.pace import Pace
 from ui.runs.planned import Planned
 from ui.runs.shown import Shown
 

@@ -16,6 +16,7 @@ from nodegraph.node import NodeType
 from nodegraph.pieces import Pieces
 from nodegraph.planning.plan import Plan
 from nodegraph.running.messages import Event, Ready
+from nodegraph.running.pace import CallKinds
 from nodegraph.sweeping.axes import Axis
 from nodegraph.sweeping.cells import MOST_FORESEEN, graphs
 from nodegraph.sweeping.sweep import FIELD, Cell, Sweep, graph_of, in_order, sweep_of, with_sweep
@@ -23,7 +24,6 @@ from ui.base.slices import Slices
 from ui.documents.document import Document
 from ui.runs.engine import Engine
 from ui.runs.live_plan import PAUSE_MS, LivePlan
-from ui.runs.pace import CallKinds
 from ui.runs.queue import Job, Queue
 from ui.runs.runner import Runner
 from ui.runs.sweep_process import CameElsewhere, SweepProcess

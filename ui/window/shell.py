@@ -17,6 +17,7 @@ from nodegraph.library.store import library_folder
 from nodegraph.node import TypeOf
 from nodegraph.registry import Registry
 from nodegraph.running.engine import Settings as EngineSettings
+from nodegraph.running.pace import pace_file
 from ui.actions.keys_dialog import KeysDialog
 from ui.actions.search import ActionSearch
 from ui.actions.table import Actions
@@ -85,7 +86,7 @@ class Shell(QMainWindow):
             session = Session(registry, Path(self._temporary.path()), self)
         self.session = session
         self.engine = Engine(engine, self)
-        self._pace_file = session.folder / "pace.json" if keeps else None
+        self._pace_file = pace_file() if keeps else None
         self.queue = Queue(self.engine, session.folder if keeps else None, self)
         self.remedies = Remedies(registry.domain.remedies, self)
         self.gallery = Gallery(session.folder / "gallery.jsonl", self)

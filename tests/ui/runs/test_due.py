@@ -5,9 +5,9 @@ import pytest
 from nodegraph.formats.files import Damaged
 from nodegraph.planning.calls import Call
 from nodegraph.planning.keys import Ref
+from nodegraph.running.pace import Pace
 from tests.toy_nodes.boxes import add, settings, slow, step
 from ui.runs.due import Due
-from ui.runs.pace import Pace
 from ui.window.status import _left
 
 

@@ -1,21 +1,28 @@
-"""What calls took on this machine, by their kind and size. No Qt here."""
+"""What calls took on this machine, by their kind and size."""
 
 from __future__ import annotations
 
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, cast
 
-from nodegraph.formats.files import read_own, write_atomic
+from nodegraph.formats.files import Damaged, read_own, write_atomic
 from nodegraph.node import Seed
 from nodegraph.planning.calls import Call
 from nodegraph.planning.keys import Ref
+from nodegraph.program import data_folder
 
 MOST = 2000  # kinds that are remembered
 LARGEST = 1 << 20  # bytes of the file
+
+
+def pace_file() -> Path:
+    """Where the window and the commands keep it."""
+    return data_folder() / "pace.json"
 
 
 class Pace:
@@ -23,12 +30,17 @@ class Pace:
 
     def __init__(self) -> None:
         self._seconds: OrderedDict[str, float] = OrderedDict()  # by kind, the one learnt last at the end
+        self._own: set[str] = set()  # kinds that were learnt here, not read
 
     def seconds(self, kind: str) -> float | None:
         """None for a kind that was never measured."""
         return self._seconds.get(kind)
 
     def learn(self, kind: str, seconds: float) -> None:
+        self._own.add(kind)
+        self._put(kind, seconds)
+
+    def _put(self, kind: str, seconds: float) -> None:
         self._seconds[kind] = seconds
         self._seconds.move_to_end(kind)
         if len(self._seconds) > MOST:
@@ -37,10 +49,15 @@ class Pace:
     def load(self, path: Path) -> None:
         """Add what a file says. Raises Damaged or OSError, and adds nothing then."""
         for kind, seconds in read_own(path, "What calls took", LARGEST, _parse).items():
-            self.learn(kind, seconds)
+            self._put(kind, seconds)
 
     def save(self, path: Path) -> None:
-        """Raises OSError."""
+        """With what other processes wrote there meanwhile of kinds that were not met here. Raises OSError."""
+        with suppress(OSError, Damaged):
+            for kind, seconds in read_own(path, "What calls took", LARGEST, _parse).items():
+                if kind not in self._own:
+                    self._put(kind, seconds)
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, json.dumps({kind: round(seconds, 4) for kind, seconds in self._seconds.items()}).encode())
 
 
