@@ -178,7 +178,7 @@ def _view(canvas: Canvas) -> tuple[Action, ...]:
         Action("canvas.zoom_in", "Zoom in", partial(canvas.zoom, NOTCH), "+; ="),
         Action("canvas.zoom_out", "Zoom out", partial(canvas.zoom, 1 / NOTCH), "-"),
         Action("canvas.find_text", "Find in texts…", partial(find_text, canvas.state), "Ctrl+F",
-               "Find in the prompts, notes and titles of this graph; in a text that is edited, in it"),
+               "Find in the prompts, notes and titles of the document; in a text that is edited, in it"),
         Action("canvas.snap", "Snap to the grid", canvas.state.set_snap, "Shift+G", checkable=True),
         Action("canvas.minimap", "Minimap", canvas.minimap.show_map, "Shift+M", checkable=True),
     )  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from PySide6.QtCore import QObject, Signal
 
@@ -23,6 +24,14 @@ Measure = Callable[[str, str, Callable[[str], object]], object]
 
 def _unmeasured(node: str, text: str, then: Callable[[str], object]) -> None:
     """Nobody can tell."""
+
+
+class Place(NamedTuple):
+    """A graph of a document, how one comes to it, and what was entered, for people: the document first."""
+
+    path: tuple[str, ...]
+    titles: tuple[str, ...]
+    graph: Graph
 
 
 class Scope(QObject):
@@ -126,6 +135,23 @@ class Scope(QObject):
             changed = dict.fromkeys((*change.changed, *(id for id in touched if id not in change.added)))
             change = replace(change, changed=tuple(changed))
         self.changed.emit(change)
+
+    def everywhere(self) -> Iterator[Place]:
+        """The graph that is shown, and then each other of the document once, from the outside in."""
+        shown = self._groups[-1].name if self._groups else ""
+        yield Place(self.path, self.titles, self.graph)
+        seen, todo = {shown}, deque([("", Place((), (self.document.name,), self.document.graph))])
+        while todo:
+            name, place = todo.popleft()
+            if name != shown:
+                yield place
+            for id, node in place.graph.nodes.items():
+                type = self.document.declared(node.type) if node.type.startswith(GROUP) else None
+                if type is not None and type.group is not None and type.group.name not in seen:
+                    seen.add(type.group.name)
+                    body = inside(self.document.graph, type.group)
+                    within = Place((*place.path, id), (*place.titles, type.group.name), body)
+                    todo.append((type.group.name, within))
 
     # As a document ------------------------------------------------------------------------------------
 

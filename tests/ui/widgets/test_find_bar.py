@@ -6,7 +6,9 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
+from nodegraph.graph import Node, add_node
 from ui.canvas.actions import canvas_actions
+from ui.canvas.commands import selection
 from ui.widgets.finder import Finder
 from ui.widgets.paragraph import Paragraph
 
@@ -113,3 +115,51 @@ def test_ctrl_f_on_the_canvas_finds_the_text_and_opens_it_there(canvas, qtbot):
     box = canvas.state.editor.box
     assert box.textCursor().selectedText() == "red h"
     assert canvas.state.selection == {"settings"}
+
+
+def finding(canvas, typed: str) -> Finder:
+    canvas.setFocus()
+    next(act for act in canvas_actions(canvas) if act.id == "canvas.find_text").callback()
+    finder = canvas.findChildren(Finder)[-1]
+    QTest.keyClicks(finder.box, typed)
+    return finder
+
+
+def listed(finder: Finder) -> list[str]:
+    return [finder.list.item(row).text() for row in range(finder.list.count())]
+
+
+@pytest.fixture
+def grouped(canvas) -> str:
+    """The node with a text is in a group, which there is twice. Gives the id of the first."""
+    canvas.document.set_param("settings", "text", "a red fox")
+    canvas.state.select({"settings"})
+    selection.group(canvas.state)
+    (group,) = canvas.state.selection
+    selection.duplicate(canvas.state)
+    canvas.state.select(())
+    return group
+
+
+def test_ctrl_f_finds_what_is_in_a_group_says_where_and_opens_the_group(canvas, grouped):
+    finder = finding(canvas, "red f")
+    assert listed(finder) == ["Untitled › Group › Settings"]
+    QTest.keyClick(finder.box, Qt.Key.Key_Return)
+    assert canvas.scope.path == (grouped,)
+    assert canvas.state.selection == {"settings"}
+    assert canvas.state.editor.box.textCursor().selectedText() == "red f"
+
+
+def test_ctrl_f_in_a_group_finds_what_is_there_first_and_then_what_is_outside(canvas, grouped):
+    canvas.document.edit("Note", add_node, "note", Node("canvas.note", {"text": "no red fence"}))
+    canvas.scope.enter(grouped)
+    finder = finding(canvas, "red f")
+    assert listed(finder) == ["Settings", "Untitled › Note"]
+    QTest.keyClick(finder.box, Qt.Key.Key_Return)
+    assert canvas.scope.path == (grouped,)
+    assert canvas.state.selection == {"settings"}
+    canvas.setFocus()
+    finder = finding(canvas, "no red")
+    QTest.keyClick(finder.box, Qt.Key.Key_Return)
+    assert canvas.scope.path == ()
+    assert canvas.state.selection == {"note"}

@@ -1,4 +1,4 @@
-"""Find in the texts of the graph that is shown: prompts, notes and titles; the one that is chosen is opened there."""
+"""Find in the texts of the document, its groups included; the one that is chosen is opened where it is."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Iterator
 
 from PySide6.QtCore import QPoint
 
-from nodegraph.node import Multiline
+from nodegraph.graph import Node
+from nodegraph.node import Multiline, NodeType
 from ui.base.text import label
 from ui.canvas.commands.one_node import open_row
 from ui.canvas.overlays.notes import open_note
-from ui.canvas.paint.frames import frame_tint
-from ui.canvas.paint.nodes import header_color
-from ui.canvas.scene.items import NodeItem
+from ui.canvas.paint.frames import frame_tint_of
+from ui.canvas.paint.nodes import header_color_of
 from ui.canvas.scene.state import CanvasState
+from ui.documents.document import guessed_type
+from ui.documents.scope import Place
 from ui.widgets.finder import Entry, Finder
 from ui.widgets.paragraph import Paragraph
 
@@ -30,7 +32,7 @@ def find_text(state: CanvasState) -> Finder:
     def find(typed: str) -> list[Entry]:
         return [entry for entry, _ in zip(_hits(state, typed), range(MOST), strict=False)] if typed.strip() else []
 
-    finder = Finder("Find in prompts, notes and titles", find, state.widget)
+    finder = Finder("Find in prompts, notes and titles, in groups too", find, state.widget)
 
     def go(where: tuple[str, str]) -> None:
         _open(state, *where, finder.box.text())
@@ -42,29 +44,43 @@ def find_text(state: CanvasState) -> Finder:
 
 
 def _hits(state: CanvasState, typed: str) -> Iterator[Entry]:
-    """In the order of the graph. Capitals count only where some are typed. value: the node, and the parameter."""
+    """In the order of each graph, first of the one that is shown. Capitals count only where some are typed.
+
+    value: the node as the engine calls it, and the parameter.
+    """
+    for place in state.scope.everywhere():
+        for id, node in place.graph.nodes.items():
+            type = state.scope.declared(node.type) or guessed_type(place.graph, id)
+            yield from _hits_in(
+                node, type, typed, place, "/".join((*place.path, id)), here=place.path == state.scope.path
+            )
+
+
+def _hits_in(node: Node, type: NodeType, typed: str, place: Place, id: str, *, here: bool) -> Iterator[Entry]:
     exact = typed != typed.lower()
-    for item in state.scene.nodes.values():
-        ink = frame_tint(item) if item.type.annotation else header_color(item).name()
-        for name, text in _texts(state, item):
-            at = (text if exact else text.lower()).find(typed)
-            if at >= 0:
-                said = " ".join(text[max(at - AROUND, 0) :].split())
-                about = f"…{said}" if at > AROUND else said
-                yield Entry(item.title, label(name) if name else "Title", about, ink, (item.id, name))
+    title = node.title or type.title
+    for name, text in _texts(node, type, title):
+        at = (text if exact else text.lower()).find(typed)
+        if at >= 0:
+            said = " ".join(text[max(at - AROUND, 0) :].split())
+            about = f"…{said}" if at > AROUND else said
+            ink = frame_tint_of(node, type) if type.annotation else header_color_of(node, type).name()
+            shown = title if here else " › ".join((*place.titles, title))
+            yield Entry(shown, label(name) if name else "Title", about, ink, (id, name))
 
 
-def _texts(state: CanvasState, item: NodeItem) -> Iterator[tuple[str, str]]:
+def _texts(node: Node, type: NodeType, title: str) -> Iterator[tuple[str, str]]:
     """By parameter; "" is the title."""
-    yield "", item.title
-    for spec in item.type.inputs:
+    yield "", title
+    for spec in type.inputs:
         if spec.get(Multiline):
-            yield spec.name, str(item.node.params.get(spec.name, spec.default) or "")
+            yield spec.name, str(node.params.get(spec.name, spec.default) or "")
 
 
-def _open(state: CanvasState, id: str, name: str, typed: str) -> None:
+def _open(state: CanvasState, node: str, name: str, typed: str) -> None:
     """Go there, and type in it with every hit lit; a title is only gone to."""
-    state.center_on(id)
+    state.center_on(node)
+    id = node.rpartition("/")[2]
     if not name:
         return
     editor = open_note(state, id) if state.scene.nodes[id].type.annotation else open_row(state, id, name)

@@ -8,6 +8,8 @@ from functools import lru_cache
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QTextCharFormat, QTextCursor, QTextDocument
 
+from nodegraph.graph import Node
+from nodegraph.node import NodeType
 from ui.base.theme import color, colors, font, mixed
 from ui.canvas.paint.levels import LEADING, LEAST, SMALL, least, legible, rows_shown
 from ui.canvas.scene.items import NodeItem
@@ -80,7 +82,12 @@ def _paint_label(painter: QPainter, around: QRectF, title: str, tint: str) -> No
 
 def frame_tint(item: NodeItem) -> str:
     """The frame's colour; a neutral one for what is no colour."""
-    name = str(item.node.params.get("color", item.type.inputs[0].default))
+    return frame_tint_of(item.node, item.type)
+
+
+def frame_tint_of(node: Node, type: NodeType) -> str:
+    """The same of a frame that is not shown."""
+    name = str(node.params.get("color", type.inputs[0].default))
     return QColor(name).name() if QColor.isValidColorName(name) else colors().faint
 
 

@@ -10,6 +10,8 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from nodegraph.editing.tint import tint_of as tint_of_node
+from nodegraph.graph import Node
+from nodegraph.node import NodeType
 from ui.actions.icons import ICONS
 from ui.base.icons import paint_icon
 from ui.base.text import byte_size, duration
@@ -86,11 +88,14 @@ def _block_color(item: NodeItem, selected: bool) -> str:
 
 def header_color(item: NodeItem) -> QColor:
     """The header takes the colour that it was given, or that of what the node makes, or of what it consumes."""
-    if not item.known:
-        return tinted(colors().failed)
-    if own := tint_of_node(item.node):
+    return header_color_of(item.node, item.type) if item.known else tinted(colors().failed)
+
+
+def header_color_of(node: Node, type: NodeType) -> QColor:
+    """The same of a node that is not shown."""
+    if own := tint_of_node(node):
         return tinted(own)
-    sockets = item.type.outputs or item.type.inputs
+    sockets = type.outputs or type.inputs
     return tinted(tint_of(sockets[0].type) if sockets else colors().faint)
 
 
