@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt
@@ -17,13 +17,12 @@ from PySide6.QtWidgets import (
 )
 
 from nodegraph.batch import alone
-from nodegraph.formats import png, workflow
-from nodegraph.formats.files import write_atomic
 from nodegraph.graph import Graph
 from nodegraph.running.messages import Source
 from nodegraph.types import PREVIEW_SIDE, Picture
 from ui.documents.document import Document
 from ui.panels.comparison import Comparison
+from ui.panels.picture_saving import save_batch, save_picture
 from ui.panels.strip import Strip, when
 from ui.runs.kept_pictures import Pictures
 from ui.runs.results import Result, Results
@@ -33,7 +32,7 @@ from ui.widgets.fields import ComboBox
 from ui.widgets.file_fields import ask_target
 from ui.widgets.flow import FlowLayout
 from ui.widgets.picture_view import Mode, PictureView, Side
-from ui.widgets.pixmaps import pixmap, place_of, png_bytes
+from ui.widgets.pixmaps import one_of, pixmap
 
 MODES: dict[Mode, str] = {"single": "One picture", "slider": "Slider", "side": "Side by side"}
 
@@ -115,6 +114,7 @@ class Preview(QWidget):
     def _connect(self) -> None:
         self.runs.pictured.connect(self._pictured)
         self.runs.changed.connect(self._run_changed)
+        self.runs.picked.changed.connect(self._picked)
         self.results.changed.connect(self._fill_strip)
         self.strip.taken.connect(self.show_result)
         self.strip.pinned.connect(self.pin)
@@ -146,7 +146,22 @@ class Preview(QWidget):
         """What is shown, B when two are compared; None for a picture that is not done."""
         if self.comparing:
             return self.pins["b"]
-        return self.chosen or self.results.showing(self.runs.of(self.node).picture if self.node else None)
+        if self.chosen or self.node is None:
+            return self.chosen
+        return self.results.showing(self.runs.of(self.node).picture, self._item)
+
+    @property
+    def _item(self) -> int | None:
+        """Which of a batch is shown; None while all are, or where there is one alone."""
+        if self.chosen:
+            return self.chosen.item
+        return self.runs.picked.of(self.node, self.runs.of(self.node).picture) if self.node else None
+
+    @property
+    def _of(self) -> int:
+        """Of how many that is one."""
+        picture = self.runs.of(self.node).picture if self.node else None
+        return self.chosen.of if self.chosen else picture.count if picture else 1
 
     def _run_changed(self, node: str) -> None:
         if node == self.node:
@@ -173,14 +188,31 @@ class Preview(QWidget):
         return any(src.node == node for src in self.document.graph.links.values())
 
     def show_node(self, node: str) -> None:
-        """Show the picture of this node; nothing changes when it has none, or while two results are compared."""
+        """Show the picture of this node; nothing changes when it has none, or while two results are compared.
+
+        Of a batch, the one that was picked.
+        """
         picture = self.runs.of(node).picture
         if picture is not None and not self.comparing:
             self.node, self.chosen, self._follows = node, None, True
-            self.view.show_one(pixmap(picture))
             key = self.runs.picture_key(node)
-            self._enlarge({"a": (picture, self.pictures.source(key) if key and self._shrunken(picture) else None)})
+            source = self.pictures.source(key) if key and self._shrunken(picture) else None
+            if (item := self._item) is not None:
+                picture, source = one_of(picture, item), source and source._replace(item=item)
+            self.view.show_one(pixmap(picture))
+            self._enlarge({"a": (picture, source)})
             self._show()
+
+    def _picked(self, node: str) -> None:
+        """Another picture of this node's batch is to be shown: here too, if the node's picture is."""
+        item = self.runs.picked.of(node, self.runs.of(node).picture)
+        if node == self.node and not (self.chosen and self._is_of_node(self.chosen) and self.chosen.item == item):
+            self.show_node(node)
+
+    def _is_of_node(self, result: Result) -> bool:
+        """Whether its node has it still, be it as one of a batch."""
+        batch = self.results.batch_of(result)
+        return batch is not None and batch.picture == self.runs.of(result.node).picture
 
     def show_result(self, result: Result) -> None:
         """Show a result in place of the newest; while two are compared, it is B."""
@@ -191,6 +223,8 @@ class Preview(QWidget):
         self.node = result.node
         self._show_result(result)
         self._show()
+        if self._is_of_node(result):
+            self.runs.picked.pick(result.node, result.item)  # its node shows the same
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """The arrow keys go along the strip: from all pictures of a batch to each of them, and to other results."""
@@ -199,12 +233,22 @@ class Preview(QWidget):
             super().keyPressEvent(event)
 
     def _go(self, step: int) -> bool:
-        """Show a neighbour in the strip, if there is one."""
-        kept = self.results.kept
-        at = next((index for index, result in enumerate(kept) if result is self.result), len(kept))
+        """Show a neighbour in the strip, if there is one; of a node half way, in its batch."""
+        kept, shown = self.results.kept, self.result
+        if self.node is not None and (shown is None or shown.node != self.node) and self._go_in_batch(self.node, step):
+            return True
+        at = next((index for index, result in enumerate(kept) if result is shown), len(kept))
         if not 0 <= at + step < len(kept):
             return False
         self.show_result(kept[at + step])
+        return True
+
+    def _go_in_batch(self, node: str, step: int) -> bool:
+        picture, item = self.runs.of(node).picture, self._item
+        after = (-1 if item is None else item) + step
+        if picture is None or not -1 <= after < picture.count > 1:
+            return False
+        self.runs.picked.pick(node, after if after >= 0 else None)
         return True
 
     def _shrunken(self, picture: Picture) -> bool:
@@ -355,8 +399,8 @@ class Preview(QWidget):
         width, height = (picture and picture.size) or (shown.width(), shown.height())
         count = picture.count if picture else 1
         yield f"{count} pictures of {width} × {height}" if count > 1 else f"{width} × {height}"
-        if self.chosen and self.chosen.item is not None:
-            yield f"{self.chosen.item + 1} of {self.chosen.of}"
+        if self._item is not None:
+            yield f"{self._item + 1} of {self._of}"
 
     def _title(self, node: str) -> str:
         """Of the file, or else of the node whose picture is shown."""
@@ -376,8 +420,18 @@ class Preview(QWidget):
 
     # The picture as a file ----------------------------------------------------------------------------
 
+    def _as_wanted(self, act: str) -> bool:
+        """Whether what is shown is in full size, or is wanted as it is. act: what is about to be done, as a verb."""
+        side: Side = "b" if self.comparing else "a"
+        if self.pixmap is None or (side not in self._unsharp and side not in self._awaited.values()):
+            return True
+        size = f"{self.pixmap.width()} × {self.pixmap.height()}"
+        when = "when the run ends" if self.runs.running else "in a moment, if it is kept"
+        asked = f"Only {size} of this picture are here; its full size comes {when}. {act} it so?"
+        return QMessageBox.question(self, f"{act} the picture", asked) == QMessageBox.StandardButton.Yes
+
     def copy(self) -> None:
-        if self.pixmap is not None:
+        if self.pixmap is not None and self._as_wanted("Copy"):
             QGuiApplication.clipboard().setPixmap(self.pixmap)
 
     def ask_save(self) -> None:
@@ -393,33 +447,30 @@ class Preview(QWidget):
         A message says why when it cannot be written. Of a batch each picture goes into a file of its own, cat_1.png,
         cat_2.png, ...
         """
-        for target, image, graph in self._to_save(path):
-            try:
-                write_atomic(target, _png(image, graph if self.carries_workflow else None))
-            except OSError as error:
-                QMessageBox.warning(self, "The picture was not saved", f"{target} cannot be written: {error.strerror}")
-                return
-
-    def _to_save(self, path: Path) -> Iterator[tuple[Path, QImage, Graph]]:
-        image, graph = self.image or QImage(), self._graph()
+        if not self._as_wanted("Save"):
+            return
         shown = self._sources["a"][0] if "a" in self._sources and not self.comparing else None
-        if shown is None or shown.count == 1 or self.node is None:
-            yield path, image, graph
-            return
-        sheet = replace(shown, width=image.width(), height=image.height())
-        if sheet.cell != sheet.size:
-            text = f"The {sheet.count} pictures together are shown smaller than they are. Show one of them to save it."
-            QMessageBox.warning(self, "The pictures were not saved", text)
-            return
-        for item in range(sheet.count):
-            made_by = alone(graph, self.node, item, sheet.count, self.document.declared) or graph
-            yield path.with_stem(f"{path.stem}_{item + 1}"), image.copy(place_of(sheet, item)), made_by
+        image, graph = self.image or QImage(), self._graph()
+        try:
+            if shown is None or shown.count == 1 or self.node is None:
+                save_picture(path, image, graph if self.carries_workflow else None)
+            else:
+                made_by = partial(self._alone, graph, self.node, shown.count) if self.carries_workflow else _no_workflow
+                save_batch(path, image, shown, made_by)
+        except ValueError as error:
+            QMessageBox.warning(self, "Not saved", str(error))
 
     def _graph(self) -> Graph:
         """What made the picture that is shown."""
-        of_document = self.node and not self.comparing and not self.chosen and not self.runs.of(self.node).stale
-        return self.document.graph if of_document or not self.result else self.result.graph
+        if self.comparing or self.chosen or self.node is None or (self.runs.of(self.node).stale and self.result):
+            return self.result.graph if self.result else self.document.graph
+        graph, item = self.document.graph, self._item
+        return graph if item is None else self._alone(graph, self.node, self._of, item)
+
+    def _alone(self, graph: Graph, node: str, count: int, item: int) -> Graph:
+        """What makes one picture of a batch alone, where that can be told; else what makes all of them."""
+        return alone(graph, node, item, count, self.document.declared) or graph
 
 
-def _png(image: QImage, graph: Graph | None) -> bytes:
-    return png.with_texts(png_bytes(image), {png.KEYWORD: workflow.dumps(graph)} if graph else {})
+def _no_workflow(item: int) -> None:
+    """Nothing goes along with a picture."""

@@ -157,9 +157,17 @@ class Results(QObject):
     def newest(self) -> Result | None:
         return next((result for result in reversed(self.kept) if result.item is None), None)
 
-    def showing(self, picture: Picture | None) -> Result | None:
-        """The one with this picture."""
-        return next((result for result in reversed(self.kept) if result.picture == picture), None)
+    def showing(self, picture: Picture | None, item: int | None = None) -> Result | None:
+        """The one with this picture. item: of a batch, that one of it alone."""
+        at = next((at for at in reversed(range(len(self.kept))) if self.kept[at].picture == picture), None)
+        if at is None or item is None:
+            return None if at is None else self.kept[at]
+        return self.kept[at + 1 + item]  # they follow it
+
+    def batch_of(self, result: Result) -> Result | None:
+        """The result with all pictures of the batch that this is one of; itself where it is no one of several."""
+        at = next((at for at, other in enumerate(self.kept) if other is result), -1)
+        return next((other for other in reversed(self.kept[: at + 1]) if other.item is None), None)
 
     def _pictured(self, node: str) -> None:
         self._node = node

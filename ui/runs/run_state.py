@@ -17,6 +17,7 @@ from ui.runs.call_records import StepRecord
 from ui.runs.comparison import Comparison, Sums, comparing, returns, summing
 from ui.runs.due import Due
 from ui.runs.node_run import NodeRun, State, owner, places
+from ui.runs.picked import Picked
 from ui.runs.planned import Planned
 from ui.runs.shown import Shown
 
@@ -31,6 +32,7 @@ class RunState(Shown):
 
     def __init__(self, parent: QObject | None = None, pace: Pace | None = None) -> None:
         super().__init__(parent)
+        self.picked = Picked(self)
         self.saved: list[str] = []
         self.outcome = ""
         self._stopping = False

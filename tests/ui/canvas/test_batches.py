@@ -72,6 +72,13 @@ def test_the_choice_stays_for_the_next_run_and_ends_where_there_are_fewer(canvas
     assert shown.counter is None
 
 
+def test_a_node_shows_what_was_picked_elsewhere(canvas, runs, shown):
+    runs.picked.pick("show", 1)
+    assert colours(shown) == {"#00ff00"}
+    runs.picked.pick("show", None)
+    assert shown.chosen is None
+
+
 def test_a_drag_from_the_counter_carries_the_node(canvas, hand, shown):
     start = on_counter(shown, right=True)
     hand.drag(start, start + QPointF(60, 40))

@@ -14,7 +14,7 @@ from nodegraph.formats import workflow
 from nodegraph.graph import set_param
 from nodegraph.planning.calls import Call
 from nodegraph.running.engine import Settings
-from nodegraph.running.messages import Finished
+from nodegraph.running.messages import Finished, Source
 from nodegraph.types import Picture
 from ui.panels import strip
 from ui.panels.preview import Preview
@@ -389,6 +389,59 @@ def test_the_arrow_keys_go_from_the_batch_to_each_of_its_pictures(batch):
     assert batch.result is batch.results.newest
 
 
+def test_the_arrow_keys_pick_for_the_node_what_the_preview_shows(batch, runs):
+    batch.view.setFocus()
+    right, left = Qt.Key.Key_Right, Qt.Key.Key_Left
+    for key, item in ((right, 0), (right, 1), (left, 0), (left, None)):
+        QTest.keyClick(batch.view, key)
+        assert runs.picked.of("show", runs.of("show").picture) == item
+    click(batch, 5)
+    assert runs.picked.of("show", runs.of("show").picture) == 2
+    click(batch, 0)  # of an earlier run: the node has its own
+    assert runs.picked.of("show", runs.of("show").picture) == 2
+
+
+def test_what_is_picked_on_the_node_is_what_the_preview_shows(batch, runs):
+    for item in (2, 0):
+        runs.picked.pick("show", item)
+        assert f"32 × 32  ·  {item + 1} of 3" in batch.caption.text()
+        assert rgb_at(batch.view, *batch.view.rect().center().toTuple()) == (RED, BLUE, BLUE)[item]
+        assert batch.result is batch.results.kept[3 + item]
+        assert batch.strip.currentRow() == 3 + item
+    runs.picked.pick("show", None)
+    assert batch.result is batch.results.newest
+    assert batch.document.undo_stack.count() == 0
+
+
+def test_a_picked_picture_stays_picked_in_the_next_batch(batch, runs):
+    runs.picked.pick("show", 0)
+    sheet = runs.of("show").picture
+    runs._set("show", picture=replace(sheet, rgb=sheet.rgb[::-1]))
+    batch.show_node("show")
+    assert "1 of 3" in batch.caption.text()
+    assert rgb_at(batch.view, *batch.view.rect().center().toTuple()) == (0, 0, 0)
+
+
+def test_the_arrow_keys_go_through_the_batch_of_a_node_half_way(batch, runs):
+    """No result is its own: what it shows may look like that of another node."""
+    runs._set("sum", picture=runs.of("show").picture)
+    batch.show_node("sum")
+    batch.view.setFocus()
+    QTest.keyClick(batch.view, Qt.Key.Key_Right)
+    assert batch.node == "sum"
+    assert runs.picked.of("sum", runs.of("sum").picture) == 0
+    assert runs.picked.of("show", runs.of("show").picture) is None
+
+
+def test_a_picked_picture_is_saved_with_the_graph_that_makes_it_alone(batch, runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "ui.panels.preview.alone", lambda graph, node, item, *_: set_param(graph, "left", "value", item)
+    )
+    runs.picked.pick("show", 1)
+    batch.save_to(tmp_path / "one.png")
+    assert workflow.load(tmp_path / "one.png").nodes["left"].params["value"] == 1
+
+
 def test_what_is_copied_is_the_picture_that_is_shown(batch):
     batch.view.setFocus()
     QTest.keyClick(batch.view, Qt.Key.Key_Right)
@@ -415,3 +468,27 @@ def test_pictures_that_are_shown_smaller_than_they_are_are_not_saved_so(batch, t
     batch.save_to(tmp_path / "cat.png")
     assert told == ["The 3 pictures together are shown smaller than they are. Show one of them to save it."]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_what_has_not_come_in_full_size_yet_is_copied_and_saved_small_only_when_that_is_wanted(
+    preview, runs, tmp_path, monkeypatch, wanted
+):
+    """While a run goes on the engine is not asked for it."""
+    asked = []
+    buttons = QMessageBox.StandardButton
+    monkeypatch.setattr(
+        QMessageBox,
+        "question",
+        lambda parent, title, text: asked.append(text) or (buttons.Yes if wanted else buttons.No),
+    )
+    QGuiApplication.clipboard().clear()
+    runs.begin()
+    large = replace(preview.results.newest, picture=replace(picture(RED), size=(900, 900)), source=Source("key", 0))
+    preview.show_result(large)
+    preview.save_to(tmp_path / "fox.png")
+    QTest.mouseClick(preview.buttons["copy"], Qt.MouseButton.LeftButton)
+    here = "Only 32 × 32 of this picture are here; its full size comes when the run ends."
+    assert asked == [f"{here} Save it so?", f"{here} Copy it so?"]
+    assert (tmp_path / "fox.png").exists() == wanted
+    assert QGuiApplication.clipboard().image().isNull() != wanted

@@ -66,7 +66,6 @@ class Scene(Placed):
         self._levels: Tracks[Port] = Tracks()
         self._turns: Tracks[Port] = Tracks()
         self.pixmaps = Pixmaps()
-        self.chosen: dict[str, int] = {}  # of batches the picture that is shown, by node as the engine calls it
         self._many = False  # during a change to very many things, which are not painted one by one
         self._next = 0
         self._later: dict[str, None] = {}  # nodes as the engine calls them, of which there is news meanwhile
@@ -77,6 +76,7 @@ class Scene(Placed):
         scope.moved.connect(self._mark_kinds)
         runs.changed.connect(self._show_run)
         runs.planned.connect(self._frame_zones)
+        runs.picked.changed.connect(self._show_run)
         self.apply(Diff(added=tuple(scope.graph.nodes), linked=tuple(scope.graph.links)))
 
     def apply(self, change: Diff) -> None:
@@ -194,8 +194,7 @@ class Scene(Placed):
 
     def _chosen(self, id: str, run: NodeRun) -> int | None:
         """Of a batch, the picture that is to be shown."""
-        chosen = self.chosen.get(self.scope.prefix + id)
-        return chosen if chosen is not None and run.picture and chosen < run.picture.count > 1 else None
+        return self.runs.picked.of(self.scope.prefix + id, run.picture)
 
     def look_at_picture(self, id: str, step: int) -> None:
         """Of a batch, show the picture before (-1) or after (1): from all of them to the first, and round."""
@@ -204,11 +203,7 @@ class Scene(Placed):
             return
         now = -1 if item.chosen is None else item.chosen
         after = (now + 1 + step) % (item.count + 1) - 1
-        if after < 0:
-            self.chosen.pop(self.scope.prefix + id, None)
-        else:
-            self.chosen[self.scope.prefix + id] = after
-        self._replace(id)
+        self.runs.picked.pick(self.scope.prefix + id, after if after >= 0 else None)
 
     def _replace(self, id: str) -> None:
         """Its picture has another size."""
