@@ -30,6 +30,11 @@ def local(text: str) -> str:
     return text if _signs[0] == "." else text.replace(".", _signs[0])
 
 
+def amount(number: int) -> str:
+    """A whole number in a sentence: "10,000", or "10 000" where the comma stands before fractions."""
+    return f"{number:,}".replace(",", "," if _signs[0] == "." else "\N{NARROW NO-BREAK SPACE}")
+
+
 def label(name: str) -> str:
     """ "light_id" -> "Light ID"."""
     words = [_ACRONYMS.get(word, word) for word in name.split("_") if word]

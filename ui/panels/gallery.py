@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from nodegraph.registry import Registry
 from ui.base.settings import Settings
+from ui.base.text import amount
 from ui.base.theme import scaled
 from ui.panels.gallery_acts import MANY, Boards, Put, Rate, Remove, Star, Trash, copying
 from ui.panels.gallery_boards import BoardBar
@@ -322,7 +323,7 @@ class GalleryPanel(QWidget):
 
     def _rescanned(self, found: Found) -> None:
         new, gone = self.gallery.take_in(*found)
-        self.failed.emit(f"{new:,} found that were not listed, {gone:,} taken off whose files are gone.")
+        self.failed.emit(f"{amount(new)} found that were not listed, {amount(gone)} taken off whose files are gone.")
 
     def _remove(self) -> None:
         if chosen := self._to_go("Take them off the list?"):
@@ -370,7 +371,7 @@ class GalleryPanel(QWidget):
             self._look()
 
     def _sure(self, starred: int, count: int, question: str) -> bool:
-        of = f"{starred} of these {count} pictures " if count > 1 else "This picture "
+        of = f"{amount(starred)} of these {amount(count)} pictures " if count > 1 else "This picture "
         answers = QMessageBox.StandardButton
         ask = question if count > 1 else question.replace("their files", "its file").replace("them", "it")
         text = f"{of}{'is' if starred == 1 else 'are'} starred. {ask}"
@@ -381,7 +382,7 @@ class GalleryPanel(QWidget):
         if not folder:
             return
         chosen = tuple(self.tiles.chosen())
-        work = Piecework[None](self, "Copy the pictures", f"Copying {len(chosen)} pictures to {folder}")
+        work = Piecework[None](self, "Copy the pictures", f"Copying {amount(len(chosen))} pictures to {folder}")
         copies = copying(Path(folder), chosen, work.report)
         work.start(copies, lambda _: None, lambda error: self.failed.emit(str(error)))
 

@@ -9,7 +9,7 @@ from PySide6.QtCore import QMimeData, QSignalBlocker, Signal
 from PySide6.QtGui import QAction, QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QButtonGroup, QMenu, QPushButton, QWidget
 
-from ui.base.text import shortened
+from ui.base.text import amount, shortened
 from ui.runs.picture_index import Gallery
 from ui.widgets.buttons import small_button
 from ui.widgets.flow import FlowLayout
@@ -47,7 +47,7 @@ class Board(QPushButton):
 
 
 def _text(name: str, count: int) -> str:
-    return f"{shortened(name, LETTERS)}  {count:,}" if name else ALL
+    return f"{shortened(name, LETTERS)}  {amount(count)}" if name else ALL
 
 
 def _paths(data: QMimeData) -> list[str]:

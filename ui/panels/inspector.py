@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QFrame, QLabel, QScrollArea, QSizePo
 
 from nodegraph.graph import Diff, Port
 from nodegraph.node import Input, NodeType
-from ui.base.text import help_markdown
+from ui.base.text import amount, help_markdown
 from ui.documents.document import Document
 from ui.documents.scope import Scope
 from ui.panels.parameter_row import ParameterRow
@@ -92,7 +92,7 @@ class Inspector(QScrollArea):
             case _:
                 common = common_inputs(self._shown)
                 about = "An edit holds for all of them" if common else "They have no parameter in common"
-                self._fill(f"{len(ids)} nodes", about, "", common)
+                self._fill(f"{amount(len(ids))} nodes", about, "", common)
 
     def _show_node(self, id: str, type: NodeType) -> None:
         graph = self.document.graph

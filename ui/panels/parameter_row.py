@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QGraphicsOpacityEffect, QHBoxLayout, QLabel, QPush
 from nodegraph.graph import Graph, Port, SeedMode, change_node, disconnect, reset_param, set_param
 from nodegraph.node import Input, Multiline, Range, Seed
 from nodegraph.types import type_name
-from ui.base.text import label, number, parameter_help
+from ui.base.text import amount, label, number, parameter_help
 from ui.documents.document import Document
 from ui.documents.scope import Scope
 from ui.widgets.editor import Editor
@@ -218,7 +218,7 @@ class ParameterRow(QWidget):
 
     @property
     def _words(self) -> str:
-        whose = f"{len(self.nodes)} nodes" if self.nodes[1:] else self.document.title_of(self.node)
+        whose = f"{amount(len(self.nodes))} nodes" if self.nodes[1:] else self.document.title_of(self.node)
         return f"{self.spec.name.replace('_', ' ')} of {whose}"
 
     def _edit(self, text: str, change: Any, *args: Any, merge: Any = None) -> None:

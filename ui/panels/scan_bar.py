@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QWidget
 
-from ui.base.text import duration
+from ui.base.text import amount, duration
 from ui.shelves.shelves import Shelves
 from ui.widgets.buttons import small_button
 from ui.widgets.short_label import ShortLabel
@@ -37,5 +37,5 @@ class ScanBar(QWidget):
         self.setVisible(scanning.running and scanning.news >= SOME)
         left = scanning.seconds_left
         after = f", {duration(left)} left" if left is not None else ""
-        self.said.setText(f"{scanning.done:,} of {scanning.all:,} files looked at{after}")
+        self.said.setText(f"{amount(scanning.done)} of {amount(scanning.all)} files looked at{after}")
         self.bar.setValue(round(1000 * scanning.done / scanning.all) if scanning.all else 0)

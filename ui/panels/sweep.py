@@ -24,7 +24,7 @@ from nodegraph.running.messages import Failed
 from nodegraph.sweeping.here import Came
 from nodegraph.sweeping.sheet import pages, table
 from nodegraph.sweeping.sweep import Cell, Sweep, graph_of
-from ui.base.text import duration, label
+from ui.base.text import amount, duration, label
 from ui.base.theme import scaled
 from ui.panels.sweep_form import SweepForm
 from ui.panels.sweep_grid import SweepGrid
@@ -153,7 +153,7 @@ class SweepPanel(QWidget):
             fits = runs.cells and len(runs.cells) <= MOST_SHOWN
             self.grid.show_pages(pages(runs.sweep, runs.cells) if runs.sweep and fits else [])
         seen = 0 < len(runs.cells) <= MOST_SHOWN
-        self.hint.setText(f"{len(runs.cells):,} pictures are too many to be shown here." if runs.cells else EMPTY)
+        self.hint.setText(f"{amount(len(runs.cells))} pictures are too many to be shown here." if runs.cells else EMPTY)
         self.hint.setVisible(not seen)
         self.grid.setVisible(seen)
         self.error.setText(runs.why)
@@ -170,8 +170,8 @@ class SweepPanel(QWidget):
         self.export.setText("Saving…" if self.writer.busy else "Save sheet…")
         failed = sum(runs.state(cell) == "failed" for cell in runs.cells)
         share = runs.share
-        words = [f"{all:,} picture{'' if all == 1 else 's'}", f"{made:,} made" if made else ""]
-        words.append(f"{failed:,} failed" if failed else "")
+        words = [f"{amount(all)} picture{'' if all == 1 else 's'}", f"{amount(made)} made" if made else ""]
+        words.append(f"{amount(failed)} failed" if failed else "")
         if share and share.apart and made < all:
             words.append(f"{share.together / share.apart:.0%} of the work of separate runs")
             if share.seconds is not None:

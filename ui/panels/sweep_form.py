@@ -14,7 +14,7 @@ from nodegraph.group_type import document_types
 from nodegraph.node import Choice, Input, Range, Seed
 from nodegraph.sweeping import axes
 from nodegraph.sweeping.axes import Axis, written
-from ui.base.text import label
+from ui.base.text import amount, label
 from ui.documents.document import Document
 from ui.runs.sweep_runs import SweepRuns
 from ui.widgets.buttons import small_button
@@ -105,7 +105,7 @@ class AxisRow(QWidget):
         self.name.setAccessibleName(f"{label(name)} of {title}")
         self.field.setAccessibleName(f"Values of {label(name)} of {title}")
         self.remove.setAccessibleName(f"Do not vary {label(name)} of {title}")
-        self.about.setText(f"{len(axis.values):,} value{'' if len(axis.values) == 1 else 's'}")
+        self.about.setText(f"{amount(len(axis.values))} value{'' if len(axis.values) == 1 else 's'}")
         if not (self.field.hasFocus() and (self._pause.isActive() or self._read() in (None, axis))):
             self.field.setText(written(axis.values))
             self._complain("")

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 from nodegraph.node import Choice, File, Input, Multiline, Seed
 from nodegraph.numerals import Ambiguous, read_number
 from nodegraph.types import ListOf
-from ui.base.text import label
+from ui.base.text import amount, label
 from ui.base.theme import scaled
 from ui.widgets.editor import Editor, WholeField
 from ui.widgets.fields import ComboBox, NumberBox
@@ -154,7 +154,9 @@ class ParagraphField(Editor):
         too_long = len(text) > MAX_TEXT
         self.box.setReadOnly(too_long)
         with QSignalBlocker(self.box):
-            self.box.write(f"A text of {len(text):,} characters: too long to be edited here" if too_long else text)
+            self.box.write(
+                f"A text of {amount(len(text))} characters: too long to be edited here" if too_long else text
+            )
 
 
 class ParagraphEditor(ParagraphField):

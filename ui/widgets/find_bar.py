@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QTextCursor
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QLayout, QLineEdit, QPlainTextEdit, QTextEdit
 
+from ui.base.text import amount
 from ui.base.theme import color, colors, scaled
 from ui.widgets.buttons import small_button
 
@@ -97,7 +98,7 @@ class FindBar(QFrame):
 
     def _show(self, *, choose: bool = True) -> None:
         many, none = "" if len(self.hits) < MOST else "+", "none" if self.box.text() else ""
-        self.count.setText(f"{self.at + 1} of {len(self.hits):,}{many}" if self.hits else none)
+        self.count.setText(f"{self.at + 1} of {amount(len(self.hits))}{many}" if self.hits else none)
         theme, lit = colors(), list[QTextEdit.ExtraSelection]()
         for index, hit in enumerate(self.hits):
             mark: QTextEdit.ExtraSelection = QTextEdit.ExtraSelection()

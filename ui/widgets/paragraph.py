@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QMimeData, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence, QTextCursor, QTextOption
 from PySide6.QtWidgets import QPlainTextEdit, QToolTip, QWidget
 
+from ui.base.text import amount
 from ui.widgets.find_bar import FindBar
 from ui.widgets.weights import weigh
 
@@ -51,7 +52,7 @@ class Paragraph(QPlainTextEdit):
         text = source.text()
         count = self.document().characterCount() - 1 + len(text) - len(self.textCursor().selectedText())
         if count > MAX_TEXT:
-            sentence = f"The text would have {count:,} characters: {MAX_TEXT:,} at most can be edited here"
+            sentence = f"The text would have {amount(count)} characters: {amount(MAX_TEXT)} at most can be edited here"
             QToolTip.showText(self.mapToGlobal(self.cursorRect().bottomLeft()), sentence, self)
             return
         self._fit(text)  # before it is wrapped for the first time

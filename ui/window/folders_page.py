@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QFileDialog, QLabel, QListWidget, QList
 
 from nodegraph.library.offers import MOST, Offer
 from ui.base.settings import Preferences
+from ui.base.text import amount
 from ui.base.theme import scaled
 from ui.shelves.finding import Finding
 from ui.shelves.shelves import Shelves
@@ -58,7 +59,7 @@ def counted(offer: Offer) -> str:
     """ "1,234 files", "5,000 files or more"."""
     if offer.files == 1:
         return "1 file"
-    return f"{offer.files:,} files{' or more' if offer.files >= MOST else ''}"
+    return f"{amount(offer.files)} files{' or more' if offer.files >= MOST else ''}"
 
 
 class FoldersPage(Page):
@@ -177,5 +178,5 @@ class FoldersPage(Page):
         for item in (self.list.item(row) for row in range(self.list.count())):
             folder = item.data(PATH)
             files = counts.get(folder, 0)
-            said = f"{folder}  ·  {files:,} {'file' if files == 1 else 'files'}"
+            said = f"{folder}  ·  {amount(files)} {'file' if files == 1 else 'files'}"
             item.setText(troubles.get(folder, said) if folder in self.shelves.folders else folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QStatusBar, QToolButton
 
-from ui.base.text import duration
+from ui.base.text import amount, duration
 from ui.window.workspace import Workspace
 
 SAID_MS = 20_000
@@ -77,7 +77,7 @@ class StatusBar(QStatusBar):
         self.queued.setVisible(waiting > 0)
         self.queued.setText(f"{waiting} queued")
         self.problems.setVisible(count > 0)
-        self.problems.setText("1 problem" if count == 1 else f"{count} problems")
+        self.problems.setText("1 problem" if count == 1 else f"{amount(count)} problems")
         self.bar.setVisible(runs.running)
         # setValue paints at once, and with the bar all of the window that waits to be painted: for every event.
         self.bar.setUpdatesEnabled(False)

@@ -1,9 +1,10 @@
 import inspect
+from pathlib import Path
 
 import pytest
 
 from nodegraph.node import Input, Range
-from ui.base.text import duration, label, learn, parameter_help, value_text
+from ui.base.text import amount, duration, label, learn, parameter_help, show_decimal, value_text
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,20 @@ from ui.base.text import duration, label, learn, parameter_help, value_text
 )
 def test_a_duration_is_written_in_the_unit_that_suits_it(seconds, text):
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(("sign", "text"), [(".", "10,000"), (",", "10\N{NARROW NO-BREAK SPACE}000")])
+def test_a_count_is_never_read_as_a_fraction(sign, text):
+    show_decimal(sign)
+    try:
+        assert (amount(10_000), amount(999)) == (text, "999")
+    finally:
+        show_decimal(".")
+
+
+def test_no_sentence_of_the_window_groups_digits_by_itself():
+    ui = Path(__file__).parents[3] / "ui"
+    assert [path.name for path in ui.rglob("*.py") if ":,}" in path.read_text() and path.name != "text.py"] == []
 
 
 def test_the_help_of_a_parameter_is_found_in_the_text_about_its_node():

@@ -10,6 +10,7 @@ from PySide6.QtGui import QImage
 from nodegraph.builtin import NOTE
 from nodegraph.domain import Brought
 from nodegraph.formats import foreign, png
+from ui.base.text import amount
 from ui.canvas.scene.state import CanvasState
 
 WRITTEN = (".txt", ".md", ".prompt", ".caption")
@@ -36,7 +37,7 @@ def of_text(state: CanvasState, text: str) -> Brought:
     """What the nodes make of it; a note where they make nothing of it. Raises ValueError when it is too long."""
     text = text.strip()
     if len(text) > MAX_TEXT:
-        raise ValueError(f"the text has {len(text):,} characters; {MAX_TEXT:,} is the most")
+        raise ValueError(f"the text has {amount(len(text))} characters; {amount(MAX_TEXT)} is the most")
     return state.scope.registry.domain.text(text) or Brought(NOTE, {"text": text})
 
 

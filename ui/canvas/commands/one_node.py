@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QMenu
 
 from nodegraph.graph import Graph, SeedMode, change_node
 from nodegraph.node import Choice, File, Input, Multiline, Seed
+from ui.base.text import amount
 from ui.canvas.overlays.live_editor import LiveEditor
 from ui.canvas.paint.nodes import TITLE
 from ui.canvas.scene.shape import HEADER, Row
@@ -166,7 +167,7 @@ def fold(state: CanvasState, ids: Collection[str]) -> None:
         return replace(graph, nodes={**graph.nodes, **{id: replace(nodes[id], collapsed=folded) for id in ids}})
 
     verb = "Collapse" if folded else "Open"
-    state.scope.edit(f"{verb} node" if len(ids) == 1 else f"{verb} {len(ids)} nodes", change)
+    state.scope.edit(f"{verb} node" if len(ids) == 1 else f"{verb} {amount(len(ids))} nodes", change)
 
 
 def fold_selected(state: CanvasState) -> None:

@@ -20,6 +20,7 @@ from nodegraph.editing.tint import tint, tint_of
 from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Mode, Node, Port, add_node, disconnect, fresh_id, set_param
 from ui.base.slices import Slices
+from ui.base.text import amount
 from ui.canvas.commands.one_node import rename
 from ui.canvas.overlays.group_dialog import GroupDialog
 from ui.canvas.overlays.notes import open_note
@@ -38,7 +39,7 @@ BESIDE = (40.0, 40.0)  # where a duplicate lies, from its original, in world uni
 
 
 def counted(verb: str, count: int) -> str:
-    return f"{verb} node" if count == 1 else f"{verb} {count} nodes"
+    return f"{verb} node" if count == 1 else f"{verb} {amount(count)} nodes"
 
 
 def tried(state: CanvasState, title: str, act: Callable[..., object], *args: object) -> None:

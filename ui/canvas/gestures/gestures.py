@@ -16,6 +16,7 @@ from nodegraph.graph import Graph, Port, change_node, move_nodes
 from nodegraph.node import Input, Output
 from nodegraph.reach import downstream, upstream
 from nodegraph.types import accepts
+from ui.base.text import amount
 from ui.base.theme import color, colors
 from ui.canvas.scene.figures import GRIP, LEAST
 from ui.canvas.scene.items import LinkItem, NodeItem
@@ -219,7 +220,7 @@ class Move(Gesture):
         by = self.offset
         nodes = self.state.scope.graph.nodes
         to = {id: (round(nodes[id].pos[0] + by.x()), round(nodes[id].pos[1] + by.y())) for id in self.ids}
-        text = "Move node" if len(to) == 1 else f"Move {len(to)} nodes"
+        text = "Move node" if len(to) == 1 else f"Move {amount(len(to))} nodes"
         self.state.scope.edit("Insert into wire" if self.wire else text, self._moved, to)
         if self.wire is not None:
             seen = {id: QPointF(*(to.get(id) or node.pos)) for id, node in nodes.items()}

@@ -12,6 +12,7 @@ from nodegraph.editing.wires import swap_inputs
 from nodegraph.graph import Graph, Port, connect, disconnect
 from nodegraph.reach import downstream, upstream
 from nodegraph.types import accepts, style
+from ui.base.text import amount
 from ui.base.theme import color, colors
 from ui.canvas.commands.adding import open_palette
 from ui.canvas.gestures.gestures import REACH, Gesture
@@ -136,7 +137,7 @@ class Cut(Gesture):
 
     def finish(self) -> None:
         if self.crossed:
-            text = "Cut wire" if len(self.crossed) == 1 else f"Cut {len(self.crossed)} wires"
+            text = "Cut wire" if len(self.crossed) == 1 else f"Cut {amount(len(self.crossed))} wires"
             self.state.scope.edit(text, self._without)
 
     def _without(self, graph: Graph) -> Graph:

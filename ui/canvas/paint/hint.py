@@ -6,6 +6,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QAction, QKeySequence, QPainter
 from PySide6.QtWidgets import QWidget
 
+from ui.base.text import amount
 from ui.base.theme import color, colors, panel_font, scaled
 
 LINE = 26  # pixels, before the user's scale
@@ -42,4 +43,4 @@ def paint_wait(painter: QPainter, widget: QWidget, count: int) -> None:
     painter.fillRect(widget.rect(), color(colors().canvas))
     painter.setFont(panel_font(14))
     painter.setPen(color(colors().faint))
-    painter.drawText(widget.rect(), Qt.AlignmentFlag.AlignCenter, f"{count:,} nodes …")
+    painter.drawText(widget.rect(), Qt.AlignmentFlag.AlignCenter, f"{amount(count)} nodes …")
