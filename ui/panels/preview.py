@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt
-from PySide6.QtGui import QGuiApplication, QHideEvent, QImage, QKeyEvent, QPixmap, QResizeEvent, QShowEvent
+from PySide6.QtGui import QAction, QGuiApplication, QHideEvent, QImage, QKeyEvent, QPixmap, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -79,11 +79,26 @@ class Preview(QWidget):
             "copy": small_button("Copy", self.copy, "Put the picture on the clipboard"),
             "save": small_button("Save…", self.ask_save, "Save the picture, with its workflow inside"),
         }
+        self.acts = {
+            "copy": self._act("Copy", self.copy),
+            "save": self._act("Save…", self.ask_save),
+            "a": self._act("This is A", lambda: self.pin("a")),
+            "b": self._act("This is B", lambda: self.pin("b")),
+            "restore": self._act("Restore the graph that made it", self._restore_shown),
+        }
+        self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self._lay_out()
         self._connect()
         for side in ("a", "b"):
             self.buttons[side].setCheckable(True)
         self._show()
+
+    def _act(self, text: str, act: Callable[[], object]) -> QAction:
+        """Of the picture's menu."""
+        action = QAction(text, self.view)
+        action.triggered.connect(lambda: act())
+        self.view.addAction(action)
+        return action
 
     def _lay_out(self) -> None:
         bar = FlowLayout(self.mode, *self.buttons.values())
@@ -356,8 +371,9 @@ class Preview(QWidget):
         self.mode.setEnabled(self._pair() is not None)
         self.strip.setVisible(len(self.results.kept) > 1)
         self.comparison.setVisible(self.comparing)
-        for name, button in self.buttons.items():
-            button.setEnabled((self.result if name in self.pins else self.pixmap) is not None)
+        of_result = {*self.pins, "restore"}
+        for name, button in (*self.buttons.items(), *self.acts.items()):
+            button.setEnabled((self.result if name in of_result else self.pixmap) is not None)
         for side, pinned in self.pins.items():
             self.buttons[side].setChecked(pinned is not None)
         self.strip.mark(self.result)
@@ -417,6 +433,10 @@ class Preview(QWidget):
     def restore(self, result: Result) -> None:
         """Show the graph that made a result; one step that can be undone."""
         self.document.edit(f"Restore what was made {when(result)}", lambda _: result.graph)
+
+    def _restore_shown(self) -> None:
+        if self.result is not None:
+            self.restore(self.result)
 
     # The picture as a file ----------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 import shiboken6
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, QSize, Qt
 from PySide6.QtGui import QGuiApplication, QIcon, QImage, QPixmap, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
@@ -448,6 +448,22 @@ def test_what_is_copied_is_the_picture_that_is_shown(batch):
     QTest.mouseClick(batch.buttons["copy"], Qt.MouseButton.LeftButton)
     copied = QGuiApplication.clipboard().image()
     assert (copied.width(), copied.height(), copied.pixelColor(0, 0).red()) == (32, 32, RED[0])
+
+
+def test_the_right_button_offers_what_can_be_done_with_the_picture_that_is_shown(batch, runs):
+    runs.picked.pick("show", 1)
+    offered = {action.text(): action for action in batch.view.actions() if action.isEnabled()}
+    assert list(offered) == ["Copy", "Save…", "This is A", "This is B", "Restore the graph that made it"]
+    assert batch.view.contextMenuPolicy() == Qt.ContextMenuPolicy.ActionsContextMenu
+    QGuiApplication.clipboard().clear()
+    offered["Copy"].trigger()
+    assert QGuiApplication.clipboard().image().size() == QSize(32, 32)
+    offered["This is A"].trigger()
+    assert batch.pins["a"] is batch.results.kept[4]
+    made_by = batch.document.graph
+    batch.document.set_param("left", "value", 5.0)
+    offered["Restore the graph that made it"].trigger()
+    assert batch.document.graph == made_by
 
 
 def test_a_batch_is_saved_as_its_pictures_and_one_of_it_alone(batch, tmp_path):
