@@ -45,7 +45,7 @@ def _wrapped(text: str, width: float, count: int, size: int, strong: bool) -> tu
             lines.append(paragraph[line.textStart() : line.textStart() + line.textLength()])
         layout.endLayout()
     if len(lines) > count:
-        lines = [*lines[: count - 1], " ".join(lines[count - 1 :])]
+        lines = [*lines[: count - 1], " ".join(line.rstrip() for line in lines[count - 1 :])]
     return tuple(elided(line.rstrip(), width, size=size, strong=strong) for line in lines)
 
 

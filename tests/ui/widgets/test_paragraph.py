@@ -135,3 +135,9 @@ def test_what_does_not_fit_into_a_row_is_not_remembered(qapp, fit):
     finally:
         tracemalloc.stop()
     assert held < 1 << 20  # of four megabytes of text
+
+
+def test_what_does_not_fit_goes_on_with_one_space():
+    (line,) = wrapped("a red " + "beach" * 10, 90, 1)
+    assert line.endswith("…")
+    assert "  " not in line
