@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from PySide6.QtCore import QModelIndex, Qt, QUrl, Signal, SignalInstance
-from PySide6.QtGui import QAction, QDesktopServices, QUndoStack
+from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication, QUndoStack
 from PySide6.QtWidgets import (
     QFileDialog,
     QLabel,
@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from nodegraph.registry import Registry
+from nodegraph.types import FULL_SIDE
 from ui.base.settings import Settings
 from ui.base.text import amount
 from ui.base.theme import scaled
@@ -38,6 +39,7 @@ from ui.widgets.flow import FlowLayout
 from ui.widgets.keeping_dialog import NameDialog
 from ui.widgets.picture_view import Side
 from ui.widgets.piecework import Piecework
+from ui.widgets.pixmaps import read_image
 from ui.widgets.seen import WhenSeen
 
 
@@ -118,6 +120,7 @@ class GalleryPanel(QWidget):
             ("input", "Use as input", self._use_as_input, "Load it in this document, where that begins with a picture"),
             ("view", "Show large", self._view, "On the whole screen; two that are selected beside each other (Space)"),
             ("folder", "Open folder", self._open_folder, "Show the file where it lies"),
+            ("clip", "Copy", self._clip, "Put what is selected on the clipboard (Ctrl+C)"),
             ("copy", "Copy to a folder…", self._copy, "Put copies of what is selected into a folder"),
             ("remove", "Remove", self._remove, "Take it off this list; the file stays (Delete)"),
             ("trash", "Delete file", self._trash, "Move the file to the system's trash (Shift+Delete)"),
@@ -133,7 +136,7 @@ class GalleryPanel(QWidget):
             made[name] = QAction(text, self.tiles, toolTip=tip)
             made[name].triggered.connect(lambda _=False, act=act: act())
         self.tiles.addActions(list(made.values()))
-        self.tiles.insertAction(made["copy"], self.putting.menuAction())
+        self.tiles.insertAction(made["clip"], self.putting.menuAction())
         self.tiles.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         return made
 
@@ -168,6 +171,7 @@ class GalleryPanel(QWidget):
         self.tiles.rating.connect(self._rate)
         self.tiles.removing.connect(self._remove)
         self.tiles.trashing.connect(self._trash)
+        self.tiles.copying.connect(self._clip)
         self.tiles.viewing.connect(self._view)
         self.tiles.telling.connect(self.told.click)
         self.tiles.undoing.connect(self._undo)
@@ -203,7 +207,7 @@ class GalleryPanel(QWidget):
 
     def _show(self) -> None:
         count, any_shown = self.tiles.count(), self.shown.rowCount() > 0
-        many = ("star", "copy", "remove", "trash")
+        many = ("star", "clip", "copy", "remove", "trash")
         for name, action in self.acts.items():
             fits = {"compare": count == 2, "view": count in (1, 2), "rescan": True} | dict.fromkeys(many, count > 0)
             action.setEnabled(fits.get(name, count == 1))
@@ -376,6 +380,15 @@ class GalleryPanel(QWidget):
         ask = question if count > 1 else question.replace("their files", "its file").replace("them", "it")
         text = f"{of}{'is' if starred == 1 else 'are'} starred. {ask}"
         return QMessageBox.question(self, "Starred pictures", text, answers.Yes | answers.No, answers.No) == answers.Yes
+
+    def _clip(self) -> None:
+        """As files; of one, programs that take no files get the picture."""
+        if not self.tiles.count():
+            return
+        data = self.shown.mimeData(self.tiles.selectedIndexes())
+        if self.tiles.count() == 1 and not (image := read_image(next(self.tiles.chosen()), FULL_SIDE)).isNull():
+            data.setImageData(image)
+        QGuiApplication.clipboard().setMimeData(data)
 
     def _copy(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Copy the pictures to a folder")

@@ -87,10 +87,11 @@ def paint_star(painter: QPainter, place: QRectF) -> None:
 
 class Tiles(QListView):
     """S stars, 1 to 5 rate, 0 takes that off; Enter gets the graph back, Space shows large, I says what is in it,
-    Delete takes off the list; a drag hands out the files. The wheel with Ctrl, Ctrl++ and Ctrl+- change the size.
+    Delete takes off the list; a drag and Ctrl+C hand out the files. The wheel with Ctrl, Ctrl++ and Ctrl+- change the
+    size.
 
     To go to a picture with the arrow keys is as good as a click. Undo and redo are the gallery's own while it has the
-    keys.
+    keys, and so is copying.
     """
 
     starring = Signal()
@@ -101,6 +102,7 @@ class Tiles(QListView):
     telling = Signal()
     undoing = Signal()
     redoing = Signal()
+    copying = Signal()
     sized = Signal(int)  # the side of a picture, in pixels
 
     def __init__(self, rows: Shown) -> None:
@@ -160,7 +162,7 @@ class Tiles(QListView):
 
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and self._is_own(event):
-            event.accept()  # or else the window would undo what was done to the graph, or make it larger
+            event.accept()  # or else the window would undo what was done to the graph, copy of it, or make it larger
             return True
         return super().event(event)
 
@@ -169,7 +171,7 @@ class Tiles(QListView):
 
     def _own(self, event: QKeyEvent) -> SignalInstance | None:
         keys = QKeySequence.StandardKey
-        own = {keys.Undo: self.undoing, keys.Redo: self.redoing}
+        own = {keys.Undo: self.undoing, keys.Redo: self.redoing, keys.Copy: self.copying}
         return next((signal for key, signal in own.items() if event.matches(key)), None)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QDrag, QImage, QImageReader
+from PySide6.QtGui import QDrag, QGuiApplication, QImage, QImageReader
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QProgressDialog, QPushButton
 
@@ -134,6 +134,19 @@ def test_a_drag_hands_out_the_file(panel: GalleryPanel, monkeypatch):
         QTest.mouseMove(view, place(panel, 0) + QPoint(step, step))
     QTest.mouseRelease(view, Qt.MouseButton.LeftButton)
     assert dragged == [["three.png"]]
+
+
+def test_ctrl_c_puts_the_files_on_the_clipboard_and_of_one_the_picture_too(panel: GalleryPanel):
+    click(panel, 0)
+    QTest.keyClick(panel.tiles, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    copied = QGuiApplication.clipboard().mimeData()
+    assert [url.fileName() for url in copied.urls()] == ["three.png"]
+    assert not QGuiApplication.clipboard().image().isNull()
+    click(panel, 2, Qt.KeyboardModifier.ControlModifier)
+    panel.acts["clip"].trigger()
+    copied = QGuiApplication.clipboard().mimeData()
+    assert {url.fileName() for url in copied.urls()} == {"three.png", "one.png"}
+    assert not copied.hasImage()
 
 
 def test_thumbnails_come_when_they_are_made_and_a_missing_file_says_so(panel: GalleryPanel, qtbot):
