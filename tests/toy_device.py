@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from types import ModuleType
 from typing import Any, cast
@@ -123,7 +123,7 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any], counts: Counts | None) ->
     goes = bool(there) if asked is None else asked.type == DEVICE
     name = func.overloadpacket.__name__
     if counts is not None:
-        _count(counts, name, leaves, there, goes)
+        _count(counts, func, kwargs, leaves, there, goes)
     if there and name not in ("copy_", "_to_copy") and any(_is_host(leaf) for leaf in leaves):
         raise RuntimeError(
             f"{name}: Expected all tensors to be on the same device, but found at least two, toy and cpu"
@@ -135,7 +135,10 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any], counts: Counts | None) ->
         return next((inside[id(part)] for part in args if id(part) in inside and part is made), made)
     if not goes:
         return made
-    return _mapped(lambda part: _placed(part, inside), made)
+    # Torch wants a view to be of the same making as what it is of, which may be older than inference.
+    is_older = torch.is_inference_mode_enabled() and func.is_view and not there[0].is_inference()
+    with torch.inference_mode(False) if is_older else nullcontext():
+        return _mapped(lambda part: _placed(part, inside), made)
 
 
 def _leaves(value: Any) -> Iterator[Any]:
@@ -180,8 +183,10 @@ def _is_host(leaf: Tensor) -> bool:
     return not isinstance(leaf, OnToy) and leaf.dim() > 0
 
 
-def _count(counts: Counts, name: str, leaves: list[Tensor], there: list[OnToy], goes: bool) -> None:
-    from_there = bool(there)
+def _count(
+    counts: Counts, func: Any, kwargs: dict[str, Any], leaves: list[Tensor], there: list[OnToy], goes: bool
+) -> None:
+    from_there, name = bool(there), func.overloadpacket.__name__
     if name in WAITS and from_there:
         counts["waits"] += 1
     elif name == "_to_copy" and goes and leaves and not from_there:
@@ -192,6 +197,8 @@ def _count(counts: Counts, name: str, leaves: list[Tensor], there: list[OnToy], 
         counts["up" if isinstance(leaves[0], OnToy) else "down"] += 1
     elif name in ("index", "index_put_") and from_there and any(leaf.dtype == torch.bool for leaf in leaves[1:]):
         counts["waits"] += 1
+    elif func.name() == "aten::repeat_interleave.Tensor" and from_there and kwargs.get("output_size") is None:
+        counts["waits"] += 1  # how long the result is
     elif from_there or goes:
         counts["kernels"] += 1
 

@@ -126,7 +126,7 @@ def predict(
     scaled = (x * process.input_scale(model.process, sigma)).to(pool.device(), widening.computed_in(net))
     factor = model.space.factor
     asked = Asked(scaled, process.timestep_at(model.process, sigma), prompts, (height * factor, width * factor))
-    sized = process.at_size(model.process, height, width)
+    sized = process.at_size(model.process, height, width) if hints else model.process
     active = [follower(net, hint, asked.size) for net, hint in hints if is_active(hint, sized, sigma)]
     if active:
         told = asked

@@ -80,6 +80,12 @@ def klein_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def flux2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Flux.2 dev."""
+    return tiny_modern.build_flux2_dev(tmp_path_factory.mktemp("models") / "flux2")
+
+
+@pytest.fixture(scope="session")
 def qwenimage_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Qwen-Image, 64 x 64 pictures."""
     return tiny_modern.build_qwen_image(tmp_path_factory.mktemp("models") / "qwenimage")

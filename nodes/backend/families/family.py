@@ -148,7 +148,7 @@ class Asked(NamedTuple):
 
     @property
     def batch(self) -> int:
-        return len(self.x) // len(self.prompts)
+        return self.x.shape[0] // len(self.prompts)
 
     def each(self, of: Callable[[Conditioning], Tensor], name: Hashable = "each") -> Tensor:
         """What `of` finds in every prompt, for each of the batch, where x is: [prompts * batch, ...].
@@ -156,6 +156,23 @@ class Asked(NamedTuple):
         It is put there once. name: what tells two of the same tensors apart.
         """
         return self.once(tuple(map(of, self.prompts)), lambda found: self.repeated(found), name)
+
+    def references(self, tokens: Callable[[Tensor], Tensor]) -> list[Tensor]:
+        """The pictures to work from as [prompts * batch, tokens, channels], one after the other; nothing without any.
+
+        tokens: what makes a picture's of its latent.
+        """
+        import torch
+
+        count = len(self.prompts[0].references)
+        if not count:
+            return []
+
+        def made(found: Sequence[Tensor]) -> Tensor:
+            each = [map(tokens, found[first : first + count]) for first in range(0, len(found), count)]
+            return self.repeated([torch.cat([*pictures], dim=1) for pictures in each])
+
+        return [self.once([picture for prompt in self.prompts for picture in prompt.references], made, "references")]
 
     def repeated(self, found: Sequence[Tensor]) -> Tensor:
         """One tensor for each of the prompts, for each of the batch."""

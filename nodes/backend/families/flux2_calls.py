@@ -24,11 +24,11 @@ def predict(net: Any, asked: Asked) -> Tensor:
     """What the transformer tells of x."""
     x = asked.x
     rows, columns = x.shape[-2:]
-    seen, sizes = _references(asked)
+    sizes = [(picture.shape[-2], picture.shape[-1]) for picture in asked.prompts[0].references]
     text = asked.each(lambda prompt: prompt.embeds)
     prediction: Tensor = launch.call(
         net,
-        hidden_states=torch.cat([_tokens(x), *seen], dim=1),
+        hidden_states=torch.cat([_tokens(x), *asked.references(_tokens)], dim=1),
         encoder_hidden_states=text,
         timestep=asked.timesteps().expand(len(x)) / TIMESTEPS,
         guidance=_guidance(asked) if net.config.guidance_embeds else None,
@@ -43,13 +43,6 @@ def predict(net: Any, asked: Asked) -> Tensor:
 def _tokens(x: Tensor) -> Tensor:
     """[batch, channels, height, width] to [batch, height * width, channels]: a latent pixel is a token."""
     return x.flatten(2).transpose(1, 2).contiguous()
-
-
-def _references(asked: Asked) -> tuple[list[Tensor], list[tuple[int, int]]]:
-    """The tokens of other pictures, and their (rows, columns)."""
-    count = len(asked.prompts[0].references)
-    found = [asked.each(lambda prompt, n=n: prompt.references[n], ("reference", n)) for n in range(count)]
-    return [_tokens(reference) for reference in found], [(r.shape[-2], r.shape[-1]) for r in found]
 
 
 def _places(asked: Asked, sizes: tuple[tuple[int, int], ...]) -> Tensor:

@@ -38,11 +38,10 @@ def predict(net: Any, asked: Asked) -> Tensor:
     made = tokens.shape[1]
     if net.config.in_channels == FILL_CHANNELS:
         tokens = torch.cat([tokens, *_masked(asked)], dim=2)
-    seen, their_places = _references(asked)
     prediction: Tensor = launch.call(
         net,
-        hidden_states=torch.cat([tokens, *seen], dim=1),
-        img_ids=_ids(asked, ((rows, columns), *their_places)),
+        hidden_states=torch.cat([tokens, *asked.references(packed)], dim=1),
+        img_ids=_ids(asked, ((rows, columns), *_places_of_references(asked))),
         controlnet_block_samples=residuals and residuals.double,
         controlnet_single_block_samples=residuals and residuals.single,
         **_told(net, asked),
@@ -57,7 +56,7 @@ def packed(x: Tensor) -> Tensor:
 
 def unpacked(tokens: Tensor, rows: int, columns: int) -> Tensor:
     """The inverse."""
-    return pixel_shuffle(tokens.transpose(1, 2).reshape(len(tokens), -1, rows, columns), PATCH)
+    return pixel_shuffle(tokens.transpose(1, 2).reshape(tokens.shape[0], -1, rows, columns), PATCH)
 
 
 def places(rows: int, columns: int, picture: int = 0, top: int = 0, left: int = 0) -> Tensor:
@@ -110,22 +109,20 @@ def _masked(asked: Asked) -> tuple[Tensor, Tensor]:
     return packed(latent), packed(pixel_unshuffle(mask, FACTOR))
 
 
-def _references(asked: Asked) -> tuple[list[Tensor], list[tuple[int, ...]]]:
-    """The tokens of other pictures and their `places`: all in picture 1, each below or beside those before.
+def _places_of_references(asked: Asked) -> list[tuple[int, ...]]:
+    """Of other pictures, as arguments of `places`: all in picture 1, each below or beside those before.
 
     It goes where the whole stays smaller; the model was trained with one, and programs hand it several like that.
     """
-    tokens: list[Tensor] = []
     found: list[tuple[int, ...]] = []
     bottom = right = 0
-    for number, first in enumerate(asked.prompts[0].references):
-        rows, columns = (side // PATCH for side in first.shape[-2:])
+    for picture in asked.prompts[0].references:
+        rows, columns = (side // PATCH for side in picture.shape[-2:])
         below = bottom + rows <= right + columns
         top, left = (bottom, 0) if below else (0, right)
         bottom, right = max(bottom, top + rows), max(right, left + columns)
-        tokens.append(packed(asked.each(lambda prompt, number=number: prompt.references[number])))
         found.append((rows, columns, 1, top, left))
-    return tokens, found
+    return found
 
 
 # ControlNets -----------------------------------------------------------------------------------------------

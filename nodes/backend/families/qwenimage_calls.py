@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad, pixel_unshuffle
 
-from nodes.backend import launch
+from nodes.backend import launch, resident
 from nodes.backend.families.family import Asked, Follower
 from nodes.backend.families.flux_calls import packed, unpacked
 from nodes.backend.families.unet_calls import inner_strength, of_strength
@@ -39,15 +39,15 @@ def _sizes(x: Tensor) -> Tensor:
 def predict(net: Any, asked: Asked) -> Tensor:
     """What the transformer tells of x."""
     tokens, (rows, columns) = packed(asked.x), _grid(asked.x)
-    references = _references(asked)
-    seen = [packed(reference) for reference in references]
-    others = sum(reference.shape[1] for reference in seen)
+    seen = asked.references(packed)
+    others = sum(pictures.shape[1] for pictures in seen)
     prediction: Tensor = launch.call(
         net,
         hidden_states=torch.cat([tokens, *seen], dim=1),
         controlnet_block_samples=_added_to(asked, others),
-        **_told(asked, references),
-    )[0]
+        modulate_index=_noiseless(asked, tokens.shape[1], others) if net.config.zero_cond_t else None,
+        **_told(asked, asked.prompts[0].references),
+    )
     return unpacked(prediction[:, : tokens.shape[1]], rows, columns)
 
 
@@ -59,25 +59,28 @@ def _added_to(asked: Asked, others: int) -> list[Tensor] | None:
     return [pad(sample.repeat(len(asked.prompts), 1, 1), (0, 0, 0, others)) for sample in residuals]
 
 
+def _noiseless(asked: Asked, made: int, others: int) -> Tensor:
+    """[1, tokens]: 1 for those of other pictures."""
+    device = asked.x.device
+
+    def index() -> Tensor:
+        return resident.sent(torch.cat([torch.zeros(made), torch.ones(others)]).to(torch.int32)[None], device)
+
+    return resident.made_once(("noiseless", made, others, device), (), index)
+
+
 def _grid(x: Tensor) -> tuple[int, int]:
     """Rows and columns of tokens."""
     return x.shape[-2] // PATCH, x.shape[-1] // PATCH
 
 
-def _references(asked: Asked) -> list[Tensor]:
-    """The latents of other pictures, for each of x."""
-    count = len(asked.prompts[0].references)
-    return [asked.each(lambda prompt, n=n: prompt.references[n], ("reference", n)) for n in range(count)]
-
-
 def _told(asked: Asked, references: Sequence[Tensor]) -> dict[str, Any]:
     """What transformers and ControlNets are told in the same way. Places are counted from the middles of pictures."""
-    shapes = [(1, *_grid(picture)) for picture in (asked.x, *references)]
+    shapes, count = [(1, *_grid(picture)) for picture in (asked.x, *references)], asked.x.shape[0]
     return {
         "encoder_hidden_states": asked.each(lambda prompt: prompt.embeds),
-        "timestep": asked.timesteps().expand(len(asked.x)) / TIMESTEPS,
-        "img_shapes": [shapes] * len(asked.x),
-        "return_dict": False,
+        "timestep": asked.timesteps().expand(count) / TIMESTEPS,
+        "img_shapes": [shapes] * count,
     }
 
 
@@ -114,6 +117,7 @@ def _added(follower: Follower, asked: Asked) -> list[Tensor]:
         hidden_states=packed(asked.x),
         controlnet_cond=packed(shown),
         conditioning_scale=inner_strength(follower.hint, asked),
+        return_dict=False,
         **_told(asked, ()),
     )
     return of_strength([*made], follower.hint, asked)

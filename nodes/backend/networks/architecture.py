@@ -97,7 +97,8 @@ def no_contradictions(_settings: Mapping[str, Any]) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Architecture:
-    """library_class: "module:Class" of diffusers or transformers, imported when a network is built.
+    """library_class: "module:Class" of diffusers or transformers, or of what is made of theirs here, imported when a
+    network is built.
 
     schema: the settings it may have. shapes: its tensors, told from the settings. spellings: how files name them.
     contradictions: what cannot be meant in settings that fit the schema one by one, a sentence each. told: the settings

@@ -132,7 +132,7 @@ def _told_controlnet(settings: Settings, found: Shapes) -> Settings:
 
 
 TRANSFORMER = Architecture(
-    "diffusers.models.transformers.transformer_qwenimage:QwenImageTransformer2DModel",
+    "nodes.backend.qwen_transformers:QwenImageTransformer2DModel",
     SETTINGS,
     _transformer,
     own_names,

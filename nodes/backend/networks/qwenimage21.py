@@ -118,7 +118,7 @@ def _told(settings: Settings, found: Shapes) -> Settings:
 
 
 ARCHITECTURE = Architecture(
-    "diffusers.models.transformers.transformer_qwenimage21:QwenImage21Transformer2DModel",
+    "nodes.backend.qwen_transformers:QwenImage21Transformer2DModel",
     SETTINGS,
     _shapes,
     _spellings,

@@ -221,8 +221,8 @@ def test_several_references_lie_beside_each_other_in_one_picture():
     shapes = (1, 16, 8, 4), (1, 16, 4, 4), (1, 16, 4, 8)
     told = Conditioning("flux", "", x, x, references=tuple(map(torch.zeros, shapes)))
     asked = Asked(x, 0.0, (told,), (64, 64))
-    tokens, found = flux_calls._references(asked)
-    assert [one.shape[1] for one in tokens] == [8, 4, 8]
+    (tokens,), found = asked.references(flux_calls.packed), flux_calls._places_of_references(asked)
+    assert tokens.shape[1] == 8 + 4 + 8
     seen = {tuple(map(int, place)) for place in torch.cat([flux_calls.places(*part) for part in found]).tolist()}
     assert len(seen) == 20  # no two tokens in one place
     assert {place[0] for place in seen} == {1}

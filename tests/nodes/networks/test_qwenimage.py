@@ -75,17 +75,16 @@ def test_any_settings_give_the_tensors_of_the_library(name: str, data: st.DataOb
 
 @examples(5)
 @given(any_settings(TRANSFORMER))
-def test_settings_without_a_contradiction_make_a_network_that_runs(found: Settings):
+def test_settings_without_a_contradiction_make_a_network_that_runs_to_the_bits_of_the_library(found: Settings):
     module = files.library_class(TRANSFORMER)(**found).eval()
+    given = torch.rand(2, 10, found["in_channels"]), torch.rand(2, 5, found["joint_attention_dim"])
+    told = {"timestep": torch.tensor([0.5, 0.5]), "img_shapes": [[(1, 2, 3), (1, 2, 2)]] * 2}
     with torch.inference_mode():
-        made = module(
-            torch.zeros(1, 6, found["in_channels"]),
-            torch.zeros(1, 5, found["joint_attention_dim"]),
-            timestep=torch.tensor([0.5]),
-            img_shapes=[[(1, 2, 3)]],
-            return_dict=False,
-        )[0]
-    assert made.shape == (1, 6, 4 * found["out_channels"])
+        index = torch.tensor([[0] * 6 + [1] * 4]) if found["zero_cond_t"] else None
+        made = module(*given, **told, modulate_index=index)
+        (theirs,) = super(type(module), module).forward(*given, **told, return_dict=False)
+    assert made.shape == (2, 10, 4 * found["out_channels"])
+    assert made.equal(theirs)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

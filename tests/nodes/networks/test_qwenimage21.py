@@ -10,9 +10,12 @@ from diffusers.loaders.single_file_utils import convert_qwen_image21_transformer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nodes.backend.families.family import Asked
+from nodes.backend.families.qwenimage21_calls import layout
 from nodes.backend.fields import check_fields
 from nodes.backend.networks.architecture import Architecture, Settings
 from nodes.backend.networks.qwenimage21 import ARCHITECTURE
+from nodes.types import Conditioning
 from tests.examples import examples
 from tests.nodes.networks import files
 from tests.nodes.networks.files import PLACE, Tensors, settings
@@ -64,15 +67,21 @@ def test_any_settings_give_the_tensors_of_the_library(found: Settings):
 
 @examples(5)
 @given(any_settings())
-def test_settings_without_a_contradiction_make_a_network_that_runs(found: Settings):
+def test_settings_without_a_contradiction_make_a_network_that_runs_to_the_bits_of_the_library(found: Settings):
+    """Of a text that begins and ends with words, with two pictures side by side in it."""
     module = files.library_class(ARCHITECTURE)(**found).eval()
-    slots = torch.tensor([[False] * 3 + [True] * 2])
+    sizes, starts, length = ((2, 2), (2, 4), (4, 2)), (2, 3), 6
+    slots = torch.tensor([[False] * 2 + [True] * 3 + [False] + [True] * 2] * 2)
+    given = torch.rand(2, 20, found["in_channels"]), torch.rand(2, length, found["context_in_dim"])
+    seen = tuple(torch.zeros(1, 1, *size) for size in sizes[:2])
+    sigma, prompt = torch.tensor([0.5, 0.5]), Conditioning("", "", given[1], references=seen, shown_at=starts)
+    asked = Asked(torch.zeros(2, 1, *sizes[2]), 0.5, (prompt,), (64, 32))
     with torch.inference_mode():
-        (made,) = module(
-            torch.zeros(1, 8, found["in_channels"]), torch.zeros(1, 3, found["context_in_dim"]), torch.tensor([0.5]),
-            [[(1, 2, 4)]], slots, return_dict=False,
-        )  # fmt: skip
-    assert made.shape == (1, 11, found["out_channels"])
+        made = module(*given, sigma, **layout(module, asked, length))
+        shapes = [[(1, *size) for size in sizes]] * 2
+        (theirs,) = super(type(module), module).forward(*given, sigma, shapes, slots, return_dict=False)
+    assert made.shape == (2, 3 + 20, found["out_channels"])
+    assert made.equal(theirs)
 
 
 @pytest.mark.parametrize("axes", [[2, 7, 7], [8, 8], [4, 4, 4]], ids=str)
