@@ -53,15 +53,15 @@ class Query:
     """Which entries are asked for.
 
     text: words that all stand somewhere in what is known of an entry, in any case and order, parts of words too.
-    kinds, families: of one of these; any where there are none. fitting: a family; what is known to go only with others
-    is left out, as is what cannot be used. starred: nothing but those with a star. order: by name, or the newest, or
-    the largest first. first: paths of those that come before all others, in this order.
+    kinds, families: of one of these; any where there are none. fitting: families; what is known to go with none of
+    them is left out, as is what cannot be used. starred: nothing but those with a star. order: by name, or the newest,
+    or the largest first. first: paths of those that come before all others, in this order.
     """
 
     text: str = ""
     kinds: tuple[str, ...] = ()
     families: tuple[str, ...] = ()
-    fitting: str = ""
+    fitting: tuple[str, ...] = ()
     starred: bool = False
     order: Order = "name"
     first: tuple[str, ...] = ()

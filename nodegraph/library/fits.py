@@ -9,7 +9,7 @@ from nodegraph.node import File
 
 def query(file: File, family: str = "", text: str = "") -> Query:
     """What to ask the library for to fill a parameter. family: of what it is for, where that is known."""
-    return Query(text, kinds=file.kinds, fitting=family)
+    return Query(text, kinds=file.kinds, fitting=(family,) if family else ())
 
 
 def why_not(entry: Entry, file: File, stock: Stock, family: str = "") -> str:

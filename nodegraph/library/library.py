@@ -66,12 +66,12 @@ class Library:
         kinds: Sequence[str] = (),
         families: Sequence[str] = (),
         starred: bool = False,
-        fitting: str = "",
+        fitting: Sequence[str] = (),
         limit: int = PAGE,
         offset: int = 0,
     ) -> list[Entry]:
         """See `Query`. Those whose name begins with the text come first, then by name; at most `limit`."""
-        found = self.paths(Query(text, tuple(kinds), tuple(families), fitting, starred))[offset : offset + limit]
+        found = self.paths(Query(text, tuple(kinds), tuple(families), tuple(fitting), starred))[offset : offset + limit]
         entries = self.entries(found)
         return [entries[path] for path in found if path in entries]
 
@@ -212,9 +212,9 @@ class Library:
         if query.kinds:
             also(f"kind IN ({','.join('?' * len(query.kinds))})", *query.kinds)
         if query.families:
-            also(f"({' OR '.join(['instr(families, ?)'] * len(query.families))})", *map(_listed, query.families))
+            also(_of_any(query.families), *map(_listed, query.families))
         if query.fitting:
-            also("(families = '' OR instr(families, ?)) AND problem = ''", _listed(query.fitting))
+            also(f"(families = '' OR {_of_any(query.fitting)}) AND problem = ''", *map(_listed, query.fitting))
         if query.starred:
             also(_AMONG, _ids(id for id, mark in self._marks().items() if mark.starred))
         for word in query.text.casefold().split():
@@ -289,6 +289,10 @@ _AMONG = "id IN (SELECT value FROM json_each(?))"
 
 def _ids(ids: Iterable[int]) -> str:
     return json.dumps([*ids])
+
+
+def _of_any(families: Sequence[str]) -> str:
+    return f"({' OR '.join(['instr(families, ?)'] * len(families))})"
 
 
 def _listed(family: str) -> str:

@@ -200,7 +200,7 @@ def _measured(folder: Path, count: int, stock: Stock) -> Iterator[dict[str, Any]
     for text in ("", "s", "sn", "sno", "snow", "snow castle", "nothing at all"):
         yield _quick(f"search {text!r}", lambda text=text: library.search(text))
     for what, act in (
-        ("search 'snow' for LoRAs that fit", lambda: library.search("snow", kinds=["lora"], fitting="sdxl")),
+        ("search 'snow' for LoRAs that fit", lambda: library.search("snow", kinds=["lora"], fitting=["sdxl"])),
         ("page 100 of all", lambda: library.search(offset=10_000)),
         ("counts by kind and family", library.counts),
     ):

@@ -138,7 +138,7 @@ class ModelsPanel(QWidget):
     def __init__(self, shelves: Shelves, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.shelves = shelves
-        self.fitting: tuple[str, ...] = ()  # families of the document that is shown
+        self.fitting: tuple[str, ...] = ()  # families of what is selected, or of all of the document that is shown
         self.rows = ModelRows(shelves, self)
         self.list = CardList(self.rows)
         self.details = ModelDetails(self.rows.picture, shelves.kind)
@@ -277,7 +277,7 @@ class ModelsPanel(QWidget):
     # Searching ----------------------------------------------------------------------------------------
 
     def show_fitting(self, families: tuple[str, ...]) -> None:
-        """families: of the document that is shown, by their names."""
+        """families: of what is selected in the document that is shown, or of all of it; by their names."""
         if families != self.fitting:
             self.fitting = families
             self._name_fitting()
@@ -286,7 +286,7 @@ class ModelsPanel(QWidget):
 
     def _name_fitting(self) -> None:
         titles = [self.shelves.stock.families.get(name, name) for name in self.fitting]
-        told = f"Show what goes with {' and '.join(titles)} alone" if titles else "The document has no model yet"
+        told = f"Show what goes with {' or '.join(titles)} alone" if titles else "The document has no model yet"
         self.fits.setToolTip(told)
         self.fits.setEnabled(bool(titles) or self.fits.isChecked())
 
@@ -296,7 +296,7 @@ class ModelsPanel(QWidget):
             self.field.text(),
             _chosen(self.kinds),
             _chosen(self.families),
-            self.fitting[0] if self.fits.isChecked() and self.fitting else "",
+            self.fitting if self.fits.isChecked() else (),
             self.starred.isChecked(),
             order or "name",
             self.shelves.recent if order is None else (),

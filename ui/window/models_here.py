@@ -38,9 +38,14 @@ def use(window: Shell, path: str) -> None:
 
 
 def families(workspace: Workspace) -> tuple[str, ...]:
-    """Of what the document makes pictures with, the most frequent first."""
-    made = [kind.name for kinds in workspace.following.kinds.made.values() for kind in kinds if kind.name]
-    return tuple(sorted(set(made), key=lambda name: (-made.count(name), name)))
+    """Of what is selected, as far as that is known, or else of all the models of the document; the most frequent first.
+    """
+    kinds, prefix = workspace.following.kinds, workspace.canvas.scope.prefix
+    ids = [prefix + id for id in workspace.canvas.state.selection]
+    chosen = [kind for id in ids for kind in (*kinds.made.get(id, ()), *kinds.taken.get(id, ()))]
+    named = [kind.name for kind in chosen if kind.name]
+    named = named or [kind.name for made in kinds.made.values() for kind in made if kind.name]
+    return tuple(sorted(set(named), key=lambda name: (-named.count(name), name)))
 
 
 def into_prompt(window: Shell, words: str) -> QMenu | None:

@@ -68,7 +68,7 @@ class Shell(QMainWindow):
     which last as long as it does.
     """
 
-    kinds_changed = Signal()  # those of a document, or another document is shown
+    kinds_changed = Signal()  # those of a document, or what is selected, or another document is shown
 
     def __init__(
         self,
@@ -148,6 +148,7 @@ class Shell(QMainWindow):
         made.canvas.state.added.connect(self._layout_pause.start)
         made.following.followed.connect(self.announce)
         made.following.changed.connect(self.kinds_changed)
+        made.selected.connect(lambda _: self.kinds_changed.emit())
         made.problems.counted.connect(self.status_bar.refresh)
         if self.started:
             self._start(made)

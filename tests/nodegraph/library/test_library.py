@@ -93,7 +93,8 @@ def test_kinds_families_stars_and_what_fits_narrow_a_search(cellar: Path, librar
     library.star(str(cellar / "b.jar"))
     assert names(library, kinds=["jam"]) == ["a.jar", "c.jar"]
     assert names(library, families=["plum", "fig"]) == ["a.jar", "b.jar"]
-    assert names(library, fitting="plum") == ["a.jar", "c.jar"]
+    assert names(library, fitting=["plum"]) == ["a.jar", "c.jar"]
+    assert names(library, fitting=["plum", "fig"]) == ["a.jar", "b.jar", "c.jar"]
     assert names(library, starred=True) == ["b.jar"]
     assert library.number(Query(kinds=("jam",))) == 2
     counts = library.counts()

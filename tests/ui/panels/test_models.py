@@ -105,6 +105,9 @@ def test_it_is_filtered_by_kind_family_and_what_fits_and_counts_are_said(panel: 
     qtbot.waitUntil(lambda: shown(panel) == ["damson", "mirabelle"])
     panel.show_fitting(("fig",))
     qtbot.waitUntil(lambda: shown(panel) == ["damson", "gherkin"])
+    panel.show_fitting(("fig", "plum"))
+    assert panel.fits.toolTip() == "Show what goes with Figs or Plums alone"
+    qtbot.waitUntil(lambda: shown(panel) == ["damson", "gherkin", "mirabelle"])
 
 
 def test_the_newest_the_largest_or_what_was_used_last_comes_first(panel: ModelsPanel, cellar: Path, qtbot):

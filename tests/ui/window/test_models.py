@@ -164,3 +164,20 @@ def test_the_families_of_the_document_are_what_fits(window, cellar, qtbot):
     qtbot.waitUntil(lambda: panel(window).rows.rowCount() == 1)
     window.tabs.new()
     qtbot.waitUntil(lambda: panel(window).fitting == (), timeout=60_000)
+
+
+def test_of_several_families_all_fit_or_that_of_what_is_selected(window, cellar, qtbot):
+    window.plan.start()
+    jar(cellar / "pot.jar", "jam:fig:sweet")
+    both = {"jar": str(cellar / "damson.jar"), "other": str(cellar / "pot.jar")}
+    window.tabs.show_document(
+        window.session.new(Graph({id: Node("toy.open_jar", {"path": path}, (0, 0)) for id, path in both.items()}))
+    )
+    window.plan.start()
+    qtbot.waitUntil(lambda: panel(window).fitting == ("fig", "plum"), timeout=60_000)
+    window.canvas.state.select({"other"})
+    assert panel(window).fitting == ("fig",)
+    window.canvas.state.select({"jar"})
+    assert panel(window).fitting == ("plum",)
+    window.canvas.state.select(())
+    assert panel(window).fitting == ("fig", "plum")
