@@ -75,13 +75,10 @@ def _is_picture(path: Path) -> bool:
 
 def _folder(path: Path) -> Brought | None:
     """A model that comes as a folder, or pictures. Raises ValueError when it is a model and damaged."""
-    from nodes.backend import checkpoints, families, labels
+    from nodes.backend import labels
 
-    found = checkpoints.look(path)
-    if family := families.recognise(found):
-        return _made("load.checkpoint" if "vae" in family.roles else "load.pixel_model", path)
-    if labels.controlled(found):
-        return _made("control.load", path)
+    if told := labels.look(path):
+        return _made(TAKEN_BY[told.kind], path)
     return Brought("image.load_folder", {"folder": str(path)}) if _holds_pictures(path) else None
 
 

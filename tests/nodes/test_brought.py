@@ -24,6 +24,8 @@ STARTER = Path(__file__).parents[2] / "models" / "starter"
         ("lora/ink.safetensors", "adapter.lora"),
         ("lora/ink_kohya.safetensors", "adapter.lora"),
         ("vae/diffusion_pytorch_model.safetensors", "load.vae"),
+        ("vae", "load.vae"),
+        ("unet", "load.denoiser"),
         ("text_encoder/model.safetensors", "load.text_encoders"),
         ("ink.webp", "image.load"),
     ],

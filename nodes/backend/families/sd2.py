@@ -79,10 +79,11 @@ class StableDiffusion2(StableDiffusion):
         )
 
     def recognises_controlnet(self, found: Found) -> bool:
-        linear = (
-            found.kinds[""]["use_linear_projection"] if found.kinds else cross_attention_width(found) == PROMPT_WIDTH
-        )
-        return super().recognises_controlnet(found) and linear
+        if not super().recognises_controlnet(found):
+            return False
+        if found.kinds:
+            return bool(found.kinds[""]["use_linear_projection"])
+        return cross_attention_width(found) == PROMPT_WIDTH
 
     def process(self, found: Found, settings: Path | None) -> Diffusion:
         """Nothing in a file tells how it was trained; of those published, the larger ones predict v.
