@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, Protocol
 
+from nodegraph.graph import Graph
+
 
 class Slice(NamedTuple):
     """The node type that cuts a schedule: the steps from `start` up to `end`, which is not included.
@@ -275,7 +277,15 @@ class Brought(NamedTuple):
     params: Mapping[str, Any]
 
 
+Having = Callable[[str, str], Sequence[str]]
+"""What a person has of a kind of `Stock.kinds` that may go with a family: paths, those that are likely meant first."""
+
+
 def _no_file(path: Path) -> Brought | None:
+    return None
+
+
+def _begins_nothing(brought: Sequence[Brought], having: Having) -> Graph | None:
     return None
 
 
@@ -307,6 +317,11 @@ class Domain:
     no more than what the file says of itself at its start. Raises ValueError with a sentence where it is damaged.
     text: the same for a text; None where it only is one.
 
+    begin: the workflow that files begin in a document in which nothing is: with these in their places, and what else it
+    takes from what a person has; what is lacking there is in its needs (`nodegraph.formats.needs`). None where they
+    begin none together. It looks into files, which may take a second. Raises ValueError with a sentence where they can
+    begin none without something that a person does not have.
+
     sheet: the pictures of a sweep on one, a PNG: of its `nodegraph.sweeping.sheet.Page`s, of the paths of each cell's
     pictures and of the workflow that it is to bring. None where pictures are not written to files. Raises ValueError
     with a sentence, or OSError.
@@ -324,5 +339,6 @@ class Domain:
     naming: Naming | None = None
     file: Callable[[Path], Brought | None] = _no_file
     text: Callable[[str], Brought | None] = _no_text
+    begin: Callable[[Sequence[Brought], Having], Graph | None] = _begins_nothing
     stock: Stock = field(default_factory=Stock)
     sheet: Callable[[Sequence[Any], Mapping[Any, Sequence[str]], str], bytes] | None = None

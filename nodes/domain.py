@@ -12,6 +12,7 @@ import nodes.backend.parts as parts
 from nodegraph.domain import Branching, Decode, Domain, Kind, Likely, Naming, Remedy, Show, Slice, TourStep
 from nodes import keep_tokenizer, kept_tokenizer, naming, sweep_sheet
 from nodes.backend.process import timestep_at
+from nodes.beginning import begin
 from nodes.brought import file_becomes, text_becomes
 from nodes.elsewhere import ELSEWHERE
 from nodes.stock import STOCK
@@ -166,6 +167,7 @@ DOMAIN = Domain(
     naming=Naming(naming.PLACES, naming.example),
     file=file_becomes,
     text=text_becomes,
+    begin=begin,
     stock=STOCK,
     sheet=sweep_sheet,
     remedies={

@@ -326,6 +326,10 @@ class Family(ABC):
         """
         return frozenset()
 
+    def task(self, denoiser: Settings) -> str:
+        """What a denoiser of these settings was made for, as the workflows that ship are called."""
+        return "inpaint" if "masked" in self.takes(denoiser) else "text"
+
     def text_complaint(self, text: TextEncoder) -> str | None:
         """Why a text encoder cannot read prompts as it is set; None when it can."""
         return None

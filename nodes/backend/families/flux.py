@@ -180,6 +180,11 @@ class Flux(Family):
         guided = {"distilled_guidance"} if denoiser["guidance_embeds"] else set[str]()
         return frozenset({"masked" if fills else "references", *guided})
 
+    def task(self, denoiser: Settings) -> str:
+        if "masked" in self.takes(denoiser):
+            return "fill"
+        return "text" if denoiser["guidance_embeds"] else "few_steps"
+
     def prompt_width(self, encoders: Mapping[str, Settings]) -> int:
         return encoders["text_encoder_2"]["d_model"]
 

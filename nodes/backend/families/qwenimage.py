@@ -141,6 +141,9 @@ class QwenImage(Family):
     def takes(self, denoiser: Settings) -> frozenset[str]:
         return frozenset({"references"})
 
+    def task(self, denoiser: Settings) -> str:
+        return "edit" if denoiser["zero_cond_t"] else "text"
+
     def prompt_width(self, encoders: Mapping[str, Settings]) -> int:
         return encoders["text_encoder"]["text_config.hidden_size"]
 
