@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from nodegraph import graph as edits
+from nodegraph.domain import Brought
 from nodegraph.editing.places import filed, whole
 from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Port, diff
@@ -22,6 +23,9 @@ from nodegraph.registry import Registry
 from nodegraph.types import type_of
 from ui.documents.journal import UNTITLED
 from ui.widgets.offers import Offering, Then
+
+Begun = Callable[[Graph | None, str], object]
+"""Hears which workflow files begin, None where they begin none, and why not; "" where there is nothing to be said."""
 
 
 class GraphEdit(QUndoCommand):
@@ -45,7 +49,8 @@ class Document(QObject):
     """A graph, its undo history and its file. registry: the node types its nodes may have.
 
     files: who knows which files a parameter could have: asked with the node, as the engine calls it, the input and what
-    was typed, and told whom to answer; None while nobody does.
+    was typed, and told whom to answer; None while nobody does. begin: who knows what files begin while there is nothing
+    in the document, asked in the same way.
     """
 
     changed = Signal(object)  # Diff
@@ -58,6 +63,7 @@ class Document(QObject):
         self.graph = graph or Graph()
         self.path: Path | None = None
         self.files: Callable[[str, Input, str, Then], object] | None = None
+        self.begin: Callable[[Sequence[Brought], Begun], object] | None = None
         self.working_title = UNTITLED  # until there is a file
         self._groups_of = self.graph.groups
         self._types = document_types(self.graph.groups, registry)

@@ -38,8 +38,7 @@ def use(window: Shell, path: str) -> None:
 
 
 def families(workspace: Workspace) -> tuple[str, ...]:
-    """Of what is selected, as far as that is known, or else of all the models of the document; the most frequent first.
-    """
+    """Of what is selected, as far as that is known, or else of the whole document; the most frequent first."""
     kinds, prefix = workspace.following.kinds, workspace.canvas.scope.prefix
     ids = [prefix + id for id in workspace.canvas.state.selection]
     chosen = [kind for id in ids for kind in (*kinds.made.get(id, ()), *kinds.taken.get(id, ()))]

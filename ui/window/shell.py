@@ -42,6 +42,7 @@ from ui.runs.results import Result
 from ui.runs.run_state import RunState
 from ui.runs.runner import Runner
 from ui.runs.sweep_record import SweepRecord
+from ui.shelves.beginning import Beginning
 from ui.shelves.file_offers import FileOffers
 from ui.shelves.finding import Finding
 from ui.shelves.missing_files import MissingFiles
@@ -136,6 +137,7 @@ class Shell(QMainWindow):
     def _workspace(self, document: Document) -> Workspace:
         made = Workspace(document, self.engine, self.queue, self.session, self.remedies, self.sweeps, self)
         FileOffers(self.shelves, made.following, made)
+        Beginning(self.shelves, document, made).lacking.connect(lambda: self.docks.show("Problems"))
         made.missing = MissingFiles(self.shelves, made.following, made)
         made.missing.noticed.connect(lambda: self.show_missing(made))
         made.missing_wanted.connect(lambda: self.show_missing(made))

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QDrag, QDragEnterEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMenu
 
@@ -14,6 +13,7 @@ from nodegraph.graph import Graph, Node, Port
 from nodegraph.library.scan import update
 from nodegraph.running.engine import Settings as EngineSettings
 from tests.nodegraph.library.shelf import STOCK, jar
+from tests.ui.dragging import click_card, drag_card
 from ui.canvas.scene.shape import halfway
 from ui.canvas.scene.view import View
 from ui.panels.models import ModelsPanel
@@ -61,33 +61,20 @@ def panel(window: MainWindow) -> ModelsPanel:
     return found
 
 
+def row(window: MainWindow, name: str) -> int:
+    rows = range(panel(window).rows.rowCount())
+    return next(row for row in rows if Path(panel(window).rows.path(row)).stem == name)
+
+
 def click(window: MainWindow, name: str) -> QPoint:
     """On a card; where that is."""
-    view = panel(window).list
-    rows = range(panel(window).rows.rowCount())
-    row = next(row for row in rows if Path(panel(window).rows.path(row)).stem == name)
-    place = view.visualRect(panel(window).rows.index(row)).center()
-    QTest.mouseClick(view.viewport(), LEFT, pos=place)
-    return place
+    return click_card(panel(window), row(window, name))
 
 
 def drag(window: MainWindow, name: str, world: QPointF, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the mouse, from its card to a place of the graph. What the system does in between is done here."""
+    """From its card to a place of the graph."""
     place = window.canvas.mapTo(window, window.canvas.state.view.to_screen(world))
-
-    def carry(dragged: QDrag, actions: Qt.DropAction) -> Qt.DropAction:
-        args = (actions, dragged.mimeData(), LEFT, Qt.KeyboardModifier.NoModifier)
-        for event in (QDragEnterEvent(place.toPoint(), *args), QDragMoveEvent(place.toPoint(), *args)):
-            QApplication.sendEvent(window, event)
-        QApplication.sendEvent(window, QDropEvent(place, *args))
-        return actions
-
-    monkeypatch.setattr(QDrag, "exec", carry)
-    start, view = click(window, name), panel(window).list.viewport()
-    QTest.mousePress(view, LEFT, pos=start)
-    for step in (5, 15, 40):
-        QTest.mouseMove(view, start + QPoint(step, 0))
-    QTest.mouseRelease(view, LEFT, pos=start)
+    drag_card(panel(window), row(window, name), window, place, monkeypatch)
 
 
 def added(window: MainWindow) -> dict[str, Node]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from nodegraph.graph import Graph, Node, Port, add_node, connect, fresh_id, set_
 from nodegraph.node import File, NodeType
 from nodegraph.reach import upstream
 from ui.canvas.commands.adding import free_place, mate, stem_of, used
+from ui.canvas.commands.beginning import begin
 from ui.canvas.commands.brought import local_files, of_data, of_file, picture_in, remark
 from ui.canvas.commands.selection import counted, finish_copying, insert_file, paste_text, tried
 from ui.canvas.scene.make_room import GAP, make_room
@@ -220,10 +222,12 @@ def _targets(state: CanvasState, graph: Graph, type: NodeType, node: str) -> Ite
 def bring_files(state: CanvasState, paths: Sequence[Path], at: QPointF) -> None:
     """Files that were let go at a place in pixels become what they mean; the nodes of a workflow are added.
 
-    Raises ValueError when one cannot be read; then none is added.
+    On an empty canvas, models begin a workflow. Raises ValueError when one cannot be read; then none is added.
     """
     found = [(path, of_file(state, path)) for path in paths]
     things = [thing for _, thing in found if thing is not None]
+    if len(things) == len(found) and begin(state, things, partial(bring, state, things, at)):
+        return
     if things:
         bring(state, things, at)
     for path, thing in found:
