@@ -18,6 +18,7 @@ from nodegraph.running.messages import (
     Free,
     Gone,
     Idle,
+    Keeps,
     Look,
     Measure,
     Report,
@@ -71,7 +72,7 @@ class EngineClient:
         if self._process:
             self._process.send(run)
 
-    def ask(self, request: Report | Free | Look | Measure) -> None:
+    def ask(self, request: Report | Free | Look | Measure | Keeps) -> None:
         """Something about what the engine keeps; without one there is nothing."""
         if self._process and self._process.alive:
             self._process.send(request)

@@ -44,6 +44,8 @@ from nodegraph.running.messages import (
     Heard,
     Holding,
     Idle,
+    Keeps,
+    Kept,
     Look,
     Measure,
     Measured,
@@ -357,6 +359,8 @@ class _Server:
                 if self._measurer is None:
                     self._measurer = threading.Thread(target=self._measure, name="measurer", daemon=True)
                     self._measurer.start()
+            elif isinstance(request, Keeps):
+                self.emit(Kept(request.name, tuple(filter(self._engine.cache.__contains__, request.keys))))
             else:
                 self._requests.put(request)
                 self._inbox.put(None)

@@ -78,7 +78,18 @@ class Measure:
     text: str
 
 
-Request = Run | Report | Free | Look | Measure
+@dataclass(frozen=True, slots=True)
+class Keeps:
+    """Say which of these results are kept, in memory or on the disk, at once, whatever runs: Kept is the answer.
+
+    name: what the answer bears. keys: of the results.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+
+
+Request = Run | Report | Free | Look | Measure | Keeps
 
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
@@ -189,6 +200,14 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """The answer to Keeps. keys: those that are kept."""
+
+    name: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """message: one sentence for people. traceback: for the log; empty when the sentence says it all."""
 
@@ -284,6 +303,7 @@ Event = (
     | Finished
     | Seen
     | Measured
+    | Kept
     | Failed
     | Warned
     | Saved

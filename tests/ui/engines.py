@@ -7,6 +7,7 @@ from nodegraph.registry import Registry
 from nodegraph.running.engine import Settings
 from ui.documents.document import Document
 from ui.runs.engine import Engine
+from ui.runs.job import Job
 from ui.runs.live_plan import LivePlan
 from ui.runs.queue import Queue
 from ui.runs.run_state import RunState
@@ -33,6 +34,12 @@ class Desk:
         plan.start()
         self.runners.append(runner)
         return runner
+
+    def counted(self) -> list[Job]:
+        """The jobs that begin from now on."""
+        began: list[Job] = []
+        self.queue.began.connect(began.append)
+        return began
 
     def close(self) -> None:
         for runner in self.runners:

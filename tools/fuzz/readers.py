@@ -333,7 +333,7 @@ def queues() -> list[bytes]:
 def read_queue(folder: Path) -> object:
     """The queue of the last time, read at start."""
     from nodegraph.formats.files import read_own
-    from ui.runs.queue import read_jobs
+    from ui.runs.job import read_jobs
 
     return read_own(folder / "case.json", "The queue of the last time", 64 << 20, read_jobs)
 

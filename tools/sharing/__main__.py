@@ -23,7 +23,7 @@ from nodegraph.formats import workflow
 from nodegraph.graph import Graph
 from tools import page, real_window
 from tools.sharing.verdict import Told, faults
-from ui.runs.queue import Job
+from ui.runs.job import Job
 from ui.window.main_window import MainWindow
 
 ROOT = Path(__file__).parents[2]

@@ -168,14 +168,15 @@ class SweepPanel(QWidget):
         self.stop.setEnabled(runs.running)
         self.export.setEnabled(made > 0 and not self.writer.busy)
         self.export.setText("Saving…" if self.writer.busy else "Save sheet…")
-        failed = sum(runs.state(cell) == "failed" for cell in runs.cells)
+        failed = runs.failed
         share = runs.share
         words = [f"{amount(all)} picture{'' if all == 1 else 's'}", f"{amount(made)} made" if made else ""]
         words.append(f"{amount(failed)} failed" if failed else "")
         if share and share.apart and made < all:
             words.append(f"{share.together / share.apart:.0%} of the work of separate runs")
-            if share.seconds is not None:
-                words.append(f"about {duration(share.seconds * (1 - made / all))}")
+            words.append(f"{share.kept / share.together:.0%} of it in the cache" if share.kept else "")
+            if (seconds := share.seconds(runs.pace)) is not None:
+                words.append(f"about {duration(seconds)}" if seconds >= 1 else "")
         self.summary.setText(" · ".join(filter(None, words)) if all else "")
 
     def _cell_changed(self, _: Cell) -> None:

@@ -21,6 +21,8 @@ from nodegraph.running.messages import (
     Gone,
     Heard,
     Idle,
+    Keeps,
+    Kept,
     Look,
     Measure,
     Measured,
@@ -154,8 +156,10 @@ class Engine(QObject):
         self.stop(receiver)
         self._receivers = {t: _nobody if r == receiver else r for t, r in self._receivers.items()}
 
-    def ask(self, request: Report | Free | Look | Measure) -> None:
-        """About memory: the answer is a Memory event, when the running call is over. Look: Seen, when the run is."""
+    def ask(self, request: Report | Free | Look | Measure | Keeps) -> None:
+        """About memory: the answer is a Memory event, when the running call is over. Look: Seen, when the run is.
+        Keeps: Kept, at once.
+        """
         self._client.ask(request)
 
     def keep_events(self, who: object, keep: bool) -> None:
@@ -230,6 +234,8 @@ class Engine(QObject):
                 self.seen.emit(event)
             case Measured():
                 self.measured.emit(event)
+            case Kept():
+                pass  # whoever asked knows it by its name, from `happened`
             case Idle():
                 self._end(event)
             case Gone() if goes_on:

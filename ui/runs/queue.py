@@ -7,27 +7,22 @@ Engines that work for no document (`employ`) take jobs as well; what they run is
 
 from __future__ import annotations
 
-import json
-from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from nodegraph.formats import workflow
-from nodegraph.formats.files import read_own, usable_path, write_atomic
+from nodegraph.formats.files import read_own
 from nodegraph.graph import Graph
 from nodegraph.running import messages as m
-from nodegraph.types import Picture
 from ui.base.lock import lock
+from ui.base.newest_file import NewestFile
 from ui.runs.engine import Engine
 from ui.runs.hand import Hand, assigned
+from ui.runs.job import HIGHEST, LOWEST, Job, JobState, fitting, in_order, read_jobs, written
 from ui.widgets.pixmaps import reduced
-
-JobState = Literal["pending", "running", "done", "failed", "cancelled"]
 
 MAX_OVER = 200
 """Jobs that are over and still listed."""
@@ -36,37 +31,13 @@ KEPT_SIDE = 128
 """Pixels of the picture of a job that does not run: what a row of a list has room for."""
 
 MAX_BYTES = 256 << 20
-FOREVER = 1e9  # seconds that no job takes
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A graph as it was when it was queued.
-
-    fraction: 0..1 of its results. message: why it failed. saved: the files it wrote. picture: its newest result, small
-    when it does not run. tag: by which whoever queued it knows it again, after a restart too.
-    """
-
-    id: int
-    title: str
-    graph: Graph
-    targets: tuple[str, ...]
-    state: JobState = "pending"
-    fraction: float = 0.0
-    seconds: float = 0.0
-    message: str = ""
-    saved: tuple[str, ...] = ()
-    picture: Picture | None = None
-    tag: str = ""
-
-    @property
-    def over(self) -> bool:
-        return self.state in ("done", "failed", "cancelled")
 
 
 class Queue(QObject):
-    """Jobs in the order in which they run.
+    """Jobs in the order in which they run: by priority, and then as they came or as a person has put them. A sweep's
+    are a block, which has one place; what is of a higher priority runs between two of its cells.
 
+    more: by block, how many of its cells are not even listed yet.
     folder: where they are kept between two starts of the program. None, or a folder that another window of the program
     uses already, keeps them in memory alone.
     """
@@ -75,10 +46,10 @@ class Queue(QObject):
     changed = Signal(int)  # id of a job
     turned = Signal()  # a job waits, runs or is over that did not before
     began = Signal(object)  # Job
-    happened = Signal(int, object)  # id of the job that runs, Event
+    happened = Signal(int, object)  # id of the job that runs on the engine of the documents, Event
+    heard = Signal(int, object)  # the same, on whichever engine
+    given_up = Signal(str)  # the block of which a person wants no more
     troubled = Signal(str)  # why it could not be kept, as a sentence; it goes on in memory
-
-    _failed = Signal(str)  # from the thread that writes
 
     def __init__(self, engine: Engine, folder: Path | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -89,12 +60,12 @@ class Queue(QObject):
         self.next_id = 1  # of the job that is added next
         self._hands = [Hand(engine, self._take)]  # the first works for the documents as well
         self._lock = lock(folder / "queue.lock") if folder else None
-        self._file = folder / "queue.json" if folder and self._lock else None
-        self._writer = ThreadPoolExecutor(1, "queue")
-        self._unsaved: deque[tuple[Job, ...]] = deque(maxlen=1)  # the newest list that is not on the disk yet
+        self._file = NewestFile(folder / "queue.json", self) if folder and self._lock else None
         self._texts: dict[int, str] = {}  # the graphs of jobs as JSON, by id; the writer's own
+        self.more: dict[str, int] = {}
         engine.freed.connect(self._feed)
-        self._failed.connect(self.troubled)
+        if self._file is not None:
+            self._file.failed.connect(lambda why: self.troubled.emit(f"The queue could not be kept: {why}"))
 
     # Reading ------------------------------------------------------------------------------------------
 
@@ -124,17 +95,24 @@ class Queue(QObject):
 
     # What a person does -------------------------------------------------------------------------------
 
-    def add(self, graph: Graph, targets: Sequence[str], title: str, tag: str = "") -> Job:
-        """Compute these targets when their turn comes."""
-        job = Job(self.next_id, title, graph, tuple(targets), tag=tag)
+    def add(
+        self, graph: Graph, targets: Sequence[str], title: str, tag: str = "", document: str = "", block: str = ""
+    ) -> Job:
+        """Compute these targets when their turn comes: after all others of its priority, or with its block."""
+        beside = [job.priority for job in self._jobs.values() if block and job.block == block and not job.over]
+        priority = beside[-1] if beside else 0
+        job = Job(
+            self.next_id, title, graph, tuple(targets), tag=tag, document=document, block=block, priority=priority
+        )
         self.next_id += 1
         self._jobs[job.id] = job
-        self._relist()
+        self._order()
         self._feed()
-        return job
+        return self.job(job.id)
 
     def cancel(self, *ids: int) -> None:
         """Do not run them, or stop them. What they computed so far is kept for a later run."""
+        self._give_up(ids)
         for id in ids:
             if hand := self._at(id):
                 hand.cancelling = True
@@ -148,12 +126,14 @@ class Queue(QObject):
         for id in ids:
             if self.job(id).over:
                 job = self._jobs.pop(id)
-                self._jobs[id] = replace(job, state="pending", fraction=0.0, seconds=0.0, message="", saved=())
-        self._relist()
+                again = replace(job, state="pending", fraction=0.0, seconds=0.0, message="", saved=(), cells=1)
+                self._jobs[id] = again
+        self._order()
         self._feed()
 
     def remove(self, *ids: int) -> None:
         """Take them off the list; a running one is stopped first."""
+        self._give_up(ids)
         for id in ids:
             if hand := self._at(id):
                 self._drop(hand)
@@ -165,12 +145,32 @@ class Queue(QObject):
         self._jobs = {id: job for id, job in self._jobs.items() if not job.over}
         self._relist()
 
-    def move(self, id: int, to: int) -> None:
-        """Put a job at another place of the list."""
-        ids = [other for other in self._jobs if other != id]
-        ids.insert(max(to, 0), id)
-        self._jobs = {id: self._jobs[id] for id in ids}
-        self._relist()
+    def move(self, *ids: int, before: int | None = None) -> None:
+        """Put jobs that stand together before another; None: at the end. Among jobs of another priority they have
+        that one from now on.
+        """
+        moved = [self.job(id) for id in ids]
+        others = [job for job in self._jobs.values() if job.id not in ids]
+        place = next((place for place, job in enumerate(others) if job.id == before), len(others))
+        jobs = [*others[:place], *moved, *others[place:]]
+        waiting = [job for job in moved if job.state == "pending"]
+        if waiting:
+            priority = fitting(jobs, jobs.index(waiting[0]), jobs.index(waiting[-1]))
+            jobs = [replace(job, priority=priority) if job in waiting else job for job in jobs]
+        self._jobs = {job.id: job for job in jobs}
+        self._order()
+
+    def prioritise(self, *ids: int, by: int) -> None:
+        """Let what waits go before others, or after them. by: steps of priority, up or down."""
+        for id in ids:
+            job = self.job(id)
+            if not job.over:
+                self._jobs[id] = replace(job, priority=min(max(job.priority + by, LOWEST), HIGHEST))
+        self._order()
+
+    def expect(self, block: str, more: int) -> None:
+        """How many more cells of a block will be added."""
+        self.more = {other: count for other, count in {**self.more, block: more}.items() if count}
 
     def pause(self) -> None:
         """Start no further job; the running one finishes its step and waits."""
@@ -232,6 +232,7 @@ class Queue(QObject):
         id = hand.job
         if id is None:
             return
+        self.heard.emit(id, event)
         if hand is self._hands[0]:
             self.happened.emit(id, event)
         match event:
@@ -271,10 +272,33 @@ class Queue(QObject):
         self.pausing = self.pausing and self._at_work
         picture = self.job(id).picture
         self._put(id, state=state, picture=picture and reduced(picture, KEPT_SIDE), **fields)
+        if state == "done" and self.job(id).block:
+            self._fold(id)
         over = [job.id for job in self._jobs.values() if job.over]
         for old in over[: max(len(over) - MAX_OVER, 0)]:
             del self._jobs[old]
-        self._relist()  # the engine's `freed` starts the next one
+        self._order()  # the engine's `freed` starts the next one
+
+    def _fold(self, id: int) -> None:
+        """Of the cells of a block that are done the last stands for all: there may be thousands."""
+        job = self.job(id)
+        before = [old for old in self._jobs.values() if old.block == job.block and old.state == "done" and old != job]
+        for old in before:
+            del self._jobs[old.id]
+            job = replace(job, cells=job.cells + old.cells, seconds=job.seconds + old.seconds)
+        self._jobs[id] = job
+
+    def _give_up(self, ids: Sequence[int]) -> None:
+        """Say of which blocks these are all that is listed and not over."""
+        chosen = {self.job(id).block for id in ids} - {""}
+        for block in chosen:
+            listed = [job.id for job in self._jobs.values() if job.block == block and not job.over]
+            if listed and all(id in ids for id in listed):
+                self.given_up.emit(block)
+
+    def _order(self) -> None:
+        self._jobs = {job.id: job for job in in_order(self.jobs)}
+        self._relist()
 
     def _set(self, id: int, **fields: Any) -> None:
         before = self.job(id).state
@@ -306,9 +330,8 @@ class Queue(QObject):
         if self._file is None:
             return
         try:
-            self._jobs = {
-                job.id: job for job in read_own(self._file, "The queue of the last time", MAX_BYTES, read_jobs)
-            }
+            listed = read_own(self._file.path, "The queue of the last time", MAX_BYTES, read_jobs)
+            self._jobs = {job.id: job for job in in_order(listed)}
         except FileNotFoundError:
             return
         self.next_id = len(self._jobs) + 1
@@ -317,68 +340,17 @@ class Queue(QObject):
 
     def flush(self) -> None:
         """Return when the list as it is now is on the disk."""
-        self._writer.submit(lambda: None).result()
+        if self._file is not None:
+            self._file.flush()
 
     def close(self) -> None:
         """Wait until everything is on the disk. A job that still runs runs again next time."""
-        self._writer.shutdown()
+        if self._file is not None:
+            self._file.close()
         if self._lock:
             self._lock.unlock()
 
     def _save(self) -> None:
         if self._file is not None:
-            # A thread of its own: the disk may take longer than a window may stand still.
-            self._unsaved.append(self.jobs)
-            self._writer.submit(self._write_newest, self._file).add_done_callback(self._wrote)
-
-    def _write_newest(self, file: Path) -> None:
-        """On the other thread: of lists that came while another was written, the last alone."""
-        if self._unsaved:
-            _write(file, self._unsaved.pop(), self._texts)
-
-    def _wrote(self, done: Future[None]) -> None:
-        if error := done.exception():
-            self._failed.emit(f"The queue could not be kept: {error}")
-
-
-_KEPT = ("title", "targets", "state", "seconds", "message", "saved", "tag")
-
-
-def _write(file: Path, jobs: Sequence[Job], texts: dict[int, str]) -> None:
-    """texts: graphs as JSON, which are written over and over and made once."""
-    entries: list[str] = []
-    for job in jobs:
-        if job.id not in texts:
-            texts[job.id] = json.dumps(workflow.to_data(job.graph))
-        about = json.dumps({name: getattr(job, name) for name in _KEPT})
-        entries.append(f'{about[:-1]}, "workflow": {texts[job.id]}}}')
-    for id in texts.keys() - {job.id for job in jobs}:
-        del texts[id]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(file, f'{{"version": 1, "jobs": [{", ".join(entries)}]}}'.encode())
-
-
-def read_jobs(data: bytes) -> list[Job]:
-    """The jobs in a file of the queue's. Raises what is in UNREADABLE when it is not a queue."""
-    entries = cast("list[dict[str, Any]]", json.loads(data)["jobs"])
-    return [_job(number, entry) for number, entry in enumerate(entries, 1)]
-
-
-def _job(id: int, entry: dict[str, Any]) -> Job:
-    """What the file says of a job; one that was running waits again."""
-    match entry:
-        case {
-            "title": str(title), "targets": [*targets], "state": str(state), "seconds": int() | float() as seconds,
-            "message": str(message), "saved": [*saved], "workflow": dict(),
-        } if all(isinstance(text, str) for text in (*targets, *saved)) and 0 <= seconds < FOREVER:  # fmt: skip
-            state = "pending" if state == "running" else state
-            tag = str(entry.get("tag", ""))  # which queues of earlier versions lack
-        case _:
-            raise ValueError(f"job {id} lacks what a job has")
-    if state not in get_args(JobState):
-        raise ValueError(f"there is no state {state!r}")
-    state = cast("JobState", state)
-    files = tuple(str(usable_path(text)) for text in saved)
-    done = float(state == "done")
-    made = workflow.from_data(entry["workflow"])
-    return Job(id, title, made, tuple(targets), state, done, float(seconds), message, files, tag=tag)
+            jobs = self.jobs
+            self._file.put(lambda: written(jobs, self._texts))

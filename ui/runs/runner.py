@@ -18,8 +18,9 @@ from ui.base.slices import Slices
 from ui.documents.document import Document
 from ui.runs.describe import summary
 from ui.runs.engine import Engine
+from ui.runs.job import Job
 from ui.runs.live_plan import LivePlan
-from ui.runs.queue import Job, Queue
+from ui.runs.queue import Queue
 from ui.runs.run_state import RunState
 
 DRAFT_SECONDS = 0.5
@@ -127,7 +128,8 @@ class Runner(QObject):
             # Known to be ours before it begins, which may be at once.
             self._jobs.add(self.queue.next_id)
             about = summary(self.document.graph, self.document.declared)
-            self.queue.add(self.document.graph, targets, ": ".join(filter(None, (self.document.name, about))))
+            title = ": ".join(filter(None, (self.document.name, about)))
+            self.queue.add(self.document.graph, targets, title, document=self.document.name)
 
     def stop(self) -> None:
         """End the run of this document, whether it was started by hand or is its job in the queue."""

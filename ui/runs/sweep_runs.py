@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from hashlib import blake2b
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
+from uuid import uuid4
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -13,45 +14,48 @@ from nodegraph.editing.seeds import NUM_SEEDS, seeds
 from nodegraph.graph import Graph, Port
 from nodegraph.group_type import document_types
 from nodegraph.node import NodeType
-from nodegraph.pieces import Pieces
-from nodegraph.planning.plan import Plan
-from nodegraph.running.messages import Event, Ready
-from nodegraph.running.pace import CallKinds
+from nodegraph.pieces import Pieces, in_parts
+from nodegraph.running.messages import Event, Finished, Keeps, Kept, Ready
+from nodegraph.running.pace import Pace
 from nodegraph.sweeping.axes import Axis
-from nodegraph.sweeping.cells import MOST_FORESEEN, graphs
-from nodegraph.sweeping.sweep import FIELD, Cell, Sweep, graph_of, in_order, sweep_of, with_sweep
+from nodegraph.sweeping.sweep import FIELD, Cell, Sweep, graph_of, sweep_of, with_sweep
 from ui.base.slices import Slices
 from ui.documents.document import Document
 from ui.runs.engine import Engine
+from ui.runs.job import Job
 from ui.runs.live_plan import PAUSE_MS, LivePlan
-from ui.runs.queue import Job, Queue
+from ui.runs.queue import Queue
 from ui.runs.runner import Runner
+from ui.runs.sweep_jobs import Source, SweepJobs
+from ui.runs.sweep_names import Named, naming
 from ui.runs.sweep_process import CameElsewhere, SweepProcess
-from ui.runs.sweep_record import TAG, SweepRecord
+from ui.runs.sweep_record import SweepRecord
 
-AHEAD = 16
-"""Cells in the queue at a time: what else is queued waits for no more of them."""
+SOME = 50
+"""Cells whose files are looked for in one piece."""
 
 CellState = Literal["", "waiting", "running", "made", "failed"]
 
 
 class Share(NamedTuple):
     """What the cells come to together. apart: the results of as many separate runs. together: the different ones.
-
-    seconds: what those take that no made cell has; None when some were never measured.
+    missing: of these, how many are to be computed, by what `Pace` knows them by.
     """
 
-    apart: int = 0
-    together: int = 0
-    seconds: float | None = None
+    apart: int
+    together: int
+    missing: Mapping[str, int]
 
+    @property
+    def kept(self) -> int:
+        """How many need not be computed."""
+        return self.together - sum(self.missing.values())
 
-class _Todo(NamedTuple):
-    """A cell as it was when somebody wanted it run."""
-
-    graph: Graph
-    targets: tuple[str, ...]
-    title: str
+    def seconds(self, pace: Pace) -> float | None:
+        """What is missing takes on this machine; None when some of it was never measured."""
+        each = {kind: pace.seconds(kind) for kind in self.missing}
+        known = [seconds * self.missing[kind] for kind, seconds in each.items() if seconds is not None]
+        return sum(known) if len(known) == len(each) else None
 
 
 class SweepRuns(QObject):
@@ -88,20 +92,24 @@ class SweepRuns(QObject):
         self._made: dict[str, tuple[str, ...]] = {}  # by name, the files that were there when somebody looked
         self._problems: dict[Cell, str] = {}
         self._failed: dict[str, str] = {}  # by name, why
-        self._jobs: dict[str, int] = {}  # of cells that wait or run, by name
-        self._todo: dict[str, _Todo] = {}  # by name, what is to be queued, the next one last
+        self._jobs = SweepJobs(queue, self)
+        self._choosing = Slices(self)  # which cells are to be run
         self._wanted: tuple[Cell, ...] | None = None  # cells to run as soon as their names are known
         self._slowest: list[int] = []  # the axes, that first on which most results hang
+        self._kinds: dict[str, str] = {}  # of the results that are not kept, by key, see `Pace`
         self._seen = Graph()
         self.elsewhere = SweepProcess(self)
+        self._asker = uuid4().hex  # what answers of the engine bear
         self._asked: dict[Cell, str] = {}  # the names of the cells that are made elsewhere
         self._naming = Slices(self)
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
         self._pause.timeout.connect(self._follow)
         document.changed.connect(self._edited)
         record.changed.connect(self._take)
-        queue.listed.connect(self._feed)
+        self._jobs.over.connect(self._over)
+        self._jobs.turned.connect(self.turned)
         engine.happened.connect(self._hear)
+        queue.heard.connect(lambda _, event: self._hear(event))  # of other engines as well
         self.elsewhere.came.connect(self._take_in)
         self.elsewhere.said.connect(self.said)
         self.elsewhere.ended.connect(self._ended)
@@ -166,6 +174,11 @@ class SweepRuns(QObject):
                 self.cell_changed.emit(cell)
 
     @property
+    def pace(self) -> Pace:
+        """What the expected time goes by."""
+        return self._engine.pace
+
+    @property
     def types(self) -> Mapping[str, NodeType]:
         return document_types(self.document.graph.groups, self.document.registry)
 
@@ -184,45 +197,22 @@ class SweepRuns(QObject):
             self.cells = self.sweep.cells() if self.sweep and self.sweep.axes else []
         except ValueError as error:
             self.why = str(error)
-        self._names, self._by_name, self._made, self._problems = {}, {}, {}, {}
+        self._names, self._by_name, self._made, self._problems, self._kinds = {}, {}, {}, {}, {}
         self.changed.emit()
         self._naming.put_off(self._named(graph), self._known)
 
-    def _named(self, graph: Graph) -> Pieces[Share | None]:
-        """Find the names of the cells, and what they come to together."""
+    def _named(self, graph: Graph) -> Pieces[Named | None]:
+        """Find the names of the cells, which of them are made, and what they come to together."""
         if not self.cells or self.sweep is None:
             return None
-        targets, kinds = self._runner.targets(), CallKinds()
-        apart, seconds = 0, dict[str, float | None]()
-        hanging, base = [0] * len(self.sweep.axes), frozenset[str]()
-        self._slowest = list(range(len(hanging)))
-        for cell, alone in zip(self.cells, graphs(graph, self.sweep, self.cells), strict=True):
-            plan = yield from self._plan.planning(alone, targets)
+        found = yield from naming(graph, self.sweep, self.cells, self._runner.targets(), self._plan.planning)
+        self._names, self._problems, self._slowest = found.names, found.problems, found.slowest
+        for part in in_parts(found.names.items()):
+            for cell, name in part:
+                self._by_name.setdefault(name, []).append(cell)
+                self._look(name)
             yield
-            self._name(cell, plan, targets)
-            base = base or frozenset(plan.calls)
-            if len(differing := [axis for axis, index in enumerate(cell) if index]) == 1:
-                hanging[differing[0]] = len(base - plan.calls.keys())
-            if len(self.cells) <= MOST_FORESEEN:
-                keys = [key for key, call in plan.calls.items() if call.type.outputs]
-                apart += len(keys)
-                for key, call in plan.calls.items():
-                    kind = kinds.of(call)
-                    if call.type.outputs:
-                        seconds.setdefault(key, self._engine.pace.seconds(kind))
-        self._slowest.sort(key=lambda axis: -hanging[axis])
-        return Share(apart, len(seconds), _sum(seconds.values())) if apart else None
-
-    def _name(self, cell: Cell, plan: Plan, targets: tuple[str, ...]) -> None:
-        if plan.problems:
-            first = plan.problems[0]
-            self._problems[cell] = f"{first.node}: {first.message}"
-            return
-        keys = " ".join(plan.keys[target] for target in targets if target in plan.keys)
-        name = blake2b(keys.encode(), digest_size=16).hexdigest()
-        self._names[cell] = name
-        self._look(name)
-        self._by_name.setdefault(name, []).append(cell)
+        return found
 
     def _look(self, name: str) -> None:
         """Whether the files of a cell are there."""
@@ -232,12 +222,12 @@ class SweepRuns(QObject):
         else:
             self._made[name] = paths
 
-    def _known(self, share: Share | None) -> None:
-        self.share = share
-        for job in self._queue.jobs:  # such as those of before a restart
-            name = job.tag.removeprefix(TAG)
-            if job.tag.startswith(TAG) and name in self._by_name and not job.over:
-                self._jobs[name] = job.id
+    def _known(self, found: Named | None) -> None:
+        if found is not None and found.apart:
+            self._kinds = found.kinds
+            self.share = Share(found.apart, len(found.kinds), Counter(found.kinds.values()))
+            self._engine.ask(Keeps(self._asker, tuple(found.kinds)))
+        self._jobs.adopt(self._by_name.keys())
         if self._wanted is not None and self._engine.ready:
             wanted, self._wanted = self._wanted, None
             self.run(wanted)
@@ -245,10 +235,23 @@ class SweepRuns(QObject):
         self.turned.emit()
 
     def _hear(self, event: Event) -> None:
-        """What the engine mixes into its keys decides the names as well."""
-        if isinstance(event, Ready):
-            self._seen = Graph()
-            self._follow()
+        match event:
+            case Ready():  # what the engine mixes into its keys decides the names as well
+                self._seen = Graph()
+                self._follow()
+            case Kept() if event.name == self._asker:
+                self._note_kept(event.keys)
+            case Finished() if self._kinds:
+                self._note_kept((event.key,))
+            case _:
+                pass
+
+    def _note_kept(self, keys: Iterable[str]) -> None:
+        """These results need not be computed."""
+        kinds = [kind for key in keys if (kind := self._kinds.pop(key, None)) is not None]
+        if kinds and self.share is not None:
+            self.share = self.share._replace(missing=Counter(self.share.missing) - Counter(kinds))
+            self.turned.emit()
 
     @property
     def naming(self) -> bool:
@@ -267,11 +270,11 @@ class SweepRuns(QObject):
             return "failed" if cell in self._problems else ""
         if name in self._made:
             return "made"
-        if name in self._jobs:
-            return "running" if self._queue.job(self._jobs[name]).state == "running" else "waiting"
+        if self._jobs.waits(name):
+            return "running" if self._jobs.runs(name) else "waiting"
         if name in self._failed:
             return "failed"
-        waits = name in self._todo or name in self._asked.values() or self._wanted is not None
+        waits = cell in self._asked or self._wanted is not None or self._choosing.busy
         return "waiting" if waits else ""
 
     def message(self, cell: Cell) -> str:
@@ -285,13 +288,18 @@ class SweepRuns(QObject):
 
     @property
     def made(self) -> int:
-        return sum(self.state(cell) == "made" for cell in self.cells)
+        return sum(len(self._by_name.get(name, ())) for name in self._made)
+
+    @property
+    def failed(self) -> int:
+        cells = [cell for name in self._failed for cell in self._by_name.get(name, ())]
+        return sum(self.state(cell) == "failed" for cell in cells) + len(self._problems)
 
     # Running ------------------------------------------------------------------------------------------
 
     @property
     def running(self) -> bool:
-        return bool(self._todo or self._jobs or self._wanted is not None or self.elsewhere.running)
+        return bool(self._jobs or self._choosing.busy or self._wanted is not None or self.elsewhere.running)
 
     def run(self, cells: Iterable[Cell] = ()) -> None:
         """Make what is not made, of these cells or of all; what failed is tried again. What is edited meanwhile changes
@@ -305,14 +313,37 @@ class SweepRuns(QObject):
             self.turned.emit()
             return
         wanted = [cell for cell in (tuple(cells) or self.cells) if cell in self._names]
-        for cell in wanted:
-            self._look(self._names[cell])  # a picture may have been deleted since
-        self._failed = {name: why for name, why in self._failed.items() if name not in map(self._names.get, wanted)}
-        todo = {self._names[cell]: cell for cell in wanted if self.state(cell) == ""}  # one of those that are alike
-        for cell in in_order(todo.values(), self._slowest)[::-1]:
-            what = f"{self.document.name}: {', '.join(self.sweep.labels(cell).values())}"
-            self._todo[self._names[cell]] = _Todo(self.graph(cell), self._runner.targets(), what)
-        self._feed()
+        source = Source(with_sweep(self.document.graph, None), self.sweep, self._runner.targets(), self.document.name)
+        self._choosing.begin(self._chosen(wanted, self._names), lambda todo: self._begin(todo, source))
+        self.changed.emit()
+        self.turned.emit()
+
+    def _chosen(self, wanted: Sequence[Cell], names: Mapping[Cell, str]) -> Pieces[dict[str, Cell]]:
+        """Those of the cells that are to be made, by name, of those that are alike one; in the order in which they
+        share most, as `nodegraph.sweeping.sweep.in_order` has them.
+        """
+        for axis in reversed(self._slowest):
+            by_value: dict[int, list[Cell]] = {}
+            for part in in_parts(wanted):
+                for cell in part:
+                    by_value.setdefault(cell[axis], []).append(cell)
+                yield
+            wanted = [cell for index in sorted(by_value) for cell in by_value[index]]
+        todo: dict[str, Cell] = {}
+        for part in in_parts(wanted, SOME):
+            for cell in part:
+                name = names[cell]
+                self._failed.pop(name, None)
+                # A picture may have been deleted since.
+                if self._record.pictures(name) is None and not self._jobs.waits(name):
+                    todo.setdefault(name, cell)
+            yield
+        return todo
+
+    def _begin(self, todo: dict[str, Cell], source: Source) -> None:
+        for name in todo:
+            self._made.pop(name, None)
+        self._jobs.begin(todo, source)
         self.changed.emit()
         self.turned.emit()
 
@@ -350,42 +381,20 @@ class SweepRuns(QObject):
     def stop(self) -> None:
         """Run no further cell, and end the one that runs; what it computed is kept."""
         self.elsewhere.stop()
-        self._todo, self._wanted = {}, None
-        jobs, self._jobs = tuple(self._jobs.values()), {}
-        self._queue.cancel(*(id for id in jobs if self._queue.lists(id)))
+        self._wanted = None
+        self._choosing.drop()
+        self._jobs.stop()
         self.changed.emit()
         self.turned.emit()
-
-    def _feed(self) -> None:
-        """Queue the next cells."""
-        gone = [name for name, id in self._jobs.items() if not self._queue.lists(id)]  # taken off the list by a person
-        for name in gone:
-            del self._jobs[name]
-        while self._todo and len(self._jobs) < AHEAD:
-            name, todo = self._todo.popitem()
-            self._jobs[name] = self._queue.next_id  # known before it begins, which may be at once
-            self._queue.add(todo.graph, todo.targets, todo.title, TAG + name)
-        if gone and not self.running:
-            self.turned.emit()
 
     def _take(self, name: str) -> None:
         """Something is new of the job of a cell."""
         if name in self._by_name:
             self._look(name)
-        id = self._jobs.get(name)
-        if id is not None and self._queue.lists(id) and (job := self._queue.job(id)).over:
-            self._over(name, job)
+        self._jobs.take(name)
         for cell in self._by_name.get(name, ()):
             self.cell_changed.emit(cell)
 
     def _over(self, name: str, job: Job) -> None:
-        del self._jobs[name]
         if job.state == "failed":
             self._failed[name] = job.message
-        if not self.running:
-            self.turned.emit()
-
-
-def _sum(seconds: Iterable[float | None]) -> float | None:
-    known = [value for value in seconds if value is not None]
-    return sum(known) if known else None

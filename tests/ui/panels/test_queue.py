@@ -7,7 +7,7 @@ from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QTabWidget, QWidget
 
-from nodegraph.running.messages import Finished, Idle, Planned
+from nodegraph.running.messages import Failed, Finished, Idle, Planned
 from nodegraph.types import Picture
 from tests.ui.counting import calls
 from tests.ui.engines import LONG, Desk, slow
@@ -68,6 +68,56 @@ def test_alt_and_the_arrows_move_a_job_and_keep_it_chosen(panel: QueuePanel):
     assert panel.list.selected() == (3,)
 
 
+def test_plus_and_minus_change_the_priority_which_a_row_says_and_the_order_follows(panel: QueuePanel):
+    click(panel, 2)
+    QTest.keyClicks(panel.list, "+")
+    assert titles(panel) == ["c", "a", "b", "d"]
+    assert panel.list.model().index(0, 0).data(DETAIL) == "High priority · Waiting"
+    assert not panel.up.isEnabled()
+    QTest.mouseClick(panel.down, Qt.MouseButton.LeftButton)
+    QTest.mouseClick(panel.down, Qt.MouseButton.LeftButton)
+    assert titles(panel) == ["a", "b", "d", "c"]
+    assert panel.list.model().index(3, 0).data(DETAIL) == "Low priority · Waiting"
+    assert panel.list.selected() == (3,)
+
+
+def test_alt_and_home_have_a_job_run_first(panel: QueuePanel):
+    click(panel, 3)
+    QTest.keyClick(panel.list, Qt.Key.Key_Home, Qt.KeyboardModifier.AltModifier)
+    assert titles(panel) == ["d", "a", "b", "c"]
+
+
+def test_a_job_that_is_dragged_among_others_has_their_priority(panel: QueuePanel):
+    panel.queue.prioritise(1, 2, by=1)
+    view = panel.list.viewport()
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=middle(panel, 3))
+    QTest.mouseMove(view, middle(panel, 1))
+    QTest.mouseMove(view, middle(panel, 0))
+    QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=middle(panel, 0))
+    assert titles(panel) == ["d", "a", "b", "c"]
+    assert [job.priority for job in panel.queue.jobs] == [1, 1, 1, 0]
+
+
+def test_the_cells_of_a_sweep_are_one_row_that_is_moved_raised_and_removed_as_one(panel: QueuePanel):
+    queue, rows = panel.queue, panel.list.model()
+    for number in range(3):
+        queue.add(slow(1), ("save",), f"fox: {number}", document="fox", block="sweep")
+    queue.expect("sweep", 7)
+    panel.list.follow()
+    assert rows.index(4, 0).data() == "fox: sweep"
+    assert rows.index(4, 0).data(DETAIL) == "Waiting, 0 of 10 made"
+    click(panel, 4)
+    QTest.keyClick(panel.list, Qt.Key.Key_Up, Qt.KeyboardModifier.AltModifier)
+    assert [job.title for job in queue.jobs] == ["a", "b", "c", "fox: 0", "fox: 1", "fox: 2", "d"]
+    QTest.keyClicks(panel.list, "+")
+    assert [job.title for job in queue.jobs][:4] == ["fox: 0", "fox: 1", "fox: 2", "a"]
+    given_up: list[str] = []
+    queue.given_up.connect(given_up.append)
+    QTest.keyClick(panel.list, Qt.Key.Key_Delete)
+    assert titles(panel) == ["a", "b", "c", "d"]
+    assert given_up == ["sweep"]
+
+
 def test_cancel_retry_and_remove_act_on_what_is_selected(panel: QueuePanel):
     click(panel, 0)
     click(panel, 1, Qt.KeyboardModifier.ControlModifier)
@@ -111,6 +161,26 @@ def result(key: str, side: int = 8) -> Finished:
 def hand(queue: Queue) -> Hand:
     """What works on the engine of the documents."""
     return queue._hands[0]
+
+
+def test_the_row_of_a_sweep_says_how_much_of_it_is_made_and_what_failed(desk: Desk, qtbot):
+    queue = desk.queue
+    queue.pause()
+    panel = QueuePanel(queue)
+    qtbot.addWidget(panel)
+    cells = [queue.add(slow(1), ("save",), str(number), document="fox", block="b") for number in range(4)]
+    for number, cell in enumerate(cells):
+        hand(queue).begin(cell.id)
+        queue._set(cell.id, state="running")
+        hand(queue).take(Failed("slow", "no room") if number == 2 else result("a"))
+        hand(queue).take(Idle(1, 0, 2.0))
+        if number == 2:
+            panel.list.follow()
+            assert panel.list.model().index(0, 0).data(DETAIL) == "Waiting, 2 of 4 made · 1 failed"
+    panel.list.follow()
+    assert panel.list.model().rowCount() == 1
+    assert panel.list.model().index(0, 0).data(DETAIL) == "3 made in 30 ms · 1 failed: slow: no room"
+    assert [job.cells for job in queue.jobs] == [1, 3]  # what is done is listed once
 
 
 def over(queue: Queue, count: int) -> QueuePanel:

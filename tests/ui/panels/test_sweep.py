@@ -13,15 +13,17 @@ from PySide6.QtWidgets import QApplication
 
 from nodegraph.graph import Graph, Node, Port, connect
 from nodegraph.registry import Registry
+from nodegraph.running.pace import Pace
 from nodegraph.sweeping.axes import Axis
 from nodegraph.sweeping.sweep import Sweep, with_sweep
 from tests.denoodle.test_cluster import workers
 from tests.ui.engines import LONG, Desk
 from ui.panels.sweep import SweepPanel
+from ui.runs.job import read_jobs
 from ui.runs.picture_index import Gallery
-from ui.runs.queue import read_jobs
+from ui.runs.sweep_jobs import AHEAD
 from ui.runs.sweep_record import SweepRecord
-from ui.runs.sweep_runs import AHEAD, SweepRuns
+from ui.runs.sweep_runs import SweepRuns
 
 VALUE, AMOUNT, PARTS = Port("box", "value"), Port("step", "amount"), Port("slow", "parts")
 
@@ -180,10 +182,10 @@ def test_what_cells_share_is_told_before_they_run_and_computed_once(swept, finis
 def test_of_values_that_are_added_only_what_is_new_runs(swept, finished, desk: Desk):
     found = swept(with_sweep(workflow_of_a_sweep(), GRID))
     finished(found)
-    before = len(desk.queue.jobs)
+    began = desk.counted()
     found.type(1, "1|2|5")
     finished(found)
-    assert len(desk.queue.jobs) - before == 3
+    assert len(began) == 3
     assert found.levels() == [11, 12, 15, 21, 22, 25, 31, 32, 35]
 
 
@@ -246,6 +248,41 @@ def test_no_more_cells_wait_than_others_may_wait_for(swept, finished, desk: Desk
     assert found.runs.made == AHEAD + 20
 
 
+def test_a_sweep_that_is_taken_off_the_queue_brings_no_more_cells(swept, desk: Desk, qtbot):
+    found = swept(with_sweep(workflow_of_a_sweep(), sweep((VALUE, tuple(map(float, range(AHEAD + 20)))))))
+    desk.queue.pause()
+    QTest.mouseClick(found.panel.start, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: desk.queue.waiting == AHEAD, timeout=LONG)
+    (block,) = {job.block for job in desk.queue.jobs}
+    assert desk.queue.more == {block: 20}
+    desk.queue.remove(*(job.id for job in desk.queue.jobs))
+    assert (desk.queue.jobs, desk.queue.more) == ((), {})
+    assert not found.runs.running
+    assert found.states() == [""] * (AHEAD + 20)
+
+
+def test_what_the_cache_has_of_a_sweep_is_told_before_it_starts_and_so_is_the_time(swept, finished, qtbot):
+    found = swept(with_sweep(workflow_of_a_sweep(), GRID))
+    finished(found)
+    later = swept(with_sweep(workflow_of_a_sweep(), sweep((VALUE, (10.0, 20.0, 70.0)), (AMOUNT, (1.0, 2.0)))))
+    qtbot.waitUntil(lambda: later.runs.share.kept == 8, timeout=LONG)
+    assert "67% of it in the cache" in later.panel.summary.text()
+    assert sum(later.runs.share.missing.values()) == 4
+    assert later.runs.share.seconds(Pace()) is None
+    pace = Pace()
+    for kind in later.runs.share.missing:
+        pace.learn(kind, 10.0)
+    assert later.runs.share.seconds(pace) == 40.0
+
+
+def test_many_cells_are_made_ready_in_slices(swept, desk: Desk, qtbot):
+    found = swept(with_sweep(workflow_of_a_sweep(), sweep((VALUE, tuple(map(float, range(40)))))))
+    desk.queue.pause()
+    pieces = list(found.runs._chosen(found.runs.cells * 100, found.runs._names))
+    assert len(pieces) > 4000 / 500
+    assert not desk.queue.jobs
+
+
 def test_a_cell_that_fails_says_why_and_is_tried_again(swept, finished, desk: Desk):
     graph = workflow_of_a_sweep()
     graph = Graph({**graph.nodes, "slow": Node("toy.refuse")}, graph.links)
@@ -254,9 +291,9 @@ def test_a_cell_that_fails_says_why_and_is_tried_again(swept, finished, desk: De
     assert found.states() == ["failed", "failed"]
     assert "the box must be red" in found.runs.message((0,))
     assert "2 failed" in found.panel.summary.text()
-    jobs = len(desk.queue.jobs)
+    began = desk.counted()
     finished(found)
-    assert len(desk.queue.jobs) == jobs + 2
+    assert len(began) == 2
 
 
 def test_a_click_looks_at_a_cell_and_a_double_click_opens_its_workflow(swept, finished, qtbot):

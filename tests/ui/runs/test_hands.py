@@ -47,6 +47,32 @@ class FakeEngine(QObject):
         self.freed.emit()
 
 
+def test_the_cells_of_a_sweep_give_way_to_a_job_of_a_higher_priority():
+    engine = FakeEngine()
+    queue = Queue(engine)
+    for number in range(4):
+        queue.add(slow(1, value=float(number)), ("save",), "cell", block="sweep")
+    job = queue.add(slow(1, value=10.0), ("save",), "job")
+    queue.prioritise(job.id, by=1)
+    late = queue.add(slow(1, value=4.0), ("save",), "cell", block="sweep")
+    assert late.priority == 0
+    while engine.running:
+        engine.end(Idle(1, 0, 0.1))
+    assert engine.ran == [0, 10, 1, 2, 3, 4]
+
+
+def test_cells_that_come_later_have_the_priority_of_their_sweep_and_its_place():
+    engine = FakeEngine()
+    queue = Queue(engine)
+    cell = queue.add(slow(1, value=1.0), ("save",), "cell", block="sweep")
+    queue.add(slow(1, value=10.0), ("save",), "job")
+    queue.prioritise(cell.id, by=-1)
+    assert queue.add(slow(1, value=2.0), ("save",), "cell", block="sweep").priority == -1
+    queue.prioritise(cell.id, by=1)
+    queue.prioritise(*(job.id for job in queue.jobs if job.block), by=1)
+    assert [job.title for job in queue.jobs] == ["cell", "cell", "job"]
+
+
 KINDS = ("add", "end", "die", "cancel", "pause", "resume", "employ", "dismiss")
 ACTS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 3)), max_size=40)
 

@@ -172,7 +172,7 @@ def test_a_queue_that_cannot_be_written_says_so(desk: Desk, qtbot):
 def test_the_order_can_be_changed(desk: Desk):
     desk.queue.pause()
     jobs = [desk.queue.add(slow(1), ("save",), title) for title in "abc"]
-    desk.queue.move(jobs[2].id, 0)
+    desk.queue.move(jobs[2].id, before=jobs[0].id)
     assert [job.title for job in desk.queue.jobs] == ["c", "a", "b"]
 
 
