@@ -26,15 +26,20 @@ def pace_file() -> Path:
 
 
 class Pace:
-    """Seconds of a call by its kind, see `CallKinds`. Shared by all documents, and kept from one start to the next."""
+    """Seconds of a call by its kind, see `CallKinds`. Shared by all documents, and kept from one start to the next.
 
-    def __init__(self) -> None:
+    otherwise: what is gone by where nothing was measured, such as the pace of another card.
+    """
+
+    def __init__(self, otherwise: Pace | None = None) -> None:
+        self._otherwise = otherwise
         self._seconds: OrderedDict[str, float] = OrderedDict()  # by kind, the one learnt last at the end
         self._own: set[str] = set()  # kinds that were learnt here, not read
 
     def seconds(self, kind: str) -> float | None:
         """None for a kind that was never measured."""
-        return self._seconds.get(kind)
+        own = self._seconds.get(kind)
+        return self._otherwise.seconds(kind) if own is None and self._otherwise else own
 
     def learn(self, kind: str, seconds: float) -> None:
         self._own.add(kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import PurePath
 from typing import Any, cast
 
@@ -83,6 +84,21 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}:{rest:02d} min"
     return f"{minutes // 60}:{minutes % 60:02d} h"
+
+
+def clock(at: float, now: float) -> str:
+    """When something is expected: "within a minute", "about 23:10", "about 03:40, tomorrow", "about 03:40, Sunday".
+
+    at, now: in seconds since 1970.
+    """
+    left = at - now
+    if left < 60:
+        return "within a minute"
+    step = 60 if left < 600 else 300 if left < 7200 else 600
+    when, today = datetime.fromtimestamp(round(at / step) * step), datetime.fromtimestamp(now).date()
+    days = (when.date() - today).days
+    day = "" if not days else ", tomorrow" if days == 1 else f", {when:%A}" if days < 7 else f", {when.day} {when:%B}"
+    return f"about {when:%H:%M}{day}"
 
 
 def byte_size(count: int) -> str:

@@ -7,6 +7,7 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QListView
 
 from ui.panels.job_rows import JobRows, Key
+from ui.runs.forecast import Forecast
 from ui.runs.job import Job
 from ui.runs.queue import Queue
 from ui.widgets.picture_rows import PictureRows
@@ -18,10 +19,10 @@ class JobList(QListView):
     removing = Signal()  # the selected ones are to go
     prioritising = Signal(int)  # the selected ones are to have a priority that is so much higher
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: Queue, forecast: Forecast | None = None) -> None:
         super().__init__()
         self.queue = queue
-        self.rows = JobRows(queue, self)
+        self.rows = JobRows(queue, self, forecast)
         self._held: Key | None = None  # the row that the mouse drags
         self.setModel(self.rows)
         self.setAccessibleName("Queue")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from time import time
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt
@@ -11,8 +12,9 @@ from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QWidget
 
 from nodegraph.types import Picture
-from ui.base.text import amount, duration
+from ui.base.text import amount, clock, duration
 from ui.base.theme import scaled
+from ui.runs.forecast import Forecast
 from ui.runs.job import Job
 from ui.runs.queue import Queue
 from ui.widgets.picture_rows import DETAIL, FRACTION, HEIGHT, PICTURE, TINT
@@ -42,9 +44,9 @@ def rows_of(jobs: Sequence[Job]) -> dict[Key, list[int]]:
 class JobRows(QAbstractListModel):
     """A row for each job, in the order in which they run, as the queue was when it was last followed."""
 
-    def __init__(self, queue: Queue, parent: QWidget) -> None:
+    def __init__(self, queue: Queue, parent: QWidget, forecast: Forecast | None = None) -> None:
         super().__init__(parent)
-        self.queue = queue
+        self.queue, self.forecast = queue, forecast
         self.thumbnails = Thumbnails(self)
         self._keys: list[Key] = []
         self._ids: dict[Key, list[int]] = {}  # of the jobs of a row
@@ -109,23 +111,29 @@ class JobRows(QAbstractListModel):
         if not jobs:  # gone while nobody looked; followed after this painting
             return GONE.get(role)
         job, more = foremost(jobs), self.queue.more.get(jobs[0].block, 0)
+        key = self._keys[index.row()]
         match role:
             case Qt.ItemDataRole.DisplayRole:
                 return f"{job.document}: sweep" if job.block else job.title
             case Qt.ItemDataRole.ToolTipRole:
                 return "\n".join(dict.fromkeys(job.message for job in jobs if job.message)) or "\n".join(job.saved)
             case Qt.ItemDataRole.AccessibleTextRole:
-                return f"{self.data(index)}, {detail(jobs, more)}"
+                return f"{self.data(index)}, {detail(jobs, more, self._end(key))}"
             case _ if role == DETAIL:
-                return detail(jobs, more)
+                return detail(jobs, more, self._end(key))
             case _ if role == FRACTION:
                 return fraction(jobs, more) if job.state == "running" else None
             case _ if role == TINT:
                 return tint(jobs)
             case _ if role == PICTURE:
-                return self._picture(self._keys[index.row()], jobs)
+                return self._picture(key, jobs)
             case _:
                 return None
+
+    def _end(self, key: Key) -> str:
+        """When a row is expected to be done; empty when that is not known."""
+        end = self.forecast.ends.get(key) if self.forecast else None
+        return f"done {clock(end, time())}" if end is not None else ""
 
     def _picture(self, key: Key, jobs: Sequence[Job]) -> QPixmap | None:
         """The newest result; after a restart, what was saved."""
@@ -163,8 +171,8 @@ def fraction(jobs: Sequence[Job], more: int) -> float:
     return done / (sum(job.cells for job in jobs) + more)
 
 
-def detail(jobs: Sequence[Job], more: int = 0) -> str:
-    """What becomes of a row's jobs, in words."""
+def detail(jobs: Sequence[Job], more: int = 0, end: str = "") -> str:
+    """What becomes of a row's jobs, in words. end: when they will be done."""
     job = foremost(jobs)
     if job.over:
         return _of_block_over(jobs) if job.block else _over(job)
@@ -177,7 +185,7 @@ def detail(jobs: Sequence[Job], more: int = 0) -> str:
         words[-1] += f", {job.fraction:.0%}"
     elif job.fraction:
         words[-1] += f", {job.fraction:.0%} done"
-    return " · ".join(filter(None, words))
+    return " · ".join(filter(None, (*words, end)))
 
 
 def _over(job: Job) -> str:

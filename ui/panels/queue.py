@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import time
 
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QLabel, QMenu, QVBoxLayout, QWidget
 
+from ui.base.text import clock
 from ui.panels.job_list import JobList
 from ui.panels.job_rows import foremost
 from ui.runs.engine import FRAME_MS
+from ui.runs.forecast import Forecast
 from ui.runs.job import HIGHEST, LOWEST
 from ui.runs.queue import Queue
 from ui.widgets.buttons import small_button
@@ -27,10 +30,10 @@ class QueuePanel(QWidget):
 
     opened = Signal(object)  # the Graph of a job that is to be shown
 
-    def __init__(self, queue: Queue, parent: QWidget | None = None) -> None:
+    def __init__(self, queue: Queue, parent: QWidget | None = None, forecast: Forecast | None = None) -> None:
         super().__init__(parent)
-        self.queue = queue
-        self.list = JobList(queue)
+        self.queue, self.forecast = queue, forecast
+        self.list = JobList(queue, forecast)
         self.hint = QLabel(EMPTY, alignment=Qt.AlignmentFlag.AlignCenter)
         self.hint.setObjectName("dim")
         self.summary = QLabel()
@@ -57,6 +60,8 @@ class QueuePanel(QWidget):
         self._soon = QTimer(self, interval=FRAME_MS, singleShot=True)
         self._soon.timeout.connect(self._show_touched)
         queue.changed.connect(self._touch)
+        if forecast is not None:
+            forecast.changed.connect(WhenSeen(self, self._show_ends).ask)
         self._follow()
 
     def _lay_out(self) -> None:
@@ -119,12 +124,18 @@ class QueuePanel(QWidget):
         if seen(self):
             self.list.rows.touch(*touched)
 
+    def _show_ends(self) -> None:
+        self.list.viewport().update()
+        self._show()
+
     def _show(self) -> None:
         queue = self.queue
         chosen = self.list.jobs()
         waiting = "Nothing waits" if not queue.waiting else f"{queue.waiting} waiting"
         state = "pausing after this step" if queue.pausing else "paused" if queue.paused else ""
-        self.summary.setText(" · ".join(filter(None, (waiting, state))))
+        end = self.forecast.end if self.forecast else None
+        when = f"all done {clock(end, time())}" if end is not None else ""
+        self.summary.setText(" · ".join(filter(None, (waiting, state, when))))
         self.pause.setText("Resume" if queue.paused else "Pause")
         self.up.setEnabled(any(not job.over and job.priority < HIGHEST for job in chosen))
         self.down.setEnabled(any(not job.over and job.priority > LOWEST for job in chosen))

@@ -48,6 +48,7 @@ class Queue(QObject):
     began = Signal(object)  # Job
     happened = Signal(int, object)  # id of the job that runs on the engine of the documents, Event
     heard = Signal(int, object)  # the same, on whichever engine
+    ended = Signal(object)  # Job, that is done or failed
     given_up = Signal(str)  # the block of which a person wants no more
     troubled = Signal(str)  # why it could not be kept, as a sentence; it goes on in memory
 
@@ -92,6 +93,15 @@ class Queue(QObject):
     @property
     def waiting(self) -> int:
         return sum(job.state == "pending" for job in self._jobs.values())
+
+    @property
+    def places(self) -> int:
+        """How many jobs can run at a time."""
+        return len(self._hands)
+
+    def engine_of(self, id: int) -> Engine:
+        """Where a job runs, or else may run."""
+        return (self._at(id) or self._hands[0]).engine
 
     # What a person does -------------------------------------------------------------------------------
 
@@ -272,6 +282,8 @@ class Queue(QObject):
         self.pausing = self.pausing and self._at_work
         picture = self.job(id).picture
         self._put(id, state=state, picture=picture and reduced(picture, KEPT_SIDE), **fields)
+        if state in ("done", "failed"):
+            self.ended.emit(self.job(id))
         if state == "done" and self.job(id).block:
             self._fold(id)
         over = [job.id for job in self._jobs.values() if job.over]

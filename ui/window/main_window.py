@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from time import time
 
 from PySide6.QtCore import QPointF, QSize, Qt
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
@@ -20,7 +21,7 @@ from ui.base import theme
 from ui.base.icons import icon
 from ui.base.settings import Settings
 from ui.base.slices import Slices
-from ui.base.text import show_decimal
+from ui.base.text import clock, show_decimal
 from ui.canvas.commands.bringing import place_at
 from ui.documents.document import Document
 from ui.documents.session import Session
@@ -156,6 +157,7 @@ class MainWindow(Shell):
         self.status_bar.queued.clicked.connect(lambda: self.docks.show("Queue"))
         self.queue.listed.connect(self.status_bar.refresh)
         self.queue.turned.connect(self.status_bar.refresh)
+        self.forecast.changed.connect(self._show_end)
         self.settings.changed.connect(self._apply_settings)
         self.settings.troubled.connect(self.complain)
         self.session.troubled.connect(self.complain)
@@ -207,6 +209,11 @@ class MainWindow(Shell):
     def _show_run(self) -> None:
         self.actions_by_id["run.stop"].setEnabled(self.runs.running)
         self.status_bar.refresh()
+
+    def _show_end(self) -> None:
+        end = self.forecast.end
+        when = f"; all done {clock(end, time())}" if end is not None else ""
+        self.status_bar.queued.setToolTip(f"Runs that wait{when}: show the queue")
 
     # Settings -----------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from nodegraph.running.engine import Settings
 from nodegraph.running.messages import Ready
+from nodegraph.running.pace import Pace
 from ui.runs.engine import Engine
 from ui.runs.queue import Queue
 from ui.window.device_page import PROCESSOR
@@ -21,7 +22,7 @@ class OtherDevices(QObject):
 
     def __init__(self, settings: Settings, engine: Engine, queue: Queue, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._settings, self._queue = settings, queue
+        self._settings, self._queue, self._pace = settings, queue, engine.pace
         self.engines: dict[str, Engine] = {}  # by the name of their device
         engine.unclaimed.connect(self._take)
 
@@ -49,6 +50,7 @@ class OtherDevices(QObject):
             engine.deleteLater()
         for name in sorted(others - self.engines.keys()):
             engine = Engine(replace(self._settings, device=name), self)  # its process starts with its first job
+            engine.pace = Pace(self._pace)
             self.engines[name] = engine
             engine.happened.connect(self.happened)
             self._queue.employ(engine)

@@ -126,7 +126,7 @@ def _sweep(workspace: Workspace) -> QWidget:
 
 
 def _queue(window: Shell) -> QWidget:
-    made = QueuePanel(window.queue)
+    made = QueuePanel(window.queue, forecast=window.forecast)
     made.opened.connect(window.tabs.new)
     return made
 

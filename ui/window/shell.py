@@ -34,6 +34,7 @@ from ui.panels.problems import Problems
 from ui.panels.sweep import SweepPanel
 from ui.panels.viewer import Viewer
 from ui.runs.engine import Engine
+from ui.runs.forecast import Forecast
 from ui.runs.live_plan import LivePlan
 from ui.runs.picture_index import Gallery
 from ui.runs.queue import Queue
@@ -89,6 +90,7 @@ class Shell(QMainWindow):
         self.engine = Engine(engine, self)
         self._pace_file = pace_file() if keeps else None
         self.queue = Queue(self.engine, session.folder if keeps else None, self)
+        self.forecast = Forecast(self.queue, self.engine, registry, parent=self)
         self.remedies = Remedies(registry.domain.remedies, self)
         self.gallery = Gallery(session.folder / "gallery.jsonl", self)
         self.sweeps = SweepRecord(self.queue, session.folder / "sweeps.jsonl" if keeps else None, self.gallery, self)

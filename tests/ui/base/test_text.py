@@ -1,10 +1,11 @@
 import inspect
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from nodegraph.node import Input, Range
-from ui.base.text import amount, duration, label, learn, parameter_help, show_decimal, value_text
+from ui.base.text import amount, clock, duration, label, learn, parameter_help, show_decimal, value_text
 
 
 @pytest.mark.parametrize(
@@ -65,3 +66,19 @@ def test_what_people_write_in_capitals_is_learned_from_the_nodes():
     assert label("zzz_box") == "Zzz box"
     learn({"zzz": "ZzZ"})
     assert label("zzz_box") == "ZzZ box"
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [
+        (0.01, "within a minute"),
+        (0.1, "about 21:06"),
+        (1.03, "about 22:00"),
+        (6.7, "about 03:40, tomorrow"),
+        (54.9, "about 03:50, Tuesday"),
+        (240, "about 21:00, 11 July"),
+    ],
+)
+def test_when_something_will_be_done_is_said_no_more_exactly_than_it_is_known(hours: float, said: str):
+    now = datetime(2023, 7, 1, 21, 0).timestamp()
+    assert clock(now + hours * 3600, now) == said
