@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Order = Literal["name", "newest", "largest"]
 
@@ -46,6 +46,15 @@ class Entry:
     @property
     def usable(self) -> bool:
         return not self.problem
+
+
+class Content(NamedTuple):
+    """What is known of what a file holds. size: in bytes. source: its address at a hub; "" where none is known."""
+
+    what: str
+    size: int
+    sha256: str
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

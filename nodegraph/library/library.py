@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nodegraph.formats.files import Damaged
-from nodegraph.library.entry import Counts, Entry, Order, Query
+from nodegraph.library.entry import Content, Counts, Entry, Order, Query
 from nodegraph.library.store import index_path, open_index, open_kept, writing
 
 COLUMNS = (
@@ -136,6 +136,16 @@ class Library:
         """Where a hub has this content, as far as it was fetched from there; "" when that is not known."""
         row = self._kept.execute("SELECT address FROM source WHERE sha256 = ?", (sha256.lower(),)).fetchone()
         return row[0] if row else ""
+
+    def contents(self) -> dict[str, Content]:
+        """By path, what is known of the files whose hash is: of few, as nobody hashes all."""
+        sources = dict(self._kept.execute("SELECT sha256, address FROM source").fetchall())
+        paths = [path for (path,) in self._kept.execute("SELECT path FROM hash")]
+        return {
+            path: Content(entry.name, entry.size, entry.hash, sources.get(entry.hash, ""))
+            for path, entry in self.entries(paths).items()
+            if entry.hash
+        }
 
     def named(self, name: str) -> list[Entry]:
         """Those whose file has this name, folders aside and in any case."""

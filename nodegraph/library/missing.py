@@ -9,7 +9,7 @@ from typing import Any, Literal
 from nodegraph.domain import Hub, Stock
 from nodegraph.formats.needs import NEEDS, Need, needs
 from nodegraph.graph import Graph, Port, set_param
-from nodegraph.library.entry import Entry
+from nodegraph.library.entry import Content, Entry
 from nodegraph.library.fits import why_not
 from nodegraph.library.library import Library
 from nodegraph.node import File, TypeOf
@@ -127,24 +127,31 @@ def _address(need: Need | None, hub: Hub | None) -> str:
         return ""
 
 
-def described(graph: Graph, type_of: TypeOf, library: Library) -> Graph:
-    """The same workflow, which says of each file whose hash is known what it is, so that others can find it.
+def described(graph: Graph, type_of: TypeOf, contents: Mapping[str, Content]) -> Graph:
+    """The same workflow, which says of each file whose content is known what it is, so that others can find it.
 
-    What it says by itself stays; a file that no hub is known to have is known by its hash alone.
+    contents: by path. What the workflow says by itself stays, unless it is of another content than the file that is
+    chosen now. A file that no hub is known to have is known by its hash alone. Raises ValueError when what the workflow
+    says of its needs cannot be read.
     """
-    said = {need.parameter for need in needs(graph)}
-    added: list[dict[str, Any]] = []
+    said = {need.parameter: need for need in needs(graph)}
+    added: dict[Port, dict[str, Any]] = {}
     for port, path, _ in _files(graph, type_of):
-        entry = library.entry(locate(path) or path)
-        if entry is None or not entry.hash or port in said or path != graph.nodes[port.node].params.get(port.socket):
-            continue
-        told: dict[str, Any] = {"what": entry.name, "parameter": [*port], "size": entry.size, "sha256": entry.hash}
-        if source := library.source(entry.hash):
-            told["from"] = source
-        added.append(told)
+        content = contents.get(path) or contents.get(locate(path) or "")
+        named = path == graph.nodes[port.node].params.get(port.socket)
+        if content and named and (port not in said or _is_of_another(said[port], content)):
+            told = {"what": content.what, "parameter": [*port], "size": content.size, "sha256": content.sha256}
+            added[port] = {**told, "from": content.source} if content.source else told
     if not added:
         return graph
-    return replace(graph, extra={**graph.extra, NEEDS: [*graph.extra.get(NEEDS, ()), *added]})
+    kept = [entry for entry in graph.extra.get(NEEDS, ()) if Port(*entry["parameter"]) not in added]
+    return replace(graph, extra={**graph.extra, NEEDS: [*kept, *added.values()]})
+
+
+def _is_of_another(need: Need, content: Content) -> bool:
+    if need.sha256:
+        return need.sha256 != content.sha256
+    return bool(need.size) and need.size != content.size
 
 
 def with_files(graph: Graph, chosen: Mapping[tuple[str, Port], str]) -> Graph:

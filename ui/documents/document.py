@@ -28,6 +28,10 @@ Begun = Callable[[Graph | None, str], object]
 """Hears which workflow files begin, None where they begin none, and why not; "" where there is nothing to be said."""
 
 
+def _as_it_is(graph: Graph) -> Graph:
+    return graph
+
+
 class GraphEdit(QUndoCommand):
     """Every edit: the graph before and the graph after. merge: edits with equal tokens become one step.
 
@@ -50,7 +54,7 @@ class Document(QObject):
 
     files: who knows which files a parameter could have: asked with the node, as the engine calls it, the input and what
     was typed, and told whom to answer; None while nobody does. begin: who knows what files begin while there is nothing
-    in the document, asked in the same way.
+    in the document, asked in the same way. tells: a graph as it goes to others, with what is known of its files.
     """
 
     changed = Signal(object)  # Diff
@@ -64,6 +68,7 @@ class Document(QObject):
         self.path: Path | None = None
         self.files: Callable[[str, Input, str, Then], object] | None = None
         self.begin: Callable[[Sequence[Brought], Begun], object] | None = None
+        self.tells: Callable[[Graph], Graph] = _as_it_is
         self.working_title = UNTITLED  # until there is a file
         self._groups_of = self.graph.groups
         self._types = document_types(self.graph.groups, registry)
@@ -158,7 +163,7 @@ class Document(QObject):
     def saving(self, path: Path) -> Pieces[None]:
         """The same in pieces: what is edited meanwhile is not in the file, and the document is not clean then."""
         graph = self.graph
-        yield from workflow.saving(filed(graph, self.registry, path.absolute().parent), path)
+        yield from workflow.saving(filed(self.tells(graph), self.registry, path.absolute().parent), path)
         self.path = path.absolute()
         if self.graph is graph:
             self.undo_stack.setClean()

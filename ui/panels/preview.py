@@ -470,7 +470,7 @@ class Preview(QWidget):
         if not self._as_wanted("Save"):
             return
         shown = self._sources["a"][0] if "a" in self._sources and not self.comparing else None
-        image, graph = self.image or QImage(), self._graph()
+        image, graph = self.image or QImage(), self.document.tells(self._graph())
         try:
             if shown is None or shown.count == 1 or self.node is None:
                 save_picture(path, image, graph if self.carries_workflow else None)

@@ -58,7 +58,7 @@ class Engine(QObject):
 
     running: a run was sent, and neither Idle nor Gone has come since. ready: the process is up. environment: what the
     process mixes into its keys; empty before it is up. devices: what there is to compute on, as far as is known.
-    began_with: what `use` goes by where it says nothing.
+    began_with: what `use` goes by where it says nothing. tells: a graph as it goes into the pictures that nodes save.
     """
 
     happened = Signal(object)  # every Event
@@ -72,6 +72,7 @@ class Engine(QObject):
     def __init__(self, settings: Settings, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.pace = Pace()  # of the machine it computes on
+        self.tells: Callable[[Graph], Graph] = lambda graph: graph
         self.ready = False
         self.environment = ""
         self.devices: tuple[Device, ...] = ()
@@ -130,7 +131,8 @@ class Engine(QObject):
         self._be_patient()
         self._ticket += 1
         self._receivers[self._ticket] = receiver
-        self._send(Run(graph, tuple(targets), effects, self._ticket))
+        told = self.tells(graph) if effects else graph
+        self._send(Run(told, tuple(targets), effects, self._ticket))
         if self._awake and not self._working:
             self._hearing.start()
 

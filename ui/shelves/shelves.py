@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from nodegraph.domain import Stock
-from nodegraph.library.entry import Entry
+from nodegraph.graph import Graph
+from nodegraph.group_type import document_types
+from nodegraph.library.entry import Content, Entry
 from nodegraph.library.library import Library
+from nodegraph.library.missing import described
+from nodegraph.registry import Registry
 from ui.base.settings import MAX_RECENT
 from ui.runs.picture_index import Gallery
 from ui.shelves.asking import Asking, Reader
@@ -28,7 +32,7 @@ T = TypeVar("T")
 
 
 class Shelves(QObject):
-    """stock: what there may be. pictures: that one made with the files."""
+    """stock: what there may be. pictures: that one made with the files. contents: by path, where the hash is known."""
 
     changed = Signal()  # there are other files, or something else is known of them
     used_changed = Signal()
@@ -53,6 +57,7 @@ class Shelves(QObject):
         self.scanning.failed.connect(self.failed)
         self._reader = Reader(lambda: Library(folder, stock.families))
         self.used: tuple[str, ...] = ()
+        self.contents: Mapping[str, Content] = {}
         self._version: object = None
         self._looking = Asking(self._reader, self)
         self._looking.answered.connect(self._looked)
@@ -105,7 +110,20 @@ class Shelves(QObject):
         before, self._version = self._version, version
         if version != before:
             self.do(Library.roots, self._use)  # the command may have chosen others
+            self.do(Library.contents, self._know)
             self.changed.emit()
+
+    def _know(self, contents: Mapping[str, Content]) -> None:
+        self.contents = contents
+
+    def described(self, graph: Graph, registry: Registry) -> Graph:
+        """A workflow that goes to others: it says of its files what is known of them by now."""
+        if not self.contents:
+            return graph
+        try:
+            return described(graph, document_types(graph.groups, registry).get, self.contents)
+        except ValueError:  # of needs that cannot be read nothing is changed
+            return graph
 
     def _complain(self, why: str) -> None:
         """Once, and not at every look."""

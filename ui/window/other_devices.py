@@ -22,7 +22,7 @@ class OtherDevices(QObject):
 
     def __init__(self, settings: Settings, engine: Engine, queue: Queue, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._settings, self._queue, self._pace = settings, queue, engine.pace
+        self._settings, self._queue, self._tells, self._pace = settings, queue, engine.tells, engine.pace
         self.engines: dict[str, Engine] = {}  # by the name of their device
         engine.unclaimed.connect(self._take)
 
@@ -51,6 +51,7 @@ class OtherDevices(QObject):
         for name in sorted(others - self.engines.keys()):
             engine = Engine(replace(self._settings, device=name), self)  # its process starts with its first job
             engine.pace = Pace(self._pace)
+            engine.tells = self._tells
             self.engines[name] = engine
             engine.happened.connect(self.happened)
             self._queue.employ(engine)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QPoint, Qt, QTemporaryDir, QTimer, Signal
@@ -102,6 +103,7 @@ class Shell(QMainWindow):
             self,
         )
         self.shelves.failed.connect(self.complain)
+        self.engine.tells = partial(self.shelves.described, registry=registry)
         self.shelves.downloads.failed.connect(lambda why: self.log.add(Entry("failure", why)))
         self.shelves.downloads.fetched.connect(lambda path: self.announce(f"It is there: {path}"))
         self.shelves.used = self.settings.now.recent_models
@@ -138,6 +140,7 @@ class Shell(QMainWindow):
 
     def _workspace(self, document: Document) -> Workspace:
         made = Workspace(document, self.engine, self.queue, self.session, self.remedies, self.sweeps, self)
+        document.tells = self.engine.tells
         FileOffers(self.shelves, made.following, made)
         Beginning(self.shelves, document, made).lacking.connect(lambda: self.docks.show("Problems"))
         made.missing = MissingFiles(self.shelves, made.following, made)

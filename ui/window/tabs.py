@@ -281,7 +281,7 @@ class Tabs(QTabWidget):
             if QMessageBox.question(self, "Save as template", ask) != yes:
                 return
         try:
-            keep(name, workspace.document.graph, workspace.preview.image)
+            keep(name, workspace.document.tells(workspace.document.graph), workspace.preview.image)
         except ValueError as error:
             self._complain("The template was not saved", str(error))
 

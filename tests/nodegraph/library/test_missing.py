@@ -12,7 +12,7 @@ from typing import Annotated
 import pytest
 
 from nodegraph.formats.needs import Need, needs
-from nodegraph.graph import Graph, Group, Node, Port
+from nodegraph.graph import Graph, Group, Node, Port, set_param
 from nodegraph.library.download import Remote
 from nodegraph.library.fits import query, why_not
 from nodegraph.library.hashing import Asked, hash_files, hashes
@@ -138,12 +138,21 @@ def test_why_an_entry_cannot_be_taken_is_one_sentence(library: Library, cellar: 
 
 def test_a_workflow_says_what_its_files_are_where_that_is_known(library: Library, cellar: Path):
     graph = toasted(str(cellar / "plum.jar"))
-    assert described(graph, TYPES.get, library) is graph
+    assert described(graph, TYPES.get, library.contents()) is graph
     (found,) = hashes(library.folder, [str(cellar / "plum.jar")], lambda done, whole: None).values()
-    after = described(graph, TYPES.get, library)
+    after = described(graph, TYPES.get, library.contents())
     (need,) = needs(after)
     assert (need.sha256, need.size, need.source) == (found, 12, "")
-    assert described(after, TYPES.get, library) is after
+    assert described(after, TYPES.get, library.contents()) is after
+
+
+def test_what_a_workflow_says_of_a_file_goes_with_it_when_another_is_chosen(library: Library, cellar: Path):
+    hashes(library.folder, [str(cellar / "plum.jar"), str(cellar / "fig.jar")], lambda done, whole: None)
+    before = described(toasted(str(cellar / "plum.jar")), TYPES.get, library.contents())
+    (port,) = (need.parameter for need in needs(before))
+    after = described(set_param(before, *port, str(cellar / "fig.jar")), TYPES.get, library.contents())
+    (need,) = needs(after)
+    assert (need.what, need.sha256) == ("fig", library.contents()[str(cellar / "fig.jar")].sha256)
 
 
 def test_a_hash_is_worked_out_once_and_anew_when_the_file_changes(library: Library, cellar: Path):

@@ -9,7 +9,10 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMenu
 
+from nodegraph.formats import workflow
+from nodegraph.formats.needs import needs
 from nodegraph.graph import Graph, Node, Port
+from nodegraph.library.hashing import hashes
 from nodegraph.library.scan import update
 from nodegraph.running.engine import Settings as EngineSettings
 from tests.nodegraph.library.shelf import STOCK, jar
@@ -168,3 +171,21 @@ def test_of_several_families_all_fit_or_that_of_what_is_selected(window, cellar,
     assert panel(window).fitting == ("plum",)
     window.canvas.state.select(())
     assert panel(window).fitting == ("fig", "plum")
+
+
+def test_what_is_known_of_a_file_goes_with_the_workflow_that_is_saved(window, cellar, tmp_path, qtbot):
+    path = str(cellar / "damson.jar")
+    window.document.set_param("jar", "path", path)
+    window.session.save(window.document, tmp_path / "before.json")
+    assert needs(workflow.load(tmp_path / "before.json")) == ()
+    (sha256,) = hashes(window.shelves.folder, [path], lambda done, whole: None).values()
+    window.shelves.look()
+    qtbot.waitUntil(lambda: path in window.shelves.contents)
+    window.session.save(window.document, tmp_path / "after.json")
+    (need,) = needs(workflow.load(tmp_path / "after.json"))
+    assert (need.parameter, need.what, need.sha256) == (Port("jar", "path"), "damson", sha256)
+    assert not window.document.dirty
+    ran: list[Graph] = []
+    window.engine._client.run = lambda run: ran.append(run.graph)
+    window.runner.run()
+    assert [said.sha256 for said in needs(ran[0])] == [sha256]  # and with the pictures that it makes
