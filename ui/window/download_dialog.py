@@ -27,6 +27,7 @@ from nodegraph.library.download import discard, place_for, unfinished
 from ui.base.text import byte_size
 from ui.base.theme import dialog_size, scaled
 from ui.panels.fetch_bar import progress
+from ui.panels.model_details import breakable
 from ui.shelves.downloads import Downloads
 from ui.shelves.shelves import Shelves
 from ui.widgets.buttons import small_button
@@ -38,6 +39,10 @@ WHAT = (
     "Paste the address of a model or of a file, as your browser has it. What is there, how large it is and under which "
     "licence is said before anything is fetched."
 )
+NAMED = (
+    "The workflow names {}, where nobody has asked yet. Look asks what is there, how large it is and under which "
+    "licence; nothing is fetched by that. For what else this workflow names you are not asked again."
+)
 NO_LICENCE = "The hub names no licence: look at its page before you use it"
 GATED = "One has to log in at the hub and agree to something first; its page says to what"
 
@@ -46,8 +51,12 @@ class DownloadDialog(QDialog):
     """It goes on when the dialog is closed; the panel of models shows how far it is. path: what was fetched, or ""."""
 
     fetched = Signal(str)  # the path of what is there now
+    looked = Signal()  # a person has said that the hub may be asked
 
-    def __init__(self, shelves: Shelves, address: str = "", parent: QWidget | None = None) -> None:
+    def __init__(
+        self, shelves: Shelves, address: str = "", parent: QWidget | None = None, *, trusted: bool = True
+    ) -> None:
+        """trusted: whether the hub may be asked for the address at once; a workflow's waits until a person says so."""
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.shelves, self.downloads = shelves, shelves.downloads
@@ -74,12 +83,12 @@ class DownloadDialog(QDialog):
         self.end = small_button("Stop", self.downloads.stop, "What is there of it stays, to go on from")
         self.said = _label("dim")
         self.hint = _label("dim")
-        self.hint.setText(WHAT)
+        self.hint.setText(WHAT if trusted else NAMED.format(breakable(address)))
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         self._lay_out()
         self._connect()
         self._show()
-        if address:
+        if address and trusted:
             self._look()
 
     def _lay_out(self) -> None:
@@ -124,6 +133,7 @@ class DownloadDialog(QDialog):
     def _look(self) -> None:
         if address := self.address.text().strip():
             self.list.clear()
+            self.looked.emit()
             self.downloads.ask(address)
 
     def _take(self, address: str, remotes: tuple[Remote, ...]) -> None:

@@ -23,6 +23,7 @@ from nodegraph.node import Input
 from ui.base.text import byte_size
 from ui.base.theme import dialog_size
 from ui.documents.document import Document
+from ui.panels.model_details import breakable
 from ui.shelves.missing_files import MissingFiles
 from ui.widgets.buttons import small_button
 from ui.widgets.fields import ComboBox, tame
@@ -57,6 +58,8 @@ class MissingRow(QFrame):
         self.others.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.others.setMinimumContentsLength(22)
         tame(self.others)
+        self.address = _label(f"From {breakable(missing.address)}", "dim")
+        self.address.setVisible(bool(missing.address))
         self.locate = small_button("Locate…", self._locate, "Choose the file; the others are looked for beside it")
         self.fetch = small_button("Download…", lambda: self.fetch_wanted.emit(missing.address), "")
         self.state = _label("", "strong")
@@ -66,6 +69,7 @@ class MissingRow(QFrame):
         column.setSpacing(5)
         column.addWidget(self.name)
         column.addWidget(self.about)
+        column.addWidget(self.address)
         column.addLayout(FlowLayout(self.others, self.locate, self.fetch, growing=self.others))
         column.addWidget(self.state)
         self.choose(next((c.entry.path for c in missing.candidates if c.reason in SURE), ""))

@@ -293,11 +293,20 @@ class Shell(QMainWindow):
         search.open_at(self.mapToGlobal(QPoint((self.width() - search.width()) // 2, self.height() // 8)))
         return search
 
-    def show_download(self, address: str = "") -> DownloadDialog:
-        """address: where it is that is to be fetched; empty while a person has not said."""
-        shown = DownloadDialog(self.shelves, address, self)
+    def show_download(self) -> DownloadDialog:
+        shown = DownloadDialog(self.shelves, parent=self)
         shown.show()
         return shown
+
+    def fetch_for(self, workspace: Workspace, address: str, then: Callable[[str], object]) -> None:
+        """What a document names, which may be anybody's: a person sees the first address and agrees before it is asked.
+
+        then: told the path of what was fetched.
+        """
+        shown = DownloadDialog(self.shelves, address, self, trusted=workspace.trusted)
+        shown.looked.connect(workspace.trust)
+        shown.fetched.connect(then)
+        shown.show()
 
     def show_missing(self, workspace: Workspace) -> MissingDialog | None:
         """The files that a document misses, with what can be done; None while none is known to be missing."""
@@ -305,7 +314,7 @@ class Shell(QMainWindow):
         if shown or workspace.missing is None or not workspace.missing.files:
             return shown
         shown = MissingDialog(workspace.missing, self.shelves.downloads.refusal, self)
-        shown.fetch_wanted.connect(lambda address, then: self.show_download(address).fetched.connect(then))
+        shown.fetch_wanted.connect(partial(self.fetch_for, workspace))
         shown.open()
         return shown
 

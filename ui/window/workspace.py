@@ -75,6 +75,7 @@ class Workspace(QObject):
         self.preview = Preview(document, self.runs, self.results, self.pictures)
         self.problems = Problems(document, self.runs)
         self.missing: MissingFiles | None = None  # who looks for missing files, if anybody does
+        self.trusted = False  # whether the addresses that the document names may be asked: a person has agreed
         self.panels: dict[str, QWidget] = {}  # that somebody has looked at, by title
         self.canvas_actions: dict[str, Action] = {action.id: action for action in canvas_actions(self.canvas)}
         self._connect()
@@ -90,6 +91,9 @@ class Workspace(QObject):
         self.canvas.state.remedy_wanted.connect(self._help)
         self.canvas.state.vary_wanted.connect(self.varying)
         self.remedies.kept.connect(self.plan.again)
+
+    def trust(self) -> None:
+        self.trusted = True
 
     def panel(self, title: str, make: Callable[[Workspace], QWidget]) -> QWidget:
         """The panel of this title. make: when it is asked for the first time."""

@@ -127,12 +127,34 @@ def test_one_is_downloaded_from_where_the_workflow_says(window, file, qtbot, tmp
     dialog = opened(window, file, qtbot)
     QTest.mouseClick(dialog.rows[1].fetch, LEFT)
     (download,) = window.findChildren(DownloadDialog)
+    QTest.mouseClick(download.look, LEFT)
     qtbot.waitUntil(lambda: download.get.isVisible() and download.get.isEnabled(), timeout=LONG)
     QTest.mouseClick(download.get, LEFT)
     qtbot.waitUntil(lambda: dialog.rows[1].path != "", timeout=LONG)
     download.close()
     QTest.mouseClick(dialog.use, LEFT)
     assert paths(window)[1] == str(tmp_path / "cellar" / "gherkin.jar")
+
+
+def test_an_address_that_a_workflow_names_is_shown_whole_and_asked_for_once(window, file, qtbot):
+    dialog = opened(window, file, qtbot)
+    row = dialog.rows[1]
+    assert row.address.isVisible()
+    assert row.address.text().replace("\N{ZERO WIDTH SPACE}", "") == "From jar:gherkin"
+    assert not dialog.rows[0].address.isVisible()
+    QTest.mouseClick(row.fetch, LEFT)
+    (first,) = window.findChildren(DownloadDialog)
+    assert first.address.text() == "jar:gherkin"
+    assert "jar:gherkin" in first.hint.text()
+    assert first.hint.isVisible()
+    assert not window.shelves.downloads.doing  # nobody is asked before a person says so
+    QTest.mouseClick(first.look, LEFT)
+    qtbot.waitUntil(lambda: first.get.isVisible(), timeout=LONG)
+    first.close()
+    QTest.mouseClick(row.fetch, LEFT)
+    second = next(d for d in window.findChildren(DownloadDialog) if d is not first)
+    qtbot.waitUntil(lambda: second.get.isVisible(), timeout=LONG)
+    dialog.reject()
 
 
 def test_the_problems_have_the_way_back_to_it(window, file, qtbot):
