@@ -14,6 +14,7 @@ import pytest
 from denoodle import display
 
 DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+NOBODY = ":54321"  # servers are numbered from 0 or 99 on
 posix = pytest.mark.skipif(os.name != "posix" or sys.platform == "darwin", reason="other systems have one display")
 
 
@@ -21,14 +22,14 @@ posix = pytest.mark.skipif(os.name != "posix" or sys.platform == "darwin", reaso
 @pytest.mark.parametrize(
     ("where", "sentence"),
     [
-        ({"DISPLAY": ":77"}, "no display answers at DISPLAY=:77"),
+        ({"DISPLAY": NOBODY}, f"no display answers at DISPLAY={NOBODY}"),
         ({}, "there is no display: DISPLAY is not set"),
     ],
 )
 def test_the_program_ends_with_a_sentence(tmp_path: Path, where: dict[str, str], sentence: str):
     surroundings = {name: value for name, value in os.environ.items() if name not in DISPLAYS} | where
     command = [sys.executable, "-c", "import sys; from denoodle.__main__ import main; sys.exit(main([]))"]
-    done = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=surroundings, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert done.stderr == f"Denoodle cannot open a window: {sentence}; `denoodle run FILE` makes pictures without one\n"
 
@@ -36,9 +37,10 @@ def test_the_program_ends_with_a_sentence(tmp_path: Path, where: dict[str, str],
 @posix
 def test_a_display_that_answers_is_taken(tmp_path: Path):
     place = tmp_path / "wayland-7"
-    where = {"WAYLAND_DISPLAY": "wayland-7", "XDG_RUNTIME_DIR": str(tmp_path), "DISPLAY": ":77"}
+    where = {"WAYLAND_DISPLAY": "wayland-7", "XDG_RUNTIME_DIR": str(tmp_path), "DISPLAY": NOBODY}
     assert display.complaint(where) == (
-        "no display answers at WAYLAND_DISPLAY=wayland-7 or DISPLAY=:77; `denoodle run FILE` makes pictures without one"
+        f"no display answers at WAYLAND_DISPLAY=wayland-7 or DISPLAY={NOBODY}; "
+        "`denoodle run FILE` makes pictures without one"
     )
     with socket.socket(socket.AF_UNIX) as there:
         there.bind(str(place))
