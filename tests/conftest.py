@@ -14,8 +14,8 @@ os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 import pytest
 from hypothesis import settings
 
-# No time limit on an example: a busy machine is not a failure.
-settings.register_profile("denoodle", deadline=None)
+# No time limit on an example: a busy machine is not a failure. Every run draws other examples: see tests/examples.py.
+settings.register_profile("denoodle", deadline=None, max_examples=33)
 settings.register_profile("thorough", deadline=None)
 settings.load_profile("denoodle")
 

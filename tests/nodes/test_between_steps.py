@@ -53,8 +53,8 @@ def prompts(model: Model, encoder: Any) -> Case:
     return Case(model, text.prompt(encoder, "a cat"), text.prompt(encoder, "blurry"))
 
 
-FAST = ("sd1", "sdxl", "sd3", "flux", "zimage", "klein", "krea2", "qwenimage edit", "qwenimage21 edit", "pixel")
-SLOW = ("sd2", "sdxl_refiner", "flux2", "qwenimage", "qwenimage21")
+FAST = ("sd1", "sd3", "flux", "zimage", "klein", "krea2", "qwenimage edit", "qwenimage21 edit", "pixel")
+SLOW = ("sd2", "sdxl", "sdxl_refiner", "flux2", "qwenimage", "qwenimage21")
 CASES = (*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW))
 """Families, and editors, which see other pictures while they denoise. Slow: of whose networks another is tried."""
 

@@ -24,6 +24,7 @@ from nodes.sampling import unet_step
 from nodes.schedule import noise_scheduler, sigmas_at
 from nodes.text import prompt
 from nodes.types import Latent
+from tests.examples import some_slow
 from ui.runs.branches import continue_from, find_loop
 
 REGISTRY = discover("nodes")
@@ -184,7 +185,7 @@ def test_every_run_shows_the_picture_so_far(sd15_folder: Path):
     assert len(shown) > 1  # of the picture that is on its way, another one after each step
 
 
-@pytest.mark.parametrize("solver", get_args(SolverName))
+@pytest.mark.parametrize("solver", some_slow(get_args(SolverName), (*SOLVERS, "heun")))
 @pytest.mark.parametrize(
     ("make", "step", "latent"), [(with_group, "denoise/step", "denoise.latent"), (with_zone, "step", "denoise.value")]
 )

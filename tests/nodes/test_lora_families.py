@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -28,7 +28,7 @@ from tests.examples import examples
 from tests.nodes import lora_kinds
 from tests.tiny_checkpoints import single_file_tensors
 
-SLOW = examples(12, daily=3, report_multiple_bugs=False, phases=(Phase.explicit, Phase.generate))
+SLOW = examples(12, daily=2, report_multiple_bugs=False, phases=(Phase.explicit, Phase.generate))
 """Without shrinking, which would load networks for minutes."""
 CPU = torch.device("cpu")
 ORIGINAL = "model.diffusion_model."
@@ -254,7 +254,7 @@ STRENGTHS = st.lists(st.tuples(st.sampled_from([0, 1]), st.sampled_from([-1.0, 0
 
 
 @pytest.mark.parametrize("family", EACH)
-@settings(max_examples=3, deadline=None, phases=(Phase.explicit, Phase.generate))
+@examples(3, daily=1, deadline=None, phases=(Phase.explicit, Phase.generate))
 @given(changes=STRENGTHS)
 def test_after_any_changes_of_strength_the_network_is_as_freshly_loaded(
     tinies: dict[str, Tiny], family: str, changes: list[tuple[int, float]]

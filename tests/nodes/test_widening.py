@@ -18,12 +18,13 @@ from nodes.backend.checkpoints import Checkpoint
 from nodes.backend.widening import computed_in, widened
 from nodes.types import Network
 from tests import tiny_models, tiny_modern
+from tests.examples import some_slow
 
 CPU = torch.device("cpu")
 HALVES = [torch.float16, torch.bfloat16]
 
 
-@pytest.fixture(params=HALVES, ids=["fp16", "bf16"])
+@pytest.fixture(params=some_slow(HALVES, HALVES[1:]), ids=["fp16", "bf16"])
 def half(request: pytest.FixtureRequest, sd15_folder: Path, single_file: Callable[..., Path]) -> Checkpoint:
     pool.configure("cpu")
     pool.free()

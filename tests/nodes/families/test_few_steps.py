@@ -101,6 +101,7 @@ def test_a_file_without_settings_tells_that_it_reads_it(folder: Path, single_fil
     assert told["time_cond_proj_dim"] == 32
 
 
+@pytest.mark.slow  # as the one before: its network is told by the same code
 def test_that_of_sdxl_reads_it_too(sdxl_folder: Path, tmp_path: Path):
     place = distilled(sdxl_folder, tmp_path / "lcm")
     theirs = stock(StableDiffusionXLPipeline.from_pretrained(place), guidance_scale=8.5)

@@ -37,6 +37,7 @@ from nodes.text import clip_skip, distilled_guidance, prompt
 from nodes.types import Conditioning, Flow, Image, Mask, SizeShift
 from nodes.vae import encode
 from tests import tiny_models
+from tests.examples import some_slow
 from tests.nodes.families.oracle import SEED, SIDE, STEPS, Parts, loaded, pipeline, relative
 from tests.nodes.families.oracle import sample_flow as sample
 
@@ -109,8 +110,10 @@ def test_a_picture_is_that_of_the_stock_pipeline(name: str, folders: dict[str, P
     assert relative(sample(parts, texts(parts)), theirs) < SAME
 
 
-@pytest.mark.parametrize("name", ["dev", "schnell"])
-@pytest.mark.parametrize(("batch", "size"), [(2, (SIDE, SIDE)), (1, (48, 96)), (3, (80, 32))])
+@pytest.mark.parametrize("name", some_slow(["dev", "schnell"], ("dev",)))
+@pytest.mark.parametrize(
+    ("batch", "size"), some_slow([(2, (SIDE, SIDE)), (1, (48, 96)), (3, (80, 32))], [(1, (48, 96)), (3, (80, 32))])
+)
 def test_batches_and_other_sizes_are_those_of_the_stock_pipeline(
     name: str, batch: int, size: tuple[int, int], folders: dict[str, Path]
 ):
@@ -119,7 +122,7 @@ def test_batches_and_other_sizes_are_those_of_the_stock_pipeline(
     assert relative(sample(parts, texts(parts), batch=batch, size=size), theirs) < EXACT
 
 
-@pytest.mark.parametrize("name", ["dev", "schnell"])
+@pytest.mark.parametrize("name", some_slow(["dev", "schnell"], ("dev",)))
 def test_a_guidance_scale_above_1_asks_the_negative_prompt_too(name: str, folders: dict[str, Path]):
     parts = loaded(folders[name])
     options = {"true_cfg_scale": 4.0, "negative_prompt": NEGATIVE}
@@ -169,7 +172,7 @@ def halved(batch: int = 1, size: tuple[int, int] = (SIDE, SIDE)) -> tuple[Tensor
 
 
 @pytest.mark.usefixtures("means")
-@pytest.mark.parametrize(("batch", "size"), [(1, (SIDE, SIDE)), (2, (48, 96))])
+@pytest.mark.parametrize(("batch", "size"), some_slow([(1, (SIDE, SIDE)), (2, (48, 96))], [(2, (48, 96))]))
 def test_fill_is_that_of_the_stock_pipeline(
     batch: int, size: tuple[int, int], folders: dict[str, Path], load: Callable[[Path], Parts]
 ):
@@ -192,7 +195,7 @@ def kontext(folders: dict[str, Path], **options: Any) -> Tensor:
     return stock(pipeline(FluxKontextPipeline, folders["dev"]), _auto_resize=False, max_area=SIDE * SIDE, **options)
 
 
-@pytest.mark.parametrize(("batch", "seen"), [(1, (SIDE, SIDE)), (2, (48, 96))])
+@pytest.mark.parametrize(("batch", "seen"), some_slow([(1, (SIDE, SIDE)), (2, (48, 96))], [(2, (48, 96))]))
 def test_a_reference_is_seen_as_in_the_stock_pipeline(batch: int, seen: tuple[int, int], folders: dict[str, Path]):
     parts = dev(folders)
     pixels = noise.draw((1, 3, *seen), 5, 0).sigmoid()
@@ -253,7 +256,7 @@ CONTROLNETS: dict[str, dict[str, Any]] = {
 
 @DEPRECATED
 @pytest.mark.usefixtures("means")
-@pytest.mark.parametrize("name", CONTROLNETS)
+@pytest.mark.parametrize("name", some_slow(CONTROLNETS, ("union", "xlabs")))
 def test_a_controlnet_is_that_of_the_stock_pipeline(name: str, folders: dict[str, Path], tmp_path: Path):
     parts = dev(folders)
     net = build_controlnet(tmp_path / name, folders["dev"] / "transformer", **CONTROLNETS[name])
@@ -489,7 +492,7 @@ def test_a_controlnet_is_recognised_by_itself_alone(folders: dict[str, Path], tm
             assert not any(family.recognises(found) for family in families.FAMILIES)
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("dtype", some_slow([torch.bfloat16, torch.float16], (torch.bfloat16,)))
 def test_a_file_of_half_precision_is_computed_as_its_numbers_in_full_precision(
     dtype: torch.dtype, folders: dict[str, Path], single_file: Callable[..., Path]
 ):

@@ -34,6 +34,7 @@ from nodes.text import distilled_guidance, prompt
 from nodes.types import Conditioning, Image, Latent
 from nodes.vae import decode
 from tests import tiny_modern, tiny_split
+from tests.examples import some_slow
 from tests.nodes.families.oracle import SEED, SIDE, STEPS, Parts, loaded, relative
 from tests.nodes.families.oracle import sample_flow as sample
 from tests.nodes.families.test_flux2 import ONE, THREE, assembled, pictures, pixels
@@ -102,9 +103,10 @@ def texts(
     return told, told
 
 
-@pytest.mark.parametrize(
-    "text", [POSITIVE, "", "Ünïcödé ☃ 東京, 3.14  and\n\n  two lines \n", "[INST] a [IMG] picture [/INST] (1)"]
-)
+TEXTS = [POSITIVE, "", "Ünïcödé ☃ 東京, 3.14  and\n\n  two lines \n", "[INST] a [IMG] picture [/INST] (1)"]
+
+
+@pytest.mark.parametrize("text", some_slow(TEXTS, TEXTS[1:3]))
 def test_a_prompt_is_read_as_in_the_stock_pipeline(text: str, whole: Parts, split: dict[str, Path], folder: Path):
     with torch.inference_mode():
         theirs, _ = pipeline(folder).encode_prompt(text, "cpu")

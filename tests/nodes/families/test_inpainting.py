@@ -42,6 +42,7 @@ from nodes.schedule import noise_scheduler, sigmas_at
 from nodes.text import prompt
 from nodes.types import Conditioning, Control, Diffusion, History, Image, Mask
 from tests import tiny_models
+from tests.examples import some_slow
 from tests.nodes.families.oracle import SEED, STEPS, Parts, loaded, pipeline, relative
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -157,7 +158,7 @@ def test_a_picture_is_completed_as_by_the_stock_pipeline(
 
 
 @pytest.mark.usefixtures("means")
-@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize("name", some_slow(PIPELINES, ("sd1",)))
 @pytest.mark.parametrize(("batch", "size"), [(2, (64, 64)), (1, (48, 80))])
 def test_batches_and_other_sizes_are_those_of_the_stock_pipeline(
     name: str, batch: int, size: tuple[int, int], folders: dict[str, Path]

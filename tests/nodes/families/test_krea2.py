@@ -24,6 +24,7 @@ from nodes.text import clip_skip, prompt
 from nodes.types import Conditioning, Flow, Latent, SizeShift
 from nodes.vae import decode
 from tests import tiny_modern, tiny_split
+from tests.examples import some_slow
 from tests.nodes.families import oracle
 from tests.nodes.families.oracle import SEED, SIDE, STEPS, Parts, loaded, relative
 from tests.nodes.families.oracle import sample_flow as sample
@@ -115,7 +116,7 @@ def test_the_part_that_sees_pictures_is_not_loaded(whole: Parts, split: dict[str
 # Pictures --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scale", [1.0, 4.0])
+@pytest.mark.parametrize("scale", some_slow([1.0, 4.0], (4.0,)))
 @pytest.mark.parametrize("source", [pytest.param("folder", marks=pytest.mark.slow), "split"])
 def test_a_picture_is_that_of_the_stock_pipeline(
     source: str, scale: float, whole: Parts, split: dict[str, Path], folder: Path

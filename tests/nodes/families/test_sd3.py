@@ -32,6 +32,7 @@ from nodes.sampling import unet_step
 from nodes.text import prompt
 from nodes.types import Image, Latent
 from nodes.vae import encode
+from tests.examples import some_slow
 from tests.nodes.families import oracle, sd3_made
 from tests.nodes.families.oracle import SEED, SIDE, STEPS, Parts, loaded, relative
 from tests.nodes.families.sd3_made import (
@@ -100,7 +101,7 @@ def test_the_projection_that_files_leave_out_is_the_identity(
         loaded(place / "other.safetensors")
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float8_e4m3fn])
+@pytest.mark.parametrize("dtype", some_slow([torch.float16, torch.bfloat16, torch.float8_e4m3fn], (torch.bfloat16,)))
 def test_a_file_of_less_precision_is_computed_with_its_numbers(
     dtype: torch.dtype, sd3_places: dict[str, Path], tmp_path: Path
 ):
@@ -265,7 +266,7 @@ def stock_with(sd3_folder: Path, *places: Path) -> Any:
 
 
 @pytest.mark.usefixtures("mean_of_the_encoder")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", some_slow(KINDS, ("InstantX", "no positions")))
 def test_a_controlnet_acts_as_in_the_stock_pipeline(
     kind: str, parts: Parts, sd3_controlnets: dict[str, Path], sd3_folder: Path, picture: Image
 ):

@@ -35,6 +35,7 @@ from nodes.text import clip_skip, prompt
 from nodes.types import Conditioning, Control, Flow, Image, Latent, Network, TextEncoder, Weights
 from nodes.vae import decode, encode
 from tests import tiny_models, tiny_modern, tiny_split
+from tests.examples import some_slow
 from tests.nodes.families import oracle
 from tests.nodes.families.oracle import SEED, SIDE, STEPS, Parts, loaded, relative
 from tests.nodes.families.oracle import sample_flow as sample
@@ -162,7 +163,9 @@ def test_guidance_is_that_of_the_stock_pipeline(
     assert relative(ours, sample(parts, texts(parts, positive))) > 1e-2
 
 
-@pytest.mark.parametrize(("batch", "size"), [(2, (SIDE, SIDE)), (1, (48, 96)), (3, (80, 32))])
+@pytest.mark.parametrize(
+    ("batch", "size"), some_slow([(2, (SIDE, SIDE)), (1, (48, 96)), (3, (80, 32))], [(3, (80, 32))])
+)
 @pytest.mark.parametrize("scale", [1.0, 4.0])
 def test_batches_and_other_sizes_are_those_of_the_stock_pipeline(
     scale: float, batch: int, size: tuple[int, int], whole: Parts, pipeline: Any
@@ -422,9 +425,10 @@ def adapted_and_merged(root: Path, folder: Path, whole: Parts, prefix: str, *, f
     return Parts(replace(whole.model, loras=(lora,)), whole.text_encoder, whole.vae), loaded(merged)
 
 
-@pytest.mark.parametrize(
-    ("prefix", "flat"), [("transformer.", False), ("diffusion_model.", False), ("", False), ("lora_unet_", True)]
-)
+PREFIXES = [("transformer.", False), ("diffusion_model.", False), ("", False), ("lora_unet_", True)]
+
+
+@pytest.mark.parametrize(("prefix", "flat"), some_slow(PREFIXES, PREFIXES[1::2]))
 def test_a_lora_is_added_to_the_weights_of_its_layers(
     prefix: str, flat: bool, folder: Path, whole: Parts, tmp_path: Path
 ):
