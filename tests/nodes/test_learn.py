@@ -196,7 +196,7 @@ def test_guidance_sharpens_and_then_burns(run: Any):
 
 def test_more_steps_come_closer_to_the_picture_of_many(run: Any):
     # Not from one step on: its blurred average is near every picture.
-    *few, many = run("05_steps", params={("values", "values"): (2.0, 4.0, 8.0, 16.0)}).cells()
+    *few, many = run("05_steps", params={("values", "values"): (2.0, 4.0, 8.0)}).cells()
     away = [distance(picture, many) for picture in few]
     assert all(earlier > later for earlier, later in pairwise(away))
 
@@ -289,7 +289,7 @@ def test_more_strength_takes_the_colours_away(run: Any):
 
 
 def test_the_few_step_lora_comes_closer_to_many_steps(run: Any):
-    few, student, many = run("12_few_steps", params={("many", "steps"): 10}).cells()
+    few, student, many = run("12_few_steps", params={("many", "steps"): 7}).cells()
     assert distance(student, many) < distance(few, many)
 
 

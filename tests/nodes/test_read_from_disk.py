@@ -19,8 +19,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from nodegraph.formats.package import discover
 from nodegraph.formats.workflow import dumps
 from nodegraph.graph import Graph, Node, Port
+from nodegraph.planning.plan import plan
 from nodegraph.running.engine import Engine, Settings
 from nodegraph.running.messages import Event, Failed, Run
 from nodes.backend import pool
@@ -252,6 +254,25 @@ def test_weights_replaced_between_planning_and_running_are_neither_used_nor_kept
     assert not differ(result(Engine(Settings(device="cpu", cache=None)), graph), after)
 
 
+def test_a_file_has_one_key_in_every_process_and_another_file_has_another(folder: Path):
+    (folder / "w.json").write_text(dumps(with_picture(folder)))
+    code = (
+        "import sys; from nodegraph.formats import package, workflow; from nodegraph.planning.plan import plan; "
+        "print(plan(workflow.load(sys.argv[1]), package.discover('nodes')).keys['result'])"
+    )
+    command = [sys.executable, "-c", code, str(folder / "w.json")]
+    root = Path(__file__).parents[2]
+
+    def key() -> str:
+        return subprocess.run(command, check=True, cwd=root, capture_output=True, text=True).stdout.strip()
+
+    here = plan(with_picture(folder), discover("nodes")).keys["result"]
+    assert key() == here
+    change_unseen(folder / "a.png", brighter)
+    assert key() != here
+
+
+@pytest.mark.slow  # the test before it says the same of what decides it, without loading torch
 def test_another_file_gives_another_picture_in_another_process(folder: Path):
     links = "result.image save.image"
     graph = linked(with_picture(folder), links, save=Node("output.save_image"))

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,13 @@ def test_a_folder_that_cannot_be_written_is_no_obstacle(tmp_path: Path, monkeypa
     assert trial.of(CARD, "torch", ask) == SOUND
 
 
-def test_the_processor_agrees_with_itself_within_what_rounding_does():
+@pytest.mark.parametrize("pieces", [1, pytest.param(None, marks=pytest.mark.slow)], ids=["one piece", "all"])
+def test_the_processor_agrees_with_itself_within_what_rounding_does(
+    monkeypatch: pytest.MonkeyPatch, pieces: int | None
+):
+    """All the pieces of work take the processor seconds in half precision."""
+    work = trial._work
+    monkeypatch.setattr(trial, "_work", lambda: islice(work(), pieces))
     made = trial.tried(torch.device("cpu"))
     assert made.errors["float32"] == 0.0
     # Rounding to 11 and 8 bits: a relative error of 2^-12 and 2^-9 at the most for each number, and for each result.

@@ -171,12 +171,13 @@ ENTRIES: dict[str, tuple[Any, str]] = {
     "long": ([*TINY, ["x" * 5000, 0]], "a word is ['xxx"),
     "twice": ([*TINY, TINY[5]], f"twice, as number 5 and {SIZE}"),
     "half a character": ([*TINY, ["\ud83d", 0]], "the word '\\ud83d' holds half a character"),
-    "many": ([["x", 0]] * (unigram.MAX_PIECES + 1), "has more than 200,000 words"),
+    "many": ([["x", 0]] * 1001, "has more than 1,000 words"),
 }
 
 
 @pytest.mark.parametrize("name", ENTRIES)
-def test_words_that_are_none_are_one_sentence(tmp_path: Path, name: str):
+def test_words_that_are_none_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
+    monkeypatch.setattr(unigram, "MAX_PIECES", 1000)  # of 200,000
     entries, message = ENTRIES[name]
     assert message in refusal(write_json(tmp_path, entries))
 
@@ -276,13 +277,14 @@ SPIECES: dict[str, tuple[bytes, str]] = {
     "a piece of bytes": (field(1, field(1, b"a") + b"\x18\x06"), "a piece is of kind 6"),
     "another model": (field(2, b"\x18\x02"), "its model is no Unigram"),
     "no pieces": (b"", "begins with the words []; every T5 begins with"),
-    "many pieces": (field(1, field(1, b"a")) * (unigram.MAX_PIECES + 1), "it has more than 200,000 pieces"),
+    "many pieces": (field(1, field(1, b"a")) * 1001, "it has more than 1,000 pieces"),
     "large": (bytes(spiece.MAX_BYTES + 1), "is larger than 3,000,000 bytes"),
 }
 
 
 @pytest.mark.parametrize("name", SPIECES)
-def test_a_spiece_model_that_is_none_is_one_sentence(tmp_path: Path, name: str):
+def test_a_spiece_model_that_is_none_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
+    monkeypatch.setattr(unigram, "MAX_PIECES", 1000)  # of 200,000
     data, message = SPIECES[name]
     (tmp_path / "spiece.model").write_bytes(data)
     assert message in refusal(tmp_path)
