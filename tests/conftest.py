@@ -38,3 +38,8 @@ def pytest_collection() -> Generator[None, object, object]:
     gc.enable()
     gc.set_threshold(*gc.get_threshold()[:2], 50)  # full collections, which the models of session fixtures make long
     return found
+
+
+def pytest_sessionfinish() -> None:
+    """pytest looks through everything several times at its end, which takes three seconds: the process ends with it."""
+    gc.freeze()
