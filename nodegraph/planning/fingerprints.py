@@ -88,12 +88,9 @@ def fingerprint(path: str) -> Fingerprint:
     try:
         if not os.path.isdir(found):
             return of_file(found)
-        files = sorted(islice(_files(found, levels=2), MAX_FILES + 1))
-        if len(files) <= MAX_FILES:
-            return tuple((name, *of_file(place)) for name, place in files)
+        return tuple((name, *of_file(place)) for name, place in files_in(found))
     except OSError:  # it went while we looked
         return ()
-    raise ValueError(f"{path} holds more than {MAX_FILES:,} files in two levels; choose a folder with fewer")
 
 
 def locate(path: str) -> str | None:
@@ -113,6 +110,23 @@ def of_file(path: str) -> Fingerprint:
     digest = _digest(path, *identity)
     size, mtime, ctime, inode, _ = identity
     return (size, mtime, digest) if size <= WHOLE else (size, mtime, ctime, inode, digest)
+
+
+def sampled(path: str) -> tuple[int, str]:
+    """The size of a file in bytes and what its samples say: alike on every machine that has the same file.
+
+    Raises OSError when it cannot be looked at.
+    """
+    identity, _ = _look(path)
+    return identity[0], _digest(path, *identity)
+
+
+def files_in(folder: str) -> list[tuple[str, str]]:
+    """(name within it, path) of the files that `fingerprint` covers. Raises OSError, ValueError for too many."""
+    files = sorted(islice(_files(folder, levels=2), MAX_FILES + 1))
+    if len(files) > MAX_FILES:
+        raise ValueError(f"{folder} holds more than {MAX_FILES:,} files in two levels; choose a folder with fewer")
+    return files
 
 
 def _look(path: str) -> tuple[tuple[int, int, int, int, int], bool]:

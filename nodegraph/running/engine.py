@@ -274,7 +274,7 @@ def serve(conn: Connection, settings: Settings) -> None:
         Path("/proc/self/oom_score_adj").write_text("500")
     start = time.perf_counter()
     logging.captureWarnings(True)
-    warnings = _Warnings(conn.send)  # such as why a device is passed over
+    warnings = Warnings(conn.send)  # such as why a device is passed over
     logging.getLogger().addHandler(warnings)
     try:
         engine = Engine(settings)
@@ -292,7 +292,7 @@ def serve(conn: Connection, settings: Settings) -> None:
     server.work()
 
 
-class _Warnings(logging.Handler):
+class Warnings(logging.Handler):
     """Passes on what is written to Python's log in this process."""
 
     def __init__(self, emit: Callable[[Event], None]) -> None:

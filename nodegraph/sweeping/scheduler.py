@@ -100,9 +100,17 @@ class Scheduler:
 
     def lost(self, worker: Hashable) -> Item | None:
         """The worker is gone: others do what it would have. The cell that it was at, when that is given up."""
-        item, stretch = self._doing.pop(worker, None), self._at.pop(worker, None)
+        item = self._doing.get(worker)
         given_up = item if item is not None and self._is_given_up(item) else None
-        if item is not None and given_up is None:
+        if given_up is not None:
+            del self._doing[worker]
+        self.left_out(worker)
+        return given_up
+
+    def left_out(self, worker: Hashable) -> None:
+        """The worker is not fit for what it was given, which says nothing of the cell: others do what it would have."""
+        item, stretch = self._doing.pop(worker, None), self._at.pop(worker, None)
+        if item is not None:
             self.left += 1
             if stretch is not None and stretch.first == item.number + 1:
                 stretch.first -= 1
@@ -110,7 +118,6 @@ class Scheduler:
                 self._free.append(_Stretch(item.number, item.number + 1))
         if stretch is not None and stretch.left:
             self._free.append(stretch)
-        return given_up
 
     def _is_given_up(self, item: Item) -> bool:
         self._tries[item.number] = self._tries.get(item.number, 0) + 1
