@@ -15,27 +15,17 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
-from denoodle.cluster.worker import Worker, versions
-from nodegraph.running.messages import Event
+from denoodle.cluster.driver import Answer
+from denoodle.cluster.worker import Worker
 from nodegraph.text import shortened
 
 ROOT = Path(__file__).parents[2]
-REACH_SECONDS, START_SECONDS, STOP_SECONDS = 5.0, 180.0, 1.5
-PART = 64 << 20
-"""Bytes of a file that are sent at a time."""
+REACH_SECONDS, SEND_SECONDS, STOP_SECONDS, END_SECONDS = 5.0, 180.0, 1.2, 0.5
 
 INSTALL = "a cluster needs Ray: install it with pip install denoodle[cluster]"
-
-
-class Answer(NamedTuple):
-    """What a worker made of a job; see `Worker.compute`. text: None when the worker died."""
-
-    worker: int
-    text: str | None
-    data: list[bytes]
 
 
 class Cluster:
@@ -46,41 +36,42 @@ class Cluster:
         self._make: Any = ray.remote(Worker).options(max_concurrency=4, max_restarts=0, **options)
         self._actors: dict[int, Any] = {}
         self._doing: dict[Any, int] = {}  # by what is waited for, the worker
+        self._asked: dict[Any, int] = {}  # the same of news
+        self._greeted: dict[int, Any] = {}  # by worker, what is waited for
         self._count = 0
 
     def hire(self) -> int:
-        """Start another worker; its number."""
         self._count += 1
-        self._actors[self._count] = self._make.remote(self._settings)
+        actor = self._actors[self._count] = self._make.remote(self._settings)
+        self._greeted[self._count] = actor.hello.remote()
         return self._count
 
-    def hello(self, worker: int) -> dict[str, Any]:
-        """Who it is. Raises ValueError when it cannot start, or has other versions of what decides results."""
+    def hello(self, worker: int, seconds: float) -> dict[str, Any] | None:
+        call = self._greeted[worker]
+        if not self._ray.wait([call], timeout=seconds)[0]:
+            return None
         try:
-            told: dict[str, Any] = json.loads(self._get(self._actors[worker].hello.remote(), START_SECONDS))
+            return json.loads(self._ray.get(call))
         except Exception as error:
             raise ValueError(f"a worker cannot start: {_reason(error)}") from error
-        for name, ours in versions().items():
-            if (theirs := told["versions"][name]) != ours:
-                raise ValueError(f"the worker on {told['host']} has {name} {theirs}; it must have {ours}, as here")
-        return told
 
-    def send(self, worker: int, path: Path, digest: str) -> str:
-        """A file to a worker that lacks it; where it lies there. Raises OSError or ValueError."""
-        size, place = path.stat().st_size, ""
-        with open(path, "rb") as file:
-            while not place:
-                data = file.read(PART)
-                last = file.tell() >= size
-                call = self._actors[worker].receive.remote(digest, path.name, data, last)
-                place = self._get(call, START_SECONDS)
-        return place
+    def dismiss(self, worker: int) -> None:
+        with contextlib.suppress(Exception):
+            self._ray.kill(self._actors.pop(worker))
+
+    def find(self, worker: int, wanted: str) -> str:
+        return self._get(self._actors[worker].find.remote(wanted), SEND_SECONDS)
+
+    def send(self, worker: int, wanted: str, part: str, data: bytes, last: bool) -> None:
+        self._get(self._actors[worker].receive.remote(wanted, part, data, last), SEND_SECONDS)
+
+    def keep(self, worker: int, wanted: str) -> str:
+        return self._get(self._actors[worker].keep.remote(wanted), SEND_SECONDS)
 
     def begin(self, worker: int, job: str) -> None:
         self._doing[self._actors[worker].compute.remote(job)] = worker
 
     def answers(self, seconds: float) -> Iterator[Answer]:
-        """Of those that are through by now, or within so many seconds."""
         if not self._doing:
             return
         done, _ = self._ray.wait(list(self._doing), num_returns=1, timeout=seconds)
@@ -94,20 +85,23 @@ class Cluster:
             else:
                 yield Answer(worker, text, data)
 
-    def news(self) -> list[tuple[int, list[Event]]]:
-        """What happened at each worker that is at work, since the last time."""
-        asked = {worker: self._actors[worker].news.remote() for worker in set(self._doing.values())}
-        found: list[tuple[int, list[Event]]] = []
-        for worker, call in asked.items():
+    def news(self) -> list[str]:
+        """What has come by now; who is deep in native code answers later, and nobody waits for that."""
+        calls: list[Any] = list(self._asked)
+        done: list[Any] = self._ray.wait(calls, num_returns=len(calls), timeout=0)[0] if calls else []
+        found: list[str] = []
+        for call in done:
+            del self._asked[call]
             with contextlib.suppress(Exception):  # it died: the answer to its job will say so
-                found.append((worker, self._get(call, REACH_SECONDS)))
+                found += self._ray.get(call)
+        for worker in set(self._doing.values()) - set(self._asked.values()):
+            self._asked[self._actors[worker].news.remote()] = worker
         return found
 
     def stop(self) -> None:
-        """Have everybody stop, and end who does not."""
-        for worker in set(self._doing.values()):
+        for actor in self._actors.values():
             with contextlib.suppress(Exception):
-                self._actors[worker].stop.remote()
+                actor.stop.remote()
         end = time.monotonic() + STOP_SECONDS
         while self._doing and (left := end - time.monotonic()) > 0:
             for _ in self.answers(left):
@@ -115,11 +109,14 @@ class Cluster:
         self.close()
 
     def close(self) -> None:
+        """Results that are still to be written are, within a second."""
+        ending = [actor.end.remote() for actor in self._actors.values()]
+        with contextlib.suppress(Exception):
+            self._ray.wait(ending, num_returns=len(ending), timeout=END_SECONDS)
         for actor in self._actors.values():
             with contextlib.suppress(Exception):
                 self._ray.kill(actor)
-        self._actors.clear()
-        self._doing.clear()
+        self._actors, self._doing, self._asked = {}, {}, {}
 
     def _get(self, call: Any, seconds: float) -> Any:
         return self._ray.get(call, timeout=seconds)

@@ -1,15 +1,17 @@
-"""A sweep on a cluster: who does which cell, what is sent where, and what comes of it. The pictures are kept here."""
+"""A sweep by several workers: who does which cell, what is sent where, and what comes of it, which is kept here."""
 
 from __future__ import annotations
 
 import json
 import os
+import time
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
-from denoodle.cluster.cluster import Answer, Cluster
-from denoodle.cluster.worker import digest_of
+from denoodle.cluster.files import Wanted, parts, tree_at, wanted_at
+from denoodle.cluster.worker import versions
+from nodegraph.failure import explain
 from nodegraph.formats import workflow
 from nodegraph.graph import Graph
 from nodegraph.node import File, NodeType
@@ -17,47 +19,119 @@ from nodegraph.planning.fingerprints import locate
 from nodegraph.planning.plan import Plan, Planner
 from nodegraph.registry import Registry
 from nodegraph.running.keeper import networks
-from nodegraph.running.messages import Event, Failed
+from nodegraph.running.messages import Failed, Saved
 from nodegraph.sweeping.cells import graphs
-from nodegraph.sweeping.here import Came
+from nodegraph.sweeping.here import Came, Stop, Tell
 from nodegraph.sweeping.ledger import Ledger
+from nodegraph.sweeping.news import event_of
 from nodegraph.sweeping.scheduler import TRIES, Item, Scheduler
 from nodegraph.sweeping.sweep import Cell, Sweep
 
+START_SECONDS = 180.0
 PATIENCE = 0.25
 """Seconds between two looks at what workers are doing."""
 
 MOST_TRIED = 50
 """Values of an axis that are looked at to tell whether networks hang on it."""
 
-Tell = Callable[[Event], None]
+MOST_DEATHS = 20
+"""Of workers, one after the other: then it is not the cells."""
+
+PART = 32 << 20
+"""Bytes of a file that are sent at a time."""
+
+
+class Answer(NamedTuple):
+    """What a worker made of a job; see `Worker.compute`. text: None when the worker died."""
+
+    worker: int
+    text: str | None
+    data: list[bytes]
+
+
+class Workers(Protocol):
+    """Engines in processes of their own, by number; each is a `Worker`, whose words are passed on."""
+
+    def hire(self) -> int:
+        """Start another; its number."""
+        ...
+
+    def hello(self, worker: int, seconds: float) -> dict[str, Any] | None:
+        """Who it is; None when it is still starting after so many seconds. Raises ValueError when it cannot start."""
+        ...
+
+    def dismiss(self, worker: int) -> None:
+        """End one that has nothing to do."""
+        ...
+
+    def find(self, worker: int, wanted: str) -> str: ...
+
+    def send(self, worker: int, wanted: str, part: str, data: bytes, last: bool) -> None: ...
+
+    def keep(self, worker: int, wanted: str) -> str: ...
+
+    def begin(self, worker: int, job: str) -> None: ...
+
+    def answers(self, seconds: float) -> Iterator[Answer]:
+        """Of those that are through by now, or within so many seconds."""
+        ...
+
+    def news(self) -> list[str]:
+        """What happened at those that are at work, as far as it has come; waits for nobody."""
+        ...
+
+    def stop(self) -> None:
+        """Have everybody stop, and end who does not, within two seconds."""
+        ...
+
+
+class Stopped(Exception):
+    """Nobody wants it any more."""
 
 
 class Driver:
     """types: of the workflow's nodes. say: what a person is to know, in a sentence."""
 
     def __init__(
-        self, cluster: Cluster, registry: Registry, types: Mapping[str, NodeType], say: Callable[[str], None]
+        self, workers: Workers, registry: Registry, types: Mapping[str, NodeType], say: Callable[[str], None]
     ) -> None:
-        self._cluster, self._registry, self._types, self.say = cluster, registry, types, say
+        self._workers, self._registry, self._types, self.say = workers, registry, types, say
         self.environment: str | None = None
-        self._places: dict[int, dict[str, str]] = {}  # by worker, where files lie there that were sent
-        self._digests: dict[str, str] = {}
+        self._hosts: dict[int, str] = {}
+        self._places: dict[int, dict[str, str]] = {}  # by worker, where files lie there that it has elsewhere
+        self._wanted: dict[str, Wanted] = {}  # by path, what some worker lacked
 
-    def hire(self, count: int) -> list[int]:
-        """So many workers that are fit for this program. Raises ValueError when one is not."""
-        hired = [self._cluster.hire() for _ in range(count)]
+    def hire(self, count: int, stop: Stop = lambda: False) -> list[int]:
+        """So many workers, but for those that compute otherwise than most. Raises ValueError when one is not fit;
+        Stopped.
+        """
+        hired = [self._workers.hire() for _ in range(count)]
+        told = {worker: self._hello(worker, stop) for worker in hired}
+        for one in told.values():
+            for name, ours in versions().items():
+                if (theirs := one["versions"][name]) != ours:
+                    raise ValueError(f"the worker on {one['host']} has {name} {theirs}; it must have {ours}, as here")
+        ((self.environment, _),) = Counter(one["environment"] for one in told.values()).most_common(1)
+        self._hosts = {worker: one["host"] for worker, one in told.items()}
         for worker in hired:
-            told = self._cluster.hello(worker)
-            if self.environment is None:
-                self.environment = told["environment"]
-            elif told["environment"] != self.environment:
-                ours, theirs = self.environment, told["environment"]
-                raise ValueError(
-                    f"the worker on {told['host']} computes otherwise than the others, {theirs!r}, not {ours!r}: "
-                    "one sweep is made on machines of one kind"
-                )
-        return hired
+            if (theirs := told[worker]["environment"]) != self.environment:
+                self.say(f"{self.name(worker)} computes otherwise than the others, {theirs!r}; it is left out")
+                self._workers.dismiss(worker)
+        return [worker for worker in hired if told[worker]["environment"] == self.environment]
+
+    def _hello(self, worker: int, stop: Stop) -> dict[str, Any]:
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            if stop():
+                raise Stopped
+            if told := self._workers.hello(worker, PATIENCE):
+                return told
+        raise ValueError(f"a worker cannot start: it was not there after {START_SECONDS:.0f} s")
+
+    def name(self, worker: int) -> str:
+        """What people call it."""
+        host = self._hosts.get(worker)
+        return f"worker {worker} on {host}" if host else f"worker {worker}"
 
     def came(
         self,
@@ -67,40 +141,63 @@ class Driver:
         order: Sequence[Cell],
         ledger: Ledger,
         workers: Sequence[int],
-        tell: Tell = lambda event: None,
-        stop: Callable[[], bool] = lambda: False,
+        tell: Tell = lambda cell, event: None,
+        stop: Stop = lambda: False,
     ) -> Iterator[Came]:
         """What comes of each cell, as it comes. A worker that dies is replaced, and its cell done again."""
-        run = _Run(self, self._cluster, graph, targets, sweep, order, ledger, len(workers))
-        yield from run.made(workers, tell, stop)
+        run = _Run(self, self._workers, graph, targets, sweep, order, ledger, len(workers), stop)
+        yield from run.made(workers, tell)
 
     def plan(self) -> Callable[[Graph, tuple[str, ...]], Plan]:
         """What plans as the workers do."""
         return Planner(self._registry, self.environment or "").plan
 
-    def job(self, worker: int, graph: Graph, targets: Sequence[str]) -> str:
+    def job(self, worker: int, cell: Cell, graph: Graph, targets: Sequence[str]) -> str:
         """What a worker is told of a cell, see `Worker.compute`."""
         named = {path: place for path in _files(graph, self._types) if (place := locate(path)) is not None}
-        told: dict[str, Any] = {"workflow": workflow.dumps(graph), "targets": list(targets)}
-        told["files"] = {path: _size(place) for path, place in named.items()}
+        told: dict[str, Any] = {"cell": cell, "workflow": workflow.dumps(graph), "targets": list(targets)}
+        told["files"] = {path: tree_at(place) for path, place in named.items()}
         return json.dumps(told | {"expects": self.environment, "places": self._places.setdefault(worker, {})})
 
-    def send(self, worker: int, paths: Sequence[str]) -> None:
-        """What a worker lacks, once. Raises ValueError with a sentence that names the file and the worker."""
+    def send(self, worker: int, paths: Sequence[str], stop: Stop) -> None:
+        """What a worker lacks, once, unless it has it elsewhere. Raises ValueError with a sentence that names the file
+        and the worker; Stopped.
+        """
         for path in paths:
-            place = Path(locate(path) or path)
-            if place.is_dir():
-                raise ValueError(f"worker {worker} lacks the folder {path}: put it there, or use single files")
-            self.say(f"sending {path} to worker {worker}")
+            if path in self._places[worker]:  # it was there, and is no more
+                del self._places[worker][path]
             try:
-                self._places[worker][path] = self._cluster.send(worker, place, self._digest(place))
+                self._places[worker][path] = self._place(worker, path, stop)
+            except Stopped:
+                raise
             except Exception as error:
-                raise ValueError(f"worker {worker} lacks {path}, and it could not be sent: {error}") from error
+                why = explain(error)[0].splitlines()[-1]
+                raise ValueError(f"{self.name(worker)} lacks {path}, and it could not be sent: {why}") from error
 
-    def _digest(self, place: Path) -> str:
-        if str(place) not in self._digests:
-            self._digests[str(place)] = digest_of(place)
-        return self._digests[str(place)]
+    def _place(self, worker: int, path: str, stop: Stop) -> str:
+        """Where a worker has what it lacked under this path."""
+
+        def heard(*_: int) -> None:
+            if stop():
+                raise Stopped
+
+        place = locate(path) or path
+        if path not in self._wanted or self._wanted[path].tree != tree_at(place):
+            self._wanted[path] = wanted_at(place, heard)
+        wanted = self._wanted[path]
+        told = json.dumps(wanted._asdict())
+        if there := self._workers.find(worker, told):
+            return there
+        self.say(f"sending {path} to {self.name(worker)}")
+        for part, file in parts(place):
+            with open(file, "rb") as opened:
+                last = False
+                while not last:
+                    heard()
+                    data = opened.read(PART)
+                    last = opened.tell() >= wanted.tree[part][0] or not data
+                    self._workers.send(worker, told, part, data, last)
+        return self._workers.keep(worker, told)
 
 
 class _Run:
@@ -109,19 +206,22 @@ class _Run:
     def __init__(
         self,
         driver: Driver,
-        cluster: Cluster,
+        cluster: Workers,
         graph: Graph,
         targets: tuple[str, ...],
         sweep: Sweep,
         order: Sequence[Cell],
         ledger: Ledger,
         workers: int,
+        stop: Stop,
     ) -> None:
-        self.driver, self.cluster, self.ledger = driver, cluster, ledger
+        self.driver, self.cluster, self.ledger, self.stop = driver, cluster, ledger, stop
         self.graph, self.targets, self.sweep, self.order = graph, targets, sweep, order
         self.plan = driver.plan()
         self.scheduler = Scheduler(self._needs(), workers)
         self.doing: dict[int, tuple[Item, Plan]] = {}
+        self.deaths = 0  # of workers, one after the other
+        self.why_none = "no worker is left"  # which the cells that nobody can do are told
 
     def _needs(self) -> list[Hashable]:
         """What each cell needs, told by the values of the axes on which networks hang, each looked at alone.
@@ -146,21 +246,28 @@ class _Run:
         (alone,) = graphs(self.graph, self.sweep, [cell])
         return alone, self.plan(alone, self.targets)
 
-    def made(self, workers: Sequence[int], tell: Tell, stop: Callable[[], bool]) -> Iterator[Came]:
-        for worker in workers:
-            yield from self._go_on(worker)
-        while self.doing:
-            if stop():
-                self.cluster.stop()
-                yield from (Came(self.order[item.number], stopped=True) for item, _ in self.doing.values())
-                return
-            for answer in self.cluster.answers(PATIENCE):
-                yield from self._take(answer)
-            for worker, events in self.cluster.news():
-                for event in events if worker in self.doing else ():
-                    tell(event)
+    def made(self, workers: Sequence[int], tell: Tell) -> Iterator[Came]:
+        try:
+            for worker in workers:
+                yield from self._go_on(worker)
+            while self.doing:
+                if self.stop():
+                    raise Stopped
+                for answer in self.cluster.answers(PATIENCE):
+                    yield from self._take(answer, tell)
+                self._tell(self.cluster.news(), tell)
+        except Stopped:
+            self.cluster.stop()
+            yield from (Came(self.order[item.number], stopped=True) for item, _ in self.doing.values())
+            return
         while (item := self.scheduler.next("nobody")) is not None:
-            yield self._failed(item, "no worker is left")
+            yield self._failed(item, self.why_none)
+
+    def _tell(self, news: Sequence[str], tell: Tell) -> None:
+        for text in news:
+            told = json.loads(text)
+            if not isinstance(event := event_of(told), Saved):  # in a folder of the worker's; see `_keep`
+                tell(tuple(told["cell"]), event)
 
     def _go_on(self, worker: int) -> Iterator[Came]:
         """Give a worker what it does next; what is there already, or cannot be computed, is told at once."""
@@ -170,13 +277,15 @@ class _Run:
                 told = tuple(Failed(problem.node, problem.message, problem.socket) for problem in plan.problems)
                 yield Came(self.order[item.number], failures=told)
                 continue
-            todo = self._todo(plan)
-            if not todo:
+            if not self._todo(plan):
                 yield Came(self.order[item.number], self._images(plan), cached=plan.num_results)
                 continue
-            self.doing[worker] = item, plan
-            self.cluster.begin(worker, self.driver.job(worker, alone, todo))
+            self._begin(worker, item, alone, plan)
             return
+
+    def _begin(self, worker: int, item: Item, graph: Graph, plan: Plan) -> None:
+        self.doing[worker] = item, plan
+        self.cluster.begin(worker, self.driver.job(worker, self.order[item.number], graph, self._todo(plan)))
 
     def _todo(self, plan: Plan) -> list[str]:
         targets = [target for target in self.targets if target in plan.keys]
@@ -186,38 +295,45 @@ class _Run:
         keys = [plan.keys[target] for target in self.targets if target in plan.keys]
         return tuple(dict.fromkeys(str(path) for key in keys for path in self.ledger.files(key) or ()))
 
-    def _take(self, answer: Answer) -> Iterator[Came]:
+    def _take(self, answer: Answer, tell: Tell) -> Iterator[Came]:
         item, plan = self.doing.pop(answer.worker)
         if answer.text is None:
             yield from self._lost(answer.worker)
             return
+        self.deaths = 0
         told: dict[str, Any] = json.loads(answer.text)
         if "refused" in told:
-            self.driver.say(f"{told['refused']}; it is left out")
-            self.scheduler.lost(answer.worker)
+            self._leave_out(answer.worker, told["refused"])
             return
         if "lacking" in told:
-            yield from self._send(answer.worker, item, plan, told["lacking"])
+            self._send(answer.worker, item, plan, told["lacking"])
             return
+        self._tell(told["news"], tell)
         failures = tuple(Failed(node, message, None, trace) for node, message, trace in told["failures"])
         if not failures and not told["stopped"]:
-            self._keep(plan, told["saved"], answer.data)
+            for event in self._keep(plan, told["saved"], answer.data):
+                tell(self.order[item.number], event)
         images = self._images(plan)
         yield Came(self.order[item.number], images, told["run"], told["cached"], told["seconds"], failures)
         yield from self._go_on(answer.worker)
 
-    def _send(self, worker: int, item: Item, plan: Plan, paths: Sequence[str]) -> Iterator[Came]:
+    def _send(self, worker: int, item: Item, plan: Plan, paths: Sequence[str]) -> None:
+        self.doing[worker] = item, plan  # should it be stopped meanwhile
         try:
-            self.driver.send(worker, paths)
+            self.driver.send(worker, paths, self.stop)
         except ValueError as error:
-            yield self._failed(item, str(error))
-            yield from self._go_on(worker)
+            del self.doing[worker]
+            self._leave_out(worker, str(error))
             return
         alone, plan = self._planned(self.order[item.number])
-        self.doing[worker] = item, plan
-        self.cluster.begin(worker, self.driver.job(worker, alone, self._todo(plan)))
+        self._begin(worker, item, alone, plan)
 
-    def _keep(self, plan: Plan, saved: Mapping[str, Sequence[str]], data: Sequence[bytes]) -> None:
+    def _leave_out(self, worker: int, why: str) -> None:
+        self.driver.say(f"{why}; it is left out")
+        self.why_none = why
+        self.scheduler.left_out(worker)
+
+    def _keep(self, plan: Plan, saved: Mapping[str, Sequence[str]], data: Sequence[bytes]) -> Iterator[Saved]:
         beside, rest = self.ledger.beside(), iter(data)
         written: dict[str, list[str]] = {}
         for target, names in saved.items():
@@ -230,13 +346,18 @@ class _Run:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(next(rest))
                 written[plan.keys[target]].append(os.fspath(place))
-        self.ledger.keep(written)
+        kept, keys = self.ledger.keep(written), {plan.keys[target]: target for target in saved}
+        return (Saved(keys[key], str(path), key) for key, paths in kept.items() for path in paths)
 
     def _lost(self, worker: int) -> Iterator[Came]:
         given_up = self.scheduler.lost(worker)
-        self.driver.say(f"worker {worker} is gone; another takes its place, and its cell is done again")
         if given_up is not None:
             yield self._failed(given_up, f"{TRIES} workers died while they computed it")
+        self.deaths += 1
+        if self.deaths == MOST_DEATHS:
+            self.why_none = f"{MOST_DEATHS} workers died one after the other"
+            return
+        self.driver.say(f"{self.driver.name(worker)} is gone; another takes its place, and its cell is done again")
         yield from self._go_on(self.cluster.hire())
 
     def _failed(self, item: Item, why: str) -> Came:
@@ -251,8 +372,3 @@ def _files(graph: Graph, types: Mapping[str, NodeType]) -> Iterator[str]:
             value = node.params.get(spec.name)
             if spec.get(File) and isinstance(value, str) and value:
                 yield value
-
-
-def _size(place: str) -> int:
-    """In bytes; -1 of a folder."""
-    return -1 if os.path.isdir(place) else os.path.getsize(place)

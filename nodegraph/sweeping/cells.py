@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from nodegraph.graph import Graph
 from nodegraph.planning.plan import Plan, Problem
+from nodegraph.running.pace import CallKinds
 from nodegraph.sweeping.sweep import Cell, Sweep, graph_of, with_sweep
 
 MOST_FORESEEN = 2_000
@@ -25,13 +26,16 @@ class Wrong(NamedTuple):
 
 
 class Foreseen(NamedTuple):
-    """apart: the results that as many separate runs compute. together: the different ones among them. kept: of these,
-    those that need not be computed. sinks: the keys of each cell's sinks.
+    """Of the cells that are not made: apart: the results that as many separate runs compute. together: the different
+    ones among them. kept: of these, those that need not be computed. made: cells that are. kinds: by key, the kind of
+    each result that is to be computed, see `CallKinds`.
     """
 
     apart: int
     together: int
     kept: int
+    made: int
+    kinds: dict[str, str]
 
 
 def graphs(graph: Graph, sweep: Sweep, cells: Sequence[Cell]) -> Iterator[Graph]:
@@ -76,12 +80,18 @@ def foreseen(
     cells: Sequence[Cell],
     plan: Planned,
     is_kept: Callable[[str], bool],
+    is_made: Callable[[Plan], bool] = lambda plan: False,
 ) -> Foreseen:
-    """What these cells take. is_kept: whether the result with a key is there."""
-    apart, different = 0, set[str]()
+    """What these cells take. is_kept: whether a result is there, by its key. is_made: whether a cell's pictures are."""
+    apart, made, kinds = 0, 0, dict[str, str]()
     for one in graphs(graph, sweep, cells):
-        calls = plan(one, targets).calls
-        keys = {key for key, call in calls.items() if call.type.outputs}
-        apart += len(keys)
-        different |= keys
-    return Foreseen(apart, len(different), sum(map(is_kept, different)))
+        planned = plan(one, targets)
+        if is_made(planned):
+            made += 1
+            continue
+        of = CallKinds()
+        results = {key: of.of(call) for key, call in planned.calls.items() if call.type.outputs}
+        apart += len(results)
+        kinds.update(results)
+    to_come = {key: kind for key, kind in kinds.items() if not is_kept(key)}
+    return Foreseen(apart, len(kinds), len(kinds) - len(to_come), made, to_come)

@@ -14,6 +14,12 @@ from nodegraph.sweeping.cells import graphs
 from nodegraph.sweeping.ledger import Ledger
 from nodegraph.sweeping.sweep import Cell, Sweep
 
+Tell = Callable[[Cell, Event], None]
+"""Hears what happens in a cell."""
+
+Stop = Callable[[], bool]
+"""Whether nobody wants more of it."""
+
 
 class Came(NamedTuple):
     """What came of a cell. run, cached: of its results, those that were computed and those that were there.
@@ -37,8 +43,8 @@ def came(
     sweep: Sweep,
     cells: Sequence[Cell],
     ledger: Ledger,
-    tell: Callable[[Event], None] = lambda event: None,
-    stop: Callable[[], bool] = lambda: False,
+    tell: Tell = lambda cell, event: None,
+    stop: Stop = lambda: False,
 ) -> Iterator[Came]:
     """What comes of each cell, as it comes; the first that is stopped is the last. tell: of what happens in a cell.
 
@@ -60,8 +66,8 @@ def _one(
     targets: tuple[str, ...],
     cell: Cell,
     ledger: Ledger,
-    tell: Callable[[Event], None],
-    stop: Callable[[], bool],
+    tell: Tell,
+    stop: Stop,
 ) -> Came:
     plan = engine.plan(graph, targets)
     if plan.problems:
@@ -74,21 +80,24 @@ def _one(
     ready()
     saved: dict[str, list[str]] = {plan.keys[target]: [] for target in todo}
     failures: list[Failed] = []
+    nodes: dict[str, str] = {}  # by key
 
     def take(event: Event) -> None:
-        tell(event)
-        match event:
-            case Saved(_, path, key):
-                saved.setdefault(key, []).append(path)
-            case Failed():
-                failures.append(event)
-            case _:
-                pass
+        if isinstance(event, Saved):  # it is told of when it lies where it stays
+            saved.setdefault(event.key, []).append(event.path)
+            nodes[event.key] = event.node
+            return
+        tell(cell, event)
+        if isinstance(event, Failed):
+            failures.append(event)
 
     run = Run(graph, todo, out_dir=os.fspath(ledger.beside()))
     idle = engine.execute(plan, run, take, stop=stop)
+    tell(cell, idle)
     if not (failures or idle.stopped):
-        ledger.keep(saved)
+        for key, paths in ledger.keep(saved).items():
+            for path in paths:
+                tell(cell, Saved(nodes[key], str(path), key))
     return Came(cell, _images(ledger, keys), idle.run, idle.cached, idle.seconds, tuple(failures), idle.stopped)
 
 

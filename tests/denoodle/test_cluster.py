@@ -4,9 +4,11 @@ import contextlib
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +18,13 @@ import pytest
 from PIL import Image
 
 from denoodle.cluster import worker as module
-from denoodle.cluster.worker import Worker, digest_of
+from denoodle.cluster.files import Wanted, tree_at, wanted_at
+from denoodle.cluster.worker import Worker
 from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node, Port, connect
+from nodegraph.library.library import Library
+from nodegraph.library.store import library_folder
+from nodegraph.running.engine import cache_folder
 from tests.denoodle.test_cli import ROOT, TOYS, toys
 
 TIMEOUT = 240
@@ -135,7 +141,7 @@ def test_ctrl_c_frees_the_cluster_within_two_seconds_and_the_next_run_goes_on(fo
     taken = time.monotonic() - start
     code, said, err = ended(process)
     assert code == 130, err
-    assert taken < 4  # two seconds, on a machine that has other things to do
+    assert taken < 2
     made = len(said["images"])
     assert 2 <= made < 10
     code, said, _ = ended(started(folder, "--vary", "box.value=0..9"))
@@ -181,11 +187,12 @@ def _has_ray() -> bool:
 @pytest.fixture
 def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DENOODLE_CACHE", str(tmp_path / "cache"))
     return Worker(json.dumps({"package": "tests.toy_nodes", "cache": None, "folder": str(tmp_path)}))
 
 
 def job(worker: Worker, graph: Graph, **others: Any) -> str:
-    told = {"workflow": workflow.dumps(graph), "targets": ["print"], "files": {}, "places": {}}
+    told = {"cell": [0], "workflow": workflow.dumps(graph), "targets": ["print"], "files": {}, "places": {}}
     return json.dumps(told | {"expects": json.loads(worker.hello())["environment"]} | others)
 
 
@@ -196,9 +203,10 @@ def test_a_worker_gives_back_the_bytes_of_what_was_saved_and_keeps_none(worker: 
     assert (told["run"], told["failures"]) == (3, [])
     assert data[0].startswith(b"\x89PNG")
     assert not Path("output").exists()
-    names = [type(event).__name__ for event in worker.news()]
-    assert names[:2] == ["Planned", "Started"]
-    assert "Saved" in names
+    events = [json.loads(text) for text in told["news"]]
+    assert [event["event"] for event in events][:2] == ["Planned", "Started"]
+    assert [event["event"] for event in events][-3:] == ["Saved", "Finished", "Idle"]
+    assert {tuple(event["cell"]) for event in events} == {(0,)}
     assert worker.news() == []
 
 
@@ -208,22 +216,120 @@ def test_a_worker_that_computes_otherwise_refuses(worker: Worker):
     assert data == []
 
 
-def test_a_file_that_a_worker_lacks_is_sent_whole_and_used_in_its_place(worker: Worker, tmp_path: Path):
-    graph = graph_of(1, settings=Node("toy.settings", {"path": "elsewhere/words.txt"}))
-    about, _ = worker.compute(job(worker, graph, files={"elsewhere/words.txt": 10}))
-    assert json.loads(about) == {"lacking": ["elsewhere/words.txt"]}
-    here = tmp_path / "words.txt"
-    here.write_bytes(b"0123456789")
-    assert worker.receive(digest_of(here), "words.txt", b"01234", False) == ""
-    place = worker.receive(digest_of(here), "words.txt", b"56789", True)
-    assert Path(place).read_bytes() == b"0123456789"
-    assert module._elsewhere(graph, {"elsewhere/words.txt": place}).nodes["settings"].params["path"] == place
-    with pytest.raises(ValueError, match="did not arrive as it was sent"):
-        worker.receive("0" * 64, "words.txt", b"other", True)
+def test_what_goes_wrong_beside_the_nodes_is_told_and_the_worker_goes_on(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(worker._engine, "plan", lambda graph, targets: os.stat("/no/such/file"))
+        (failure,) = json.loads(worker.compute(job(worker, graph_of(1)))[0])["failures"]
+    assert failure[1] == "No such file or directory: /no/such/file"
+    assert json.loads(worker.compute(job(worker, graph_of(1)))[0])["failures"] == []
 
 
-def test_a_file_of_another_size_is_another_file(worker: Worker, tmp_path: Path):
+def test_a_worker_that_is_told_to_stop_gives_up_what_it_computes(worker: Worker, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "PATIENCE", 1e6)
+    threading.Timer(0.1, worker.stop).start()
+    told = json.loads(worker.compute(job(worker, graph_of(100_000)))[0])
+    assert (told["stopped"], told["run"], told["failures"]) == (True, 1, [])
+
+
+# Files ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A folder as a pipeline's is."""
+    folder = tmp_path / "here" / "pipe"
+    for name, data in {
+        "model_index.json": b"{}",
+        "unet/config.json": b"{}",
+        "unet/w.bin": b"0123456789" * 9000,
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    (folder / ".cache").mkdir()
+    (folder / ".cache" / "lock").touch()
+    return folder
+
+
+def sent(worker: Worker, wanted: Wanted, source: Path, piece: int = 40_000) -> str:
+    told = json.dumps(wanted._asdict())
+    for name in wanted.tree:
+        data = (source / name if name else source).read_bytes()
+        pieces = [data[at : at + piece] for at in range(0, len(data), piece)] or [b""]
+        for number, part in enumerate(pieces, 1):
+            worker.receive(told, name, part, number == len(pieces))
+    return worker.keep(told)
+
+
+def named(graph: Graph, path: Path | str) -> Graph:
+    return Graph({**graph.nodes, "settings": Node("toy.settings", {"path": str(path)})}, graph.links)
+
+
+@pytest.mark.parametrize("name", ["", "unet/w.bin"])
+def test_what_a_worker_lacks_is_sent_whole_and_used_in_its_place(worker: Worker, weights: Path, name: str):
+    """A folder, or one file."""
+    source = weights / name if name else weights
+    files = {"elsewhere/it": tree_at(str(source))}
+    graph = named(graph_of(1), "elsewhere/it")
+    assert json.loads(worker.compute(job(worker, graph, files=files))[0]) == {"lacking": ["elsewhere/it"]}
+    wanted = wanted_at(str(source))
+    assert worker.find(json.dumps(wanted._asdict())) == ""
+    place = sent(worker, wanted, source)
+    assert tree_at(place) == tree_at(str(source))
+    assert Path(place).name == source.name
+    assert module._elsewhere(graph, {"elsewhere/it": place}).nodes["settings"].params["path"] == place
+    told = json.loads(worker.compute(job(worker, graph, files=files, places={"elsewhere/it": place}))[0])
+    assert told["failures"] == []
+    other = Worker(json.dumps({"package": "tests.toy_nodes", "cache": None}))  # of the same machine
+    assert other.find(json.dumps(wanted._asdict())) == place
+
+
+@pytest.mark.parametrize("name", ["", "unet/w.bin"])
+def test_what_a_worker_has_under_another_name_is_found_by_its_hash(
+    worker: Worker, weights: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("DENOODLE_DATA", str(tmp_path / "data"))
+    shutil.copytree(weights, tmp_path / "models" / "deep" / "mine")
+    (tmp_path / "models" / "deep" / "mine" / "unet" / "w.bin").rename(tmp_path / "models" / "aside.bin")
+    if not name:
+        shutil.copytree(weights, tmp_path / "models" / "deep" / "whole")
+    library = Library(library_folder())
+    library.set_roots([str(tmp_path / "models")])
+    library.close()
+    wanted = wanted_at(str(weights / name) if name else str(weights))
+    there = tmp_path / "models" / ("aside.bin" if name else "deep/whole")
+    assert worker.find(json.dumps(wanted._asdict())) == str(there)
+    large = there if name else there / "unet" / "w.bin"
+    large.write_bytes(b"9" + large.read_bytes()[1:])
+    assert worker.find(json.dumps(wanted._asdict())) == ""
+
+
+def test_what_did_not_arrive_as_it_was_sent_is_refused(worker: Worker, weights: Path):
+    wanted = wanted_at(str(weights))
+    (weights / "unet" / "w.bin").write_bytes(b"other")
+    with pytest.raises(ValueError, match="pipe did not arrive as it was sent"):
+        sent(worker, wanted, weights)
+
+
+@pytest.mark.parametrize("name", ["../out", "/etc/out", "unet/../../out"])
+def test_what_is_sent_stays_in_its_folder(worker: Worker, name: str):
+    wanted = {"name": "pipe", "tree": {name: [1, "a"]}, "hashes": {name: "a"}}
+    for told in (wanted, wanted | {"name": name, "hashes": {}}):
+        with pytest.raises(ValueError, match="no name of a file"):
+            worker.receive(json.dumps(told), name, b"x", True)
+
+
+def test_a_file_of_other_content_is_another_file_though_it_is_as_large(worker: Worker, tmp_path: Path):
     (tmp_path / "words.txt").write_bytes(b"0123")
-    files = {"words.txt": 10}
+    files = {"words.txt": tree_at(str(tmp_path / "words.txt"))}
+    assert "lacking" not in json.loads(worker.compute(job(worker, graph_of(1), files=files))[0])
+    (tmp_path / "words.txt").write_bytes(b"0124")
     assert json.loads(worker.compute(job(worker, graph_of(1), files=files))[0]) == {"lacking": ["words.txt"]}
-    assert "lacking" not in json.loads(worker.compute(job(worker, graph_of(1), files={"words.txt": 4}))[0])
+
+
+def test_a_cache_that_a_machine_cannot_have_is_where_it_is_by_default_there(tmp_path: Path):
+    (tmp_path / "file").touch()
+    made = Worker(json.dumps({"package": "tests.toy_nodes", "cache": str(tmp_path / "file" / "cache")}))
+    assert made._engine.cache.disk is not None
+    assert str(made._engine.cache.disk.folder) == cache_folder()

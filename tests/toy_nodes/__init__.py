@@ -2,11 +2,15 @@
 
 import json
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
 from nodegraph.running.messages import Device
 from nodegraph.types import NetworkId, Picture
+
+CARDS = tuple(os.environ.get("TOY_CARDS", "toy:0").split())
+"""The cards of this machine that compute."""
 
 
 def environment(device: str, precision: str = "auto") -> str:
@@ -14,12 +18,13 @@ def environment(device: str, precision: str = "auto") -> str:
         raise ValueError("device cuda is not there: toys run on the cpu")
     if device == "old":
         logging.getLogger(__name__).warning("the old one is not used: it is too old")
+    device = "toy:0" if device in CARDS else device  # cards are alike, as two of one kind are
     return f"toy on {device}" + (f" in {precision}" if precision != "auto" else "")
 
 
 def devices() -> tuple[Device, ...]:
     return (
-        Device("toy:0", "A toy card"),
+        *(Device(name, "A toy card") for name in CARDS),
         Device("toy:1", "An old toy card", "it is too old"),
         Device("cpu", "the processor"),
     )

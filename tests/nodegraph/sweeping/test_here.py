@@ -128,7 +128,7 @@ def test_a_cell_that_fails_keeps_no_picture_and_the_others_go_on(graph: Graph, l
 def test_after_a_stop_the_next_run_goes_on(graph: Graph, ledger: Ledger):
     started: list[str] = []
 
-    def tell(event: Event) -> None:
+    def tell(cell, event: Event) -> None:
         if isinstance(event, Started):
             started.append(event.node)
 
