@@ -94,6 +94,8 @@ def add(commands: Any, parents: Sequence[argparse.ArgumentParser]) -> None:
 
 @reporting
 def sweep_command(args: argparse.Namespace, report: Report, package: str) -> int:
+    if args.workers is not None and args.workers < 1:
+        raise ValueError(f"--workers must be at least 1, got {args.workers}")
     registry = discover(package)
     graph = opened(args, registry)
     types = document_types(graph.groups, registry)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import socket
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -156,17 +157,30 @@ def joined(
         raise ValueError(f"there is no Ray cluster at {shortened(address)}: {_reason(error)}") from error
     cluster: Cluster | None = None
     try:
-        there: dict[str, float] = ray.cluster_resources()
-        cards = there.get("GPU", 0)
-        count = workers or int(cards / (gpus or 1)) or 1
-        share = gpus if gpus is not None else (1.0 if cards else 0.0)
-        options = {"num_gpus": share, "num_cpus": min(1.0, there.get("CPU", 1.0) / count)}
-        cluster = Cluster(ray, settings, options)
+        count, share, cores = checked(workers, gpus, ray.cluster_resources())
+        cluster = Cluster(ray, settings, {"num_gpus": share, "num_cpus": cores})
         yield cluster, count
     finally:
         if cluster:
             cluster.close()
         ray.shutdown()
+
+
+def checked(workers: int | None, gpus: float | None, there: Mapping[str, float]) -> tuple[int, float, float]:
+    """How many workers, and the GPUs and processor cores of each. there: what the cluster has, as Ray counts it.
+
+    Raises ValueError where Ray would wait forever for more.
+    """
+    if gpus is not None and not (0 <= gpus <= 1 or (gpus > 1 and gpus.is_integer())):
+        raise ValueError(f"--worker-gpus must be a share such as 0.5, or 0, 1, 2, ..., got {gpus:g}")
+    cards = there.get("GPU", 0.0)
+    share = gpus if gpus is not None else 1.0 if cards else 0.0
+    count = workers or (math.floor(cards / share + 1e-6) if share else 0) or 1
+    if count * share > cards + 1e-6:
+        told = f"{count} worker{'' if count == 1 else 's'} with {share:g} GPU{'' if share == 1 else 's'} each"
+        need = f"need{'s' if count == 1 else ''} {count * share:g} GPUs"
+        raise ValueError(f"{told} {need}; the cluster has {cards:g}")
+    return count, share, min(1.0, there.get("CPU", 1.0) / count)
 
 
 def _reach(address: str) -> None:

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -84,6 +84,24 @@ class Ledger:
             file.write(f"\n{json.dumps({'key': key, 'files': names})}\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+class Ledgers:
+    """What sweeps wrote into some folders, for who only reads; what cannot be read says nothing."""
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self._ledgers: list[Ledger] = []
+        for folder in folders:
+            with suppress(OSError, ValueError):
+                self._ledgers.append(Ledger(folder))
+
+    def files(self, keys: Collection[str]) -> tuple[str, ...]:
+        """What sinks with all of these keys wrote; nothing when one is to act."""
+        for ledger in self._ledgers:
+            found = [ledger.files(key) for key in keys]
+            if found and None not in found:
+                return tuple(dict.fromkeys(str(path) for files in found for path in files or ()))
+        return ()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,13 +19,19 @@ import pytest
 from PIL import Image
 
 from denoodle.cluster import worker as module
+from denoodle.cluster.cluster import checked, joined
+from denoodle.cluster.driver import Driver
 from denoodle.cluster.files import Wanted, tree_at, wanted_at
 from denoodle.cluster.worker import Worker
 from nodegraph.formats import workflow
+from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port, connect
 from nodegraph.library.library import Library
 from nodegraph.library.store import library_folder
 from nodegraph.running.engine import cache_folder
+from nodegraph.sweeping.axes import Axis
+from nodegraph.sweeping.ledger import opened
+from nodegraph.sweeping.sweep import Sweep
 from tests.denoodle.test_cli import ROOT, TOYS, toys
 
 TIMEOUT = 240
@@ -156,6 +163,52 @@ def test_a_node_that_fails_says_so_as_on_this_machine(folder: Path):
     assert {(failed["node"], failed["message"]) for failed in said["failed"]} == {("slow", "the box must be red")}
 
 
+@pytest.mark.cluster
+def test_a_file_and_a_folder_that_workers_lack_are_sent_once_and_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Workers look from another folder, as on another machine."""
+    (tmp_path / "here" / "pipe" / "unet").mkdir(parents=True)
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("DENOODLE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("DENOODLE_DATA", str(tmp_path / "data"))
+    Path("words.txt").write_bytes(b"0" * 20)
+    Path("pipe/model_index.json").write_bytes(b"{}")
+    Path("pipe/unet/w.bin").write_bytes(b"1" * 80)
+    graph = graph_of(1, file=Node("toy.weigh", {"path": "words.txt"}), pipe=Node("toy.weigh", {"path": "pipe"}),
+                     both=Node("toy.add"), all=Node("toy.add"))  # fmt: skip
+    for src, dst in [("file", ("both", "a")), ("pipe", ("both", "b")), ("both", ("all", "a")), ("slow", ("all", "b"))]:
+        graph = connect(graph, Port(src, "box"), Port(*dst))
+    graph = connect(graph, Port("all", "box"), Port("step", "box"))
+    varied = Sweep((Axis(Port("box", "value"), tuple(map(float, range(6)))),))
+    toys, said = discover("tests.toy_nodes"), list[str]()
+    settings = {"package": "tests.toy_nodes", "cache": None, "folder": str(tmp_path / "there")}
+    with joined("ray", 2, None, settings) as (cluster, _), opened(tmp_path / "out") as ledger:
+        driver = Driver(cluster, toys, toys, said.append)
+        came = list(driver.came(graph, ("print",), varied, varied.cells(), ledger, driver.hire(2)))
+    assert [one.failures for one in came] == [()] * 6
+    assert levels([one.images[0] for one in sorted(came)], tmp_path) == [103 + value for value in range(6)]
+    assert sorted(text.split(" to ")[0] for text in said) == ["sending pipe", "sending words.txt"]
+
+
+@pytest.mark.cluster
+def test_two_workers_may_share_a_gpu_and_more_than_there_is_room_for_is_refused(tmp_path: Path):
+    """Ray is told that there is a GPU, which nobody uses."""
+    settings = {"package": "tests.toy_nodes", "cache": None, "folder": ""}
+    import ray
+
+    real = ray.init
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ray, "init", lambda **options: real(num_gpus=1, **options))
+        with joined("ray", None, 0.5, settings) as (cluster, count):
+            assert count == 2
+            driver = Driver(cluster, {}, {}, print)
+            assert len(driver.hire(count)) == 2
+            with pytest.raises(ValueError, match=r"3 workers with 0\.5 GPUs each need 1\.5 GPUs; the cluster has 1"):
+                checked(3, 0.5, ray.cluster_resources())
+
+
 # What can be known without a cluster ------------------------------------------------------------------------
 
 
@@ -167,6 +220,36 @@ def test_an_address_at_which_nobody_answers_is_one_sentence(folder: Path):
     assert (
         "nobody answers at ray://127.0.0.1:9: Connection refused" in json.loads(done.stdout)["problems"][0]["message"]
     )
+
+
+@pytest.mark.parametrize(
+    ("workers", "share", "there", "found"),
+    [
+        (None, None, {"CPU": 8.0}, (1, 0.0, 1.0)),
+        (None, None, {"CPU": 8.0, "GPU": 4.0}, (4, 1.0, 1.0)),
+        (None, 0.25, {"CPU": 8.0, "GPU": 2.0}, (8, 0.25, 1.0)),
+        (16, 0.0, {"CPU": 8.0, "GPU": 2.0}, (16, 0.0, 0.5)),
+        (None, 2.0, {"CPU": 8.0, "GPU": 4.0}, (2, 2.0, 1.0)),
+    ],
+)
+def test_there_are_as_many_workers_as_gpus_have_room_for(workers, share, there, found):
+    assert checked(workers, share, there) == found
+
+
+@pytest.mark.parametrize(
+    ("workers", "share", "said"),
+    [
+        (None, -0.5, "--worker-gpus must be a share such as 0.5, or 0, 1, 2, ..., got -0.5"),
+        (None, 1.5, "--worker-gpus must be a share such as 0.5, or 0, 1, 2, ..., got 1.5"),
+        (None, float("nan"), "--worker-gpus must be"),
+        (3, None, "3 workers with 1 GPU each need 3 GPUs; the cluster has 2"),
+        (5, 0.5, "5 workers with 0.5 GPUs each need 2.5 GPUs; the cluster has 2"),
+        (None, 4.0, "1 worker with 4 GPUs each needs 4 GPUs; the cluster has 2"),
+    ],
+)
+def test_what_no_cluster_has_room_for_is_one_sentence_in_place_of_a_long_wait(workers, share, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        checked(workers, share, {"CPU": 8.0, "GPU": 2.0})
 
 
 def test_without_ray_it_is_said_how_it_is_installed(folder: Path, monkeypatch: pytest.MonkeyPatch):

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from denoodle.sweep_ahead import Ahead, spoken
 from nodegraph.formats import png, workflow
 from nodegraph.graph import Graph, Node, Port, add_node, connect, set_param
+from nodegraph.running.messages import Finished
 from nodegraph.sweeping.axes import Axis
 from nodegraph.sweeping.sweep import Sweep, with_sweep
 from tests.denoodle.test_cli import ROOT, Done, toys
@@ -24,7 +26,8 @@ SEEDS = "early.amount=1|2"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DENOODLE_DATA", str(tmp_path / "data"))  # what calls took
     graph = Graph(
         {
             "box": Node("toy.box", {"value": 1.0}),
@@ -95,6 +98,9 @@ def test_zip_and_sample_take_fewer_cells(folder: Path):
         (["--vary", GUIDANCE, "--sample", "0"], "--sample must be at least 1"),
         (["--vary", "load.count=3"], "there is no node 'load'"),
         (["--vary", GUIDANCE, "--set", "late.amount=x"], "amount takes a number"),
+        (["--vary", GUIDANCE, "--on", "all", "--workers", "0"], "--workers must be at least 1, got 0"),
+        (["--vary", GUIDANCE, "--made", "none.jsonl"], "--made none.jsonl cannot be read: No such file or directory"),
+        (["--vary", GUIDANCE, "--made", "w.json"], "--made w.json: line 1 is none that --lines prints"),
     ],
 )
 def test_what_cannot_be_meant_is_one_sentence_and_nothing_runs(folder: Path, arguments: list[str], said: str):
@@ -103,6 +109,18 @@ def test_what_cannot_be_meant_is_one_sentence_and_nothing_runs(folder: Path, arg
     (problem,) = told(done)["problems"]
     assert said in problem["message"]
     assert done.stderr.count("\n") == 1
+    assert not (folder / "output").exists()
+
+
+def test_a_value_out_of_its_range_is_one_sentence_and_nothing_runs(folder: Path):
+    graph = workflow.load(folder / "w.json")
+    workflow.save(add_node(graph, "held", Node("toy.slow", {"parts": 2})), folder / "w.json")
+    done = toys(folder, "sweep", "w.json", "--vary", "held.parts=1|2|200000", "--json")
+    assert done.returncode == 2
+    (problem,) = told(done)["problems"]
+    assert problem["message"] == (
+        "--vary held.parts=1|2|200000: node 'held': parts must be between 1 and 100000, got 200000"
+    )
     assert not (folder / "output").exists()
 
 
@@ -206,3 +224,61 @@ def made_alone(folder: Path, graph: Graph) -> str:
 def pixels(path: str) -> bytes:
     with Image.open(path) as picture:
         return picture.convert("RGB").tobytes()
+
+
+# What is told before it runs --------------------------------------------------------------------------------
+
+
+def test_before_it_runs_it_says_how_much_is_made_and_kept_and_about_how_long_the_rest_takes(folder: Path):
+    command = ["sweep", "w.json", "--json"]
+    first = toys(folder, *command, "--vary", SEEDS)
+    assert "about" not in first.stderr  # nothing was measured
+    more = toys(folder, *command, "--vary", "early.amount=1|2|3")
+    assert more.stderr.startswith(
+        "3 pictures; 2 of them are made, 3 results for the others: 100% of the 3 that separate runs compute; "
+        "0 (0%) are in the cache; about 1 s\n"
+    )
+    assert len(more.stdout.splitlines()) == 1  # which --json promises
+
+
+TIMES = [(0.2, "1 s"), (59, "59 s"), (61, "1 min"), (3600, "60 min"), (9000, "2.5 h")]
+
+
+@pytest.mark.parametrize(("seconds", "said"), TIMES)
+def test_a_time_that_is_about_right_is_said_in_few_words(seconds: float, said: str):
+    assert spoken(seconds) == said
+
+
+def test_what_a_run_took_is_said_of_the_next_by_its_latest_calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("DENOODLE_DATA", str(tmp_path))
+    ahead = Ahead()
+    ahead._kinds = {str(number): "kind" for number in range(5)}
+    for number, seconds in enumerate((9.0, 1.0, 2.0, 1.5)):  # the first had a model to load
+        ahead.take(Finished("node", str(number), (), seconds, False))
+    ahead.take(Finished("node", "4", (), 0.0, True))
+    ahead.keep()
+    assert Ahead()._pace.seconds("kind") == 1.5
+
+
+def test_cells_that_are_made_elsewhere_are_not_made_again_and_are_in_the_table(folder: Path):
+    there = folder / "there.txt"
+    there.write_text("7.0")
+    gone = {"cell": [1], "images": [str(folder / "gone.txt")]}
+    lines = [{"cell": [0], "images": [str(there)]}, {"cell": [2], "event": "Planned", "calls": 1, "cached": 0}, gone]
+    (folder / "made.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    said = told(toys(folder, "sweep", "w.json", "--vary", GUIDANCE, "--made", "made.jsonl", "--json"))
+    assert said["cells"] == 3
+    assert (len(said["images"]), said["images"][0]) == (3, str(there))
+    with open(folder / said["csv"], newline="") as file:
+        assert [row["images"] for row in csv.DictReader(file)] == said["images"]
+    assert len(list((folder / "output").glob("*.txt"))) == 2
+
+
+def test_what_happens_in_a_cell_is_a_line_of_its_own_before_what_came_of_it(folder: Path):
+    lines = toys(folder, "sweep", "w.json", "--vary", SEEDS, "--lines", "--json").stdout.splitlines()
+    cells = [json.loads(text) for text in lines[:-1]]
+    first = [one for one in cells if one["cell"] == [0]]
+    assert [one.get("event", "") for one in first][:2] == ["Planned", "Started"]
+    saved = next(one for one in first if one.get("event") == "Saved")
+    assert first[-1]["images"] == [saved["path"]]
+    assert Path(folder / saved["path"]).exists()

@@ -92,6 +92,16 @@ def settings(
     return Box(count * ratio + len(text) + sum(values) + seed + flag)
 
 
+@node("toy.weigh")
+def weigh(path: Annotated[str, File(folder=True)] = "") -> Box:
+    """How many bytes a file has, or all files of a folder."""
+    place = Path(path)
+    if not place.exists():
+        raise ValueError(f"there is nothing at {path}")
+    files = [place] if place.is_file() else [file for file in place.rglob("*") if file.is_file()]
+    return Box(sum(file.stat().st_size for file in files))
+
+
 @node("toy.show")
 def show(box: Box) -> None:
     """Look at a box; writes nothing."""

@@ -76,11 +76,12 @@ class SweepPanel(QWidget):
             "Save sheet…", self._ask_export, "All pictures with their labels as one, and a table of them"
         )
         self.where = ComboBox()
-        self.where.addItems(["Here, through the queue", "On Ray workers"])
+        self.where.addItems(["This machine", "This machine, all GPUs", "A Ray cluster"])
         self.where.setAccessibleName("Where it is made")
         self.where.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.where.setMinimumContentsLength(8)
-        self.workers = QSpinBox(minimum=1, maximum=MOST_WORKERS, value=2, suffix=" workers")
+        self.workers = QSpinBox(minimum=0, maximum=MOST_WORKERS, suffix=" workers")
+        self.workers.setSpecialValueText("One for each GPU")
         self.workers.setToolTip("Processes, each with an engine of its own")
         self.address = QLineEdit(placeholderText="this machine, or ray://HOST:PORT")
         self.address.setAccessibleName("Address of the Ray cluster")
@@ -184,14 +185,17 @@ class SweepPanel(QWidget):
             self._soon.start()
 
     def _run(self) -> None:
-        if self.where.currentIndex() == 0:
-            self.runs.run()
-        else:
-            self.runs.run_on(self.address.text().strip() or "ray", self.workers.value())
+        match self.where.currentIndex():
+            case 0:
+                self.runs.run()
+            case 1:
+                self.runs.run_on("all", self.workers.value())
+            case _:
+                self.runs.run_on(self.address.text().strip() or "ray", self.workers.value())
 
     def _show_where(self) -> None:
-        for widget in (self.workers, self.address):
-            widget.setVisible(self.where.currentIndex() > 0)
+        self.workers.setVisible(self.where.currentIndex() > 0)
+        self.address.setVisible(self.where.currentIndex() == 2)
 
     def _look(self) -> None:
         if not self.grid.selected:

@@ -22,17 +22,19 @@ from PySide6.QtWidgets import QAbstractScrollArea, QToolTip, QWidget
 
 from nodegraph.sweeping.sheet import Page
 from nodegraph.sweeping.sweep import Cell
+from nodegraph.types import Picture
 from ui.base.theme import color, colors, panel_font
 from ui.panels.gallery_tiles import paint_star
 from ui.runs.engine import FRAME_MS
 from ui.runs.sweep_runs import SweepRuns
+from ui.widgets.pixmaps import pixmap
 from ui.widgets.thumbnails import Thumbnails
 
 LEAST, USUAL, MOST = 48, 128, 320
 """Pixels of a cell's side."""
 
 NOTCH = 1.2  # zoom of one notch of the wheel
-GAP, ROUND = 6, 5  # pixels
+GAP, ROUND, BAR = 6, 5, 3  # pixels
 WIDEST = 2.0
 """Of a label beside a row, in cells."""
 
@@ -62,6 +64,7 @@ class SweepGrid(QAbstractScrollArea):
         self._pages: Sequence[Page] = ()
         self._blocks: list[Block] = []
         self._places: dict[Cell, QRectF] = {}
+        self._on_the_way: dict[Cell, tuple[Picture, QPixmap]] = {}
         self._head = 0.0
         self.side = USUAL
         self.selected: list[Cell] = []  # the newest last
@@ -252,7 +255,9 @@ class SweepGrid(QAbstractScrollArea):
         shown = [picture for path in pictures if (picture := self.thumbnails.get(path)) is not None]
         for picture, room in zip(shown, _shared(place, len(pictures)), strict=False):
             _draw(painter, picture, room)
-        if not pictures:
+        if state == "running" and not pictures:
+            self._paint_on_the_way(painter, place, cell)
+        elif not pictures:
             painter.setPen(color({"failed": theme.failed, "running": theme.running}.get(state, theme.faint)))
             painter.drawText(place, Qt.AlignmentFlag.AlignCenter, SAID[state])
         if self._runs.starred(cell):
@@ -265,6 +270,28 @@ class SweepGrid(QAbstractScrollArea):
             pen.setWidthF(2.0)
             painter.setPen(pen)
             painter.drawRoundedRect(place.adjusted(1, 1, -1, -1), ROUND, ROUND)
+
+    def _paint_on_the_way(self, painter: QPainter, place: QRectF, cell: Cell) -> None:
+        """What it looks like by now, and below it how far it is."""
+        picture, fraction = self._runs.on_the_way(cell)
+        if picture is None:
+            painter.setPen(color(colors().running))
+            painter.drawText(place, Qt.AlignmentFlag.AlignCenter, SAID["running"])
+            painter.setPen(Qt.PenStyle.NoPen)
+        else:
+            _draw(painter, self._pixmap(cell, picture), place)
+        done = QRectF(place.left(), place.bottom() - BAR, place.width() * fraction, BAR)
+        painter.setBrush(color(colors().running))
+        painter.drawRect(done)
+
+    def _pixmap(self, cell: Cell, picture: Picture) -> QPixmap:
+        """Made once for each picture; only those of cells that run are kept."""
+        known = self._on_the_way.get(cell)
+        if known is None or known[0] is not picture:
+            running = {other for other in self._on_the_way if self._runs.state(other) == "running"}
+            self._on_the_way = {other: self._on_the_way[other] for other in running}
+            known = self._on_the_way[cell] = picture, pixmap(picture)
+        return known[1]
 
     def viewportEvent(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):

@@ -15,12 +15,14 @@ from nodegraph.sweeping.sweep import Cell, Sweep
 
 
 class Named(NamedTuple):
-    """names: of the cells that can be made; problems: why not, of the others, as sentences. slowest: the axes, that
-    first on which most results hang. apart: the results of as many separate runs, and kinds: the different ones, by key
-    with what `Pace` knows them by; neither is looked for among more than MOST_FORESEEN cells.
+    """names: of the cells that can be made. sinks: by name, the keys of what saves them. problems: why not, of the
+    others, as sentences. slowest: the axes, that first on which most results hang. apart: the results of as many
+    separate runs, and kinds: the different ones, by key with what `Pace` knows them by; neither is looked for among
+    more than MOST_FORESEEN cells.
     """
 
     names: dict[Cell, str]
+    sinks: dict[str, tuple[str, ...]]
     problems: dict[Cell, str]
     slowest: list[int]
     apart: int
@@ -36,7 +38,7 @@ def naming(
 ) -> Pieces[Named]:
     """Plan every cell, in pieces."""
     of_calls = CallKinds()
-    found = Named({}, {}, list(range(len(sweep.axes))), 0, {})
+    found = Named({}, {}, {}, list(range(len(sweep.axes))), 0, {})
     hanging, base, apart = [0] * len(sweep.axes), frozenset[str](), 0
     for cell, alone in zip(cells, graphs(graph, sweep, cells), strict=True):
         plan = yield from planning(alone, targets)
@@ -45,7 +47,9 @@ def naming(
             first = plan.problems[0]
             found.problems[cell] = f"{first.node}: {first.message}"
         else:
-            found.names[cell] = _name(plan, targets)
+            sinks = tuple(plan.keys[target] for target in targets if target in plan.keys)
+            name = found.names[cell] = blake2b(" ".join(sinks).encode(), digest_size=16).hexdigest()
+            found.sinks[name] = sinks
         base = base or frozenset(plan.calls)
         if len(differing := [axis for axis, index in enumerate(cell) if index]) == 1:
             hanging[differing[0]] = len(base - plan.calls.keys())
@@ -56,8 +60,3 @@ def naming(
             found.kinds.update((key, kinds[key]) for key in results)
     found.slowest.sort(key=lambda axis: -hanging[axis])
     return found._replace(apart=apart)
-
-
-def _name(plan: Plan, targets: tuple[str, ...]) -> str:
-    keys = " ".join(plan.keys[target] for target in targets if target in plan.keys)
-    return blake2b(keys.encode(), digest_size=16).hexdigest()

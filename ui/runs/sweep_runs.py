@@ -18,7 +18,9 @@ from nodegraph.pieces import Pieces, in_parts
 from nodegraph.running.messages import Event, Finished, Keeps, Kept, Ready
 from nodegraph.running.pace import Pace
 from nodegraph.sweeping.axes import Axis
+from nodegraph.sweeping.ledger import Ledgers
 from nodegraph.sweeping.sweep import FIELD, Cell, Sweep, graph_of, sweep_of, with_sweep
+from nodegraph.types import Picture
 from ui.base.slices import Slices
 from ui.documents.document import Document
 from ui.runs.engine import Engine
@@ -28,8 +30,11 @@ from ui.runs.queue import Queue
 from ui.runs.runner import Runner
 from ui.runs.sweep_jobs import Source, SweepJobs
 from ui.runs.sweep_names import Named, naming
-from ui.runs.sweep_process import CameElsewhere, SweepProcess
+from ui.runs.sweep_process import CameElsewhere, CellRun, SweepProcess
 from ui.runs.sweep_record import SweepRecord
+
+SWEEPS = "sweeps"
+"""In the folder of pictures, what has a folder for what other processes made of each document."""
 
 SOME = 50
 """Cells whose files are looked for in one piece."""
@@ -69,6 +74,7 @@ class SweepRuns(QObject):
     cell_changed = Signal(object)  # Cell: what is known of it
     turned = Signal()  # it runs, or does so no more
     said = Signal(str)  # what processes that make it have to say, a sentence
+    happened = Signal(object)  # Event: in a cell that other processes make
 
     def __init__(
         self,
@@ -101,6 +107,7 @@ class SweepRuns(QObject):
         self.elsewhere = SweepProcess(self)
         self._asker = uuid4().hex  # what answers of the engine bear
         self._asked: dict[Cell, str] = {}  # the names of the cells that are made elsewhere
+        self._live: dict[Cell, CellRun] = {}  # those of them that run
         self._naming = Slices(self)
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
         self._pause.timeout.connect(self._follow)
@@ -111,6 +118,7 @@ class SweepRuns(QObject):
         engine.happened.connect(self._hear)
         queue.heard.connect(lambda _, event: self._hear(event))  # of other engines as well
         self.elsewhere.came.connect(self._take_in)
+        self.elsewhere.happened.connect(self._hear_elsewhere)
         self.elsewhere.said.connect(self.said)
         self.elsewhere.ended.connect(self._ended)
         self._follow()
@@ -205,11 +213,15 @@ class SweepRuns(QObject):
         """Find the names of the cells, which of them are made, and what they come to together."""
         if not self.cells or self.sweep is None:
             return None
+        out = Path(self._engine.settings.out_dir)
+        ledgers = Ledgers((out / SWEEPS / self.document.name, out))
         found = yield from naming(graph, self.sweep, self.cells, self._runner.targets(), self._plan.planning)
         self._names, self._problems, self._slowest = found.names, found.problems, found.slowest
         for part in in_parts(found.names.items()):
             for cell, name in part:
                 self._by_name.setdefault(name, []).append(cell)
+                if self._record.pictures(name) is None and (paths := ledgers.files(found.sinks[name])):
+                    self._record.put(name, paths)  # made by processes that the window had started, or by the shell
                 self._look(name)
             yield
         return found
@@ -270,12 +282,21 @@ class SweepRuns(QObject):
             return "failed" if cell in self._problems else ""
         if name in self._made:
             return "made"
+        if cell in self._live:
+            return "running"
         if self._jobs.waits(name):
             return "running" if self._jobs.runs(name) else "waiting"
         if name in self._failed:
             return "failed"
         waits = cell in self._asked or self._wanted is not None or self._choosing.busy
         return "waiting" if waits else ""
+
+    def on_the_way(self, cell: Cell) -> tuple[Picture | None, float]:
+        """What a cell that runs looks like by now, and how far it is, 0..1."""
+        if (run := self._live.get(cell)) is not None:
+            return run.picture, run.fraction
+        job = self._jobs.job(self._names.get(cell, ""))
+        return (job.picture, job.fraction) if job is not None else (None, 0.0)
 
     def message(self, cell: Cell) -> str:
         """Why a cell could not be made, as a sentence; else empty."""
@@ -348,17 +369,27 @@ class SweepRuns(QObject):
         self.turned.emit()
 
     def run_on(self, where: str, workers: int) -> None:
-        """Have other processes make it, see `SweepProcess`: every cell that their own folder lacks."""
+        """Have other processes make what is not made, see `SweepProcess`."""
         if self.sweep is None or self.running:
             return
-        out = Path(self._engine.settings.out_dir) / "sweeps" / self.document.name
+        out = Path(self._engine.settings.out_dir) / SWEEPS / self.document.name
+        made = {cell: paths for cell in self.cells if (paths := self.pictures(cell))}
         self._failed, self._asked = {}, {cell: name for cell, name in self._names.items() if self.state(cell) != "made"}
-        self.elsewhere.begin(with_sweep(self.document.graph, self.sweep), where, workers, out, self._engine.settings)
+        self.elsewhere.begin(
+            with_sweep(self.document.graph, self.sweep), where, workers, out, self._engine.settings, made
+        )
         self.changed.emit()
         self.turned.emit()
 
+    def _hear_elsewhere(self, cell: Cell, event: Event) -> None:
+        if cell in self._asked:
+            self._live.setdefault(cell, CellRun()).take(event)
+            self.cell_changed.emit(cell)
+        self.happened.emit(event)
+
     def _take_in(self, came: CameElsewhere) -> None:
         name = self._asked.pop(came.cell, None)
+        self._live.pop(came.cell, None)
         if name is None:
             return
         if came.images:
@@ -368,7 +399,7 @@ class SweepRuns(QObject):
             self._take(name)
 
     def _ended(self, why: str) -> None:
-        self._asked = {}
+        self._asked, self._live = {}, {}
         if why:
             self.said.emit(why)
         self.changed.emit()

@@ -150,6 +150,7 @@ class Shell(QMainWindow):
         made.failed.connect(self.say)
         made.wanted.connect(lambda graph: self.tabs.new(graph))
         made.varying.connect(self._vary)
+        made.sweep.happened.connect(self.log.take)
         made.preview.carries_workflow = self.settings.now.carries_workflow
         made.canvas.state.recent = self.recent_nodes
         made.canvas.state.added.connect(self._layout_pause.start)

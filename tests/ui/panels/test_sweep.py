@@ -1,5 +1,6 @@
 """A sweep as a person makes one: values are typed, cells come, one is looked at; on a real engine."""
 
+import json
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -12,16 +13,23 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from nodegraph.graph import Graph, Node, Port, connect
+from nodegraph.planning.plan import Planner
 from nodegraph.registry import Registry
+from nodegraph.running.messages import Event, Planned, Progress, Started, Warned
 from nodegraph.running.pace import Pace
 from nodegraph.sweeping.axes import Axis
+from nodegraph.sweeping.ledger import opened
+from nodegraph.sweeping.news import event_of, line
 from nodegraph.sweeping.sweep import Sweep, with_sweep
+from nodegraph.types import Picture
 from tests.denoodle.test_cluster import workers
+from tests.toy_nodes.prints import grey
 from tests.ui.engines import LONG, Desk
 from ui.panels.sweep import SweepPanel
 from ui.runs.job import read_jobs
 from ui.runs.picture_index import Gallery
 from ui.runs.sweep_jobs import AHEAD
+from ui.runs.sweep_process import CameElsewhere
 from ui.runs.sweep_record import SweepRecord
 from ui.runs.sweep_runs import SweepRuns
 
@@ -455,13 +463,97 @@ def test_a_job_knows_its_cell_after_a_restart(swept, desk: Desk, qtbot):
     assert all(tags)
 
 
+def choose(panel: SweepPanel, where: int) -> None:
+    """Where it is made, by the keyboard."""
+    panel.where.setFocus()
+    for _ in range(where):
+        QTest.keyClick(panel.where, Qt.Key.Key_Down)
+    assert (panel.workers.isVisible(), panel.address.isVisible()) == (where > 0, where == 2)
+    panel.workers.setFocus()
+    panel.workers.selectAll()
+
+
+class FakeCommand:
+    """Tells what a command would that has workers make a sweep."""
+
+    def __init__(self, runs: SweepRuns, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.runs, self.begun = runs, list[tuple[str, int, dict[tuple[int, ...], tuple[str, ...]]]]()
+        monkeypatch.setattr(runs.elsewhere, "begin", self.begin)
+
+    def begin(self, graph, where, workers, out, engine, made) -> None:
+        self.begun.append((where, workers, made))
+
+    def tell(self, cell: tuple[int, ...], *events: Event) -> None:
+        for event in events:
+            self.runs.elsewhere.happened.emit(cell, event_of(json.loads(line(cell, event))))
+
+
+def test_a_cell_that_others_make_is_seen_while_it_is_made(swept, desk: Desk, monkeypatch, tmp_path):
+    found = swept(with_sweep(workflow_of_a_sweep(), sweep((VALUE, (301.0, 302.0)))))
+    command, logged = FakeCommand(found.runs, monkeypatch), list[Event]()
+    found.runs.happened.connect(logged.append)
+    choose(found.panel, 1)
+    QTest.mouseClick(found.panel.start, Qt.MouseButton.LeftButton)
+    assert command.begun == [("all", 0, {})]
+    assert found.states() == ["waiting", "waiting"]
+    red = Picture(2, 2, bytes([250, 0, 0]) * 4)
+    command.tell((1,), Planned(3, 1), Started("slow", "k"), Progress("slow", 1, 2, red), Warned("it is warm"))
+    assert found.states() == ["waiting", "running"]
+    assert found.runs.on_the_way((1,)) == (red, 0.25)
+    assert Warned("it is warm") in logged
+    grid = found.panel.grid
+    seen = grid.viewport().grab().toImage()
+    assert seen.pixelColor(grid.place((1,)).center().toPoint()).getRgb()[:3] == (250, 0, 0)
+    path = tmp_path / "made.png"
+    path.write_bytes(grey(7))
+    found.runs.elsewhere.came.emit(CameElsewhere((1,), (str(path),), ""))
+    assert found.states() == ["waiting", "made"]
+    assert found.runs.on_the_way((1,)) == (None, 0.0)
+    found.runs.elsewhere.ended.emit("")
+    assert found.states() == ["", "made"]
+
+
+def test_what_the_window_made_others_do_not_make_again(swept, finished, desk: Desk, monkeypatch):
+    found = swept(with_sweep(workflow_of_a_sweep(), sweep((VALUE, (311.0, 312.0, 313.0)))))
+    found.runs.run([(1,)])
+    finished(found)
+    command = FakeCommand(found.runs, monkeypatch)
+    found.runs.run_on("ray", 2)
+    assert command.begun == [("ray", 2, {(1,): found.runs.pictures((1,))})]
+    assert found.states() == ["waiting", "made", "waiting"]
+
+
+def test_what_others_made_in_the_folder_of_the_window_is_found_by_its_result(swept, desk: Desk, qtbot):
+    """Such as by a cluster that the window was closed over."""
+    graph = with_sweep(workflow_of_a_sweep(), sweep((VALUE, (321.0, 322.0))))
+    found = swept(graph)
+    plan = Planner(desk.registry, desk.engine.environment).plan(found.runs.graph((0,)), ("print",))
+    with opened(desk.folder / "out" / "sweeps" / found.document.name) as ledger:
+        (ledger.beside() / "print.png").write_bytes(grey(9))
+        ledger.keep({plan.keys["print"]: [str(ledger.folder / ".sweep" / "print.png")]})
+    again = swept(graph)
+    assert again.states() == ["made", ""]
+    assert SweepPictures.level(again.runs.pictures((0,))[0]) == 9
+
+
+@pytest.mark.slow
+def test_all_gpus_make_a_sweep_of_the_window(swept, desk: Desk, qtbot, monkeypatch):
+    monkeypatch.setenv("TOY_CARDS", "toy:0 toy:2")
+    found = swept(with_sweep(workflow_of_a_sweep(5), sweep((VALUE, tuple(map(float, range(6)))))))
+    choose(found.panel, 1)
+    QTest.mouseClick(found.panel.start, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "running" in found.states(), timeout=LONG)
+    qtbot.waitUntil(lambda: not found.runs.running, timeout=LONG)
+    assert found.states() == ["made"] * 6
+    assert found.levels() == list(range(1, 7))
+
+
 @pytest.mark.cluster
 def test_ray_workers_make_a_sweep_of_the_window_though_one_of_them_is_killed(swept, desk: Desk, qtbot):
     found = swept(with_sweep(workflow_of_a_sweep(20), sweep((VALUE, tuple(map(float, range(16)))))))
     panel = found.panel
-    panel.where.setCurrentIndex(1)
-    panel.where.activated.emit(1)
-    assert panel.workers.isVisible()
+    choose(panel, 2)
+    QTest.keyClicks(panel.workers, "2")
     QTest.mouseClick(panel.start, Qt.MouseButton.LeftButton)
     assert found.states() == ["waiting"] * 16
     qtbot.waitUntil(lambda: found.runs.made >= 4, timeout=LONG)
@@ -487,7 +579,7 @@ def test_stop_ends_what_other_processes_make(swept, desk: Desk, qtbot):
 
 def test_a_cluster_that_does_not_answer_is_said_in_the_panel(swept, desk: Desk, qtbot):
     found = swept(with_sweep(workflow_of_a_sweep(), GRID))
-    found.panel.where.setCurrentIndex(1)
+    choose(found.panel, 2)
     found.panel.address.setText("ray://127.0.0.1:9")
     QTest.mouseClick(found.panel.start, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: not found.runs.running, timeout=LONG)
