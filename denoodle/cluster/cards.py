@@ -89,21 +89,19 @@ class Cards:
         for connection in wait(list(at_work), seconds):
             worker = at_work[connection]  # type: ignore[index]
             try:
-                kind, *told = connection.recv()  # type: ignore[union-attr]
+                told: tuple[Any, ...] = connection.recv()  # type: ignore[union-attr]
             except (EOFError, OSError):
-                kind, told = "failed", []
-            match kind:
-                case "news":
-                    self._news += told[0]
-                case "answer":
-                    self._doing.remove(worker)
-                    yield Answer(worker, *told)
-                case "failed":
-                    self._doing.remove(worker)
-                    self._end(self._engines.pop(worker))
-                    yield Answer(worker, None, [])
-                case _:  # one that took another's place says who it is; its first answer tells whether it is fit
-                    pass
+                told = ("failed",)
+            # One that took another's place says who it is as well; its first answer tells whether it is fit.
+            if told[0] == "news":
+                self._news += told[1]
+            elif told[0] == "answer":
+                self._doing.remove(worker)
+                yield Answer(worker, *told[1:])
+            elif told[0] == "failed":
+                self._doing.remove(worker)
+                self._end(self._engines.pop(worker))
+                yield Answer(worker, None, [])
 
     def news(self) -> list[str]:
         told, self._news = self._news, []
