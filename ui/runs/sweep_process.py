@@ -139,7 +139,7 @@ class SweepProcess(QObject):
     def _hear(self) -> None:
         if self._process is not None:
             for line in bytes(self._process.readAllStandardError().data()).decode(errors="replace").splitlines():
-                self.said.emit(line)
+                self.said.emit(line.strip())
 
     def _fail(self, error: QProcess.ProcessError) -> None:
         if error == QProcess.ProcessError.FailedToStart:
