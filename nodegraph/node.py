@@ -196,7 +196,7 @@ class NodeType:
     def category(self) -> str:
         return self.id.split(".", 1)[0]
 
-    @property
+    @cached_property
     def is_sink(self) -> bool:
         return self.kind == "call" and not self.outputs
 

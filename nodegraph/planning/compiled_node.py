@@ -18,6 +18,7 @@ Complaint = tuple[str, str | None, str]
 """Node, input and sentence, as the user sees them."""
 
 
+_NONE: Mapping[str, Port] = {}
 _NUMBERS, _LARGE = frozenset({int, float}), 1e300
 
 
@@ -77,8 +78,8 @@ class Sites:
         type = self._type_of(node.type)
         if type is None:
             return Site(None, {}, {}, (), ((id, None, f"node type {quoted(node.type)} is not installed"),))
-        incoming = self._incoming.get(id, {})
-        literals = self._literals.get(id, {})
+        incoming = self._incoming.get(id, _NONE)
+        literals = self._literals.get(id, _NONE)
         constants: dict[str, Any] = {}
         links: dict[str, Link] = {}
         problems: list[Complaint] = []
@@ -102,7 +103,7 @@ class Sites:
                 constants[name] = made[0]
             else:
                 problems.append(made)
-        if not incoming.keys() <= type.input_by_name.keys():
+        if len(incoming) > len(links) and not incoming.keys() <= type.input_by_name.keys():
             unknown = (name for name in incoming if name not in type.input_by_name)
             problems += [(id, name, f"there is no input {quoted(name)}") for name in unknown]
         sources = tuple([link.source for link in links.values()])

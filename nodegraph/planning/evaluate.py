@@ -34,6 +34,9 @@ from nodegraph.planning.sizes import excess, infinite
 from nodegraph.planning.structure import Zone
 from nodegraph.types import ListOf, accepts, type_name, type_of
 
+SOME_NODES = 20
+"""Nodes that are evaluated in one piece, but for those of which a function of their own is called."""
+
 _NO_FILES: Mapping[str, Fingerprint] = MappingProxyType({})
 
 
@@ -53,6 +56,7 @@ class Evaluator(Notes):
         self._rounds: dict[str, int] = {}  # of each zone, by its begin
         self._outlines = Outlines()
         self.switched = False
+        self._piece = 0  # simple nodes that were evaluated in this piece
 
     def settling(self, goals: Iterable[str]) -> Pieces[None]:
         """Evaluate these nodes, and first whatever they need, in pieces. It may be given up, and begun again."""
@@ -80,7 +84,8 @@ class Evaluator(Notes):
             lacking = [source for source in self._needs(id) if source not in self.values]
             if lacking:
                 stack += lacking
-            elif id in self._structure.zones and id not in self._structure.problems:
+                continue
+            if id in self._structure.zones and id not in self._structure.problems:
                 owner = self._structure.owners.get(id, id)
                 self._half.add(owner)
                 self.values[id] = yield from self._unrolled(id)
@@ -90,6 +95,10 @@ class Evaluator(Notes):
             else:
                 self.values[id] = self._evaluate(id)
                 stack.pop()
+                self._piece += 1
+                if self._piece < SOME_NODES:
+                    continue
+            self._piece = 0
             yield
 
     def _needs(self, id: str) -> Iterable[str]:
@@ -220,6 +229,8 @@ class Evaluator(Notes):
             except Exception as error:
                 self._failed(id, error)
                 return None
+            finally:
+                self._piece = SOME_NODES
             made = as_outputs(result)
             for output, value in zip(type.outputs, made, strict=True):
                 if wrong := excess(value) or infinite(value):

@@ -56,10 +56,8 @@ def expanding(graph: Graph, type_of: TypeOf) -> Pieces[Flat]:
     """The same in pieces."""
     if complaint := limits.extent(graph, {}).complaint():
         raise limits.TooMuch(next(iter(graph.nodes), ""), f"the graph {complaint}")
-    if all(
-        node.mode == "on" and node.type not in PASSED and not node.type.startswith(GROUP)
-        for node in graph.nodes.values()
-    ):
+    types, modes = {node.type for node in graph.nodes.values()}, {node.mode for node in graph.nodes.values()}
+    if modes <= {"on"} and types.isdisjoint(PASSED) and not any(type.startswith(GROUP) for type in types):
         return Flat(graph.nodes, graph.links)
     expansion = _Expansion(type_of)
     yield from expansion.open(graph)

@@ -56,7 +56,7 @@ def changed(value: Any) -> str | None:
     """A file that changed since the value, or one inside it, was made of it; None when there is none."""
     if isinstance(value, FromFiles):
         return value.changed()
-    if isinstance(value, tuple | list):
+    if isinstance(value, _LISTS):
         parts: Iterable[Any] = cast("tuple[Any, ...]", value)
     elif names := _field_names(cast("type[Any]", type(value))):
         parts = [getattr(value, name) for name in names]
@@ -68,6 +68,7 @@ def changed(value: Any) -> str | None:
     return None
 
 
+_LISTS = tuple, list
 _PLAIN = frozenset({bool, int, float, str, bytes, type(None)})
 
 

@@ -30,8 +30,8 @@ def call_key(type: NodeType, args: Mapping[str, Any], environment: str, files: M
     for name in sorted(args):
         value = args[name]
         lines.append(f"{name}={_text(value) if isinstance(value, tuple) else repr(value)}")
-    for name in sorted(files):
-        lines.append(f"{name}:{files[name]!r}")
+    if files:
+        lines += [f"{name}:{files[name]!r}" for name in sorted(files)]
     return blake2b("\n".join(lines).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

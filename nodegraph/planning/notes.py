@@ -162,7 +162,8 @@ class Notes:
         return self._files[path]
 
     def _record(self, id: str) -> Record:
-        owner = self._structure.owners.get(id, id)
+        owners = self._structure.owners
+        owner = owners.get(id, id) if owners else id
         record = self.records.get(owner)
         if record is None:
             record = self.records[owner] = Record()

@@ -144,14 +144,16 @@ class Planner:
 
     def _take(self, graph: Graph) -> Pieces[None]:
         """Forget what the difference to the graph before reaches. Raises Cycle, TooMuch."""
-        if _other_params(self._graph, graph) is None:
+        changed = _other_params(self._graph, graph)
+        if changed is None:
             # Parameters that are edited meanwhile do not matter to what is being done.
             if self._loading is None or _other_params(self._loading[0], graph) is None:
                 self._loading = graph, self._load(graph)
             for _ in self._loading[1]:  # not `yield from`, which would end it when this is given up
                 yield
             self._loading = None
-        if changed := _other_params(self._graph, graph):
+            changed = _other_params(self._graph, graph)
+        if changed:
             self._evaluator.replace(changed)
             self._plans = {}
         self._graph = graph
@@ -193,7 +195,7 @@ class Planner:
             self._tables[targets] = tables
         self._plans = {known: plan for known, plan in self._plans.items() if known in self._tables}
         problems = dict.fromkeys(problem for found in tables.problems.values() for problem in found)
-        return Plan(dict(tables.calls), dict(tables.keys), tuple(problems), self._outputs(), self._taken())
+        return Plan(tables.calls.copy(), tables.keys.copy(), tuple(problems), self._outputs(), self._taken())
 
     def _following_evaluator(self) -> Pieces[None]:
         """Let all tables follow what was evaluated since. Those of a plan that is given up half-way are forgotten."""
@@ -262,9 +264,9 @@ class _Tables:
     def add(self, ids: Iterable[str], records: Mapping[str, Record]) -> None:
         """Those with these owners, sources first."""
         for id in ids:
-            if id in records:
+            if record := records.get(id):
                 self._ids.add(id)
-                self._add(id, records[id])
+                self._add(id, record)
 
     def updating(
         self, dropped: Mapping[str, Record], made: Iterable[str], records: Mapping[str, Record]
@@ -287,8 +289,10 @@ class _Tables:
 
     def _add(self, id: str, record: Record) -> None:
         for key, call in record.calls.items():
-            self.calls.setdefault(key, call)
-            self._uses[key] = self._uses.get(key, 0) + 1
+            uses = self._uses.get(key, 0)
+            self._uses[key] = uses + 1
+            if not uses:
+                self.calls[key] = call
         self.keys.update(record.keys)
         if record.problems:
             self.problems[id] = tuple(record.problems)

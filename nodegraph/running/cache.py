@@ -93,7 +93,9 @@ def nbytes(value: Any) -> int:
     kind = cast("type[Any]", value.__class__)
     if kind in _LEAVES:
         return sys.getsizeof(value)
-    if (names := _field_names(kind)) and not hasattr(kind, "nbytes"):
+    if kind is tuple:  # as the outputs of every call are
+        return sys.getsizeof(value) + sum([nbytes(part) for part in value])
+    if names := _weighed_fields(kind):
         return sys.getsizeof(value) + sum([nbytes(getattr(value, name)) for name in names])
     size = getattr(value, "nbytes", None)
     if isinstance(size, int):
@@ -103,7 +105,7 @@ def nbytes(value: Any) -> int:
         return total + sum(map(nbytes, cast("tuple[Any, ...]", value)))
     if isinstance(value, dict):
         return total + sum(nbytes(k) + nbytes(v) for k, v in cast("dict[Any, Any]", value).items())
-    return total + sum([nbytes(getattr(value, name)) for name in names])
+    return total + sum([nbytes(getattr(value, name)) for name in _field_names(kind)])
 
 
 _LEAVES = frozenset({bool, int, float, str, type(None)})
@@ -112,3 +114,9 @@ _LEAVES = frozenset({bool, int, float, str, type(None)})
 @lru_cache(maxsize=1000)
 def _field_names(cls: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field in fields(cls)) if is_dataclass(cls) else ()
+
+
+@lru_cache(maxsize=1000)
+def _weighed_fields(cls: type[Any]) -> tuple[str, ...]:
+    """Of a dataclass that does not say itself what it holds."""
+    return () if hasattr(cls, "nbytes") else _field_names(cls)

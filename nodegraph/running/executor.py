@@ -118,7 +118,7 @@ class _Made:
     seconds: float
     look: Look | None
     peak: int
-    said: list[Event] = field(default_factory=list[Event])
+    said: list[Event] = field(default_factory=lambda: [])
     waited: bool = False
 
 
@@ -188,24 +188,25 @@ class _Run:
         found: dict[str, tuple[Any, ...]] = {}
         entered: set[str] = set()
         done: set[str] = set()
-        stack = list(reversed(self.roots))
+        stack, calls = list(reversed(self.roots)), self.plan.calls
         while stack:
             key = stack[-1]
             if key in done:
                 stack.pop()
-            elif key in entered:
-                order.append(self.plan.calls[stack.pop()])
-                done.add(key)
-            elif (values := self._kept(self.plan.calls[key])) is not None:
-                found[stack.pop()] = values
-                done.add(key)
-            elif self.plan.calls[key].type.on_request and not self.sinks.effects:
-                self.absent.add(stack.pop())
-                done.add(key)
+                continue
+            call = calls[key]
+            if key in entered:
+                order.append(call)
+            elif (values := self._kept(call)) is not None:
+                found[key] = values
+            elif call.type.on_request and not self.sinks.effects:
+                self.absent.add(key)
             else:
                 entered.add(key)
-                self.takes[key] = call_refs(self.plan.calls[key])
-                stack += [ref.key for ref in self.takes[key] if ref.key not in done]
+                self.takes[key] = taken = call_refs(call)
+                stack += [ref.key for ref in taken if ref.key not in done]
+                continue
+            done.add(stack.pop())
         return order, found
 
     def _kept(self, call: Call) -> tuple[Any, ...] | None:
@@ -214,10 +215,12 @@ class _Run:
         Another type is a damaged entry.
         """
         values = self.cache.get(call.key)
-        if values is not None and not _fit(values, call.type):
+        if values is None:
+            return None
+        if not _fit(values, call.type):
             self.cache.forget(call.key)
             return None
-        named = zip(call.type.outputs, values or (), strict=False)
+        named = zip(call.type.outputs, values, strict=True)
         return None if any(output.file and not os.path.exists(path) for output, path in named) else values
 
     def _compute(self, order: Sequence[Call], stop: Callable[[], bool]) -> bool:
@@ -243,7 +246,8 @@ class _Run:
                 except Exception as error:
                     self._settle(0)
                     self._failed(call, error)
-                self._settle(UNDER_WAY)
+                if self.under_way:
+                    self._settle(UNDER_WAY)
             self._release(call)
         self._settle(0)
         return False
@@ -302,7 +306,7 @@ class _Run:
 
     def _run(self, call: Call) -> None:
         type = call.type
-        args = {name: self._value(arg) for name, arg in call.args.items()}
+        args = {name: self._value(arg) if isinstance(arg, tuple) else arg for name, arg in call.args.items()}
         if type.is_sink and self.sinks.idle(call.key):
             for path in self.sinks.written.get(call.key, ()) if self.sinks.effects else ():
                 self.emit(Saved(call.node, path, call.key))
@@ -356,8 +360,7 @@ class _Run:
             names = (output.name for output in call.type.outputs)
             if why := self.complaint(dict(zip(names, values, strict=True)), made.args):
                 raise ValueError(why)
-        now = time.perf_counter()
-        seconds = now - max(made.started, self.settled) if made.waited else made.seconds
+        seconds = time.perf_counter() - max(made.started, self.settled) if made.waited else made.seconds
         if values and not _reads_what_was_made(call):
             self.cache.put(call.key, values, seconds)
         self.run += not call.type.is_sink
@@ -390,7 +393,8 @@ class _Run:
         look: Look | None = None,
         peak: int = 0,
     ) -> None:
-        picture = self._picture(call, look or self._look(values, call.type.output_index.get(call.type.shows)))
+        look = look or self._look(values, call.type.output_index.get(call.type.shows))
+        picture = self._picture(call, look) if look else None
         size = self.cache.size(call.key)
         self.emit(Finished(call.node, call.key, call.iteration, seconds, cached, picture, size, peak))
         for node in self.plan.twins.get(call.key, ()):
@@ -401,10 +405,8 @@ class _Run:
         shown = pictured(values, output)
         return None if shown is None else lambda: self.preview(shown, PREVIEW_SIDE, None)
 
-    def _picture(self, call: Call, look: Look | None) -> Picture | None:
-        """None also when pictures have taken too much of the run's time."""
-        if look is None:
-            return None
+    def _picture(self, call: Call, look: Look) -> Picture | None:
+        """None when pictures have taken too much of the run's time."""
         start = time.perf_counter()
         last = self.plan.keys.get(call.node) == call.key
         advance = PICTURE_ADVANCE if last else PICTURE_ADVANCE / 2
@@ -467,8 +469,10 @@ def pictured(values: tuple[Any, ...], output: int | None = None) -> Any:
 
     For a sink, the values are what it was given.
     """
-    values = values if output is None else values[output : output + 1]
-    return next((value for value in values if is_pictured(cast(Any, type(value)))), None)
+    for value in values if output is None else values[output : output + 1]:
+        if is_pictured(cast(Any, type(value))):
+            return value
+    return None
 
 
 def _check_files(call: Call, values: tuple[Any, ...]) -> None:
@@ -476,9 +480,10 @@ def _check_files(call: Call, values: tuple[Any, ...]) -> None:
 
     values: what the call was given, which may describe files as well.
     """
-    paths = (path for path, known in call.files.items() if fingerprint(path) != known)
-    path = (next(paths, None) if call.files else None) or (changed(values) if values else None)
-    if path:
+    for path, known in call.files.items():
+        if fingerprint(path) != known:
+            raise Changed(path)
+    if path := changed(values):
         raise Changed(path)
 
 
@@ -489,7 +494,8 @@ def _networks_of(order: Sequence[Call], start: int) -> set[NetworkId]:
 
 def _reads_what_was_made(call: Call) -> bool:
     """Whether it reads a file that another call names, so that its key cannot say what is in that file."""
-    return any(isinstance(call.args[name], Ref) for name in call.type.file_inputs)
+    names = call.type.file_inputs
+    return bool(names) and any(isinstance(call.args[name], Ref) for name in names)
 
 
 def call_refs(call: Call) -> list[Ref]:

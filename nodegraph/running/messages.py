@@ -144,8 +144,7 @@ class Planned:
     cached: int
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(NamedTuple):
     """iteration: the index in every enclosing zone, outermost first."""
 
     node: str
@@ -153,16 +152,14 @@ class Started:
     iteration: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     node: str
     done: int
     total: int
     preview: Picture | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """picture: what the node last said it looks like, or the result itself, when it can show itself.
 
     bytes: the memory that the kept result holds; 0 when it is not kept in memory. peak: the memory that was in use at
