@@ -45,6 +45,7 @@ class Preferences:
     workflow inside. network: things may be fetched over it, when somebody asks. decimal: the sign that stands before
     the fraction of a number that is typed; empty where that is to be asked. gallery_side: of its pictures, in pixels;
     gallery_order: what comes first in it; gallery_details: it says what a picture holds.
+    notify: the desktop tells when the queue or a long run is done; awake: the computer stays so while the queue works.
     toolbar_words: which of its actions have their words beside the icon; side_bar: there is one.
 
     models_offered: the folders that other programs fill were offered. recent_models: the files that were used last, the
@@ -76,6 +77,8 @@ class Preferences:
     gallery_details: bool = False
     toolbar_words: Literal["some", "none", "all"] = "some"
     side_bar: bool = True
+    notify: bool = True
+    awake: bool = True
 
 
 def settings_folder() -> Path:

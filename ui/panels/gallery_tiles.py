@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QEvent, QPersistentModelIndex, QRectF, QSize, Qt, Signal, SignalInstance
+from PySide6.QtCore import (
+    QEvent,
+    QItemSelection,
+    QItemSelectionModel,
+    QPersistentModelIndex,
+    QRectF,
+    QSize,
+    Qt,
+    Signal,
+    SignalInstance,
+)
 from PySide6.QtGui import QDrag, QKeyEvent, QKeySequence, QPainter, QWheelEvent
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from ui.base.theme import color, colors, panel_font, scaled
 from ui.panels.gallery_rows import COMPLAINT, RATING, STARRED, Index, Shown
 from ui.runs.picture_index import BEST
+from ui.widgets.stretches import stretches
 
 SIDE, SMALLEST, LARGEST, STEP = 96, 48, 192, 16
 """Pixels of a picture's longer side: at first, and between which it can be chosen."""
@@ -148,6 +159,19 @@ class Tiles(QListView):
     def chosen(self) -> Iterator[str]:
         """Paths of what is selected, one after the other: whoever needs the first alone need not wait for all."""
         return (self.rows.path(row) for rows in self._stretches() for row in rows)
+
+    def choose(self, paths: Iterable[str]) -> int:
+        """Select these pictures and show the first, as far as they are listed; how many are."""
+        rows = sorted(row for path in paths if (row := self.rows.row(path)) >= 0)
+        chosen = QItemSelection()
+        for first, last in stretches(rows):
+            chosen.select(self.rows.index(first), self.rows.index(last))
+        if rows:
+            here = self.rows.index(rows[0])
+            self.selectionModel().setCurrentIndex(here, QItemSelectionModel.SelectionFlag.NoUpdate)
+            self.selectionModel().select(chosen, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+            self.scrollTo(here)
+        return len(rows)
 
     def count(self) -> int:
         """How many are selected."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from collections.abc import Iterable
+
+from PySide6.QtCore import QItemSelectionModel, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QListView
 
@@ -47,6 +49,18 @@ class JobList(QListView):
         ahead = next((job for job in self.queue.jobs if not job.over), None)
         if ahead is not None and not self.selectedIndexes():
             self.scrollTo(self.rows.index(self.rows.row(ahead.block or ahead.id)))
+
+    def choose(self, ids: Iterable[int]) -> None:
+        """Select the rows of these jobs, and show the first."""
+        jobs = (self.queue.job(id) for id in ids)
+        rows = sorted({row for job in jobs if (row := self.rows.row(job.block or job.id)) >= 0})
+        self.clearSelection()
+        for row in rows:
+            self.selectionModel().select(self.rows.index(row), QItemSelectionModel.SelectionFlag.Select)
+        if rows:
+            self.selectionModel().setCurrentIndex(self.rows.index(rows[0]), QItemSelectionModel.SelectionFlag.NoUpdate)
+            self.scrollTo(self.rows.index(rows[0]))
+            self.setFocus()
 
     def put_first(self) -> None:
         """What is selected runs next."""

@@ -12,9 +12,11 @@ from PySide6.QtWidgets import QLabel, QMenu, QVBoxLayout, QWidget
 from ui.base.text import clock
 from ui.panels.job_list import JobList
 from ui.panels.job_rows import foremost
+from ui.panels.night import NightView
 from ui.runs.engine import FRAME_MS
 from ui.runs.forecast import Forecast
 from ui.runs.job import HIGHEST, LOWEST
+from ui.runs.night import Night
 from ui.runs.queue import Queue
 from ui.widgets.buttons import small_button
 from ui.widgets.flow import FlowLayout
@@ -29,11 +31,15 @@ class QueuePanel(QWidget):
     """
 
     opened = Signal(object)  # the Graph of a job that is to be shown
+    pictures_wanted = Signal(object)  # paths of pictures that are to be shown
 
-    def __init__(self, queue: Queue, parent: QWidget | None = None, forecast: Forecast | None = None) -> None:
+    def __init__(
+        self, queue: Queue, parent: QWidget | None = None, forecast: Forecast | None = None, night: Night | None = None
+    ) -> None:
         super().__init__(parent)
         self.queue, self.forecast = queue, forecast
         self.list = JobList(queue, forecast)
+        self.night = NightView(night) if night is not None else None
         self.hint = QLabel(EMPTY, alignment=Qt.AlignmentFlag.AlignCenter)
         self.hint.setObjectName("dim")
         self.summary = QLabel()
@@ -69,6 +75,10 @@ class QueuePanel(QWidget):
         head = FlowLayout(self.summary, *buttons, growing=self.summary)
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 4, 10, 8)
+        if self.night is not None:
+            column.addWidget(self.night)
+            self.night.pictures_wanted.connect(self.pictures_wanted)
+            self.night.failures_wanted.connect(self._show_failures)
         column.addLayout(head)
         column.addWidget(self.hint, 1)
         column.addWidget(self.list, 1)
@@ -97,6 +107,11 @@ class QueuePanel(QWidget):
         """Of a sweep, the cell that runs, or would run next."""
         if jobs := self.list.rows.jobs(row):
             self.opened.emit(foremost(jobs).graph)
+
+    def _show_failures(self, document: str, why: str) -> None:
+        """Choose the jobs that failed for this: to look at one, or try them again."""
+        queue = self.queue
+        self.list.choose(job.id for job in queue.jobs if (job.document, job.message) == (document, why) and job.over)
 
     def _prioritise(self, by: int) -> None:
         self.queue.prioritise(*self.list.selected(), by=by)

@@ -95,6 +95,11 @@ class Queue(QObject):
         return sum(job.state == "pending" for job in self._jobs.values())
 
     @property
+    def keeps(self) -> bool:
+        """Whether it is there after a restart."""
+        return self._file is not None
+
+    @property
     def places(self) -> int:
         """How many jobs can run at a time."""
         return len(self._hands)

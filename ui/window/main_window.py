@@ -25,6 +25,7 @@ from ui.base.text import clock, show_decimal
 from ui.canvas.commands.bringing import place_at
 from ui.documents.document import Document
 from ui.documents.session import Session
+from ui.panels.night import sums
 from ui.widgets.numbers import decimal, set_decimal
 from ui.window.dropping import drop, takes
 from ui.window.panels import PANELS, DocumentPanel, Panel, WindowPanel
@@ -158,6 +159,9 @@ class MainWindow(Shell):
         self.queue.listed.connect(self.status_bar.refresh)
         self.queue.turned.connect(self.status_bar.refresh)
         self.forecast.changed.connect(self._show_end)
+        self.night.changed.connect(self._show_night)
+        self.night.troubled.connect(self.complain)
+        self._show_night()
         self.settings.changed.connect(self._apply_settings)
         self.settings.troubled.connect(self.complain)
         self.session.troubled.connect(self.complain)
@@ -214,6 +218,13 @@ class MainWindow(Shell):
         end = self.forecast.end
         when = f"; all done {clock(end, time())}" if end is not None else ""
         self.status_bar.queued.setToolTip(f"Runs that wait{when}: show the queue")
+
+    def _show_night(self) -> None:
+        """Nobody is here, or has just come: the panel may come to the front."""
+        self.status_bar.report = sums(self.night.reports[-1]) if self.night.reports else ""
+        self.status_bar.refresh()
+        if self.night.reports:
+            self.docks.show("Queue")
 
     # Settings -----------------------------------------------------------------------------------------
 
@@ -298,6 +309,9 @@ class MainWindow(Shell):
         self.engine.close()
         self.other_devices.close()
         self.tabs.end()
+        self.night.close()
+        if self.attention is not None:
+            self.attention.close()
         self.queue.close()
         self.remedies.close()
         self.finding.close()

@@ -126,8 +126,9 @@ def _sweep(workspace: Workspace) -> QWidget:
 
 
 def _queue(window: Shell) -> QWidget:
-    made = QueuePanel(window.queue, forecast=window.forecast)
+    made = QueuePanel(window.queue, forecast=window.forecast, night=window.night)
     made.opened.connect(window.tabs.new)
+    made.pictures_wanted.connect(window.show_pictures)
     return made
 
 

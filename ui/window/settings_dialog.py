@@ -166,6 +166,10 @@ class GeneralPage(Page):
         self.decimal.setCurrentIndex(self.decimal.findData(now.decimal))
         self.network = QCheckBox("Files may be fetched over the network")
         self.network.setChecked(now.network)
+        self.notify = QCheckBox("Tell me on the desktop when the queue or a long run is done")
+        self.notify.setChecked(now.notify)
+        self.awake = QCheckBox("The computer stays awake while the queue works")
+        self.awake.setChecked(now.awake)
         self.words = ComboBox()
         for name, words in WORDS:
             self.words.addItem(words, name)
@@ -173,7 +177,10 @@ class GeneralPage(Page):
         self.row("Toolbar", self.words)
         self.row("Numbers", self.decimal)
         self.row("", self.network)
-        self.network.setAccessibleName(self.network.text())
+        self.row("", self.notify)
+        self.row("", self.awake)
+        for box in (self.network, self.notify, self.awake):
+            box.setAccessibleName(box.text())
         self.remark(
             "Nothing is ever fetched that you did not ask for. Switched off, what offers to fetch something is grey, "
             "and a download that is under way stops. Numbers are shown with the sign you choose, and may be "
@@ -184,6 +191,8 @@ class GeneralPage(Page):
         return {
             "decimal": self.decimal.currentData(),
             "network": self.network.isChecked(),
+            "notify": self.notify.isChecked(),
+            "awake": self.awake.isChecked(),
             "toolbar_words": self.words.currentData(),
         }
 

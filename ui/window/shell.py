@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -23,12 +23,14 @@ from ui.actions.keys_dialog import KeysDialog
 from ui.actions.search import ActionSearch
 from ui.actions.table import Actions
 from ui.base import theme
+from ui.base.presence import Presence
 from ui.base.settings import Settings, sealed, unsealed
 from ui.base.text import learn
 from ui.canvas.canvas import Canvas
 from ui.canvas.commands.bringing import bring_as_input
 from ui.documents.document import Document
 from ui.documents.session import Session
+from ui.panels.gallery import GalleryPanel
 from ui.panels.log import Entry, LogPanel
 from ui.panels.preview import Preview
 from ui.panels.problems import Problems
@@ -37,6 +39,7 @@ from ui.panels.viewer import Viewer
 from ui.runs.engine import Engine
 from ui.runs.forecast import Forecast
 from ui.runs.live_plan import LivePlan
+from ui.runs.night import Night
 from ui.runs.picture_index import Gallery
 from ui.runs.queue import Queue
 from ui.runs.remedies import Remedies
@@ -49,6 +52,7 @@ from ui.shelves.file_offers import FileOffers
 from ui.shelves.finding import Finding
 from ui.shelves.missing_files import MissingFiles
 from ui.shelves.shelves import Shelves
+from ui.window.attention import Attention
 from ui.window.docks import Docks
 from ui.window.download_dialog import DownloadDialog
 from ui.window.dropping import drop_files
@@ -92,6 +96,11 @@ class Shell(QMainWindow):
         self._pace_file = pace_file() if keeps else None
         self.queue = Queue(self.engine, session.folder if keeps else None, self)
         self.forecast = Forecast(self.queue, self.engine, registry, parent=self)
+        self.presence = Presence(self)
+        reports = session.folder / "queue_reports.json" if keeps and self.queue.keeps else None
+        self.night = Night(self.queue, self.presence.away, reports, parent=self)
+        # A window that keeps nothing is one of a test or a tool, for which no desktop is to be disturbed.
+        self.attention = Attention(self, self.settings, self.engine, self.queue, self.night) if keeps else None
         self.remedies = Remedies(registry.domain.remedies, self)
         self.gallery = Gallery(session.folder / "gallery.jsonl", self)
         self.sweeps = SweepRecord(self.queue, session.folder / "sweeps.jsonl" if keeps else None, self.gallery, self)
@@ -128,6 +137,8 @@ class Shell(QMainWindow):
     def start(self) -> None:
         """Start what takes time, once the window is on the screen: planning and the engine."""
         self.started = True
+        if (handle := self.windowHandle()) is not None:
+            self.presence.watch(handle)
         for workspace in self.tabs.workspaces:
             self._start(workspace)
         self.engine.start()
@@ -289,6 +300,14 @@ class Shell(QMainWindow):
         viewer.showFullScreen()
         return viewer
 
+    def show_pictures(self, paths: Sequence[str]) -> None:
+        """Choose these in the gallery."""
+        self.docks.show("Gallery")
+        panel = self.docks.panel("Gallery")
+        assert isinstance(panel, GalleryPanel)
+        if not panel.tiles.choose(paths):
+            self.say("These pictures are not in the gallery, or its search leaves them out")
+
     def find_action(self) -> ActionSearch:
         search = ActionSearch(self.actions_table, self)
         search.open_at(self.mapToGlobal(QPoint((self.width() - search.width()) // 2, self.height() // 8)))
@@ -357,6 +376,7 @@ class Shell(QMainWindow):
             *self.session.complaints,
             *self.gallery.complaints,
             *self.sweeps.complaints,
+            *self.night.complaints,
         ):
             self.complain(sentence)
         self._load_pace()

@@ -25,6 +25,7 @@ class StatusBar(QStatusBar):
         self.problems.setToolTip("Show what is wrong with the graph")
         self.queued = QToolButton()
         self.queued.setToolTip("Runs that wait: show the queue")
+        self.report = ""  # what the queue did while nobody looked, until it is read
         self.left = QLabel()
         self.left.setToolTip("Time left of the whole run, by what such nodes took on this machine")
         self.bar = QProgressBar(textVisible=False)
@@ -74,8 +75,9 @@ class StatusBar(QStatusBar):
         if runs.running:
             self._said = self._held
         waiting = self.workspace.runner.queue.waiting
-        self.queued.setVisible(waiting > 0)
-        self.queued.setText(f"{waiting} queued")
+        self.queued.setVisible(waiting > 0 or bool(self.report))
+        queued = f"{amount(waiting)} queued" if waiting else ""
+        self.queued.setText(" · ".join(filter(None, (self.report and f"Queue: {self.report}", queued))))
         self.problems.setVisible(count > 0)
         self.problems.setText("1 problem" if count == 1 else f"{amount(count)} problems")
         self.bar.setVisible(runs.running)

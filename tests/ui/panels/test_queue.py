@@ -3,14 +3,16 @@
 from functools import partial
 
 import pytest
-from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QTextDocument
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QTabWidget, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QTabWidget, QWidget
 
 from nodegraph.running.messages import Failed, Finished, Idle, Planned
 from nodegraph.types import Picture
 from tests.ui.counting import calls
 from tests.ui.engines import LONG, Desk, slow
+from tests.ui.runs.test_night import Dark
 from ui.panels.queue import QueuePanel
 from ui.runs.hand import Hand
 from ui.runs.queue import KEPT_SIDE, Queue
@@ -294,3 +296,47 @@ def test_the_row_of_a_job_is_painted_once_for_all_that_it_says_in_a_moment(panel
         panel.queue.changed.emit(id)
     assert not told
     qtbot.waitUntil(lambda: told == [0])
+
+
+class Told:
+    """A panel in the morning: a sweep of which two cells failed for one reason."""
+
+    def __init__(self, qtbot) -> None:
+        self.dark = Dark()
+        self.panel = QueuePanel(self.dark.queue, night=self.dark.night)  # type: ignore[arg-type]
+        qtbot.addWidget(self.panel)
+        self.panel.resize(700, 500)
+        self.panel.show()
+        self.dark.run("no <room>", "no <room>", "", document="fox")
+        QApplication.processEvents()  # the text has its place
+
+
+def click_link(label: QLabel, href: str) -> None:
+    """Where the text has it, laid out as the label does."""
+    text = QTextDocument(documentMargin=0)
+    text.setDefaultFont(label.font())
+    text.setHtml(label.text())
+    text.setTextWidth(label.width())
+    places = (QPoint(x, y) for y in range(4, label.height(), 4) for x in range(0, label.width(), 4))
+    at = next(place for place in places if text.documentLayout().anchorAt(QPointF(place)) == href)
+    QTest.mouseMove(label, at)
+    QTest.mouseClick(label, Qt.MouseButton.LeftButton, pos=at + QPoint(2, 0))
+
+
+def test_the_morning_says_what_became_of_the_queue_and_leads_to_the_pictures_and_the_failures(qtbot):
+    told = Told(qtbot)
+    view = told.panel.night
+    assert view is not None
+    assert view.isVisible()
+    assert view.title.text().startswith("The queue is done: 1 made, 2 failed (")
+    assert "2 × " in view.text.text()
+    assert "slow: no &lt;room&gt;" in view.text.text()
+    with qtbot.waitSignal(told.panel.pictures_wanted) as wanted:
+        click_link(view.text, "pictures:0")
+    assert wanted.args[0] == ("/pictures/fox2.png",)
+    click_link(view.text, "failed:0:0")
+    assert [job.state for job in told.panel.list.jobs()] == ["failed", "failed"]
+    assert told.panel.retry.isEnabled()
+    QTest.mouseClick(view.dismiss, Qt.MouseButton.LeftButton)
+    assert not view.isVisible()
+    assert told.dark.night.reports == []
