@@ -6,7 +6,7 @@ import base64
 import json
 import zlib
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, cast
 
 from nodegraph.running.messages import Event, Failed, Finished, Idle, Planned, Progress, Saved, Started, Warned
@@ -27,7 +27,7 @@ def condensed(events: Iterable[Event]) -> list[Event]:
     for event in events:
         before = kept[-1] if kept else None
         if isinstance(event, Progress) and isinstance(before, Progress) and before.node == event.node:
-            kept[-1] = replace(event, preview=event.preview or before.preview)
+            kept[-1] = event._replace(preview=event.preview or before.preview)
         else:
             kept.append(event)
     pictured = [place for place, event in enumerate(kept) if _picture(event) is not None]
@@ -66,27 +66,27 @@ def _picture(event: Event) -> Picture | None:
 def _with(event: Event, picture: Picture | None) -> Event:
     match event:
         case Progress():
-            return replace(event, preview=picture)
+            return event._replace(preview=picture)
         case Finished():
-            return replace(event, picture=picture)
+            return event._replace(picture=picture)
         case _:
             return event
 
 
 def line(cell: Cell, event: Event) -> str:
     """{"cell": [index], "event": its class, and its fields}; empty for what does not happen in a run."""
-    name = type(event).__name__
-    if name not in TOLD:
+    kind = type(event).__name__
+    if kind not in TOLD:
         return ""
-    told = {field.name: _plain(getattr(event, field.name)) for field in fields(event)}
-    return json.dumps({"cell": cell, "event": name, **told})
+    told = {name: _plain(getattr(event, name)) for name in event.__match_args__}
+    return json.dumps({"cell": cell, "event": kind, **told})
 
 
 def event_of(told: dict[str, Any]) -> Event:
     """What such a line tells. Raises ValueError for another."""
     try:
         kind = TOLD[told["event"]]
-        return kind(**{field.name: _meant(told[field.name]) for field in fields(kind)})
+        return kind(**{name: _meant(told[name]) for name in kind.__match_args__})
     except (KeyError, TypeError, zlib.error) as error:
         raise ValueError(f"it tells of nothing that happens in a run: {error}") from error
 
