@@ -17,6 +17,7 @@ import nodes.backend.families as families
 import nodes.backend.labels as labels
 import nodes.backend.parts as parts
 from nodegraph.domain import Brought, Having
+from nodegraph.failure import Missing
 from nodegraph.formats import workflow
 from nodegraph.formats.needs import NEEDS, needs
 from nodegraph.graph import Graph, Port, remove_nodes, set_param
@@ -110,7 +111,10 @@ def _source(kind: str, path: str) -> _Source:
 
 
 def _whole(path: str) -> Model:
-    return checkpoints.checkpoint(path).model
+    try:
+        return checkpoints.checkpoint(path).model
+    except Missing:  # what no file brings has a remedy of its own
+        return checkpoints.denoiser(path)
 
 
 def _of_model(source: _Source, stock: _Stock) -> Graph | None:
@@ -168,6 +172,10 @@ def _holds(path: str, family: Family, role: str) -> bool:
 def _reads_for(model: Model, paths: Sequence[str]) -> bool:
     try:
         fit.check_prompt(model, fit.prompt_of(checkpoints.text_encoders(model, paths)))
+    except Missing:  # a list of words that no file brings; it has a remedy of its own
+        family = families.of(model.network.family)
+        needed = [role for role in family.encoders if not family.roles[role].optional]
+        return all(any(_holds(path, family, role) for path in paths if path) for role in needed)
     except (OSError, ValueError):
         return False
     return True

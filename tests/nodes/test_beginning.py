@@ -13,11 +13,13 @@ from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Port
 from nodegraph.planning.plan import plan
 from nodegraph.registry import Registry
+from nodes.backend import families
 from nodes.backend.kinds import CHECKPOINT, DENOISER, TEXT_ENCODER, VAE
 from nodes.beginning import begin
 from nodes.brought import file_becomes
 from tests import tiny_modern, tiny_split
 from tests.headers import zeros
+from tools.bench.library import network_of, table_of, write
 
 STARTER = Path(__file__).parents[2] / "models" / "starter"
 
@@ -118,3 +120,50 @@ def test_what_is_no_model_begins_nothing(tmp_path: Path):
     assert begun({}, STARTER / "pixel") is None
     assert begun({}, STARTER / "ink.webp") is None
     assert begin([Brought("text.encode", {"text": "a cat"})], lambda kind, family: []) is None
+
+
+QUICK = ("sdxl", "zimage")
+"""Those that every run of the tests tries."""
+
+NOT_TOLD = ("sdxl_refiner", "klein", "flux2")
+"""Families of which a table of tensors is not all: another model, another width, words inside the file."""
+
+OTHERS = {TEXT_ENCODER: ("flux", "qwenimage"), VAE: ("sd1", "qwenimage21")}
+"""Families whose files are there besides, under names that come first."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+        for name in (family.name for family in families.FAMILIES if family.encoders)
+        if name not in NOT_TOLD
+    ],
+)
+def test_of_published_sizes_each_family_finds_its_own_among_others(name: str, tmp_path: Path, registry: Registry):
+    """The files are sparse: their tables of tensors are those of the published ones."""
+    family = families.of(name)
+    have: dict[str, list[Path]] = {TEXT_ENCODER: [], VAE: []}
+    for kind, others in OTHERS.items():
+        for other in others:
+            have[kind].append(write(tmp_path / f"a {other} {kind}.safetensors", table_of(kind, other), "BF16"))
+    for role in family.encoders:
+        table = network_of(family, family.roles[role])
+        have[TEXT_ENCODER].append(write(tmp_path / f"{role}.safetensors", table, "BF16"))
+    have[VAE].append(write(tmp_path / "vae.safetensors", table_of(VAE, name), "BF16"))
+    graph = begun(have, write(tmp_path / f"{name}.safetensors", table_of(DENOISER, name), "BF16"))
+    assert graph is not None
+    assert needs(graph) == ()
+    assert {problem.remedy for problem in plan(graph, registry).problems} <= {"t5_tokenizer"}
+    chosen = {graph.nodes["texts"].params.get(name, "") for name in ("path", "path_2", "path_3")} - {""}
+    assert len(chosen) == len(family.encoders)
+
+
+def test_a_set_of_text_encoders_is_not_whole_where_words_are_missing_too(tmp_path: Path):
+    """T5 reads with words that no file brings, which have a remedy of their own; CLIP is a file that is not there."""
+    t5 = write(tmp_path / "t5xxl.safetensors", table_of(TEXT_ENCODER, "flux"), "BF16")
+    denoiser = write(tmp_path / "flux.safetensors", table_of(DENOISER, "flux"), "BF16")
+    graph = begun({TEXT_ENCODER: [t5]}, denoiser)
+    assert graph is not None
+    assert graph.nodes["texts"].params["path_2"] == str(t5)
+    assert {need.parameter.socket for need in needs(graph) if need.parameter.node == "texts"} == {"path"}
