@@ -30,7 +30,7 @@ class Page(NamedTuple):
 def pages(sweep: Sweep, cells: Sequence[Cell]) -> list[Page]:
     """The first axis goes across, the second down, others over the pages; what is no grid is a list."""
     if sweep.mode == "zip" or sweep.sample or len(sweep.axes) == 1:
-        return [_listed(sweep, cells)]
+        return [listed(sweep, cells)]
     across, down, *others = sweep.axes
     there = set(cells)
     made: list[Page] = []
@@ -48,7 +48,8 @@ def pages(sweep: Sweep, cells: Sequence[Cell]) -> list[Page]:
     return made
 
 
-def _listed(sweep: Sweep, cells: Sequence[Cell]) -> Page:
+def listed(sweep: Sweep, cells: Sequence[Cell]) -> Page:
+    """The cells one after the other, each under its own label."""
     across = max(1, math.ceil(math.sqrt(len(cells))))
     places = {divmod(number, across): cell for number, cell in enumerate(cells)}
     labels = {cell: ", ".join(map(_named, sweep.axes, cell)) for cell in cells}

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 from nodegraph.graph import Port
 from nodegraph.running.messages import Failed
 from nodegraph.sweeping.here import Came
-from nodegraph.sweeping.sheet import pages, table
+from nodegraph.sweeping.sheet import listed, pages, table
 from nodegraph.sweeping.sweep import Cell, Sweep, graph_of
 from ui.base.text import amount, duration, label
 from ui.base.theme import scaled
@@ -30,6 +30,7 @@ from ui.panels.sweep_form import SweepForm
 from ui.panels.sweep_grid import SweepGrid
 from ui.runs.picture_index import Made
 from ui.runs.results import ResultReader
+from ui.runs.sweep_order import MADE_ORDERS, ordered
 from ui.runs.sweep_runs import SweepRuns
 from ui.runs.sweep_sheet import SheetWriter
 from ui.widgets.buttons import small_button
@@ -85,7 +86,11 @@ class SweepPanel(QWidget):
         self.workers.setToolTip("Processes, each with an engine of its own")
         self.address = QLineEdit(placeholderText="this machine, or ray://HOST:PORT")
         self.address.setAccessibleName("Address of the Ray cluster")
-        for field in (self.where, self.workers, self.address):
+        self.ordering = ComboBox()
+        self.ordering.setAccessibleName("Order")
+        self.ordering.setToolTip("What comes first; made anew when you choose")
+        self.ordering.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToContents)
+        for field in (self.where, self.workers, self.address, self.ordering):
             tame(field)
         self.said = QLabel(wordWrap=True)
         self.said.setObjectName("small")
@@ -104,6 +109,7 @@ class SweepPanel(QWidget):
         runs.turned.connect(count.ask)
         runs.said.connect(self.said.setText)
         self.where.activated.connect(self._show_where)
+        self.ordering.activated.connect(self._show_pages)
         self._soon = QTimer(self, singleShot=True, interval=SOON_MS)
         self._soon.timeout.connect(count.ask)
         runs.cell_changed.connect(self._cell_changed)
@@ -126,6 +132,7 @@ class SweepPanel(QWidget):
         right = QWidget()
         stack = QVBoxLayout(right)
         stack.setContentsMargins(0, 4, 6, 4)
+        stack.addWidget(self.ordering, 0, Qt.AlignmentFlag.AlignRight)
         stack.addWidget(self.hint, 1)
         stack.addWidget(self.grid, 1)
         split = QSplitter(Qt.Orientation.Horizontal)
@@ -151,15 +158,43 @@ class SweepPanel(QWidget):
         self.form.show_sweep()
         if (shown := (runs.sweep, runs.cells)) != self._shown:
             self._shown = shown
-            fits = runs.cells and len(runs.cells) <= MOST_SHOWN
-            self.grid.show_pages(pages(runs.sweep, runs.cells) if runs.sweep and fits else [])
+            self._offer_orders()
+            self._show_pages()
         seen = 0 < len(runs.cells) <= MOST_SHOWN
         self.hint.setText(f"{amount(len(runs.cells))} pictures are too many to be shown here." if runs.cells else EMPTY)
         self.hint.setVisible(not seen)
         self.grid.setVisible(seen)
+        self.ordering.setVisible(seen)
         self.error.setText(runs.why)
         self.error.setVisible(bool(runs.why))
         self._count()
+
+    def _offer_orders(self) -> None:
+        """That which was chosen stays so, unless its parameter varies no more."""
+        before = self.ordering.currentText()
+        self.ordering.clear()
+        for order, words in MADE_ORDERS.items():
+            self.ordering.addItem(words, order)
+        for number, axis in enumerate(self.runs.sweep.axes if self.runs.sweep else ()):
+            title = self.runs.document.title_of(axis.port.node)
+            self.ordering.addItem(f"By {label(axis.port.socket)} · {title}", number)
+        self.ordering.setCurrentIndex(max(self.ordering.findText(before), 0))
+
+    def _show_pages(self) -> None:
+        sweep, cells = self.runs.sweep, self.runs.cells
+        if sweep is None or not 0 < len(cells) <= MOST_SHOWN:
+            self.grid.show_pages([])
+        elif (order := self.ordering.currentData()) == "sheet":
+            self.grid.show_pages(pages(sweep, cells))
+        else:
+            self.grid.show_pages([listed(sweep, ordered(sweep, cells, order, self._indexed))])
+
+    def _indexed(self, cell: Cell) -> Made | None:
+        """The first picture of a cell, as the gallery knows it."""
+        paths, gallery = self.runs.pictures(cell), self.runs.gallery
+        if paths and gallery and paths[0] in gallery.pictures:
+            return gallery.pictures[paths[0]]
+        return self._made(cell) if paths and Path(paths[0]).exists() else None
 
     def _count(self) -> None:
         runs = self.runs

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from PySide6.QtCore import QPoint, QTimer, Signal
+from PySide6.QtCore import QPoint, QSignalBlocker, QTimer, Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QMenu, QSpinBox, QVBoxLayout, QWidget
 
 from nodegraph.graph import Graph, Port
 from nodegraph.group_type import document_types
 from nodegraph.node import Choice, Input, Range, Seed
 from nodegraph.sweeping import axes
-from nodegraph.sweeping.axes import Axis, written
+from nodegraph.sweeping.axes import MOST_CELLS, Axis, written
 from ui.base.text import amount, label
 from ui.documents.document import Document
 from ui.runs.sweep_runs import SweepRuns
 from ui.widgets.buttons import small_button
 from ui.widgets.fields import ComboBox, tame
+from ui.widgets.flow import FlowLayout
 from ui.widgets.short_label import ShortLabel
 
 KEPT = 18  # letters of a name that what stands beside it leaves
 MOST_NODES = 40  # of a menu: more, and nobody would find one
+SIGNS = ("~", "=")
+"""With which a field may begin, as in a command: words are replaced, or these are the values."""
+
 MODES = {"grid": "Every with every", "zip": "Side by side"}
 HELP = (
     "Values: 1:9:2 is 1, 3, 5, 7, 9; 0..3 is 0, 1, 2, 3; a bar stands between values, 4|7.5 or a cat|a dog; "
-    "of files, a folder is every file in it"
+    "of files, a folder is every file in it; in a text, ~cat|dog|fox puts dog and fox in the place of cat"
 )
 PAUSE_MS = 300
 """After the last key: half of a range would be thousands of pictures."""
@@ -107,7 +112,8 @@ class AxisRow(QWidget):
         self.remove.setAccessibleName(f"Do not vary {label(name)} of {title}")
         self.about.setText(f"{amount(len(axis.values))} value{'' if len(axis.values) == 1 else 's'}")
         if not (self.field.hasFocus() and (self._pause.isActive() or self._read() in (None, axis))):
-            self.field.setText(written(axis.values))
+            text = written(axis.values)
+            self.field.setText(f"={text}" if text[:1] in SIGNS else text)
             self._complain("")
 
     def _read(self) -> Axis | None:
@@ -120,7 +126,8 @@ class AxisRow(QWidget):
     def _meant(self) -> Axis:
         graph = self._document.graph
         types = document_types(graph.groups, self._document.registry)
-        return axes.read(graph, types, f"{self.axis.name}={self.field.text()}")
+        text = self.field.text()
+        return axes.read(graph, types, self.axis.name + (text if text[:1] in SIGNS else f"={text}"))
 
     def _settle(self) -> None:
         """What was typed counts now."""
@@ -157,17 +164,21 @@ class SweepForm(QWidget):
         self.mode.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.mode.setMinimumContentsLength(8)
         tame(self.mode)
+        self.sample = QSpinBox(minimum=0, maximum=MOST_CELLS, prefix="Only ", suffix=" by chance")
+        self.sample.setSpecialValueText("All of them")
+        self.sample.setAccessibleName("How many of the pictures")
+        self.sample.setToolTip("So many of the pictures, drawn by chance, always the same ones; 0 is all of them")
+        self.sample.setKeyboardTracking(False)
+        tame(self.sample)
         self.add = small_button("Vary…", self._offer, "Choose a parameter that is to vary")
         self._list = QVBoxLayout()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(self._list)
-        foot = QHBoxLayout()
-        foot.addWidget(self.add)
-        foot.addWidget(self.mode, 1)
-        column.addLayout(foot)
+        column.addLayout(FlowLayout(self.add, self.mode, self.sample, growing=self.mode))
         column.addStretch(1)
         self.mode.activated.connect(self._choose_mode)
+        self.sample.valueChanged.connect(self._choose_sample)
         self.selection: Sequence[str] = ()  # nodes that are offered first
 
     def show_sweep(self) -> None:
@@ -183,8 +194,11 @@ class SweepForm(QWidget):
         for row, axis in zip(self.rows, found, strict=True):
             row.show_axis(axis)
         self.mode.setVisible(len(found) > 1)
+        self.sample.setVisible(bool(found))
         if self.runs.sweep:
             self.mode.setCurrentIndex(list(MODES).index(self.runs.sweep.mode))
+            with QSignalBlocker(self.sample):
+                self.sample.setValue(self.runs.sweep.sample)
 
     def _row(self, axis: Axis) -> AxisRow:
         row = AxisRow(self.runs.document, axis)
@@ -207,6 +221,10 @@ class SweepForm(QWidget):
         if (sweep := self.runs.sweep) is not None:
             mode = "zip" if list(MODES)[index] == "zip" else "grid"
             self.runs.put(type(sweep)(sweep.axes, mode, sweep.sample), "How values go together")
+
+    def _choose_sample(self, count: int) -> None:
+        if (sweep := self.runs.sweep) is not None:
+            self.runs.put(replace(sweep, sample=count), "How many of the pictures", merge=("sweep", "sample"))
 
     def _offer(self) -> None:
         menu = self.menu()

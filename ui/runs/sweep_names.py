@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
 from nodegraph.graph import Graph
-from nodegraph.pieces import Pieces
+from nodegraph.pieces import Pieces, in_parts
 from nodegraph.planning.plan import Plan
 from nodegraph.running.pace import CallKinds
 from nodegraph.sweeping.cells import MOST_FORESEEN, graphs
 from nodegraph.sweeping.sweep import Cell, Sweep
+
+SOME = 50
+"""Cells whose files are looked for in one piece."""
 
 
 class Named(NamedTuple):
@@ -60,3 +63,25 @@ def naming(
             found.kinds.update((key, kinds[key]) for key in results)
     found.slowest.sort(key=lambda axis: -hanging[axis])
     return found._replace(apart=apart)
+
+
+def chosen(
+    wanted: Sequence[Cell], names: Mapping[Cell, str], slowest: Sequence[int], is_missing: Callable[[str], bool]
+) -> Pieces[dict[str, Cell]]:
+    """Those of the cells that are to be made, by name, of those that are alike one; in the order in which they share
+    most, as `nodegraph.sweeping.sweep.in_order` has them. is_missing: whether a name is of a cell that is to be made.
+    """
+    for axis in reversed(slowest):
+        by_value: dict[int, list[Cell]] = {}
+        for part in in_parts(wanted):
+            for cell in part:
+                by_value.setdefault(cell[axis], []).append(cell)
+            yield
+        wanted = [cell for index in sorted(by_value) for cell in by_value[index]]
+    todo: dict[str, Cell] = {}
+    for part in in_parts(wanted, SOME):
+        for cell in part:
+            if names[cell] not in todo and is_missing(names[cell]):
+                todo[names[cell]] = cell
+        yield
+    return todo

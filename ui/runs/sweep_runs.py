@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 from uuid import uuid4
@@ -26,18 +26,16 @@ from ui.documents.document import Document
 from ui.runs.engine import Engine
 from ui.runs.job import Job
 from ui.runs.live_plan import PAUSE_MS, LivePlan
+from ui.runs.picture_index import Gallery
 from ui.runs.queue import Queue
 from ui.runs.runner import Runner
 from ui.runs.sweep_jobs import Source, SweepJobs
-from ui.runs.sweep_names import Named, naming
+from ui.runs.sweep_names import Named, chosen, naming
 from ui.runs.sweep_process import CameElsewhere, CellRun, SweepProcess
 from ui.runs.sweep_record import SweepRecord
 
 SWEEPS = "sweeps"
 """In the folder of pictures, what has a folder for what other processes made of each document."""
-
-SOME = 50
-"""Cells whose files are looked for in one piece."""
 
 CellState = Literal["", "waiting", "running", "made", "failed"]
 
@@ -165,16 +163,21 @@ class SweepRuns(QObject):
         """Whether each cell stands for itself: values go together, or one parameter varies."""
         return self.sweep is not None and (self.sweep.mode == "zip" or len(self.sweep.axes) == 1)
 
+    @property
+    def gallery(self) -> Gallery | None:
+        """Where the pictures have their stars and ratings."""
+        return self._record.gallery
+
     def starred(self, cell: Cell) -> bool:
         """Whether a picture of the cell has a star in the gallery."""
-        gallery = self._record.gallery
+        gallery = self.gallery
         return gallery is not None and any(
             path in gallery.pictures and gallery.pictures[path].starred for path in self.pictures(cell)
         )
 
     def star(self, cells: Collection[Cell]) -> None:
         """Star the pictures of these cells, or take the stars off when all have one."""
-        gallery = self._record.gallery
+        gallery = self.gallery
         paths = [path for cell in cells for path in self.pictures(cell) if gallery and path in gallery.pictures]
         if gallery is not None and paths:
             gallery.star(*paths, on=not all(gallery.pictures[path].starred for path in paths))
@@ -335,31 +338,15 @@ class SweepRuns(QObject):
             return
         wanted = [cell for cell in (tuple(cells) or self.cells) if cell in self._names]
         source = Source(with_sweep(self.document.graph, None), self.sweep, self._runner.targets(), self.document.name)
-        self._choosing.begin(self._chosen(wanted, self._names), lambda todo: self._begin(todo, source))
+        todo = chosen(wanted, self._names, self._slowest, self._is_missing)
+        self._choosing.begin(todo, lambda todo: self._begin(todo, source))
         self.changed.emit()
         self.turned.emit()
 
-    def _chosen(self, wanted: Sequence[Cell], names: Mapping[Cell, str]) -> Pieces[dict[str, Cell]]:
-        """Those of the cells that are to be made, by name, of those that are alike one; in the order in which they
-        share most, as `nodegraph.sweeping.sweep.in_order` has them.
-        """
-        for axis in reversed(self._slowest):
-            by_value: dict[int, list[Cell]] = {}
-            for part in in_parts(wanted):
-                for cell in part:
-                    by_value.setdefault(cell[axis], []).append(cell)
-                yield
-            wanted = [cell for index in sorted(by_value) for cell in by_value[index]]
-        todo: dict[str, Cell] = {}
-        for part in in_parts(wanted, SOME):
-            for cell in part:
-                name = names[cell]
-                self._failed.pop(name, None)
-                # A picture may have been deleted since.
-                if self._record.pictures(name) is None and not self._jobs.waits(name):
-                    todo.setdefault(name, cell)
-            yield
-        return todo
+    def _is_missing(self, name: str) -> bool:
+        """Whether a cell is to be made: a picture may have been deleted since somebody looked."""
+        self._failed.pop(name, None)
+        return self._record.pictures(name) is None and not self._jobs.waits(name)
 
     def _begin(self, todo: dict[str, Cell], source: Source) -> None:
         for name in todo:

@@ -29,6 +29,7 @@ from ui.panels.sweep import SweepPanel
 from ui.runs.job import read_jobs
 from ui.runs.picture_index import Gallery
 from ui.runs.sweep_jobs import AHEAD
+from ui.runs.sweep_names import chosen
 from ui.runs.sweep_process import CameElsewhere
 from ui.runs.sweep_record import SweepRecord
 from ui.runs.sweep_runs import SweepRuns
@@ -286,9 +287,60 @@ def test_what_the_cache_has_of_a_sweep_is_told_before_it_starts_and_so_is_the_ti
 def test_many_cells_are_made_ready_in_slices(swept, desk: Desk, qtbot):
     found = swept(with_sweep(workflow_of_a_sweep(), sweep((VALUE, tuple(map(float, range(40)))))))
     desk.queue.pause()
-    pieces = list(found.runs._chosen(found.runs.cells * 100, found.runs._names))
+    pieces = list(chosen(found.runs.cells * 100, found.runs._names, [0], lambda name: True))
     assert len(pieces) > 4000 / 500
     assert not desk.queue.jobs
+
+
+def test_words_are_replaced_as_in_the_command_and_a_text_may_begin_like_that(swept, qtbot):
+    graph = workflow_of_a_sweep()
+    nodes = {**graph.nodes, "slow": Node("toy.slow", {"tag": "a cat on a mat"})}
+    found = swept(with_sweep(Graph(nodes, graph.links), sweep((Port("slow", "tag"), ("a cat on a mat",)))))
+    found.type(0, "~cat|dog|fox")
+    assert found.runs.sweep.axes[0].values == ("a cat on a mat", "a dog on a mat", "a fox on a mat")
+    found.type(0, "~owl|dog")
+    assert "holds no" in found.panel.form.rows[0].error.text()
+    found.type(0, "=~owl|dog")
+    assert found.runs.sweep.axes[0].values == ("~owl", "dog")
+    found.panel.setFocus()
+    found.document.undo_stack.undo()
+    found.document.undo_stack.redo()
+    assert found.field(0).text() == "=~owl|dog"
+
+
+def test_a_sample_is_typed(swept, qtbot):
+    found = swept(with_sweep(workflow_of_a_sweep(), GRID))
+    field = found.panel.form.sample
+    QTest.mouseDClick(field.lineEdit(), Qt.MouseButton.LeftButton)
+    field.selectAll()
+    QTest.keyClicks(field, "4")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    assert found.runs.sweep.sample == 4
+    assert len(found.runs.cells) == 4
+    found.document.undo_stack.undo()
+    qtbot.waitUntil(lambda: field.text() == "All of them", timeout=LONG)
+
+
+def test_cells_are_shown_by_a_parameter_by_rating_and_by_time(swept, finished, desk: Desk, tmp_path: Path):
+    gallery = Gallery(tmp_path / "gallery.jsonl")
+    desk.engine.happened.connect(gallery.take)
+    values = (103.0, 101.0, 102.0)
+    found = swept(with_sweep(workflow_of_a_sweep(), sweep((VALUE, values))), SweepRecord(desk.queue, None, gallery))
+    finished(found)
+    panel = found.panel
+
+    def shown(words: str) -> list[float]:
+        panel.ordering.setCurrentIndex(panel.ordering.findText(words))
+        panel.ordering.activated.emit(panel.ordering.currentIndex())
+        (page,) = panel.grid._pages
+        return [values[cell[0]] for cell in page.places.values()]
+
+    assert shown("By Value · Box") == [101, 102, 103]
+    gallery.rate(found.runs.pictures((2,))[0], rating=4)
+    assert shown("Best rated first")[0] == 102
+    assert shown("Newest first") == [102, 101, 103]
+    assert shown("As a sheet") == [103, 101, 102]
+    desk.engine.happened.disconnect(gallery.take)
 
 
 def test_a_cell_that_fails_says_why_and_is_tried_again(swept, finished, desk: Desk):
