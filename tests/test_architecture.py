@@ -3,7 +3,7 @@
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -84,8 +84,13 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
 
 
-def imports(path: Path, *, module_level: bool) -> Iterator[str]:
+@cache
+def imports(path: Path, *, module_level: bool) -> frozenset[str]:
     """Imported module names; with module_level, only those that run on import."""
+    return frozenset(_imports(path, module_level))
+
+
+def _imports(path: Path, module_level: bool) -> Iterator[str]:
     tree = parsed(path)
     for node in _module_nodes(tree) if module_level else ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -114,19 +119,27 @@ def within(name: str, package: str) -> bool:
     return name == package or name.startswith(package + ".")
 
 
-@pytest.mark.parametrize("path", files("nodegraph"), ids=lambda p: p.name)
-def test_nodegraph_imports_the_standard_library_alone(path: Path):
-    outside = {m for m in imports(path, module_level=True) if top(m) not in STDLIB | {"nodegraph"}}
-    assert not outside
-    inside = {m for m in imports(path, module_level=False) if top(m) not in STDLIB | {"nodegraph"}}
-    assert {top(m) for m in inside} <= {"networkx"}
+def wrong(paths: Iterable[Path], found: Callable[[Path], Collection[str]]) -> dict[str, list[str]]:
+    """What is found in those files in which anything is found."""
+    return {path.relative_to(ROOT).as_posix(): sorted(names) for path in paths if (names := found(path))}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "nodes").glob("*.py")), ids=lambda p: p.name)
-def test_node_declarations_import_nothing_heavy(path: Path):
-    outside = {m for m in imports(path, module_level=True) if top(m) not in STDLIB | {"nodegraph", "nodes"}}
-    assert not outside
-    assert not {m for m in imports(path, module_level=True) if within(m, "nodes.backend")} - TORCH_FREE
+def test_nodegraph_imports_the_standard_library_alone():
+    def outside(path: Path, *, module_level: bool) -> set[str]:
+        return {m for m in imports(path, module_level=module_level) if top(m) not in STDLIB | {"nodegraph"}}
+
+    assert wrong(files("nodegraph"), lambda path: outside(path, module_level=True)) == {}
+    inside = wrong(files("nodegraph"), lambda path: {top(m) for m in outside(path, module_level=False)} - {"networkx"})
+    assert inside == {}
+
+
+def test_node_declarations_import_nothing_heavy():
+    def heavy(path: Path) -> set[str]:
+        found = imports(path, module_level=True)
+        outside = {m for m in found if top(m) not in STDLIB | {"nodegraph", "nodes"}}
+        return outside | {m for m in found if within(m, "nodes.backend")} - TORCH_FREE
+
+    assert wrong((ROOT / "nodes").glob("*.py"), heavy) == {}
 
 
 TORCH_FREE = {
@@ -155,18 +168,20 @@ def test_what_planning_uses_is_free_of_torch(name: str):
             assert not {top(m) for m in imports(file, module_level=True)} & HEAVY
 
 
-@pytest.mark.parametrize("path", files("nodes/backend"), ids=lambda p: p.name)
-def test_the_backend_knows_neither_graph_nor_window(path: Path):
-    assert not {m for m in imports(path, module_level=False) if top(m) in {"ui", "PySide6"}}
+def test_the_backend_knows_neither_graph_nor_window():
     # What they share: Picture, which a preview is; what makes a text fit to be handed on; where the program lies; how a
     # file is written whole; how it is said that something is missing which a person can get; what a file is told to be.
     shared = {"nodegraph." + name for name in ("types", "text", "program", "formats.files", "failure", "domain")}
-    assert {m for m in imports(path, module_level=False) if top(m) == "nodegraph"} <= shared
+
+    def above(path: Path) -> set[str]:
+        return {m for m in imports(path, module_level=False) if top(m) in {"nodegraph", "ui", "PySide6"}} - shared
+
+    assert wrong(files("nodes/backend"), above) == {}
 
 
-@pytest.mark.parametrize("path", files("ui"), ids=lambda p: p.name)
-def test_the_editor_imports_no_node_and_no_torch(path: Path):
-    assert {top(m) for m in imports(path, module_level=False)} <= STDLIB | {"nodegraph", "ui", "PySide6"}
+def test_the_editor_imports_no_node_and_no_torch():
+    known = STDLIB | {"nodegraph", "ui", "PySide6"}
+    assert wrong(files("ui"), lambda path: {top(m) for m in imports(path, module_level=False)} - known) == {}
 
 
 @pytest.mark.parametrize("name", ["main.py", "denoodle/__main__.py"])
@@ -206,11 +221,13 @@ def code_words(path: Path) -> Iterator[str]:
                 pass
 
 
-@pytest.mark.parametrize("path", [*files("ui"), *files("nodegraph")], ids=lambda p: p.relative_to(ROOT).as_posix())
-def test_the_editor_and_the_core_have_no_word_for_what_the_nodes_do(path: Path):
-    text = "\n".join({*code_words(path)})
-    found = {*DOMAIN_WORDS.findall(text.lower()), *node_ids(text)}
-    assert found - SPOKEN_OF.get(path.relative_to(ROOT).as_posix(), set()) == set()
+def test_the_editor_and_the_core_have_no_word_for_what_the_nodes_do():
+    def words(path: Path) -> set[str]:
+        text = "\n".join({*code_words(path)})
+        found = {*DOMAIN_WORDS.findall(text.lower()), *node_ids(text)}
+        return found - SPOKEN_OF.get(path.relative_to(ROOT).as_posix(), set())
+
+    assert wrong([*files("ui"), *files("nodegraph")], words) == {}
 
 
 @cache
