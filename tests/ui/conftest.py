@@ -1,5 +1,6 @@
 """The toy node package, a small graph, and widgets on it."""
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.registry import Registry
 from nodegraph.running.messages import Saved
+from tests.ui import forked
 from tests.ui.engines import Desk
 from tests.ui.made_pictures import picture
 from ui.base import theme
@@ -26,6 +28,20 @@ from ui.runs.run_state import RunState
 @pytest.fixture(scope="session", autouse=True)
 def themed(qapp: QApplication) -> None:
     theme.install(qapp)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_engines() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        if sys.platform != "win32":
+            patch.setattr("multiprocessing.get_context", forked.get_context)
+        yield
+
+
+@pytest.fixture
+def spawned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Engines that are children of this process."""
+    monkeypatch.setattr("multiprocessing.get_context", forked.spawn)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -192,6 +192,7 @@ def engine(qapp, qtbot):
     made.close()
 
 
+@pytest.mark.usefixtures("spawned")
 def test_an_engine_that_was_stopped_while_it_had_nothing_to_do_is_noticed_on_run(engine: Engine, qtbot, monkeypatch):
     heard: list[Event] = []
     engine.happened.connect(heard.append)
