@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.examples import some_slow
 from tools.starter import arrangement, backdrops, compose, measure, prompts, sheets
 from tools.starter.checkpoint import save_tensors
 from tools.starter.concepts import BACKGROUNDS, CONCEPTS, HUES, PACKS
@@ -12,7 +13,7 @@ from tools.starter.report import Subject, backgrounds_of
 from tools.starter.scene import Scene, Thing, held_out
 from tools.starter.stages import Run
 
-FEW = CONCEPTS[4:9]  # all recolourable
+FEW = CONCEPTS[4:7]  # all recolourable
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +61,11 @@ def test_distances_are_those_of_drawings_on_the_background(drawings):
 
 def test_nouns_colours_and_packs_of_right_pictures_are_recognised(few, drawings):
     scenes = [
-        Scene((Thing(concept, colour),), pack, "gray")
-        for concept, pack, colour in zip(FEW, (*PACKS, *PACKS), list(HUES)[:5], strict=False)
+        Scene((Thing(concept, colour),), pack, "gray") for concept, pack, colour in zip(FEW, PACKS, HUES, strict=False)
     ]
     found = measure.retrieve(pictures_of(few, scenes), nouns_of(scenes), backgrounds_of(scenes), drawings)
     assert torch.equal(found.nouns(), nouns_of(scenes))
-    assert found.colours().tolist() == [0, 1, 2, 3, 4]
+    assert found.colours().tolist() == [0, 1, 2]
     # The packs' shapes differ in nothing but the red that recolouring replaces: own colours tell them apart.
     plain = [Scene((Thing(concept),), pack, "gray") for concept, pack in zip(FEW, PACKS, strict=False)]
     found = measure.retrieve(pictures_of(few, plain), nouns_of(plain), backgrounds_of(plain), drawings)
@@ -78,9 +78,11 @@ def test_a_border_of_a_named_colour_is_recognised():
     assert torch.equal(measure.background_guesses(images), torch.arange(len(BACKGROUNDS)))
 
 
-def test_every_gradient_and_scenery_is_recognised_behind_a_thing(few):
-    scenes = [Scene((Thing(FEW[0]),), PACKS[0], name) for name in backdrops.all_backdrops()]
-    assert backdrops.guesses(pictures_of(few, scenes)) == list(backdrops.all_backdrops())
+@pytest.mark.parametrize("every", some_slow([1, 5], (5,)))
+def test_every_gradient_and_scenery_is_recognised_behind_a_thing(few, every: int):
+    names = list(backdrops.all_backdrops())[::every]
+    scenes = [Scene((Thing(FEW[0]),), PACKS[0], name) for name in names]
+    assert backdrops.guesses(pictures_of(few, scenes)) == names
 
 
 @pytest.mark.parametrize("expected", arrangement.ARRANGEMENTS, ids=str)

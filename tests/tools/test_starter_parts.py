@@ -75,6 +75,7 @@ def test_a_controlnet_is_a_copy_of_the_encoder_that_fits_into_eight_megabytes():
     assert sum(tensor.numel() for tensor in ours.values()) * 2 < 8e6
 
 
+@pytest.mark.slow  # the denoiser learns by the same steps in test_starter_training
 def test_a_controlnet_learns_to_follow_its_edges(unet, batch, tmp_path):
     noisy, timesteps, embeds, edges = batch
     unet.requires_grad_(False)

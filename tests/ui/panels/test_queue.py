@@ -213,7 +213,7 @@ def test_a_result_is_the_same_work_over_two_hundred_jobs_as_over_two(desk: Desk,
         panel.setParent(None)
         panel.deleteLater()
         QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    assert work[0] == work[1]
+    assert abs(work[0] - work[1]) < 10  # a call more where a moment is over; one for each job would be two hundred
 
 
 def test_a_panel_that_nobody_sees_does_nothing_and_catches_up_when_it_comes_into_view(desk: Desk, qtbot):
