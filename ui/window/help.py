@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QTextCursor
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QMessageBox, QTextBrowser, QVBoxLayout, QWidget
@@ -50,5 +48,7 @@ class GuideDialog(QDialog):
 
 
 def show_about(parent: QWidget) -> None:
+    from importlib.metadata import version  # what it needs in turn takes longer to import than the rest of this room
+
     text = f"<b>Denoodle {version('denoodle')}</b><p>A native desktop editor for diffusion workflows.</p>"
     QMessageBox.about(parent, "About Denoodle", text)
