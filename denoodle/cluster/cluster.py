@@ -26,6 +26,9 @@ from nodegraph.text import shortened
 ROOT = Path(__file__).parents[2]
 REACH_SECONDS, SEND_SECONDS, STOP_SECONDS, END_SECONDS = 5.0, 180.0, 1.2, 0.5
 
+TOKEN = Path.home() / ".ray" / "auth_token"
+"""Where Ray keeps what a cluster wants to be shown; it is Ray that reads it."""
+
 INSTALL = "a cluster needs Ray: install it with pip install denoodle[cluster]"
 
 
@@ -134,6 +137,8 @@ def joined(
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if address != "ray" and TOKEN.exists():  # as Ray itself does where it does not go through a client port
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         ray: Any = import_module("ray")
     except ImportError as error:

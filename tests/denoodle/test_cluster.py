@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from denoodle.cluster import cluster as cluster_module
 from denoodle.cluster import worker as module
 from denoodle.cluster.cluster import checked, joined
 from denoodle.cluster.driver import Driver
@@ -220,6 +221,21 @@ def test_an_address_at_which_nobody_answers_is_one_sentence(folder: Path):
     assert (
         "nobody answers at ray://127.0.0.1:9: Connection refused" in json.loads(done.stdout)["problems"][0]["message"]
     )
+
+
+@pytest.mark.parametrize(("address", "mode"), [("ray://far:10001", "token"), ("ray", None)])
+def test_a_cluster_that_asks_for_a_token_is_shown_the_one_that_ray_keeps(
+    address: str, mode: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Ray does not by itself where it goes through a client port, and then waits half a minute for nothing."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "")
+    monkeypatch.delenv("RAY_AUTH_MODE")
+    monkeypatch.setattr(cluster_module, "TOKEN", tmp_path / "auth_token")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    (tmp_path / "auth_token").touch()
+    with pytest.raises(ValueError, match="needs Ray"), joined(address, None, None, {}):
+        pass
+    assert os.environ.get("RAY_AUTH_MODE") == mode
 
 
 @pytest.mark.parametrize(
