@@ -6,30 +6,26 @@ it belongs to exactly one tensor (https://github.com/huggingface/safetensors, "F
 
 from __future__ import annotations
 
-import json
 import re
+from collections import Counter
 from collections.abc import Mapping
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from hashlib import blake2b
+from operator import sub
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from nodes.backend.strict_json import parse_object, quoted
+from nodes.backend import columns
+from nodes.backend.columns import BYTES, MAX_DIMS, MAX_ELEMENTS, Columns
+from nodes.backend.strict_json import WITHOUT_REPEATS, parse_object, quoted
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 MAX_HEADER = 10_000_000
 """Bytes. Real ones are below 2 MB; the format's own limit, 100 MB, would be gigabytes as Python objects."""
 
-MAX_DIMS = 16
-MAX_ELEMENTS = 1 << 60
-BYTES = (
-    {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}
-    | {"F8_E4M3FNUZ": 1, "F8_E5M2FNUZ": 1, "F8_E8M0": 1, "C64": 8}
-    | {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1}
-)
-FIRST = b'{"__metadata__"'
-BEHIND_COLON = re.compile(r":\s*")
+FIRST = re.compile(r'[ \t\n\r]*\{[ \t\n\r]*"__metadata__"[ \t\n\r]*:[ \t\n\r]*')
 PICKLES = {".ckpt", ".pt", ".pth", ".bin", ".pkl"}
 
 
@@ -65,27 +61,10 @@ def summary(path: Path) -> tuple[Mapping[str, str], bytes]:
     """
     if path.suffix.lower() in PICKLES or not path.is_file():
         return metadata(path), b""
-    size = path.stat().st_size
-    text = _json_text(path, size)
-    texts, rest = _without_metadata(text)
-    if texts is None:  # it stands elsewhere
-        return metadata(path), blake2b(text, digest_size=16).digest()
-    return texts, blake2b(rest + b"%d" % (size - len(text)), digest_size=16).digest()
-
-
-def _without_metadata(text: bytes) -> tuple[Mapping[str, str] | None, bytes]:
-    """The texts where they stand first, as writers put them, and what follows; None where they do not."""
-    start = text[:64].lstrip()
-    if not start.startswith(FIRST):
-        return ({}, text) if b'"__metadata__"' not in text else (None, text)
-    try:
-        decoded = text.decode()
-        begin = BEHIND_COLON.search(decoded)
-        texts, end = json.JSONDecoder().raw_decode(decoded, begin.end() if begin else 0)
-        _check_metadata(texts)
-    except (ValueError, RecursionError):
-        return None, text
-    return texts, decoded[end:].encode()
+    text = _text(path, *_identity(path))
+    if text.metadata is None:  # it stands elsewhere
+        return metadata(path), blake2b(text.whole, digest_size=16).digest()
+    return text.metadata, blake2b(text.table.encode() + b"%d" % text.data, digest_size=16).digest()
 
 
 class Stretch(NamedTuple):
@@ -102,10 +81,36 @@ def stretches(path: Path) -> Mapping[str, Stretch]:
     return _header(path).stretches
 
 
-class _Header(NamedTuple):
-    shapes: Shapes
-    stretches: Mapping[str, Stretch]
+def sizes(path: Path) -> Mapping[str, int]:
+    """How many bytes of the file are of each dtype. Raises ValueError as `shapes` does."""
+    return _header(path).sizes
+
+
+@dataclass(frozen=True)
+class _Header:
+    """data: where the data begin."""
+
+    table: Columns
+    data: int
     metadata: Mapping[str, str]
+
+    @cached_property
+    def shapes(self) -> Shapes:
+        return dict(zip(self.table.names, self.table.shapes, strict=True))
+
+    @cached_property
+    def sizes(self) -> Mapping[str, int]:
+        found = Counter[str]()
+        for dtype, begin, end in zip(self.table.dtypes, self.table.begins, self.table.ends, strict=True):
+            found[dtype] += end - begin
+        return found
+
+    @cached_property
+    def stretches(self) -> Mapping[str, Stretch]:
+        """Made when they are asked for: who lists files has no use for them."""
+        names, dtypes, shapes, begins, ends = self.table
+        places = map(Stretch, [self.data + begin for begin in begins], map(sub, ends, begins), dtypes, shapes)
+        return dict(zip(names, places, strict=True))
 
 
 def _header(path: Path) -> _Header:
@@ -113,16 +118,28 @@ def _header(path: Path) -> _Header:
         raise ValueError(f"{path} is a pickle, which can run any program when it is read; use its .safetensors version")
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
+    return _read(path, *_identity(path))
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    """The size of a file, and what else tells that it was changed."""
     stat = path.stat()
-    return _read(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
 
 
 @lru_cache(maxsize=64)
-def _read(path: Path, size: int, *_identity: int) -> _Header:
-    """_identity: only so that a changed file is read again."""
-    text = _json_text(path, size)
+def _read(path: Path, *identity: int) -> _Header:
+    """identity: only so that a changed file is read again."""
+    text = _text(path, *identity)
+    if text.metadata is not None and (table := columns.read(text.table, text.data)):
+        return _Header(table, 8 + len(text.whole), text.metadata)
+    return _of_entries(path, text)
+
+
+def _of_entries(path: Path, text: _Text) -> _Header:
+    """Of a table in any form, one tensor after the other. Raises ValueError as `shapes` does."""
     try:
-        entries = parse_object(text)
+        entries = parse_object(text.whole)
     except ValueError as error:
         raise ValueError(f"{path} is not a safetensors file: its list of tensors cannot be read, it {error}") from None
     try:
@@ -132,15 +149,46 @@ def _read(path: Path, size: int, *_identity: int) -> _Header:
         _check_layout(tensors)
     except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}") from None
-    end = 8 + len(text) + max((tensor.end for tensor in tensors), default=0)
+    data = 8 + len(text.whole)
+    end, size = data + max((tensor.end for tensor in tensors), default=0), data + text.data
     if end > size:
         last = max(tensors)
         raise ValueError(f"{path} is cut short: {quoted(last.name)} ends at byte {end}, the file has {size}")
     if end < size:
         raise ValueError(f"{path} is damaged: its tensors end at byte {end}, the file has {size}")
-    data = 8 + len(text)
-    places = {t.name: Stretch(data + t.begin, t.end - t.begin, t.dtype, t.shape) for t in tensors}
-    return _Header({tensor.name: tensor.shape for tensor in tensors}, places, texts)
+    begins, ends, names, shapes, dtypes = zip(*tensors, strict=True) if tensors else ((),) * 5
+    return _Header(Columns(names, dtypes, shapes, begins, ends), data, texts)
+
+
+class _Text(NamedTuple):
+    """What stands before the data. metadata: the texts where they stand first, as writers put them, {} where there are
+    none; None where they may stand elsewhere. table: what follows them, from the comma before it. data: bytes of data.
+    """
+
+    whole: bytes
+    metadata: Mapping[str, str] | None
+    table: str
+    data: int
+
+
+@lru_cache(maxsize=1)
+def _text(path: Path, size: int, *_identity: int) -> _Text:
+    """Raises ValueError where that is no table."""
+    whole = _json_text(path, size)
+    try:
+        return _Text(whole, *_metadata_first(whole.decode()), size - 8 - len(whole))
+    except (ValueError, RecursionError):
+        return _Text(whole, None, "", size - 8 - len(whole))
+
+
+def _metadata_first(text: str) -> tuple[Mapping[str, str] | None, str]:
+    """Raises ValueError, RecursionError where it cannot be read."""
+    if first := FIRST.match(text):
+        texts, end = WITHOUT_REPEATS.raw_decode(text, first.end())
+        _check_metadata(texts)
+        return texts, text[end:]
+    elsewhere = '"__metadata__"' in text or not text.startswith("{")
+    return None if elsewhere else {}, "," + text[1:]
 
 
 def _check_metadata(metadata: Any) -> None:

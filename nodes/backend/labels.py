@@ -193,8 +193,7 @@ def families_of(found: Found, kind: str) -> Iterator[str]:
 
 def _adapted(found: Found) -> Iterator[str]:
     """The families that have all the layers which a LoRA names, with as many inputs."""
-    firsts = ((lora_file.of_first(name), shape) for name, shape in found.shapes.items())
-    inputs = {stem: next(iter(shape[1:]), 0) for stem, shape in firsts if stem}
+    inputs = lora_file.inputs(found.shapes)
     for family in families.FAMILIES:
         layers = _layers(family.name)
         if inputs and all(layers.get(stem) == count for stem, count in inputs.items()):

@@ -40,16 +40,21 @@ Yeh et al. 2023 (arXiv:2309.14859) describe most of them.
 """
 
 ENDING = re.compile(
-    r"(?P<layer>.+?)(?:"
-    r"\.(?:lora_A|lora_down|lora\.down|lora_linear_layer\.down)(?:\.\w+)?\.(?P<down>weight)"
-    r"|\.(?:lora_B|lora_up|lora\.up|lora_linear_layer\.up)(?:\.\w+)?\.(?P<up>weight)"
-    r"|_lora\.(?P<beside>down|up)\.weight"  # diffusers before 0.22 put the layers of an attention beside it
-    r"|\.lora_(?P<mid>mid)\.weight"
-    r"|\.(?P<alpha>alpha)"
-    r"|\.(?P<magnitude>dora_scale|lora_magnitude_vector)(?:\.\w+)*"
-    r"|\.(?P<other>hada_(?:w[12]_[ab]|t[12])|lokr_(?:w[12](?:_[ab])?|t2))"
+    r"(?P<layer>.[^.\n]*(?:\.[^.\n]*)*?)\.(?:"
+    r"(?:lora_A|lora_down|lora\.down|lora_linear_layer\.down)(?:\.\w+)?\.(?P<down>weight)"
+    r"|(?:lora_B|lora_up|lora\.up|lora_linear_layer\.up)(?:\.\w+)?\.(?P<up>weight)"
+    r"|lora_(?P<mid>mid)\.weight"
+    r"|(?P<alpha>alpha)"
+    r"|(?P<magnitude>dora_scale|lora_magnitude_vector)(?:\.\w+)*"
+    r"|(?P<other>hada_(?:w[12]_[ab]|t[12])|lokr_(?:w[12](?:_[ab])?|t2))"
     r")"
 )
+BESIDE = re.compile(r"(?P<layer>.+?)_lora\.(?P<beside>down|up)\.weight")
+"""diffusers before 0.22 put the layers of an attention beside it."""
+
+IN_FACTORS = ("lora", "hada_", "lokr_")
+"""One of these is in the name of each factor."""
+
 EARLIER_LAYERS = {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out": "out_proj"}  # of text encoders
 TABLES = re.compile(r"(.+\.)?(embeddings\..+|shared|embed_tokens|relative_attention_bias)\.weight")
 """Matrices that are looked up in, not multiplied with."""
@@ -86,7 +91,8 @@ class Content(NamedTuple):
 
 def is_lora(found: Shapes) -> bool:
     """Whether a file holds pairs of factors."""
-    return any(_split(name)[1] not in ("", "alpha", "magnitude", "mid") for name in found)
+    factors = (name for name in found if any(mark in name for mark in IN_FACTORS))
+    return any(_split(name)[1] not in ("", "alpha", "magnitude", "mid") for name in factors)
 
 
 def layers(network: Shapes) -> dict[str, Shape]:
@@ -146,15 +152,17 @@ def prompt_widths(found: Shapes) -> set[int]:
     return {found[name][1] for name in downs if len(found[name]) > 1}
 
 
-def of_first(name: str) -> str:
-    """What stands for its layer in the name of the factor that takes what that takes, [rank, inputs, ...]; else ""."""
-    layer, factor = _split(name)
-    return layer if factor == "down" else ""
+def inputs(found: Shapes) -> dict[str, int]:
+    """How many inputs each layer has, by what stands for it in the file, as far as factors [rank, inputs, ...] tell."""
+    # Expressions take long, and a library holds millions of names.
+    firsts = (name for name in found if "lora_down" in name or "lora_A" in name or ".down" in name)
+    split = ((*_split(name), found[name]) for name in firsts)
+    return {layer: next(iter(shape[1:]), 0) for layer, factor, shape in split if factor == "down"}
 
 
 def _split(name: str, *, is_text: bool = False) -> tuple[str, str]:
     """A tensor's name as what stands for its layer, and which factor it is; "" when it is none."""
-    match = ENDING.fullmatch(name)
+    match = ENDING.fullmatch(name) or BESIDE.fullmatch(name)
     if match is None:
         return name, ""
     layer, kind = match["layer"], str(match.lastgroup)

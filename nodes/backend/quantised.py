@@ -8,7 +8,7 @@ weight is read. What the layouts mean is in `layouts`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, cast
@@ -44,6 +44,9 @@ FOREIGN = {
     "weight_correction": "packed as w4a8 with corrections, which this program cannot read",
 }
 """By how the names of their tensors end, layouts that are refused."""
+
+SPECIAL = frozenset({*FOREIGN, MARKER[1:], OLD_SCALE[1:], OLD_FILE})
+"""How a name ends in files in which something is packed, if no tensor is of eight-bit floats."""
 
 INSTEAD = "use the model as float8, int8, w4a8, nvfp4 or GGUF, or one in 16 bits"
 
@@ -81,6 +84,13 @@ class Content(NamedTuple):
 
     shapes: Shapes
     packed: Mapping[str, Packed]
+
+
+def is_plain(names: Iterable[str], dtypes: Iterable[str], metadata: Mapping[str, str]) -> bool:
+    """Whether nothing in a .safetensors file is packed: there, `read` would find the shapes alone."""
+    if METADATA in metadata or not set(FLOAT8).isdisjoint(dtypes):
+        return False
+    return SPECIAL.isdisjoint({name.rpartition(".")[2] for name in names})
 
 
 def read(path: Path, stretches: Mapping[str, Stretch], metadata: Mapping[str, str]) -> Content:

@@ -71,6 +71,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+WITHOUT_REPEATS = json.JSONDecoder(object_pairs_hook=_unique)
+"""Reads a value at the start of a text. It refuses names that stand twice, and takes numbers that are none."""
+
+
 def _refuse(text: str) -> NoReturn:
     raise ValueError(f"is not valid JSON: {text} is no number")
 

@@ -45,6 +45,8 @@ def layout(path: Path) -> str:
 
 def sizes(path: Path) -> Mapping[str, int]:
     """How many bytes of a file are of each type. Raises ValueError as `shapes` does."""
+    if not is_gguf(path):
+        return headers.sizes(path)
     found = Counter[str]()
     for stretch in stretches(path).values():
         found[stretch.dtype] += stretch.size
@@ -100,14 +102,17 @@ def _content(path: Path) -> Content:
 def _read(path: Path, *_identity: int) -> Content:
     """_identity: only so that a changed file is read again."""
     if not gguf_header.is_gguf(path):
-        return quantised.read(path, headers.stretches(path), headers.metadata(path))
-    found = _gguf(path)
+        found, metadata = headers.shapes(path), headers.metadata(path)
+        if quantised.is_plain(found, headers.sizes(path).keys(), metadata):
+            return Content(found, {})
+        return quantised.read(path, headers.stretches(path), metadata)
+    places = _gguf(path)
     packed = {
         name: Packed("gguf", stretch.shape, {"weight": name}, stretch.dtype, nbytes=stretch.size)
-        for name, stretch in found.items()
+        for name, stretch in places.items()
         if stretch.dtype in PACKINGS
     }
-    return Content({name: stretch.shape for name, stretch in found.items()}, packed)
+    return Content({name: stretch.shape for name, stretch in places.items()}, packed)
 
 
 def _gguf(path: Path) -> Mapping[str, Stretch]:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save_file
 
-from nodes.backend import headers, weight_files
+from nodes.backend import columns, headers, weight_files
+from nodes.backend.columns import Columns
 from nodes.backend.strict_json import MAX_QUOTED
 from tests.examples import examples
 
@@ -25,6 +26,7 @@ def file(folder: Path, header: Any, data: bytes) -> Path:
     path = folder / "w.safetensors"
     path.write_bytes(struct.pack("<Q", len(text)) + text + data)
     headers._read.cache_clear()
+    headers._text.cache_clear()
     return path
 
 
@@ -136,11 +138,50 @@ def test_a_changed_byte_is_never_more_than_a_sentence(tmp_path: Path, at: int, b
     path = tmp_path / "w.safetensors"
     path.write_bytes(whole[:at] + middle + whole[at + 1 :])
     headers._read.cache_clear()
+    headers._text.cache_clear()
     if refusal(path) is None:
         try:
             deserialize(path.read_bytes())
         except SafetensorError as error:
             pytest.fail(f"accepted, but {error}")
+
+
+WRITTEN = (
+    '{"__metadata__":{"format":"pt"},"a.b":{"dtype":"F16","shape":[2,3],"data_offsets":[0,12]},'
+    '"c":{"dtype":"I64","shape":[],"data_offsets":[12,20]},"d":{"dtype":"F32","shape":[0,4],"data_offsets":[20,20]}}  '
+)
+
+
+def test_a_table_as_it_is_usually_written_is_read_by_column_and_says_the_same(tmp_path: Path):
+    path = file(tmp_path, WRITTEN.encode(), bytes(20))
+    text = headers._text(path, *headers._identity(path))
+    by_column = columns.read(text.table, text.data)
+    assert by_column is not None
+    assert headers._of_entries(path, text).shapes == headers.shapes(path) == {"a.b": (2, 3), "c": (), "d": (0, 4)}
+    assert headers._of_entries(path, text).stretches == headers.stretches(path)
+    assert headers.sizes(path) == {"F16": 12, "I64": 8, "F32": 0}
+
+
+def test_what_is_read_by_column_is_never_what_would_be_refused(tmp_path: Path):
+    """Every character of a table replaced, put in and left out: either way of reading finds the same, or nothing."""
+    by_column = 0
+    for at in range(len(WRITTEN)):
+        for middle in ("", *'"\\{}[]:, \t0129-+.eaF_é'):
+            for behind in (at, at + 1):
+                text = headers._Text(b"", *_taken_apart(WRITTEN[:at] + middle + WRITTEN[behind:]), 20)
+                if text.metadata is None or (found := columns.read(text.table, text.data)) is None:
+                    continue
+                whole = (WRITTEN[:at] + middle + WRITTEN[behind:]).encode()
+                assert headers._of_entries(tmp_path, text._replace(whole=whole)).table == Columns(*map(tuple, found))
+                by_column += 1
+    assert by_column > 100  # names and texts of any letters are still a table
+
+
+def _taken_apart(text: str) -> tuple[Any, str]:
+    try:
+        return headers._metadata_first(text)
+    except ValueError:
+        return None, ""
 
 
 def test_a_table_of_any_length_is_read(tmp_path: Path):

@@ -8,8 +8,10 @@ first half is asked while planning, which has no torch: modules of families impo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
@@ -96,11 +98,20 @@ class Found:
 
     def has(self, *beginnings: str) -> bool:
         """Whether each of these begins the name of a tensor."""
-        return all(any(name.startswith(beginning) for name in self.shapes) for beginning in beginnings)
+        return all(map(self._has, beginnings))
 
     def has_any(self, beginnings: tuple[str, ...]) -> bool:
         """Whether one of these begins the name of a tensor."""
-        return any(name.startswith(beginnings) for name in self.shapes)
+        return any(map(self._has, beginnings))
+
+    def _has(self, beginning: str) -> bool:
+        at = bisect_left(self._names, beginning)
+        return at < len(self._names) and self._names[at].startswith(beginning)
+
+    @cached_property
+    def _names(self) -> Sequence[str]:
+        """In order: a file is asked for beginnings by each family."""
+        return sorted(self.shapes)
 
 
 class Reader(NamedTuple):
