@@ -30,13 +30,17 @@ def _mode(mode: str) -> str:
 def _followed(
     controlnet: ControlNet, image: Known, mode: str | None = None, control: Hints | None = None, **given: object
 ) -> tuple[Hints]:
-    if "mask" in given:
-        fit.joined(3, image=image, mask=cast("Known", given["mask"]))
+    mask, completed = (cast("Known", given.get(name)) for name in ("mask", "inpaint_image"))
+    if "inpaint_image" in given:
+        fit.joined(3, inpaint_image=completed, mask=mask)
+    elif "mask" in given:
+        fit.joined(3, image=image, mask=mask)
     if mode is not None:
         fit.check_mode(controlnet, _mode(mode))
     vae = cast("Vae | None", given.get("vae"))
     if vae is not None or "vae" not in given:  # where it is linked and not known yet, nothing can be said
-        fit.check_hint(controlnet, vae, has_mask="mask" in given)
+        linked = {name: name if name in given else None for name in ("mask", "inpaint_image")}
+        fit.check_hint(controlnet, vae, mask=linked["mask"], completed=linked["inpaint_image"])
     return ((*(control or ()), (controlnet, image)),)
 
 
@@ -51,6 +55,7 @@ def apply_controlnet(
     vae: Vae | None = None,
     mode: Mode = "as trained",
     mask: Mask | None = None,
+    inpaint_image: Image | None = None,
 ) -> Control:
     """Follow this picture while denoising. Several add up: link one Apply into the next.
 
@@ -60,17 +65,20 @@ def apply_controlnet(
     vae: the checkpoint's own, for the ControlNets of families that read the picture as a latent; others need none.
     mode: what kind of picture it is, for a union ControlNet, which knows several.
     mask: of the picture's size and 1 where it is made anew, for a ControlNet that completes pictures.
+    inpaint_image: the picture to complete, where image is another one to follow, for a ControlNet that reads both.
     """
     if start >= end:
         raise ValueError(f"start must be below end, got {start:g} and {end:g}")
-    fit.check_hint(controlnet, vae, has_mask=mask is not None)
+    fit.check_hint(controlnet, vae, mask=mask, completed=inpaint_image)
     read_by = vae if fit.reads_latents(controlnet) else None
     earlier = control.hints if control else ()
     number = fit.check_mode(controlnet, _mode(mode))
     hint = Hint(controlnet, image.pixels, strength, start, end, number, read_by)
     if mask is None:
         return Control((*earlier, hint))
-    from nodes.backend import inpainting
+    from nodes.backend import families, inpainting
 
-    pixels, anew = inpainting.blackened(image.pixels, mask.weight)
-    return Control((*earlier, replace(hint, pixels=pixels, mask=anew)))
+    hole = families.of(controlnet.network.family).hole
+    left, anew = inpainting.without((inpaint_image or image).pixels, mask.weight, hole)
+    changed = replace(hint, completed=left) if inpaint_image else replace(hint, pixels=left)
+    return Control((*earlier, replace(changed, mask=anew)))

@@ -55,9 +55,10 @@ def _place_of_step(values: Mapping[str, Any]) -> tuple[str, ...]:
 NOT_ASKED = {
     (type, "negative"): "The model was distilled to read the guidance scale as a number, and reads no negative prompt"
     for type in ("group:Denoise", "sampling.unet_step")
-}
+} | {("sampling.limit_guidance", ""): "The model was distilled to read the guidance scale, and is asked one prompt"}
 NOT_ENCODED = {("control.apply", "vae"): "This ControlNet reads the picture itself, not a latent of it"}
 COMPLETES_NOTHING = {("control.apply", "mask"): "This ControlNet completes no pictures"}
+READS_ONE = {("control.apply", "inpaint_image"): "This ControlNet reads one picture"}
 OF_ONE_MODE = {("control.apply", "mode"): "This ControlNet knows one kind of picture"}
 
 
@@ -84,7 +85,8 @@ def _idle_for_controlnet(family: Family, own: Settings) -> Idle:
     return {
         **({} if family.reads_latents(own) else NOT_ENCODED),
         **({} if family.num_hint_modes(own) else OF_ONE_MODE),
-        **({} if family.completes(own) else COMPLETES_NOTHING),
+        **(COMPLETES_NOTHING if family.completes(own) == "never" else {}),
+        **({} if family.completes(own) == "also" else READS_ONE),
     }
 
 

@@ -39,6 +39,7 @@ ELSEWHERE: Mapping[str, tuple[str, ...]] = {
         "ModelSamplingDiscrete", "ModelSamplingSD3", "ModelSamplingFlux", "ModelSamplingAuraFlow",
         "ModelSamplingContinuousEDM",
     ),
+    "sampling.limit_guidance": ("RenormCFG",),
     "latent.empty": (
         "EmptyLatentImage", "EmptySD3LatentImage", "EmptyHunyuanLatentVideo", "EmptyFlux2LatentImage",
     ),

@@ -356,16 +356,24 @@ def check_controlnet(model: Model, controlnet: ControlNet) -> None:
         )
 
 
-def check_hint(controlnet: ControlNet, vae: Vae | None, *, has_mask: bool) -> None:
+def check_hint(
+    controlnet: ControlNet, vae: Vae | None, *, mask: object | None, completed: object | None = None
+) -> None:
     """Raises ValueError when a ControlNet reads latents, and there is nothing that makes them of its pictures, or when
     it completes pictures and gets no mask, or the other way round.
+
+    mask: that of the picture to complete, completed: that picture, where it is another than the one that guides.
     """
     family, path = families.of(controlnet.network.family), controlnet.network.weights.path
     completes = family.completes(parts.settings(controlnet.network))
-    if completes and not has_mask:
+    if completes == "always" and mask is None:
         raise ValueError(f"{path} completes pictures; link a mask to Apply ControlNet, 1 where they are made anew")
-    if has_mask and not completes:
+    if mask is not None and completes == "never":
         raise ValueError(f"{path} completes no pictures; take the mask from Apply ControlNet")
+    if completed is not None and completes != "also":
+        raise ValueError(f"{path} reads one picture; take inpaint_image from Apply ControlNet")
+    if completed is not None and mask is None:
+        raise ValueError("inpaint_image is to be completed; link a mask to Apply ControlNet, 1 where it is made anew")
     if not reads_latents(controlnet):
         return
     if vae is None:

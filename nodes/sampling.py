@@ -9,7 +9,7 @@ from nodegraph.node import Context, Draft, Range, Seed, node
 from nodes import fit
 from nodes.backend.solvers import SolverName
 from nodes.fit import Hints, Known, Latents, Prompt
-from nodes.types import Conditioning, Control, Diffusion, Flow, History, Latent, Model, NoiseSchedule
+from nodes.types import Conditioning, Control, Diffusion, Flow, GuidanceLimits, History, Latent, Model, NoiseSchedule
 
 Training = Literal["as told", "epsilon", "v_prediction", "sample", "flow"]
 
@@ -47,6 +47,25 @@ def trained_as(
     elif shift:
         raise ValueError("shift is for flows; this model is none")
     return replace(model, process=process)
+
+
+@node(
+    "sampling.limit_guidance",
+    title="Limit guidance",
+    aliases=("RenormCFG", "cfg_normalization", "cfg_truncation", "CFG rescale", "guidance interval"),
+)
+def limit_guidance(
+    model: Model,
+    normalization: Annotated[float, Range(0.0, 10.0, step=0.05, zero="off")] = 1.0,
+    truncation: Annotated[float, Range(0.0, 1.0, step=0.01)] = 1.0,
+) -> Model:
+    """Keep a high guidance scale from burning a picture, or end it early; for models that are asked both prompts.
+
+    normalization: a step goes at most so many times as far as the positive prompt alone would.
+    truncation: from there on, between 0, noise, and 1, the picture, the positive prompt alone is followed, which takes
+    half the time.
+    """
+    return replace(model, guidance_limits=GuidanceLimits(normalization, truncation))
 
 
 DRAFT_SOLVER = Draft(instead=(("dpmpp_2m", "euler"), ("uni_pc", "euler"), ("heun", "euler")))

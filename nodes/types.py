@@ -179,10 +179,20 @@ class Network:
         return NetworkId(self.role, self.weights.path, self.weights.fingerprint)
 
 
+@dataclass(frozen=True, slots=True)
+class GuidanceLimits:
+    """How far guidance goes. normalization: what both prompts take out of a latent is at most so many times as large as
+    what the positive one does; 0 for any. truncation: how far the way from noise, 0, to picture, 1, both are asked.
+    """
+
+    normalization: float = 0.0
+    truncation: float = 1.0
+
+
 @socket_type(color="#b39ddb", plain=True)
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A denoiser: which network, what noise is to it, which adapters.
+    """A denoiser: which network, what noise is to it, which adapters, how it is guided.
 
     native_size: side of the pictures, in pixels, that it was trained with.
     """
@@ -192,6 +202,7 @@ class Model:
     space: Space
     native_size: int
     loras: tuple[Lora, ...] = ()
+    guidance_limits: GuidanceLimits = GuidanceLimits()
 
     @property
     def networks(self) -> tuple[NetworkId, ...]:
@@ -308,8 +319,9 @@ class Hint:
     """One picture that guides the denoiser through a ControlNet, between two fractions of the schedule.
 
     mode: which of its kinds of picture, for a ControlNet that knows several; -1 for one that knows one. vae: what makes
-    latents of the picture, for a ControlNet that reads those; None for one that reads pixels. mask: 1 where the picture
-    is made anew, and black, for a ControlNet that completes it; [batch, 1, height, width].
+    latents of the picture, for a ControlNet that reads those; None for one that reads pixels. mask: 1 where a picture
+    is made anew, and of one colour, for a ControlNet that completes it; [batch, 1, height, width]. completed: that
+    picture, where pixels are of another one that guides besides; None where it is that of pixels.
     """
 
     controlnet: ControlNet
@@ -320,6 +332,7 @@ class Hint:
     mode: int = -1
     vae: Vae | None = None
     mask: Tensor | None = None
+    completed: Tensor | None = None  # [batch, 3, height, width] in 0..1
 
 
 @socket_type(color="#6ee7b7")

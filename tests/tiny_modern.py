@@ -960,17 +960,19 @@ def build_controlnet_qwen(path: Path, seed: int = 0, **config: Any) -> Path:
     return path
 
 
-def build_controlnet_z_image(path: Path, seed: int = 0) -> Path:
-    """Write a ControlNet for the model of :func:`build_z_image` (Fun Union's first shape)."""
+def build_controlnet_z_image(path: Path, seed: int = 0, **change: Any) -> Path:
+    """Write a ControlNet for the model of :func:`build_z_image` (Fun Union's first shape, but for `change`)."""
+    told: dict[str, Any] = {
+        "control_layers_places": [0, 2],
+        "control_in_dim": 16,
+        "dim": 4 * HEAD,
+        "n_refiner_layers": 2,
+        "n_heads": 4,
+        "n_kv_heads": 4,
+        **change,
+    }
     model = _create(
-        lambda: ZImageControlNetModel(
-            control_layers_places=[0, 2],
-            control_in_dim=16,
-            dim=4 * HEAD,
-            n_refiner_layers=2,
-            n_heads=4,
-            n_kv_heads=4,
-        ),
+        lambda: ZImageControlNetModel(**told),
         seed,
         "controlnet",
     )

@@ -96,6 +96,16 @@ def z_image_controlnet(_folder: Path, place: Path) -> Path:
     return tiny_modern.build_controlnet_z_image(place)
 
 
+def z_image_completing(_folder: Path, place: Path) -> Path:
+    """Of the shape of Fun Union 2.1, which is shown a mask and the picture to complete besides."""
+    return tiny_modern.build_controlnet_z_image(
+        place,
+        control_in_dim=33,
+        add_control_noise_refiner="control_noise_refiner",
+        control_refiner_layers_places=[0, 1],
+    )
+
+
 def denoiser_file(folder: Path, place: Path) -> Path:
     """The transformer of a checkpoint's folder in a file of its own."""
     with TemporaryDirectory() as split:

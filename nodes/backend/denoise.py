@@ -38,7 +38,7 @@ def denoiser(
     fit.check_placed((fit.prompt_is(positive), fit.prompt_is(negative)))
     for hint in control.hints if control else ():
         fit.check_controlnet(model, hint.controlnet)
-        fit.check_hint(hint.controlnet, hint.vae, has_mask=hint.mask is not None)
+        fit.check_hint(hint.controlnet, hint.vae, mask=hint.mask, completed=hint.completed)
     negative = family.negative(completed(negative, positive))
     if family.is_told_guidance(parts.settings(model.network)):
         positive, guidance_scale = guidance.told(positive, guidance_scale), 1.0
@@ -46,23 +46,27 @@ def denoiser(
     net = pool.network(model.network, model.loras)
     controlled_by = positive if family.controlled_by_positive else None
     hints = [(pool.network(hint.controlnet.network), hint) for hint in control.hints] if control else []
+    limits = model.guidance_limits
+    push = guidance.normalised(family.combined, limits.normalization) if limits.normalization else family.combined
 
     @torch.inference_mode()
     def denoise(x: Tensor, sigma: float) -> Tensor:
         fit.check_latent(model, tuple(x.shape))
         fit.check_shown(model, tuple(x.shape), fit.prompt_is(positive))
         for _, hint in hints:
-            fit.check_pictures(len(x), len(hint.pixels))
+            for pictures in (hint.pixels, hint.mask, hint.completed):
+                fit.check_pictures(len(x), 1 if pictures is None else len(pictures))
             fit.check_positions(hint.controlnet.network, model.space, tuple(x.shape))
+        on_the_way = 1 - process.timestep_at(model.process, sigma) / process.num_timesteps(model.process)
         with _watched(family, net, report):
             return guidance.guided(
                 lambda x, prompts: predict(net, model, hints, x, sigma, prompts, controlled_by),
                 x,
                 positive,
                 negative,
-                guidance_scale,
+                guidance_scale if on_the_way <= limits.truncation else 1.0,
                 together=together,
-                push=family.combined,
+                push=push,
             )
 
     return denoise
@@ -141,7 +145,8 @@ def follower(controlnet: Any, hint: Hint, size: tuple[int, int]) -> Follower:
     if hint.vae is None:
         return Follower(controlnet, hint)
     vae = hint.vae.network
-    return Follower(controlnet, hint, pool.network(vae), pool.latent(vae, hint.pixels, size))
+    completed = None if hint.completed is None else pool.latent(vae, hint.completed, size)
+    return Follower(controlnet, hint, pool.network(vae), pool.latent(vae, hint.pixels, size), completed)
 
 
 def is_active(hint: Hint, sized: Process, sigma: float) -> bool:

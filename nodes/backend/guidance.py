@@ -25,6 +25,27 @@ def away(x: Tensor, cond: Tensor, uncond: Tensor, guidance_scale: float) -> Tens
     return uncond + guidance_scale * (cond - uncond)
 
 
+def normalised(push: Push, most: float) -> Push:
+    """Guidance whose result takes at most so many times as much out of x as the positive prompt does.
+
+    diffusers' ZImagePipeline, cfg_normalization, of each picture's whole norm. What is taken out is the velocity of a
+    flow, or the noise, times sigma, which cancels.
+    """
+
+    def limited(x: Tensor, cond: Tensor, uncond: Tensor, guidance_scale: float) -> Tensor:
+        taken = x - push(x, cond, uncond, guidance_scale)
+        largest = most * _norms(x - cond)
+        # Where nothing is taken out there is nothing to make smaller.
+        return x - taken * (largest / _norms(taken)).nan_to_num(1.0).clamp(max=1.0)
+
+    return limited
+
+
+def _norms(x: Tensor) -> Tensor:
+    """Of each of a batch: [batch, 1, 1, 1]."""
+    return x.flatten(1).norm(dim=1)[:, None, None, None]
+
+
 def guided(
     ask: Ask,
     x: Tensor,

@@ -18,15 +18,15 @@ GREY = 0.5
 """What is there instead of it; 0 as the VAE counts brightness."""
 
 
-def blackened(pixels: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """A picture that is black where it is to be made anew, and the mask of yes and no that says where.
+def without(pixels: Tensor, weight: Tensor, hole: float) -> tuple[Tensor, Tensor]:
+    """A picture that is of one brightness where it is to be made anew, and the mask of yes and no that says where.
 
     pixels: [batch, 3, height, width] in 0..1. weight: [batch, 1, height, width]. Raises ValueError when the two do not
     fit each other.
     """
     fit.joined(3, image=tuple(pixels.shape), mask=tuple(weight.shape))
     mask = (weight >= ANEW).to(pixels)
-    return pixels * (1 - mask), mask
+    return pixels * (1 - mask) + hole * mask, mask
 
 
 def masked(net: Any, vae: Vae, pixels: Tensor, weight: Tensor, progress: Progress) -> Masked:
@@ -35,5 +35,5 @@ def masked(net: Any, vae: Vae, pixels: Tensor, weight: Tensor, progress: Progres
     Raises ValueError when the two do not fit each other, or the VAE.
     """
     fit.encoded(vae, fit.joined(3, image=tuple(pixels.shape), mask=tuple(weight.shape)))
-    mask = (weight >= ANEW).to(pixels)
-    return Masked(autoencoder.encode(net, pixels * (1 - mask) + GREY * mask, progress), mask)
+    left, mask = without(pixels, weight, GREY)
+    return Masked(autoencoder.encode(net, left, progress), mask)

@@ -58,6 +58,7 @@ def test_a_negative_prompt_has_no_meaning_for_a_model_that_is_told_the_guidance_
     assert {key for key in told.idle if key not in usual.idle} == {
         ("sampling.unet_step", "negative"),
         ("group:Denoise", "negative"),
+        ("sampling.limit_guidance", ""),
     }
 
 
@@ -72,4 +73,4 @@ def test_a_model_whose_file_is_gone_is_still_of_its_family(sd15_folder, tmp_path
 
 def test_a_controlnet_that_reads_the_picture_itself_of_one_kind_needs_nothing_more(controlnet_folder):
     idle = DOMAIN.kind(load_controlnet(str(controlnet_folder))).idle
-    assert {input for type, input in idle if type == "control.apply"} == {"vae", "mode", "mask"}
+    assert {input for type, input in idle if type == "control.apply"} == {"vae", "mode", "mask", "inpaint_image"}

@@ -29,7 +29,7 @@ QUICK = ("sdxl_text", "sd3_text", "flux_text")
 OWN = ("sd1_inpaint", "sd1_few_steps", "sd2_inpaint", "sdxl_inpaint", "flux_few_steps", "flux_fill", "qwenimage_edit")
 """Those for a model of their own and not the family's usual one."""
 
-COMPLETED = ("qwenimage_inpaint",)
+COMPLETED = ("qwenimage_inpaint", "zimage_controlnet_inpaint")
 """Those for a ControlNet of their own, which completes pictures."""
 
 WITHIN = {
@@ -69,6 +69,7 @@ class Models:
             "flux_fill": lambda: test_flux.build_fill(self.get("flux"), place),
             "zimage": lambda: tiny_modern.build_z_image(place),
             "zimage_controlnet": lambda: tiny_modern.build_controlnet_z_image(place),
+            "zimage_controlnet_inpaint_controlnet": lambda: tiny_variants.z_image_completing(self.get("zimage"), place),
             "klein": lambda: tiny_modern.build_klein(place),
             "flux2": lambda: tiny_modern.build_flux2_dev(place),
             "qwenimage": lambda: tiny_modern.build_qwen_image(place),

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "image", "inpaint", "controlnet", "fill", "reference"]
-"""The kinds of pipeline that diffusers has for a family. fill: models that are shown the picture they complete."""
+Kind = Literal["text", "image", "inpaint", "controlnet", "completing", "fill", "reference"]
+"""The kinds of pipeline that diffusers has for a family. fill: models that are shown the picture they complete.
+
+completing: ControlNets that are.
+"""
+
+CONTROLLED: tuple[Kind, ...] = ("controlnet", "completing")
 
 POSITIVE, NEGATIVE = "a photo of a red cat", "blurry"
 TOKEN = "<tiny-style>"
@@ -59,6 +64,7 @@ TASKS: dict[str, Ask] = {
     "inpaint": Ask(kind="inpaint"),
     "inpainting model": Ask(kind="fill"),
     "ControlNet": Ask(kind="controlnet"),
+    "ControlNet that completes": Ask(kind="completing"),
     "one reference": Ask(kind="reference"),
     "three references": Ask(kind="reference", references=3),
     "LoRA at 0.7": Ask(loras=((1, 0.7),)),

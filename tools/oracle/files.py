@@ -64,9 +64,10 @@ class Files:
 
         return self._made(row, "embedding.safetensors", make)
 
-    def controlnet(self, row: Row) -> Path:
+    def controlnet(self, row: Row, ask: Ask) -> Path:
         folder = self.folder(row, Ask())
-        return self._made(row, "controlnet", lambda place: row.controlnet(folder, place))
+        make = row.completing if ask.kind == "completing" else row.controlnet
+        return self._made(row, f"{ask.kind}_net", lambda place: make(folder, place))
 
     def picture(self, size: tuple[int, int] = (SIDE, SIDE)) -> Path:
         """Smooth colours, as a PNG. size: (width, height)."""

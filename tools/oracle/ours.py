@@ -18,7 +18,7 @@ from nodegraph.registry import Registry
 from nodegraph.running.cache import Cache
 from nodegraph.running.executor import execute
 from nodegraph.running.messages import Event, Failed
-from tools.oracle.asking import HINT_STRENGTH, SEED, STEPS, TOKEN, Ask
+from tools.oracle.asking import CONTROLLED, HINT_STRENGTH, SEED, STEPS, TOKEN, Ask
 from tools.oracle.files import Files
 from tools.oracle.rows import Row
 
@@ -188,11 +188,19 @@ def _with_mask(graph: Graph, row: Row, ask: Ask, files: Files) -> Graph:
 
 
 def _with_hint(graph: Graph, row: Row, ask: Ask, files: Files) -> Graph:
-    if ask.kind != "controlnet":
+    if ask.kind not in CONTROLLED:
         return graph
     graph = _add(graph, "hint", "image.load", path=str(files.picture(ask.size)))
-    graph = _add(graph, "controlnet", "control.load", path=str(files.controlnet(row)))
-    links = (("controlnet", "controlnet", "controlnet"), ("hint", "image", "image"), ("checkpoint", "vae", "vae"))
+    graph = _add(graph, "controlnet", "control.load", path=str(files.controlnet(row, ask)))
+    links = [("controlnet", "controlnet", "controlnet"), ("checkpoint", "vae", "vae")]
+    if ask.kind == "completing":
+        graph = _add(graph, "mask", "mask.rectangle", ("hint", "image", "image"))
+        links += [("mask", "mask", "mask")]
+    if ask.kind == "completing" and row.completes_beside:
+        graph = _add(graph, "followed", "image.invert", ("hint", "image", "image"))
+        links += [("followed", "image", "image"), ("hint", "image", "inpaint_image")]
+    else:
+        links += [("hint", "image", "image")]
     graph = _add(graph, "control", "control.apply", *links, strength=HINT_STRENGTH)
     return _link(graph, "control", "control", "denoise", "control")
 

@@ -53,13 +53,15 @@ class Row:
     always: what its tasks are that need not be of another kind. scale: our guidance scale. their_scale: what the stock
     pipelines are told for it. without: arguments that they have not. flow: whether they keep the scheduler that they
     come with. why: tasks without meaning, with the reason. refiner: of the second half of the steps. adapted: what LoRA
-    files are made with. hint: the argument of the pictures for a ControlNet. unpacked: of (pipeline, latent, width,
-    height), the latent that a pipeline returns, as others have it. negative: the negative prompt. text_from: where
-    prompts are read, when the model cannot. side: of its pictures, in pixels. single: writes a folder as a file.
-    embedded: the encoders that can be taught words, as files call them. alone_in_file: whether single files hold the
-    denoiser alone, as published ones do. scale_name: what their pipelines call the guidance scale. built: makes
-    their pipeline of a folder, where the class cannot. sees_pictures: its text encoder does. within: what both sides
-    are run in. works_from_masked: whether inpainting shows the whole picture to the model, as one to work from.
+    files are made with. controlnet, completing: make a ControlNet for a folder's model, the latter one that completes
+    pictures. completes_beside: whether it follows another picture than the one that it completes. hint: the argument of
+    the pictures for a ControlNet. unpacked: of (pipeline, latent, width, height), the latent that a pipeline returns,
+    as others have it. negative: the negative prompt. text_from: where prompts are read, when the model cannot. side: of
+    its pictures, in pixels. single: writes a folder as a file. embedded: the encoders that can be taught words, as
+    files call them. alone_in_file: whether single files hold the denoiser alone, as published ones do. scale_name: what
+    their pipelines call the guidance scale. built: makes their pipeline of a folder, where the class cannot.
+    sees_pictures: its text encoder does. within: what both sides are run in. works_from_masked: whether inpainting
+    shows the whole picture to the model, as one to work from.
     """
 
     name: str
@@ -75,6 +77,8 @@ class Row:
     refiner: Row | None = None
     adapted: Mapping[str, Any] = field(default_factory=dict[str, Any])
     controlnet: Callable[[Path, Path], Path] = tiny_variants.controlnet
+    completing: Callable[[Path, Path], Path] = tiny_variants.controlnet
+    completes_beside: bool = False
     controlnet_class: str = "ControlNetModel"
     hint: str = "image"
     unpacked: Callable[[Any, Tensor, int, int], Tensor] = _as_it_is
@@ -106,6 +110,7 @@ NO_FILLER = "No inpainting model of this family is published."
 NO_REFINER = "Only Stable Diffusion XL has a refiner."
 NO_SUCH_PIPELINE = "diffusers has no pipeline for it."
 NO_REFERENCES = "Models of this family see no other pictures."
+NO_COMPLETING = "ControlNets that this program knows of this family are shown a picture alone, or there are none."
 NO_LCM = "Latent consistency models are not distilled from flows."
 
 SD1 = Row(
@@ -260,12 +265,15 @@ Z_IMAGE = Row(
         "image": "ZImageImg2ImgPipeline",
         "inpaint": "ZImageInpaintPipeline",
         "controlnet": "ZImageControlNetPipeline",
+        "completing": "ZImageControlNetInpaintPipeline",
     },
     their_scale=lambda scale: scale - 1,
     flow=True,
     alone_in_file=True,
     single=tiny_variants.denoiser_file,
     controlnet=tiny_variants.z_image_controlnet,
+    completing=tiny_variants.z_image_completing,
+    completes_beside=True,
     controlnet_class="ZImageControlNetModel",
     hint="control_image",
     why={
@@ -308,6 +316,7 @@ QWEN_IMAGE = Row(
         "image": "QwenImageImg2ImgPipeline",
         "inpaint": "QwenImageInpaintPipeline",
         "controlnet": "QwenImageControlNetPipeline",
+        "completing": "QwenImageControlNetInpaintPipeline",
     },
     scale=4.0,
     scale_name="true_cfg_scale",
@@ -315,6 +324,7 @@ QWEN_IMAGE = Row(
     alone_in_file=True,
     single=tiny_variants.denoiser_file,
     controlnet=lambda folder, place: tiny_modern.build_controlnet_qwen(place),
+    completing=lambda folder, place: tiny_modern.build_controlnet_qwen(place, extra_condition_channels=4),
     controlnet_class="QwenImageControlNetModel",
     hint="control_image",
     unpacked=_unpacked,
@@ -416,14 +426,17 @@ FLUX2 = replace(
 )
 
 
-def _sees_others(row: Row) -> Row:
-    """With the reason where a model is shown no pictures to work from, or only one."""
+def _reasoned(row: Row) -> Row:
+    """With the reasons that many have: no pictures to work from, no ControlNet that completes pictures."""
+    why = dict(row.why)
     if "reference" not in row.pipelines:
-        return replace(row, why={**row.why, **dict.fromkeys(("one reference", "three references"), NO_REFERENCES)})
-    return row
+        why |= dict.fromkeys(("one reference", "three references"), NO_REFERENCES)
+    if "completing" not in row.pipelines:
+        why["ControlNet that completes"] = NO_COMPLETING
+    return replace(row, why=why)
 
 
 ROWS: tuple[Row, ...] = (
-    *map(_sees_others, (SD1, SD2, SDXL, REFINER, SD3, FLUX, SCHNELL, FILL, KONTEXT, KLEIN, FLUX2)),
-    *map(_sees_others, (Z_IMAGE, KREA2, KREA2_TURBO, QWEN_IMAGE, QWEN_EDIT, QWEN_21, PIXEL)),
+    *map(_reasoned, (SD1, SD2, SDXL, REFINER, SD3, FLUX, SCHNELL, FILL, KONTEXT, KLEIN, FLUX2)),
+    *map(_reasoned, (Z_IMAGE, KREA2, KREA2_TURBO, QWEN_IMAGE, QWEN_EDIT, QWEN_21, PIXEL)),
 )

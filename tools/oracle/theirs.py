@@ -10,11 +10,12 @@ from unittest.mock import patch
 import diffusers
 import torch
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+from PIL import ImageOps
 from torch import Tensor
 from transformers import CLIPTextModel
 
 from tools.oracle import loop, noising
-from tools.oracle.asking import HINT_STRENGTH, NEGATIVE, SEED, STEPS, TOKEN, Ask
+from tools.oracle.asking import CONTROLLED, HINT_STRENGTH, NEGATIVE, SEED, STEPS, TOKEN, Ask
 from tools.oracle.files import Files
 from tools.oracle.rows import Row
 from tools.oracle.teaching import teach, written
@@ -50,8 +51,8 @@ def _able(ask: Ask) -> Generator[None]:
 
 def _pipeline(row: Row, ask: Ask, files: Files) -> Any:
     given: dict[str, Any] = {}
-    if ask.kind == "controlnet":
-        given["controlnet"] = getattr(diffusers, row.controlnet_class).from_pretrained(files.controlnet(row))
+    if ask.kind in CONTROLLED:
+        given["controlnet"] = getattr(diffusers, row.controlnet_class).from_pretrained(files.controlnet(row, ask))
     build = row.built or getattr(diffusers, row.pipelines[ask.kind]).from_pretrained
     made: Any = build(files.folder(row, ask), **given)
     made.set_progress_bar_config(disable=True)
@@ -94,8 +95,12 @@ def _arguments(row: Row, ask: Ask, files: Files, pipeline: Any) -> dict[str, Any
         found |= {} if row.sees_pictures else {"max_area": width * height, "_auto_resize": False}
     if ask.kind in ("inpaint", "fill"):
         found["mask_image"] = files.mask(ask.size)
-    if ask.kind == "controlnet":
+    if ask.kind in CONTROLLED:
         found |= {row.hint: picture, "controlnet_conditioning_scale": HINT_STRENGTH}
+    if ask.kind == "completing":
+        found["mask_image" if row.completes_beside else "control_mask"] = files.mask(ask.size)
+    if ask.kind == "completing" and row.completes_beside:
+        found |= {"image": picture, row.hint: ImageOps.invert(picture)}
     if ask.solver == "lcm":
         found |= _lcm(ask, pipeline, generator)
     return {name: value for name, value in found.items() if name not in row.without}

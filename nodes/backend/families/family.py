@@ -133,13 +133,15 @@ class Room(NamedTuple):
 class Follower(NamedTuple):
     """What follows a hint, in memory. latent: what its VAE makes of its pictures, [pictures, channels, height, width].
 
-    vae, latent: None for a ControlNet that reads pixels. The latent is of the size of what is denoised, and scaled.
+    completed: the same of the pictures that it completes, where those are others. vae, latent: None for a ControlNet
+    that reads pixels. Latents are of the size of what is denoised, and scaled.
     """
 
     controlnet: Any
     hint: Hint
     vae: Any = None
     latent: Tensor | None = None
+    completed: Tensor | None = None
 
 
 class Asked(NamedTuple):
@@ -224,6 +226,10 @@ class Asked(NamedTuple):
         return torch.full((), self.timestep, dtype=torch.float32, device=self.x.device)
 
 
+Completes = Literal["never", "always", "also"]
+"""Whether a ControlNet completes pictures: also, beside another picture that guides it."""
+
+
 class Family(ABC):
     """name: part of every key and of files; it never changes. title: for people. denoiser: the role that denoises.
 
@@ -233,8 +239,8 @@ class Family(ABC):
     ControlNets that know several kinds of picture know them. reference_sizes: (width, height) of the pictures that its
     denoisers were trained to work from. most_pictures: how many its text encoders see with a prompt; 0 when they read
     text alone. places_pictures: its denoisers see them where the text encoder saw them. controlled_by_positive: its
-    ControlNets read the positive prompt and act so on both. trained: the ends of the names of the layers that a LoRA is
-    trained for.
+    ControlNets read the positive prompt and act so on both. hole: the brightness that stands for what is made anew in
+    a picture that a ControlNet completes. trained: the ends of the names of the layers that a LoRA is trained for.
     """
 
     name: str
@@ -255,6 +261,7 @@ class Family(ABC):
     most_pictures: int = 0
     places_pictures: bool = False
     controlled_by_positive: bool = False
+    hole: float = 0.0
 
     # --- while planning ---
 
@@ -326,9 +333,9 @@ class Family(ABC):
         proportions = width / height
         return min(self.reference_sizes, key=lambda size: abs(proportions - size[0] / size[1]), default=None)
 
-    def completes(self, controlnet: Settings) -> bool:
+    def completes(self, controlnet: Settings) -> Completes:
         """Whether a ControlNet of these settings completes pictures: it is shown a mask with each."""
-        return False
+        return "never"
 
     def takes(self, denoiser: Settings) -> frozenset[str]:
         """What a denoiser of these settings is told beside prompts: fields of `Conditioning`.

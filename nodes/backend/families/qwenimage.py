@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nodes.backend.families import qwen_sizes
-from nodes.backend.families.family import Asked, Defaults, Family, Follower, Found, Reader, Role, Tokenizer
+from nodes.backend.families.family import Asked, Completes, Defaults, Family, Follower, Found, Reader, Role, Tokenizer
 from nodes.backend.families.sd import ATTENTION
 from nodes.backend.families.sd3 import ATTENTION_TO_TEXT
 from nodes.backend.networks import mmdit, qwen25_vl, qwen_vae, qwenimage
@@ -156,8 +156,8 @@ class QwenImage(Family):
     def reads_latents(self, controlnet: Settings) -> bool:
         return True
 
-    def completes(self, controlnet: Settings) -> bool:
-        return controlnet["extra_condition_channels"] == MASK_CHANNELS
+    def completes(self, controlnet: Settings) -> Completes:
+        return "always" if controlnet["extra_condition_channels"] == MASK_CHANNELS else "never"
 
     def text_complaint(self, text: TextEncoder) -> str | None:
         if text.skip_layers:

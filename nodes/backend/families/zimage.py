@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nodes.backend.families import flux
-from nodes.backend.families.family import Asked, Defaults, Family, Follower, Found, Reader, Role, Room, Tokenizer
+from nodes.backend.families.family import (
+    Asked,
+    Completes,
+    Defaults,
+    Family,
+    Follower,
+    Found,
+    Reader,
+    Role,
+    Room,
+    Tokenizer,
+)
 from nodes.backend.families.sd import ATTENTION
 from nodes.backend.networks import qwen3, zimage
 from nodes.backend.networks.architecture import Settings
@@ -79,6 +90,7 @@ class ZImage(Family):
     reads = ("zimage",)
     space = flux.SPACE
     defaults = Defaults(1024, 8, 1.0, "euler", "normal")
+    hole = 0.5  # 0 as the VAE counts brightness
     meaningless: ClassVar = {
         **Family.meaningless,
         ("text.clip_skip", ""): "Z-Image reads one layer of its text encoder; leave it out",
@@ -121,6 +133,9 @@ class ZImage(Family):
 
     def reads_latents(self, controlnet: Settings) -> bool:
         return True
+
+    def completes(self, controlnet: Settings) -> Completes:
+        return "never" if controlnet["control_in_dim"] == self.space.channels else "also"
 
     def controlnet_complaint(self, denoiser: Settings, controlnet: Settings) -> str | None:
         for told, name in (("tokens of width", "dim"), ("heads:", "n_heads"), ("refiners:", "n_refiner_layers")):

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from diffusers.models.controlnets.controlnet_z_image import ZImageControlNetModel
 from torch import Tensor, nn
+from torch.nn.functional import interpolate, pad
 
 from nodes.backend import launch, share
 from nodes.backend.families.family import Asked, Follower
@@ -51,16 +52,26 @@ def residuals(transformer: Any, followers: Sequence[Follower], asked: Asked) -> 
 
 
 def _shown(follower: Follower, asked: Asked) -> list[Tensor]:
-    """A hint's latent for each of x, with nothing in the channels for completing pictures, where there are any."""
+    """For each of x a hint's latent and, where there is room, a mask, 1 where a picture stays, and the latent of what
+    stays of it. What a hint has not is 0.
+    """
     latent: Any = follower.latent
+    mask, completed = follower.hint.mask, follower.completed
     channels: int = follower.controlnet.config.control_in_dim
     count = len(asked.x)
+    sources = [latent, *(source for source in (mask, completed) if source is not None)]
 
     def made(_: Sequence[Tensor]) -> Tensor:
-        empty = latent.new_zeros(len(latent), channels - latent.shape[1], *latent.shape[2:])
-        return torch.cat([latent, empty], dim=1).repeat(count // len(latent), 1, 1, 1)
+        parts = [latent]
+        if mask is not None:
+            stays = 1 - interpolate(mask, latent.shape[-2:])  # the nearest pixel counts
+            parts = [torch.zeros_like(latent) if completed is None else latent, stays]
+            parts.append(latent if completed is None else completed)
+        most = max(map(len, parts))
+        each = torch.cat([part.expand(most, -1, -1, -1) for part in parts], dim=1)
+        return pad(each, (0, 0, 0, 0, 0, channels - each.shape[1])).repeat(count // most, 1, 1, 1)
 
-    return [*asked.once([latent], made, ("hint", count, channels)).unsqueeze(2)]
+    return [*asked.once(sources, made, ("hint", count, channels)).unsqueeze(2)]
 
 
 def lent(controlnet: nn.Module, transformer: nn.Module) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers import (
+    ZImageControlNetInpaintPipeline,
     ZImageControlNetModel,
     ZImageControlNetPipeline,
     ZImageImg2ImgPipeline,
@@ -28,11 +29,12 @@ from nodegraph.node import Context
 from nodes import fit
 from nodes.backend import checkpoints, denoise, families, loading, noise, parts, tokenizer_kinds
 from nodes.backend.families import flux, zimage, zimage_calls
-from nodes.backend.families.family import Found
+from nodes.backend.families.family import Asked, Follower, Found
 from nodes.control import apply_controlnet, load_controlnet
 from nodes.load import checkpoint
+from nodes.sampling import limit_guidance
 from nodes.text import clip_skip, prompt
-from nodes.types import Conditioning, Control, Flow, Image, Latent, Network, TextEncoder, Weights
+from nodes.types import Conditioning, Control, Flow, Image, Latent, Mask, Network, TextEncoder, Weights
 from nodes.vae import decode, encode
 from tests import tiny_models, tiny_modern, tiny_split
 from tests.examples import some_slow
@@ -198,6 +200,25 @@ def test_half_precision_files_give_nearly_the_same_picture(folder: Path, whole: 
     assert relative(sample(parts, texts(parts)), sample(whole, texts(whole))) < 0.1
 
 
+# Guidance --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("normalization", "truncation"),
+    [(0.7, 0.6), pytest.param(0.9, 1.0, marks=pytest.mark.slow), pytest.param(0.0, 0.3, marks=pytest.mark.slow)],
+)
+def test_guidance_is_limited_as_in_the_stock_pipeline(
+    normalization: float, truncation: float, folder: Path, whole: Parts
+):
+    batch = 2  # each picture has a norm of its own
+    told = {"cfg_normalization": normalization, "cfg_truncation": truncation, "guidance_scale": 4.0}
+    theirs = stock(oracle.pipeline(ZImagePipeline, folder), batch=batch, negative_prompt=NEGATIVE, **told)
+    limited = replace(whole, model=limit_guidance(whole.model, normalization, truncation))
+    ours = sample(limited, texts(whole), batch=batch, scale=5.0)
+    assert relative(ours, theirs) < EXACT
+    assert relative(ours, sample(whole, texts(whole), batch=batch, scale=5.0)) > 1e-2
+
+
 # ControlNets -----------------------------------------------------------------------------------------------
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -276,6 +297,87 @@ def test_a_controlnet_guides_batches_and_other_sizes_with_guidance(
     ours = sample(whole, texts(whole), scale=4.0, batch=batch, size=size, control=hint(whole, place, picture))
     theirs = guided_stock(folder, place, picture, batch=batch, size=size, guidance_scale=3.0)
     assert relative(ours, theirs) < EXACT
+
+
+def completing(parts: Parts, place: Path, followed: Tensor, picture: Tensor | None, weight: Tensor) -> Control:
+    """As `hint`, with a mask and, where it is another, the picture to complete."""
+    shown_besides = None if picture is None else Image(picture)
+    return apply_controlnet(
+        *(load_controlnet(str(place)), Image(followed), STRENGTH),
+        vae=parts.vae,
+        mask=Mask(weight),
+        inpaint_image=shown_besides,
+    )
+
+
+def middle(size: tuple[int, int] = (SIDE, SIDE)) -> Tensor:
+    """A mask whose edges lie between latent pixels."""
+    weight = torch.zeros(1, 1, *size)
+    weight[..., 10:37, 21:43] = 1
+    return weight
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale", "batch", "size"),
+    [
+        ("Union 2.1", 1.0, 1, (SIDE, SIDE)),
+        pytest.param("Union 2.0", 4.0, 1, (SIDE, SIDE), marks=SLOW),
+        pytest.param("Union 2.1", 4.0, 2, (48, 96), marks=SLOW),
+    ],
+)
+def test_a_controlnet_completes_a_picture_beside_another_as_in_the_stock_pipeline(
+    kind: str,
+    scale: float,
+    batch: int,
+    size: tuple[int, int],
+    folder: Path,
+    whole: Parts,
+    controlnets: dict[str, Path],
+):
+    followed, picture, weight, place = shown(size=size), shown(6, size), middle(size), controlnets[kind]
+    net = ZImageControlNetModel.from_pretrained(place)
+    pipeline = oracle.pipeline(ZImageControlNetInpaintPipeline, folder, controlnet=net)
+    told = {"image": picture * 2 - 1, "mask_image": weight.repeat(batch, 1, 1, 1), "control_image": followed * 2 - 1}
+    told |= {"controlnet_conditioning_scale": STRENGTH, "guidance_scale": scale - 1}
+    theirs = stock(pipeline, batch=batch, size=size, **told)
+
+    def made(control: Control) -> Tensor:
+        return sample(whole, texts(whole), scale=scale, batch=batch, size=size, control=control)
+
+    ours = made(completing(whole, place, followed, picture, weight))
+    assert relative(ours, theirs) < EXACT
+    if scale == 1.0:
+        assert relative(ours, made(completing(whole, place, followed, picture, 1 - weight))) > 1e-3
+        assert relative(ours, made(hint(whole, place, followed))) > 1e-3
+
+
+def test_without_a_picture_to_follow_a_controlnet_completes_the_only_one(whole: Parts, controlnets: dict[str, Path]):
+    """It is shown nothing to follow, the mask of what stays, and the picture, grey where it does not."""
+    picture, weight, place = shown(), middle(), controlnets["Union 2.1"]
+    (told,) = completing(whole, place, picture, None, weight).hints
+    assert told.completed is None
+    assert told.mask is not None
+    assert told.pixels.equal(torch.where(weight.bool(), torch.tensor(0.5), picture))
+    latent = noise.draw((1, 16, 8, 8), 0, 0)
+    net = ZImageControlNetModel.from_pretrained(place)
+    asked = Asked(noise.draw((2, 16, 8, 8), 1, 0), 500.0, texts(whole), (SIDE, SIDE))
+    made = torch.stack(zimage_calls._shown(Follower(net, told, None, latent), asked)).squeeze(2)
+    assert not made[:, :16].any()
+    assert made[:, 16].equal((1 - weight[0, :, ::8, ::8]).expand(2, -1, -1))
+    assert made[:, 17:].equal(latent.expand(2, -1, -1, -1))
+
+
+def test_a_controlnet_that_completes_pictures_besides_says_what_it_lacks(whole: Parts, controlnets: dict[str, Path]):
+    one, both = (load_controlnet(str(controlnets[kind])) for kind in ("Union 1", "Union 2.1"))
+    picture, mask = Image(shown()), Mask(middle())
+    with pytest.raises(ValueError, match="completes no pictures; take the mask from Apply ControlNet"):
+        apply_controlnet(one, picture, vae=whole.vae, mask=mask)
+    with pytest.raises(ValueError, match="reads one picture; take inpaint_image from Apply ControlNet"):
+        apply_controlnet(one, picture, vae=whole.vae, inpaint_image=picture)
+    with pytest.raises(ValueError, match="inpaint_image is to be completed; link a mask"):
+        apply_controlnet(both, picture, vae=whole.vae, inpaint_image=picture)
+    with pytest.raises(ValueError, match="pictures and masks must have one size"):
+        apply_controlnet(both, picture, vae=whole.vae, inpaint_image=Image(shown(size=(48, 96))), mask=mask)
 
 
 def test_a_controlnet_of_no_strength_changes_nothing(whole: Parts, controlnets: dict[str, Path]):
