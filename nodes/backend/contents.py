@@ -6,7 +6,7 @@ What is neither would change the picture without a word: a part that was trained
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import NamedTuple
@@ -38,13 +38,20 @@ def sources(
     used = {name: next((s for s in spellings(name) if s.name in found), None) for name in wanted}
     missing = [name for name, stored in used.items() if stored is None and name not in architecture.identities]
     if missing:
-        raise ValueError(f"{what} lacks {listed(missing)}")
+        raise ValueError(f"{what} lacks {_lacking(missing, architecture.apart)}")
     taken = {name: stored for name, stored in used.items() if stored}
     for name, stored in taken.items():
         _check_shape(what, name, found[stored.name][1], stored, wanted[name])
     unused = found.keys() - {stored.name for stored in taken.values()}
     refuse_unused(what, unused, (*architecture.ignored, *ignored))
     return {name: Source(found[stored.name][0], stored) for name, stored in taken.items()}
+
+
+def _lacking(missing: Sequence[str], apart: Mapping[str, str]) -> str:
+    for beginning, instead in apart.items():
+        if all(name.startswith(beginning) for name in missing):
+            return instead
+    return listed(missing)
 
 
 def refuse_unused(what: str, names: Iterable[str], ignored: Iterable[Ignored]) -> None:

@@ -1,7 +1,8 @@
 """What llama.cpp calls the tensors of language models, in the names that those were published with.
 
 Denoisers keep their own names in GGUF. Of the language models that read prompts, the families whose weights llama.cpp
-leaves in their order are known: it turns the heads of others round (Llama, Mistral), and their names stay as they are.
+leaves in their order are known. Others are refused: it turns the heads of some round (Llama, Mistral), and cuts off the
+part that sees pictures, into a file of its own.
 """
 
 from __future__ import annotations
@@ -46,12 +47,30 @@ T5 = {
 TABLES = {"qwen2": QWEN, "qwen2vl": QWEN, "qwen3": QWEN, "qwen3vl": QWEN, "t5": T5, "t5encoder": T5}
 """By the architecture that a file says it is of."""
 
+TURNED = (
+    "a language model whose heads llama.cpp has turned round (Llama, Mistral); take the text encoder's .safetensors "
+    "file instead, which for Flux.2 dev has its tokenizer in it: mistral_3_small_flux2_fp8.safetensors"
+)
+EYES = (
+    "the part of a language model that sees pictures, cut off by llama.cpp (mmproj); take the text encoder as one "
+    ".safetensors file instead, which has both parts: qwen_2.5_vl_7b_fp8_scaled.safetensors"
+)
+REFUSED = {"llama": TURNED, "mistral3": TURNED, "clip": EYES}
+"""By architecture, what cannot be read under llama.cpp's names, and what can be taken in its place."""
+
+OWN_NAME = re.compile(r"(v\.)?blk\.0\..+")
+
 NAME = re.compile(r"(?P<layer>.+)\.(?P<kind>weight|bias)")
 NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
 
 
 def published(found: Mapping[str, V], architecture: str) -> dict[str, V]:
-    """Tensors by their published names; names that are not llama.cpp's stay."""
+    """Tensors by their published names; names that are not llama.cpp's stay.
+
+    Raises ValueError where those are, of a model that cannot be read under them.
+    """
+    if architecture in REFUSED and any(map(OWN_NAME.fullmatch, found)):
+        raise ValueError(f"it is {REFUSED[architecture]}")
     table = TABLES.get(architecture, {})
     return {_published(name, table): value for name, value in found.items()}
 

@@ -116,9 +116,12 @@ def _read(path: Path, *_identity: int) -> Content:
 
 
 def _gguf(path: Path) -> Mapping[str, Stretch]:
-    """By the names that the tensors were published with."""
+    """By the names that the tensors were published with. Raises ValueError."""
     found = gguf_header.read(path)
-    return gguf_names.published(found.stretches, found.architecture)
+    try:
+        return gguf_names.published(found.stretches, found.architecture)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be used: {error}") from None
 
 
 def _as_bytes(stretch: Stretch) -> Stretch:

@@ -15,7 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from nodes.backend import checkpoints, families
-from nodes.backend.families import sd1
+from nodes.backend.contents import sources
+from nodes.backend.families import qwenimage, qwenimage21, sd1
+from nodes.backend.families.family import Family
 from nodes.backend.fields import check_fields
 from nodes.backend.networks import unet, vae
 from nodes.backend.strict_json import MAX_QUOTED
@@ -225,3 +227,18 @@ def test_original_names_are_those_that_diffusers_converts_from(part: str):
     assert len(stored) == len(wanted)
     converted = convert(stored, settings)
     assert {name: tuple(tensor.shape) for name, tensor in converted.items()} == wanted
+
+
+@pytest.mark.parametrize("family", [qwenimage.FAMILY, qwenimage21.FAMILY], ids=lambda family: family.name)
+def test_a_text_encoder_without_the_part_that_sees_pictures_says_what_to_take(family: Family):
+    """As llama.cpp keeps it: a file of the language model, and another that is no use by itself."""
+    architecture, place = family.roles["text_encoder"].architecture, Path("a.gguf")
+    settings = check_fields(place, family.default_settings("text_encoder"), architecture.schema)
+    spelled = architecture.spellings(settings)
+    found = {spelled(name)[0].name: shape for name, shape in architecture.shapes(settings).items()}
+    alone = {name: shape for name, shape in found.items() if "visual." not in name}
+    assert len(alone) < len(found)
+    told = check_fields(place, architecture.told(settings, alone), architecture.schema)
+    assert not [*architecture.contradictions(told)]
+    with pytest.raises(ValueError, match=r"it lacks the part that sees pictures, which .* as one \.safetensors file"):
+        sources("it", architecture, told, {name: (place, shape) for name, shape in alone.items()})

@@ -315,6 +315,33 @@ def test_the_sides_of_gguf_come_the_last_one_first(tmp_path: Path):
     assert gguf_header.read(path).architecture == "flux"
 
 
+@pytest.mark.parametrize(
+    ("architecture", "name", "said"),
+    [
+        ("llama", "blk.0.attn_q.weight", "heads llama.cpp has turned round .* mistral_3_small_flux2_fp8.safetensors"),
+        ("mistral3", "blk.0.attn_norm.weight", "take the text encoder's .safetensors file instead"),
+        (
+            "clip",
+            "v.blk.0.attn_q.weight",
+            r"sees pictures, cut off by llama.cpp \(mmproj\); take .* as one .safetensors",
+        ),
+    ],
+)
+def test_a_language_model_that_llama_cpp_changes_says_what_to_take_instead(
+    tmp_path: Path, architecture: str, name: str, said: str
+):
+    path = quantised_files.write_gguf(
+        tmp_path / "a.gguf", {name: torch.ones(32, 32)}, "Q8_0", architecture=architecture
+    )
+    with pytest.raises(ValueError, match=rf"{path} cannot be used: it is .*{said}"):
+        weight_files.shapes(path)
+    assert weight_files.shapes(
+        quantised_files.write_gguf(
+            tmp_path / "b.gguf", {"own.weight": torch.ones(32, 32)}, "Q8_0", architecture="llama"
+        )
+    )
+
+
 LANGUAGE_MODELS = {
     "qwen3": (qwen3.ARCHITECTURE, gguf.MODEL_ARCH.QWEN3),
     "t5encoder": (t5.ARCHITECTURE, gguf.MODEL_ARCH.T5ENCODER),

@@ -106,7 +106,8 @@ class Architecture:
     its files may hold besides. identities: square matrices and scales that are 1 where a file leaves them out.
     constants: further arguments of the class that no file decides. stem: what its weights are called in a folder.
     opened: of what an earlier version wrote into a file of settings, the same as it is written now. untrained: tensors
-    that count as missing for `told` where a file has nothing but zeros for them. of: the group of settings that its
+    that count as missing for `told` where a file has nothing but zeros for them. apart: what begins the names of a part
+    that some files are without, and what to take in their place, for a sentence. of: the group of settings that its
     class is built of, where that is a part of a larger network; "": all of them.
     """
 
@@ -122,6 +123,7 @@ class Architecture:
     stem: Literal["diffusion_pytorch_model", "model"] = "diffusion_pytorch_model"
     opened: Callable[[Mapping[str, Any]], Mapping[str, Any]] = as_written
     untrained: tuple[str, ...] = ()
+    apart: Mapping[str, str] = field(default_factory=dict[str, str])
     of: str = ""
 
 

@@ -245,10 +245,11 @@ def _told(settings: Settings, found: Shapes) -> Settings:
             "text_config.num_key_value_heads": keys // head if keys and head and not keys % head else None,
             "vision_config.hidden_size": sizes("visual.patch_embed.proj.weight", 0),
             "vision_config.intermediate_size": sizes("visual.blocks.0.mlp.gate_proj.weight", 0),
-            "vision_config.out_hidden_size": sizes("visual.merger.mlp.2.weight", 0),
+            "vision_config.out_hidden_size": sizes("visual.merger.mlp.2.weight", 0) or width,
         }
     )
-    counted = {"text_config.num_hidden_layers": sizes.count(LAYER), "vision_config.depth": sizes.count(BLOCK)}
+    depth = sizes.count(BLOCK) or settings["vision_config.depth"]  # without any, that they are missing is said
+    counted = {"text_config.num_hidden_layers": sizes.count(LAYER), "vision_config.depth": depth}
     return {**settings, **told, **counted}
 
 
@@ -256,6 +257,11 @@ def _sections(settings: Settings) -> list[int]:
     told = settings["text_config.rope_parameters"] or settings["text_config.rope_scaling"]
     return told["mrope_section"] if told else []
 
+
+WITHOUT_EYES = {
+    "visual.": "the part that sees pictures, which llama.cpp cuts off; take the text encoder as one .safetensors file "
+    "instead, whose 8-bit ones are as large as GGUF's"
+}
 
 ARCHITECTURE = Architecture(
     "transformers:Qwen2_5_VLModel",
@@ -267,4 +273,5 @@ ARCHITECTURE = Architecture(
     ignored=(Ignored(r"lm_head\.weight", "the head that writes texts"),),
     stem="model",
     opened=_opened,
+    apart=WITHOUT_EYES,
 )

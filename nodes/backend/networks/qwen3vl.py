@@ -27,6 +27,7 @@ from nodes.backend.networks.architecture import (
     Tensors,
 )
 from nodes.backend.networks.mmdit import MOST_LAYERS, Sizes, known
+from nodes.backend.networks.qwen25_vl import WITHOUT_EYES
 
 NUM_AXES = 3
 """Time, row, column."""
@@ -234,6 +235,9 @@ def _with_sections(language: Settings) -> Settings:
 def _told(settings: Settings, found: Shapes) -> Settings:
     sizes, vision = Sizes(_spellings(settings), found), of(EYES, settings)
     width = sizes("visual.patch_embed.proj.weight", 0)
+    text = _told_text(settings, found)
+    if width is None:  # that they are missing is said
+        return {**text, f"{EYES}.out_hidden_size": text[f"{TEXT}.hidden_size"]}
     seen = sizes.count("visual.deepstack_merger_list.{}.norm.weight")
     given = vision["deepstack_visual_indexes"]
     told = {
@@ -248,7 +252,7 @@ def _told(settings: Settings, found: Shapes) -> Settings:
         "depth": sizes.count("visual.blocks.{}.norm1.weight"),
         "deepstack_visual_indexes": given if len(given) == seen else [*range(seen)],
     }
-    return {**_told_text(settings, found), **_as(EYES, told)}
+    return {**text, **_as(EYES, told)}
 
 
 ARCHITECTURE = Architecture(
@@ -260,6 +264,7 @@ ARCHITECTURE = Architecture(
     _told,
     ignored=(HEAD,),
     stem="model",
+    apart=WITHOUT_EYES,
 )
 TEXT_ALONE = Architecture(
     "transformers:Qwen3VLTextModel",
