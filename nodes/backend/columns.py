@@ -7,9 +7,9 @@ it is. Whatever is written in another way, or is not sound, is left to `headers`
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import accumulate, chain
+from itertools import chain
 from math import prod
-from operator import mul, sub
+from operator import sub
 from typing import NamedTuple
 
 BYTES = (
@@ -71,7 +71,7 @@ def _shape(written: str) -> tuple[int, ...]:
     shape = tuple(map(int, written[1:-1].split(","))) if written != "[]" else ()
     if len(shape) > MAX_DIMS or min(shape, default=0) < 0:
         raise ValueError(written)
-    if max(accumulate(shape, mul), default=1) > MAX_ELEMENTS or written != f"[{','.join(map(str, shape))}]":
+    if prod(side or 1 for side in shape) > MAX_ELEMENTS or written != f"[{','.join(map(str, shape))}]":
         raise ValueError(written)
     return shape
 

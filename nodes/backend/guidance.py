@@ -43,7 +43,7 @@ def normalised(push: Push, most: float) -> Push:
 
 def _norms(x: Tensor) -> Tensor:
     """Of each of a batch: [batch, 1, 1, 1]."""
-    return x.flatten(1).norm(dim=1)[:, None, None, None]
+    return x.square().sum(dim=(1, 2, 3), keepdim=True).sqrt()
 
 
 def guided(
