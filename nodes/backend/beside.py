@@ -42,9 +42,13 @@ def _said(path: Path) -> Said:
     if not path.is_file():
         return Said()
     try:
-        told = read_object(path, MOST)
+        return said(read_object(path, MOST))
     except (OSError, ValueError):
         return Said()
+
+
+def said(told: Mapping[str, Any]) -> Said:
+    """What an object says, by the names that any of these programs use."""
     inner = _object(told, "civitai")
     words = (*_texts(told, "trainedWords"), *_texts(told, "TrainedWords"), *_texts(inner, "trainedWords"))
     texts = words or (_text(told, "activation text"),)
@@ -54,7 +58,7 @@ def _said(path: Path) -> Said:
     )
     names = (_text(told, "ModelName"), _text(told, "model_name"), _text(_object(told, "model"), "name"))
     taken = tuple(word for word in dict.fromkeys(split) if 0 < len(word) <= LONGEST)[:LONGEST]
-    return Said(taken, "" if base.lower() in ("unknown", "other") else base, next(filter(None, names), ""))
+    return Said(taken, "" if base.lower() in ("unknown", "other", "any") else base, next(filter(None, names), ""))
 
 
 def _object(told: Mapping[str, Any], name: str) -> Mapping[str, Any]:

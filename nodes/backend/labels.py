@@ -16,6 +16,7 @@ from nodes.backend.beside import beside
 from nodes.backend.embedding_file import PARAMS
 from nodes.backend.families.family import Family, Found
 from nodes.backend.fields import check_fields
+from nodes.backend.invoke_names import invoke_said
 from nodes.backend.kinds import (
     CHECKPOINT,
     CONTROLNET,
@@ -140,7 +141,8 @@ def _folder(place: Path) -> Told | None:
         kind = PIXEL_MODEL if "vae" not in family.roles else CHECKPOINT if whole else DENOISER
         if kind == DENOISER:  # its settings may be those of a model of another sort
             checkpoints.denoiser(str(place))
-        return Told(kind, (family.name,), _layout_within(place), title=_hub_name(place))
+        title = invoke_said(place).title or _hub_name(place)
+        return Told(kind, (family.name,), _layout_within(place), title=title)
     if found.kind("") == "AutoencoderKL":
         return Told(VAE, tuple(_users(place, VAE)), _layout_within(place))
     return None
@@ -170,12 +172,12 @@ def _file(place: Path) -> Told:
         seen = _Seen(kind, tuple(families_of(found, kind)), layout(place))
         if alone and len(_SEEN) < MOST_SEEN:
             _SEEN[digest] = seen
-    said = beside(place)
+    said, named = beside(place), invoke_said(place)
     return Told(
         *(seen.kind, seen.families, seen.layout),
-        words=tuple(dict.fromkeys((*_words(told), *said.words))),
-        base=_base(told) or said.base,
-        title=_title(told) or said.title,
+        words=tuple(dict.fromkeys((*_words(told), *said.words, *named.words))),
+        base=_base(told) or said.base or named.base,
+        title=named.title or _title(told) or said.title,  # what a person called it in front
     )
 
 

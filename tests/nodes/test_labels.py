@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -141,3 +143,41 @@ def test_a_denoiser_of_pixels_is_not_taken_for_one_of_latents():
 def test_a_folder_that_only_has_a_config_is_not_one_thing(tmp_path: Path):
     (tmp_path / "config.json").write_text('{"model_type": "words"}')
     assert parts(tmp_path) is None
+
+
+def invoke(root: Path, *configs: object) -> Path:
+    """InvokeAI's database, as it leaves it: a table of JSON objects."""
+    database = root / "databases" / "invokeai.db"
+    database.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(database)) as opened, opened:
+        opened.execute("PRAGMA journal_mode = WAL")
+        opened.execute("CREATE TABLE models (id TEXT PRIMARY KEY, config TEXT NOT NULL)")
+        opened.executemany("INSERT INTO models VALUES (?, ?)", [(str(n), text) for n, text in enumerate(configs)])
+    return database
+
+
+def test_what_invoke_calls_a_model_is_its_title(tmp_path: Path):
+    table = {"lora_unet_x.lora_down.weight": (4, 8), "lora_unet_x.lora_up.weight": (8, 4)}
+    places = [tmp_path / "models" / name / "lora.safetensors" for name in ("3f2a", "77b1", "90c0")]
+    for place in places:
+        place.parent.mkdir(parents=True)
+        write(place, table)
+    config = {"path": "3f2a/lora.safetensors", "name": "Snowy mornings", "base": "sdxl", "trigger_phrases": ["snow"]}
+    absolute = {"path": str(places[1]), "name": "Elsewhere", "base": "any", "trigger_phrases": None}
+    database = invoke(tmp_path, json.dumps(config), json.dumps(absolute), "{", json.dumps({"path": 3}), "[]")
+    before = database.read_bytes(), sorted(database.parent.iterdir())
+    found = [look(place) for place in places]
+    told = [(one.title, one.base, one.words) for one in found if one]
+    assert told == [("Snowy mornings", "sdxl", ("snow",)), ("Elsewhere", "", ()), ("", "", ())]
+    assert (database.read_bytes(), sorted(database.parent.iterdir())) == before
+
+
+def test_a_database_of_invoke_that_cannot_be_read_says_nothing(tmp_path: Path):
+    place = tmp_path / "models" / "3f2a" / "lora.safetensors"
+    place.parent.mkdir(parents=True)
+    write(place, {"lora_unet_x.lora_down.weight": (4, 8), "lora_unet_x.lora_up.weight": (8, 4)})
+    (tmp_path / "databases").mkdir()
+    (tmp_path / "databases" / "invokeai.db").write_bytes(b"SQLite format 3\0 and no more")
+    found = look(place)
+    assert found
+    assert (found.kind, found.title) == ("lora", "")
