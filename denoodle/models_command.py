@@ -105,7 +105,7 @@ def scan_command(args: argparse.Namespace, report: Report, package: str) -> int:
     if not roots:
         raise ValueError("no folders to look in; name one with `denoodle models folders --add FOLDER`")
     begin = time.monotonic()
-    found = update(library_folder(), roots, stock, _told("files"))
+    found = update(library_folder(), roots, stock, _told("files"), package)
     counts, troubles = library.counts(), library.troubles()
     library.close()
     if args.as_json:

@@ -52,6 +52,7 @@ ENDING = re.compile(
 BESIDE = re.compile(r"(?P<layer>.+?)_lora\.(?P<beside>down|up)\.weight")
 """diffusers before 0.22 put the layers of an attention beside it."""
 
+USUAL_FIRSTS = (".lora_down.weight", ".lora_A.weight")
 IN_FACTORS = ("lora", "hada_", "lokr_")
 """One of these is in the name of each factor."""
 
@@ -155,9 +156,17 @@ def prompt_widths(found: Shapes) -> set[int]:
 def inputs(found: Shapes) -> dict[str, int]:
     """How many inputs each layer has, by what stands for it in the file, as far as factors [rank, inputs, ...] tell."""
     # Expressions take long, and a library holds millions of names.
-    firsts = (name for name in found if "lora_down" in name or "lora_A" in name or ".down" in name)
-    split = ((*_split(name), found[name]) for name in firsts)
-    return {layer: next(iter(shape[1:]), 0) for layer, factor, shape in split if factor == "down"}
+    firsts = [name for name in found if "lora_down" in name or "lora_A" in name or ".down" in name]
+    return {layer: next(iter(found[name][1:]), 0) for name in firsts if (layer := _of_first(name))}
+
+
+def _of_first(name: str) -> str:
+    """What stands for its layer in the name of such a factor; else ""."""
+    for ending in USUAL_FIRSTS:
+        if name.endswith(ending) and ".lora" not in (layer := name[: -len(ending)]):
+            return layer
+    layer, factor = _split(name)
+    return layer if factor == "down" else ""
 
 
 def _split(name: str, *, is_text: bool = False) -> tuple[str, str]:

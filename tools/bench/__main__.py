@@ -43,7 +43,8 @@ TOPICS = {
     ),
     "library": (
         "A library of 20,000 files",
-        "Sparse files with the tables of tensors of real ones, of a mixture of kinds and families, in one process; "
+        "Sparse files with the tables of tensors of real ones, of a mixture of kinds and families; CPU seconds "
+        "are of all processes; "
         "searches find all that match and look up a page of it.",
     ),
 }

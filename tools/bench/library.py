@@ -6,6 +6,7 @@ python -m tools.bench.library [FILES [FOLDER]]    the files alone: makes them in
 from __future__ import annotations
 
 import json
+import os
 import random
 import statistics
 import sys
@@ -26,9 +27,6 @@ from nodes.backend.fields import check_fields
 from nodes.stock import STOCK
 
 FILES = 20_000
-UNLIKE = 500
-"""Files of which no two have the same table."""
-
 Tables = Mapping[str, tuple[int, ...]]
 BYTES = {"F16": 2, "BF16": 2, "F32": 4}
 SHARES = (
@@ -69,8 +67,8 @@ def make(folder: Path, count: int, *, alike: bool = True) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         shape = kind, family, choice.choice((4, 8, 16, 32, 64)), choice.choice((True, False))
         dtype = choice.choice([*BYTES])
-        text, end = _alike(*shape, dtype) if alike else _text({**table_of(*shape), "number": (number + 1,)}, dtype)
-        _fill(place, text, end, _said(choice, name))
+        text, end = _alike(*shape, dtype)
+        _fill(place, *((text, end) if alike else _with_own(text, end, dtype, number)), _said(choice, name))
         if kind == "damaged":
             with place.open("r+b") as file:
                 file.truncate(place.stat().st_size - 1)
@@ -172,6 +170,13 @@ def _text(table: Tables, dtype: str) -> tuple[bytes, int]:
     return json.dumps(entries, separators=(",", ":")).encode()[1:], end
 
 
+def _with_own(text: bytes, end: int, dtype: str, number: int) -> tuple[bytes, int]:
+    """The same with a tensor that no other file has."""
+    last = end + BYTES[dtype] * (number + 1)
+    own = {"dtype": dtype, "shape": [number + 1], "data_offsets": [end, last]}
+    return text[:-1] + b',"number":' + json.dumps(own, separators=(",", ":")).encode() + b"}", last
+
+
 def _fill(place: Path, text: bytes, end: int, said: Mapping[str, str]) -> Path:
     text = b'{"__metadata__":' + json.dumps(said).encode() + b"," + text
     with place.open("wb") as file:
@@ -184,9 +189,22 @@ def rows() -> Iterator[dict[str, Any]]:
     with TemporaryDirectory() as folder:
         yield from _measured(Path(folder), FILES, STOCK)
     with TemporaryDirectory() as folder:
-        make(Path(folder) / "models", UNLIKE, alike=False)
-        looked, seconds, cpu = _timed(lambda: _scan(Path(folder), STOCK))
-        yield _row(f"{UNLIKE:,} files, no two tables alike: found", seconds, cpu, f"{looked.looked:,} looked at")
+        yield from _unlike(Path(folder), FILES)
+
+
+def _unlike(folder: Path, count: int) -> Iterator[dict[str, Any]]:
+    make(folder / "models", count, alike=False)
+    looked, seconds, cpu = _timed(lambda: _scan(folder, STOCK))
+    note = f"{looked.looked:,} looked at, {_longest_memory():,.0f} MB at the most in one process"
+    yield _row(f"{count:,} files, no two tables alike: found", seconds, cpu, note)
+
+
+def _longest_memory() -> float:
+    """Of this process, or of one that it had help of, in MB."""
+    import resource  # Windows has none
+
+    most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return most / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 def _measured(folder: Path, count: int, stock: Stock) -> Iterator[dict[str, Any]]:
@@ -215,7 +233,7 @@ def _quick(what: str, act: Callable[[], Any]) -> dict[str, Any]:
 
 
 def _scan(folder: Path, stock: Stock) -> Scanned:
-    return update(folder / "library", [str(folder / "models")], stock, lambda done, whole: None)
+    return update(folder / "library", [str(folder / "models")], stock, lambda done, whole: None, "nodes")
 
 
 def _row(what: str, seconds: float, cpu: float, note: str) -> dict[str, Any]:
@@ -223,16 +241,17 @@ def _row(what: str, seconds: float, cpu: float, note: str) -> dict[str, Any]:
 
 
 def _timed(act: Callable[[], Any]) -> tuple[Any, float, float]:
-    """What came of it, the seconds that it took, and those that this process has computed."""
-    begin, computed = time.perf_counter(), time.process_time()
+    """What came of it, the seconds that it took, and those that this process and others for it have computed."""
+    begin, computed = time.perf_counter(), sum(os.times()[:4])
     found = act()
-    return found, time.perf_counter() - begin, time.process_time() - computed
+    return found, time.perf_counter() - begin, sum(os.times()[:4]) - computed
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 2:
         make(Path(sys.argv[2]), int(sys.argv[1]))
     else:
+        count = int(sys.argv[1]) if len(sys.argv) > 1 else FILES
         with TemporaryDirectory() as place:
-            for row in _measured(Path(place), int(sys.argv[1]) if len(sys.argv) > 1 else FILES, STOCK):
-                print(row)
+            for row in (*_measured(Path(place) / "alike", count, STOCK), *_unlike(Path(place) / "unlike", count)):
+                print(row, flush=True)
