@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nodes.backend.families.family import Asked, Defaults, Family, Found, Reader, Role, Room, Tokenizer
 from nodes.backend.families.sd import ATTENTION
 from nodes.backend.families.sd3 import ATTENTION_TO_TEXT
+from nodes.backend.families.transformer import transformer
 from nodes.backend.networks import flux2, mistral, qwen3, vae_flux2
 from nodes.backend.networks.architecture import Architecture, Settings
 from nodes.backend.networks.flux2 import FACTOR, LATENT_CHANNELS
@@ -55,15 +56,7 @@ def _of_layers(architecture: Architecture, least: int) -> Architecture:
     return replace(architecture, contradictions=contradictions)
 
 
-TRANSFORMER = Role(
-    "Transformer",
-    flux2.ARCHITECTURE,
-    "transformer",
-    prefixes=("model.diffusion_model.", ""),
-    adapter_names=("transformer.", "diffusion_model.", ""),
-    flat_adapter_names=("lora_unet_", "lora_transformer_"),
-    precision="bfloat16",
-)
+TRANSFORMER = transformer(flux2.ARCHITECTURE)
 QWEN3 = Role(
     "Qwen3 text encoder",
     _of_layers(qwen3.ARCHITECTURE, KLEIN_LAYERS[-1]),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nodes.backend.families.family import Asked, Defaults, Family, Found, Reader, Role, Tokenizer
 from nodes.backend.families.qwenimage import CHAT, SPACE, VAE
 from nodes.backend.families.sd import ATTENTION
+from nodes.backend.families.transformer import transformer
 from nodes.backend.fields import Each, Either, Field, Flag, Only, Schema, Whole, check_fields, read_settings
 from nodes.backend.networks import krea2, qwen3vl
 from nodes.backend.networks.architecture import Settings
@@ -40,15 +41,7 @@ def _text_contradictions(settings: Settings) -> Iterator[str]:
         yield f"in text_config, num_hidden_layers is {count}; Krea 2 reads the states after layer {LAYERS[-1]}"
 
 
-TRANSFORMER = Role(
-    "Transformer",
-    krea2.ARCHITECTURE,
-    "transformer",
-    prefixes=("model.diffusion_model.", "diffusion_model.", ""),
-    adapter_names=("transformer.", "diffusion_model.", ""),
-    flat_adapter_names=("lora_unet_", "lora_transformer_"),
-    precision="bfloat16",
-)
+TRANSFORMER = replace(transformer(krea2.ARCHITECTURE), prefixes=("model.diffusion_model.", "diffusion_model.", ""))
 TEXT_ENCODER = Role(
     "Qwen3-VL text encoder",
     replace(qwen3vl.TEXT_ALONE, contradictions=_text_contradictions),

@@ -14,6 +14,7 @@ from nodes.backend.families import qwen_sizes
 from nodes.backend.families.family import Asked, Completes, Defaults, Family, Follower, Found, Reader, Role, Tokenizer
 from nodes.backend.families.sd import ATTENTION
 from nodes.backend.families.sd3 import ATTENTION_TO_TEXT
+from nodes.backend.families.transformer import transformer
 from nodes.backend.networks import mmdit, qwen25_vl, qwen_vae, qwenimage
 from nodes.backend.networks.architecture import Settings
 from nodes.backend.networks.qwenimage import LATENT_CHANNELS, PATCH, TOKEN_CHANNELS
@@ -55,15 +56,7 @@ SHIFT = SizeShift(0.5, 0.9, 256, 8192, PATCH)
 TERMINAL = 0.02
 """Of the published models; others have theirs in their scheduler's settings."""
 
-TRANSFORMER = Role(
-    "Transformer",
-    qwenimage.TRANSFORMER,
-    "transformer",
-    prefixes=("model.diffusion_model.", ""),
-    adapter_names=("transformer.", "diffusion_model.", ""),
-    flat_adapter_names=("lora_unet_", "lora_transformer_"),
-    precision="bfloat16",
-)
+TRANSFORMER = transformer(qwenimage.TRANSFORMER)
 TEXT_ENCODER = Role(
     "Qwen2.5-VL text encoder",
     qwen25_vl.ARCHITECTURE,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nodes.backend.families import qwen_sizes
 from nodes.backend.families.family import Asked, Defaults, Family, Found, Reader, Role, Tokenizer
 from nodes.backend.families.sd import ATTENTION
+from nodes.backend.families.transformer import transformer
 from nodes.backend.fields import Each, Either, Field, Only, Real, Schema, read_settings
 from nodes.backend.networks import qwen3vl, qwen21_vae, qwenimage21
 from nodes.backend.networks.architecture import Settings
@@ -46,15 +47,7 @@ SHIFT = SizeShift(0.5, 0.9, 256, 8192, patch=1)
 TERMINAL = 0.02
 """Of the published model; others have theirs in their scheduler's settings."""
 
-TRANSFORMER = Role(
-    "Transformer",
-    qwenimage21.ARCHITECTURE,
-    "transformer",
-    prefixes=("model.diffusion_model.", ""),
-    adapter_names=("transformer.", "diffusion_model.", ""),
-    flat_adapter_names=("lora_unet_", "lora_transformer_"),
-    precision="bfloat16",
-)
+TRANSFORMER = transformer(qwenimage21.ARCHITECTURE)
 TEXT_ENCODER = Role(
     "Qwen3-VL text encoder",
     qwen3vl.ARCHITECTURE,

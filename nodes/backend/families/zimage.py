@@ -23,6 +23,7 @@ from nodes.backend.families.family import (
     Tokenizer,
 )
 from nodes.backend.families.sd import ATTENTION
+from nodes.backend.families.transformer import transformer
 from nodes.backend.networks import qwen3, zimage
 from nodes.backend.networks.architecture import Settings
 from nodes.backend.networks.zimage import PATCH, TEXT_TOKENS
@@ -40,15 +41,7 @@ CHAT = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
 
 LAYERS_BACK = 1
 
-TRANSFORMER = Role(
-    "Transformer",
-    zimage.ARCHITECTURE,
-    "transformer",
-    prefixes=("model.diffusion_model.", ""),
-    adapter_names=("transformer.", "diffusion_model.", ""),
-    flat_adapter_names=("lora_unet_", "lora_transformer_"),
-    precision="bfloat16",
-)
+TRANSFORMER = transformer(zimage.ARCHITECTURE)
 TEXT_ENCODER = Role(
     "Qwen3 text encoder",
     qwen3.ARCHITECTURE,

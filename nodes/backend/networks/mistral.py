@@ -23,8 +23,8 @@ from nodes.backend.networks.architecture import (
     Stored,
     Tensors,
 )
-from nodes.backend.networks.mmdit import MOST_LAYERS, Sizes, known
-from nodes.backend.networks.qwen3 import THETA, Rotation, contradictions
+from nodes.backend.networks.mmdit import MOST_LAYERS, Sizes
+from nodes.backend.networks.qwen3 import THETA, Rotation, contradictions, plain_shapes, plain_told
 
 TOKENIZER = "tekken_model"
 """The tensor of ComfyUI's files that holds Mistral's tokenizer as bytes."""
@@ -71,26 +71,7 @@ def _head(settings: Mapping[str, Any]) -> int:
 
 
 def _shapes(settings: Settings) -> Tensors:
-    tensors, head = Tensors(), _head(settings)
-    width, inner = settings["hidden_size"], settings["intermediate_size"]
-    queries, keys = settings["num_attention_heads"] * head, settings["num_key_value_heads"] * head
-    tensors["embed_tokens.weight"] = (settings["vocab_size"], width)
-    for index in range(settings["num_hidden_layers"]):
-        layer = f"layers.{index}"
-        for name, inputs, outputs in (
-            ("self_attn.q_proj", width, queries),
-            ("self_attn.k_proj", width, keys),
-            ("self_attn.v_proj", width, keys),
-            ("self_attn.o_proj", queries, width),
-            ("mlp.gate_proj", width, inner),
-            ("mlp.up_proj", width, inner),
-            ("mlp.down_proj", inner, width),
-        ):
-            tensors.linear(f"{layer}.{name}", inputs, outputs, bias=False)
-        tensors.scale(f"{layer}.input_layernorm", width)
-        tensors.scale(f"{layer}.post_attention_layernorm", width)
-    tensors.scale("norm", width)
-    return tensors
+    return plain_shapes(settings, _head(settings))
 
 
 def _spellings(_settings: Mapping[str, Any]) -> Spellings:
@@ -105,21 +86,7 @@ def _contradictions(settings: Settings) -> Iterator[str]:
 
 def _told(settings: Settings, found: Shapes) -> Settings:
     """The sizes that a file's tensors show; how a width is divided into heads they do not, so it is as given."""
-    sizes = Sizes(_spellings(settings), found)
-    head = _head(settings)
-    queries, keys = (sizes(f"layers.0.self_attn.{layer}_proj.weight", 0) for layer in "qk")
-    return {
-        **settings,
-        **known(
-            vocab_size=sizes("embed_tokens.weight", 0),
-            hidden_size=sizes("embed_tokens.weight", 1),
-            intermediate_size=sizes("layers.0.mlp.gate_proj.weight", 0),
-            num_attention_heads=queries // head if queries and not queries % head else None,
-            num_key_value_heads=keys // head if keys and not keys % head else None,
-        ),
-        "head_dim": head,
-        "num_hidden_layers": sizes.count(LAYER),
-    }
+    return plain_told(settings, Sizes(_spellings(settings), found), _head(settings), LAYER)
 
 
 ARCHITECTURE = Architecture(

@@ -79,8 +79,18 @@ LAYER = "layers.{}.self_attn.q_norm.weight"
 
 
 def shapes(settings: Settings) -> Tensors:
+    head: int = settings["head_dim"]
+    tensors = plain_shapes(settings, head)
+    for index in range(settings["num_hidden_layers"]):
+        tensors.scale(f"layers.{index}.self_attn.q_norm", head)
+        tensors.scale(f"layers.{index}.self_attn.k_norm", head)
+    return tensors
+
+
+def plain_shapes(settings: Settings, head: int) -> Tensors:
+    """Of a language model that norms no queries, as Mistral. head: how wide one is."""
     tensors = Tensors()
-    width, inner, head = settings["hidden_size"], settings["intermediate_size"], settings["head_dim"]
+    width, inner = settings["hidden_size"], settings["intermediate_size"]
     queries, keys = settings["num_attention_heads"] * head, settings["num_key_value_heads"] * head
     tensors["embed_tokens.weight"] = (settings["vocab_size"], width)
     for index in range(settings["num_hidden_layers"]):
@@ -89,8 +99,6 @@ def shapes(settings: Settings) -> Tensors:
         tensors.linear(f"{layer}.self_attn.k_proj", width, keys, bias=False)
         tensors.linear(f"{layer}.self_attn.v_proj", width, keys, bias=False)
         tensors.linear(f"{layer}.self_attn.o_proj", queries, width, bias=False)
-        tensors.scale(f"{layer}.self_attn.q_norm", head)
-        tensors.scale(f"{layer}.self_attn.k_norm", head)
         tensors.linear(f"{layer}.mlp.gate_proj", width, inner, bias=False)
         tensors.linear(f"{layer}.mlp.up_proj", width, inner, bias=False)
         tensors.linear(f"{layer}.mlp.down_proj", inner, width, bias=False)
@@ -128,7 +136,11 @@ def _told(settings: Settings, found: Shapes) -> Settings:
 
 def told(settings: Settings, sizes: Sizes) -> Settings:
     """The sizes that a file's tensors show."""
-    head = sizes(LAYER.format(0), 0) or settings["head_dim"]
+    return plain_told(settings, sizes, sizes(LAYER.format(0), 0) or settings["head_dim"], LAYER)
+
+
+def plain_told(settings: Settings, sizes: Sizes, head: int, layer: str) -> Settings:
+    """head: how wide one is. layer: a tensor that each layer has, with {} for its number."""
     queries, keys = (sizes(f"layers.0.self_attn.{layer}_proj.weight", 0) for layer in "qk")
     return {
         **settings,
@@ -140,7 +152,7 @@ def told(settings: Settings, sizes: Sizes) -> Settings:
             num_key_value_heads=keys // head if keys and not keys % head else None,
         ),
         "head_dim": head,
-        "num_hidden_layers": sizes.count(LAYER),
+        "num_hidden_layers": sizes.count(layer),
     }
 
 
