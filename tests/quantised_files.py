@@ -15,6 +15,7 @@ from typing import Any
 import gguf
 import numpy as np
 import torch
+from diffusers.models.transformers.transformer_flux2 import Flux2Transformer2DModel
 from diffusers.models.transformers.transformer_qwenimage import QwenImageTransformer2DModel
 from diffusers.models.transformers.transformer_z_image import ZImageTransformer2DModel
 from safetensors.torch import save_file
@@ -22,7 +23,7 @@ from torch import Tensor
 
 from nodes.backend import layouts, weight_files, weight_tensors
 from nodes.backend.gguf_header import PACKINGS
-from tests import tiny_models, tiny_modern
+from tests import tiny_models, tiny_modern, tiny_variants
 
 Tensors = dict[str, Tensor]
 
@@ -358,6 +359,25 @@ def build_wide_qwen(path: Path, seed: int = 0) -> Path:
             num_attention_heads=8,
             joint_attention_dim=tiny_modern.TEXT_WIDTH,
             axes_dims_rope=(8, 12, 12),
+        ),
+        seed,
+        "transformer",
+    )
+    transformer.save_pretrained(path / "transformer")
+    return path
+
+
+def build_wide_flux2(path: Path, seed: int = 0) -> Path:
+    """The same of Flux.2 dev, with a plain tokenizer."""
+    tiny_variants.flux2_dev(path)
+    transformer = tiny_models._create(
+        lambda: Flux2Transformer2DModel(
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=32,
+            num_attention_heads=8,
+            joint_attention_dim=3 * tiny_modern.TEXT_WIDTH,
+            axes_dims_rope=(8, 8, 8, 8),
         ),
         seed,
         "transformer",

@@ -69,13 +69,15 @@ class Row(NamedTuple):
 
 
 def subjects(place: Path) -> list[Subject]:
-    starter, small = place / "starter", place / "qwenimage"
+    starter, small, flux2 = (place / name for name in ("starter", "qwenimage", "flux2"))
     shutil.copytree(FOLDER / "models" / "starter", starter)
     quantised_files.build_wide_qwen(small)
+    quantised_files.build_wide_flux2(flux2)
     stem = "diffusion_pytorch_model.safetensors"
     return [
         Subject("the starter model", starter, starter / "unet" / stem, 128, 20),
         Subject("a small random Qwen-Image", small, small / "transformer" / stem, 64, 8),
+        Subject("a small random Flux.2 dev", flux2, flux2 / "transformer" / stem, 64, 8),
     ]
 
 
