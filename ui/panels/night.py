@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from html import escape
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from ui.base.text import amount, duration
@@ -54,6 +54,12 @@ class NightView(QFrame):
             more = [f"and {amount(len(lines) - MOST_LINES)} more lines"] if len(lines) > MOST_LINES else []
             shown = "<br>".join([*lines[:MOST_LINES], *more])
             self.text.setText(f"<style>a {{ color: {colors().accent}; }}</style>{shown}")
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Links have the colour of the theme, which a text does not take by itself."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange and self.night.reports:
+            self.show_report()
 
     def _follow(self, link: str) -> None:
         what, number, *rest = link.split(":")

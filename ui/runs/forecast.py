@@ -82,21 +82,22 @@ class Forecast(QObject):
         if ends or self.ends:
             self.ends = ends
             self.changed.emit()
-        if bool(ends) != self._clock.isActive():
-            (self._clock.start if ends else self._clock.stop)()
+        if (runs := any(job.state == "running" for job in todo)) != self._clock.isActive():
+            (self._clock.start if runs else self._clock.stop)()
 
     def _rest(self, todo: Sequence[Job]) -> dict[int | str, float]:
         """Seconds from now until each is done."""
         running = [job for job in todo if job.state == "running"]
         rest: dict[int | str, float] = {}
         free: list[float] = [0.0] * max(self._queue.places - len(running), 0)
-        for job in running:
-            left = self._dues[job.id].seconds("") if job.id in self._dues else None
+        seen = set(self._kept)
+        for job in running:  # of one that has just begun, nothing was heard yet
+            whole, due = self._seconds(job, seen), self._dues.get(job.id)
+            left = due.seconds("") if due else whole
             if left is None:
                 return rest
             heappush(free, left)
             rest[job.id] = left
-        seen = set(self._kept).union(*(self._work[job.id].kinds for job in running if job.id in self._work))
         each: dict[str, list[float]] = {}  # of a block, what its cells take
         waiting = [job for job in todo if job.state == "pending"]
         last = {job.block: job.id for job in waiting}
@@ -132,7 +133,7 @@ class Forecast(QObject):
             self._dues.pop(gone, None)
         # What nothing here consists of is asked for again when something does.
         self._kept &= {key for work in self._work.values() for key in work.kinds}
-        if self._planner is None and self._engine.environment:
+        if self._planner is None and self._engine.ready:
             self._planner = Planner(self._registry, self._engine.environment)
         new = [job for id, job in todo.items() if id not in self._work]
         if new and self._planner is not None:
@@ -160,6 +161,7 @@ class Forecast(QObject):
             due.expect(work.calls.values())
             for key in work.kinds.keys() & self._kept:
                 due.over(key)
+            self._soon.start()
 
     def _hear_engine(self, event: m.Event) -> None:
         match event:

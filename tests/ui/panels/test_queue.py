@@ -13,6 +13,7 @@ from nodegraph.types import Picture
 from tests.ui.counting import calls
 from tests.ui.engines import LONG, Desk, slow
 from tests.ui.runs.test_night import Dark
+from ui.base.theme import colors
 from ui.panels.queue import QueuePanel
 from ui.runs.hand import Hand
 from ui.runs.queue import KEPT_SIDE, Queue
@@ -334,6 +335,8 @@ def test_the_morning_says_what_became_of_the_queue_and_leads_to_the_pictures_and
     with qtbot.waitSignal(told.panel.pictures_wanted) as wanted:
         click_link(view.text, "pictures:0")
     assert wanted.args[0] == ("/pictures/fox2.png",)
+    QApplication.sendEvent(view, QEvent(QEvent.Type.StyleChange))
+    assert colors().accent in view.text.text()
     click_link(view.text, "failed:0:0")
     assert [job.state for job in told.panel.list.jobs()] == ["failed", "failed"]
     assert told.panel.retry.isEnabled()
