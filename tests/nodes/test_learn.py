@@ -156,8 +156,8 @@ def test_the_cosine_schedule_keeps_the_picture_longer(shipped: Any):
         assert correlation(slow, cosine[0]) > correlation(fast, linear[0])
 
 
-def test_the_guess_comes_closer_to_the_picture_with_every_step(shipped: Any):
-    done = shipped("02_reverse_diffusion", "grid")
+def test_the_guess_comes_closer_to_the_picture_with_every_step(run: Any):
+    done = run("02_reverse_diffusion", params={("scheduler", "steps"): 5, ("stops", "count"): 5})
     guesses, latents = ([image.pixels for image in done.rounds(node)] for node in ("guess", "noisy"))
     away = [distance(guess, guesses[-1]) for guess in guesses]
     assert all(earlier > later for earlier, later in pairwise(away[::2]))
@@ -165,12 +165,13 @@ def test_the_guess_comes_closer_to_the_picture_with_every_step(shipped: Any):
     assert torch.allclose(latents[-1], guesses[-1], atol=1e-4)  # the last step goes all the way to the guess
 
 
-def test_looking_at_a_step_computes_none_again(shipped: Any):
-    done = shipped("02_reverse_diffusion", "grid")
-    steps = [call for call in done.plan.calls.values() if call.node == "step"]
+def test_looking_at_a_step_computes_none_again(registry: Registry):
+    planned = plan(workflow.load(FOLDER / "02_reverse_diffusion.json"), registry)
+    steps = [call for call in planned.calls.values() if call.node == "step"]
     assert len(steps) == 9
 
 
+@pytest.mark.slow  # as a scenery behind a thing, in test_starter
 def test_words_decide_the_thing_and_what_is_behind_it(run: Any):
     pictures = run("03_text_conditioning", params={("scheduler", "steps"): 6}).cells()
     places = ["blue", "meadow", "snow", "desert", "desert", "sunset", "sea", "space", "purple and pink gradient"]
@@ -201,6 +202,7 @@ def test_more_steps_come_closer_to_the_picture_of_many(run: Any):
     assert all(earlier > later for earlier, later in pairwise(away))
 
 
+@pytest.mark.slow  # each solver is compared with its oracle, in test_oracle
 def test_solvers_without_fresh_noise_agree_and_the_others_do_not(run: Any):
     lines = "euler\nddim\ndpmpp_2m\nuni_pc\neuler_ancestral"
     euler, ddim, two_m, uni_pc, ancestral = run(
@@ -246,6 +248,7 @@ def test_inpainting_leaves_what_is_outside_the_mask_untouched(run: Any):
     assert distance(result[~outside], original[~outside]) > 0.3
 
 
+@pytest.mark.slow  # on the same drawings as in test_training
 def test_training_a_lora_changes_the_picture(run: Any, tmp_path: Path):
     drawings = sorted((FOLDER / "drawings").glob("*.png"))[:4]
     folder = tmp_path / "drawings"
@@ -282,6 +285,7 @@ def test_strength_0_is_the_model_without_the_lora(run: Any):
     assert torch.equal(without, run(bypassed, params=values).cells()[0])
 
 
+@pytest.mark.slow  # the same LoRA is tried in test_starter
 def test_more_strength_takes_the_colours_away(run: Any):
     values = {("values", "values"): (0.0, 0.5, 1.0), ("scheduler", "steps"): 4}
     colours = [colourfulness(picture) for picture in run("11_lora_strength", params=values).cells()]
@@ -306,6 +310,7 @@ def test_pixels_are_three_times_the_numbers_and_read_the_same_prompt(run: Any):
         assert background[2] > background[0] + 0.2
 
 
+@pytest.mark.slow  # it counts what does not change while the models do not
 def test_a_step_of_the_pixel_model_is_a_fifth_of_the_work_and_four_times_it_with_the_same_network():
     with torch.device("meta"):
         settings = (UNet2DConditionModel.load_config(STARTER / name) for name in ("unet", "pixel/unet"))

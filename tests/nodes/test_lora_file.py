@@ -226,7 +226,7 @@ def test_layers_under_their_original_names_are_found(starter: Checkpoint):
 @pytest.mark.parametrize(
     ("build", "layout"),
     [
-        (tiny_models.build_sdxl, "diffusers"),
+        pytest.param(tiny_models.build_sdxl, "diffusers", marks=pytest.mark.slow),
         (tiny_models.build_sdxl, "kohya"),
         (tiny_models.build_flux, "diffusers"),
     ],

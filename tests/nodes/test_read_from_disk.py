@@ -27,6 +27,7 @@ from nodegraph.running.engine import Engine, Settings
 from nodegraph.running.messages import Event, Failed, Run
 from nodes.backend import pool
 from tests import tiny_models
+from tests.examples import some_slow
 from tests.tiny_checkpoints import write_single_file
 
 
@@ -207,7 +208,20 @@ def differ(a: Any, b: Any) -> bool:
     return not torch.equal(a, b) if isinstance(a, torch.Tensor) else a != b
 
 
-@pytest.mark.parametrize("case", CASES)
+DAILY = (
+    "weights of the U-Net",
+    "settings of the VAE",
+    "the noise schedule",
+    "a one-file checkpoint",
+    "a LoRA",
+    "weights of a ControlNet",
+    "a picture",
+    "a caption of a training",
+)
+"""One of each kind of file."""
+
+
+@pytest.mark.parametrize("case", some_slow(CASES, DAILY))
 def test_another_file_gives_another_result_in_the_same_session_and_in_the_next(folder: Path, case: str):
     make, name, change = CASES[case]
     graph, session = make(folder), engine(folder)

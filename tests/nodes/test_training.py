@@ -22,6 +22,7 @@ from nodes.backend.training import Settings, Training
 from nodes.backend.training_report import report
 from nodes.training import Trained, train_lora
 from nodes.types import Diffusion, Flow, Process
+from tests.examples import some_slow
 from tests.nodes.test_pool import noise_pred
 
 ROOT = Path(__file__).parents[2]
@@ -329,7 +330,7 @@ def test_a_training_shares_the_weights_of_the_pool_and_leaves_its_network_as_it_
 
 
 @pytest.mark.parametrize(
-    "family", ["sd15", pytest.param("sdxl", marks=pytest.mark.slow), "sd3", "flux", "zimage", "klein"]
+    "family", some_slow(["sd15", "sdxl", "sd3", "flux", "zimage", "klein"], ("sd15", "zimage", "klein"))
 )
 def test_a_training_that_is_short_of_memory_keeps_less_of_each_step_and_learns_the_same_bits(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, family: str, folder: Path

@@ -144,7 +144,7 @@ def stock(
 @pytest.mark.parametrize(
     ("name", "place"),
     [
-        *((name, "folder") for name in PIPELINES),
+        *some_slow([(name, "folder") for name in PIPELINES], [("sd1", "folder")]),
         *(pytest.param(name, "file", marks=pytest.mark.slow if name != "sd1" else ()) for name in PIPELINES),
     ],
     indirect=["place"],

@@ -11,6 +11,7 @@ from nodegraph.registry import Registry
 from nodegraph.running.engine import Settings as EngineSettings
 from nodegraph.running.messages import Finished
 from nodegraph.types import Picture
+from tests.examples import some_slow
 from ui.widgets.buttons import small_button
 from ui.widgets.flow import FlowLayout
 from ui.window.main_window import MainWindow
@@ -30,7 +31,7 @@ def window(qapp: QApplication, registry: Registry) -> Iterator[MainWindow]:
     made.deleteLater()
 
 
-@pytest.mark.parametrize("scale", [1.0, 1.3])
+@pytest.mark.parametrize("scale", some_slow([1.0, 1.3], (1.3,)))
 @pytest.mark.parametrize("title", [panel.title for panel in PANELS])
 def test_a_panel_fits_a_screen_of_800_by_600_with_all_its_buttons(window: MainWindow, title: str, scale: float, qtbot):
     window.settings.change(text_scale=scale)
