@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -37,7 +37,7 @@ class SweepJobs(QObject):
         super().__init__(parent)
         self._queue = queue
         self._ids: dict[str, int] = {}  # of cells that are listed and not over
-        self._todo: dict[str, tuple[Cell, Source]] = {}  # what is to be queued, the next one last
+        self._todo: list[tuple[dict[str, Cell], Source]] = []  # what is to be queued, what comes next last
         self._block = ""
         queue.listed.connect(self._feed)
         queue.given_up.connect(self._give_up)
@@ -47,16 +47,16 @@ class SweepJobs(QObject):
         return bool(self._ids or self._todo)
 
     def waits(self, name: str) -> bool:
-        return name in self._todo or name in self._ids
+        return name in self._ids or any(name in cells for cells, _ in self._todo)
 
     def runs(self, name: str) -> bool:
         return name in self._ids and self._queue.job(self._ids[name]).state == "running"
 
-    def begin(self, todo: Mapping[str, Cell], source: Source) -> None:
-        """Make these, in their order, before those that wait already."""
+    def begin(self, todo: dict[str, Cell], source: Source) -> None:
+        """Make these, the last one first, before those that wait already. todo: is used up."""
         if not self:
             self._block = uuid4().hex
-        self._todo |= {name: (cell, source) for name, cell in reversed(list(todo.items()))}
+        self._todo += [(todo, source)] if todo else []
         self._feed()
 
     def adopt(self, names: Collection[str]) -> None:
@@ -68,7 +68,7 @@ class SweepJobs(QObject):
                 self._block = job.block
 
     def stop(self) -> None:
-        self._todo = {}
+        self._todo = []
         ids, self._ids = tuple(self._ids.values()), {}
         self._tell_more()
         self._queue.cancel(*(id for id in ids if self._queue.lists(id)))
@@ -90,12 +90,12 @@ class SweepJobs(QObject):
     def _give_up(self, block: str) -> None:
         """A person took what is listed of it off the queue: the rest does not come either."""
         if block == self._block:
-            self._todo = {}
+            self._todo = []
             self._tell_more()
 
     def _tell_more(self) -> None:
         if self._block:
-            self._queue.expect(self._block, len(self._todo))
+            self._queue.expect(self._block, sum(len(cells) for cells, _ in self._todo))
 
     def _feed(self) -> None:
         """Queue the next cells."""
@@ -103,7 +103,10 @@ class SweepJobs(QObject):
         for name in gone:
             del self._ids[name]
         while self._todo and len(self._ids) < AHEAD:
-            name, (cell, source) = self._todo.popitem()
+            cells, source = self._todo[-1]
+            name, cell = cells.popitem()
+            if not cells:
+                self._todo.pop()
             self._ids[name] = self._queue.next_id  # known before it begins, which may be at once
             self._tell_more()
             title = f"{source.document}: {', '.join(source.sweep.labels(cell).values())}"

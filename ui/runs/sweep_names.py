@@ -69,7 +69,9 @@ def chosen(
     wanted: Sequence[Cell], names: Mapping[Cell, str], slowest: Sequence[int], is_missing: Callable[[str], bool]
 ) -> Pieces[dict[str, Cell]]:
     """Those of the cells that are to be made, by name, of those that are alike one; in the order in which they share
-    most, as `nodegraph.sweeping.sweep.in_order` has them. is_missing: whether a name is of a cell that is to be made.
+    most, as `nodegraph.sweeping.sweep.in_order` has them, the first one last.
+
+    is_missing: whether a name is of a cell that is to be made.
     """
     for axis in reversed(slowest):
         by_value: dict[int, list[Cell]] = {}
@@ -77,7 +79,7 @@ def chosen(
             for cell in part:
                 by_value.setdefault(cell[axis], []).append(cell)
             yield
-        wanted = [cell for index in sorted(by_value) for cell in by_value[index]]
+        wanted = [cell for index in sorted(by_value, reverse=True) for cell in by_value[index]]
     todo: dict[str, Cell] = {}
     for part in in_parts(wanted, SOME):
         for cell in part:

@@ -504,3 +504,9 @@ def test_the_prompts_and_seeds_of_a_picture_are_used_in_the_document(window: Mai
     assert document.undo_stack.undoText() == "Use the seeds of fox.png"
     for _ in range(2):
         document.undo_stack.undo()
+
+
+def test_pictures_that_somebody_asks_for_are_chosen(panel: GalleryPanel, tmp_path: Path):
+    paths = [panel.shown.path(row) for row in (0, 2)]
+    assert panel.tiles.choose([*paths, "/nowhere/else.png"]) == 2
+    assert sorted(panel.tiles.chosen()) == sorted(paths)

@@ -6,8 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodegraph.graph import Graph, Node
+from nodegraph.graph import Graph, Node, Port
+from nodegraph.pieces import finish
+from nodegraph.sweeping.axes import Axis
+from nodegraph.sweeping.sweep import Sweep
+from nodegraph.sweeping.sweep import in_order as in_share_order
 from ui.runs.job import HIGHEST, LOWEST, Job, in_order, read_jobs, written
+from ui.runs.sweep_names import chosen
 
 JOBS = st.lists(
     st.tuples(
@@ -57,3 +62,11 @@ def test_what_no_job_can_have_is_refused(name: str, value: object):
     entry = json.loads(written([Job(1, "old", Graph(), ("a",))], {}))["jobs"][0] | {name: value}
     with pytest.raises(ValueError, match=repr(value)):
         read_jobs(json.dumps({"jobs": [entry]}).encode())
+
+
+def test_the_cells_of_a_sweep_come_in_the_order_in_which_they_share_most():
+    sweep = Sweep((Axis(Port("a", "x"), (1.0, 2.0)), Axis(Port("b", "y"), (1.0, 2.0, 3.0))))
+    names = {cell: str(cell) for cell in sweep.cells()}
+    for slowest in ([0, 1], [1, 0]):
+        todo = finish(chosen(sweep.cells(), names, slowest, lambda name: True))
+        assert list(todo.values())[::-1] == in_share_order(sweep.cells(), slowest)
