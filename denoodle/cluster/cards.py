@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
@@ -49,7 +50,8 @@ class Cards:
         ours, theirs = context.Pipe()
         settings = json.dumps(self._settings | {"device": device})
         process = context.Process(target=serve, args=(theirs, settings), name=f"engine on {device}", daemon=True)
-        process.start()
+        with _without_interrupts():
+            process.start()
         theirs.close()
         self._count += 1
         self._engines[self._count] = Engine(device, process, ours)
@@ -133,6 +135,22 @@ class Cards:
         engine.process.kill()
         engine.process.join()
         engine.connection.close()
+
+
+@contextmanager
+def _without_interrupts() -> Generator[None]:
+    """What is started meanwhile hears no Ctrl-C, which a terminal tells all processes of a command: not even while it
+    is still importing.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # which would let interrupts through again when it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def serve(connection: Connection, settings: str) -> None:

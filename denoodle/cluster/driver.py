@@ -124,7 +124,8 @@ class Driver:
         while time.monotonic() < end:
             if stop():
                 raise Stopped
-            if told := self._workers.hello(worker, PATIENCE):
+            told = self._workers.hello(worker, PATIENCE)
+            if told is not None:
                 return told
         raise ValueError(f"a worker cannot start: it was not there after {START_SECONDS:.0f} s")
 

@@ -92,14 +92,22 @@ def test_ctrl_c_frees_the_cards_within_two_seconds_and_the_next_run_goes_on(tmp_
         told = ["sweep", "w.json", "--vary", "box.value=0..5", "--on", "all", "--json"]
         pipe = subprocess.PIPE
         command = [sys.executable, "-c", TOYS, *told]
-        return subprocess.Popen(command, cwd=tmp_path, env=env, stdout=pipe, stderr=pipe, text=True)
+        return subprocess.Popen(
+            command, cwd=tmp_path, env=env, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+        )
 
+    process = started()
+    while process.poll() is None and not engines(process.pid):
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does, while the engines are importing
+    code, _, err = ended(process)
+    assert (code, "Traceback" in err) == (130, False), err
     process = started()
     while process.poll() is None and len(list((tmp_path / "output").glob("print_*.png"))) < 2:
         time.sleep(0.02)
     there = engines(process.pid)
     assert len(there) == 2
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)
     start = time.monotonic()
     while any(Path(f"/proc/{pid}").exists() for pid in there) and time.monotonic() - start < 10:
         time.sleep(0.02)
