@@ -9,7 +9,7 @@ from PySide6.QtGui import QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPain
 from PySide6.QtWidgets import QWidget
 
 from nodegraph.types import PREVIEW_SIDE
-from ui.base.theme import color, colors, panel_font
+from ui.base.theme import color, colors, panel_font, scaled
 
 Mode = Literal["single", "slider", "side"]
 Side = Literal["a", "b"]
@@ -17,6 +17,7 @@ Side = Literal["a", "b"]
 MARGIN = 12.0
 NOTCH = 1.2  # zoom factor of one wheel notch
 REACH = 8.0  # pixels from the dividing line at which it is taken hold of
+LITTLE = 110  # pixels, before the user's scale, in which nothing can be said
 STEP = 0.02  # of the dividing line, with an arrow key
 
 
@@ -174,15 +175,21 @@ class PictureView(QWidget):
 
     def _paint_tag(self, painter: QPainter, side: Side, seen: QRectF) -> None:
         """Which of the two it is and what is said of it, on the picture: at the outer corner, as far as it is seen."""
-        said = ": ".join(filter(None, (side.upper(), self.said.get(side, ""))))
-        metrics = QFontMetricsF(painter.font())
-        text = metrics.elidedText(said, Qt.TextElideMode.ElideRight, max(seen.width() - 24, 8))
+        text, metrics = self.tag(side, max(seen.width() - 24, 8)), QFontMetricsF(painter.font())
         width = metrics.horizontalAdvance(text) + 12
         left = seen.left() + 4 if side == "a" else seen.right() - 4 - width
         tag = QRectF(left, seen.top() + 4, width, metrics.height() + 4)
         painter.fillRect(tag, color(colors().panel, 200))
         painter.setPen(color(colors().text))
         painter.drawText(tag, Qt.AlignmentFlag.AlignCenter, text)
+
+    def tag(self, side: Side, room: float) -> str:
+        """The letter, and what is said, as far as it has room; where that is too little to say anything, the letter."""
+        said = ": ".join(filter(None, (side.upper(), self.said.get(side, ""))))
+        metrics = QFontMetricsF(panel_font(12))
+        if room < min(metrics.horizontalAdvance(said), scaled(LITTLE)):
+            return side.upper()
+        return metrics.elidedText(said, Qt.TextElideMode.ElideRight, room)
 
     # Mouse and keys -----------------------------------------------------------------------------------
 

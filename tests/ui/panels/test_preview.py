@@ -89,6 +89,13 @@ def test_dragging_moves_and_a_double_click_fits_again(view):
     assert (view.zoom, view.shift) == (1.0, QPointF())
 
 
+def test_what_is_said_of_two_is_left_out_where_it_would_say_nothing(view):
+    view.said = {"a": "text a fox in a meadow, at 14:32:05", "b": "at 9"}
+    assert [view.tag("a", room) for room in (500, 60)] == ["A: text a fox in a meadow, at 14:32:05", "A"]
+    assert view.tag("a", 140).endswith("…")
+    assert view.tag("b", 60) == "B: at 9"
+
+
 def test_actual_size_is_one_pixel_for_one(view):
     QTest.keyClick(view, Qt.Key.Key_1)
     assert view.place(view.a, view._areas()[0]).width() == pytest.approx(32 / view.devicePixelRatioF())

@@ -30,6 +30,7 @@ BADGE = 13.0  # side of a drawing
 SIDE_TEXT = 11  # size of what stands beside a title and above a node
 ABOVE = 14  # the largest size for which there is room above a node
 MODES = {"muted": ICONS["canvas.mute"], "bypassed": ICONS["canvas.bypass"]}
+CALM = ("check", "database")  # they say no more than the line below, and give way to the title
 KIND_PAD = 6.0  # beside the word for what a node makes
 BAR = 3.0  # height of a progress bar
 
@@ -161,13 +162,17 @@ def _paint_header(painter: QPainter, item: NodeItem, scale: float) -> None:
         painter.setPen(color(tint))
         draw_right(painter, right, HEADER / 2 + small * 0.4, word, small)
         right -= advance(word, small) + 4
-    if drawing:
+    if drawing and not (drawing in CALM and _is_cut(item.title, right - BADGE - 6, size)):
         paint_icon(painter, drawing, QRectF(right - BADGE, (HEADER - BADGE) / 2, BADGE, BADGE), tint)
         right -= BADGE + 6
     painter.setFont(font(size, strong=True))
     painter.setPen(color(colors().text))
     title = elided(item.title, right - TITLE, size=size, strong=True)
     painter.drawText(QPointF(TITLE, HEADER / 2 + size * 0.36), title)
+
+
+def _is_cut(title: str, right: float, size: int) -> bool:
+    return elided(title, right - TITLE, size=size, strong=True) != title
 
 
 def _paint_summary(painter: QPainter, item: NodeItem, scale: float) -> None:

@@ -13,7 +13,8 @@ from ui.canvas.scene.items import NodeItem
 from ui.canvas.scene.shape import HEADER, SOCKET
 from ui.widgets.lettering import wrapped
 
-INSET = 2  # pixels from the sockets
+INSET = 2  # pixels from the sockets at the left
+SEAM = 1  # pixels before the right edge
 NARROW = 30.0  # pixels of a node in which no word has room
 FARTHEST = 0.06  # the scale below which no node has room
 
@@ -31,7 +32,7 @@ def paint_titles(painter: QPainter, items: Iterable[NodeItem], scale: float) -> 
         wide = item.shape.width * scale
         if wide < NARROW:
             continue
-        size, top, lines = _written(item, scale, round(wide - 2 * inset))
+        size, top, lines = _written(item, scale, round(wide - inset - SEAM))
         corner, high = to_pixels.map(item.pos + QPointF(0, top)), size * LEADING
         painter.setFont(font(size, strong=True))
         for number, line in enumerate(lines):
@@ -41,18 +42,20 @@ def paint_titles(painter: QPainter, items: Iterable[NodeItem], scale: float) -> 
 
 def _written(item: NodeItem, scale: float, room: int) -> tuple[int, float, tuple[str, ...]]:
     """How large a title is written, from where on, from the node's corner, and its lines. Large text is given up
-    where it would cut the title.
+    step by step where it would cut the title.
 
     room: across, in pixels.
     """
-    size = least()
+    for size in (least(), (least() + LEAST) // 2):
+        top, lines = _lines(item, scale, room, size)
+        if size == LEAST or " ".join(lines) == item.title:
+            return size, top, lines
+    return (LEAST, *_lines(item, scale, room, LEAST))
+
+
+def _lines(item: NodeItem, scale: float, room: int, size: int) -> tuple[float, tuple[str, ...]]:
     top, count = _place(item, scale, size)
-    lines = wrapped(item.title, room, count, size=size, strong=True) if count else ()
-    if size > LEAST and not (lines and " ".join(lines) == item.title):
-        size = LEAST
-        top, count = _place(item, scale, size)
-        lines = wrapped(item.title, room, count, size=size, strong=True) if count else ()
-    return size, top, lines
+    return top, wrapped(item.title, room, count, size=size, strong=True) if count else ()
 
 
 def _place(item: NodeItem, scale: float, size: int) -> tuple[float, int]:

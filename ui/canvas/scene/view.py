@@ -12,6 +12,7 @@ from ui.base import theme
 
 NOTCH = 1.2  # zoom factor of one wheel notch
 MIN_SCALE, MAX_SCALE = 0.03, 3.0
+SPARE = 0.05  # of the width, the most that is left free on either side
 LEGIBLE = 0.85  # the scale from which a note is read with ease, at the usual text size
 
 
@@ -46,7 +47,11 @@ class View:
 
 
 def fitted(world: QRectF, size: QSizeF, margin: float = 40.0) -> View:
-    """The view that shows all of `world`, in the middle; not larger than text is. margin: pixels on every side."""
+    """The view that shows all of `world`, in the middle; not larger than text is.
+
+    margin: pixels on every side; a small window has less to spare.
+    """
+    margin = min(margin, SPARE * size.width())
     if world.isEmpty():
         return View(theme.scale(), round(size.width() / 2), round(size.height() / 2))
     across, down = (size.width() - 2 * margin) / world.width(), (size.height() - 2 * margin) / world.height()

@@ -94,3 +94,11 @@ def test_the_canvas_grows_with_the_text(canvas, qapp):
     finally:
         theme.apply(qapp, theme.DARK)
     assert canvas.state.view.scale == pytest.approx(1.0)
+
+
+def test_a_large_title_far_out_shrinks_no_more_than_it_has_to(canvas, written, monkeypatch):
+    monkeypatch.setattr(theme, "_scale", 1.7)
+    for id, title in (("left", "Add"), ("right", "Checkpoint"), ("sum", "Checkpointing")):
+        canvas.document.edit("Rename", lambda graph, id=id, title=title: edits.change_node(graph, id, title=title))
+    found = written(0.45)
+    assert [round(found[title]) for title in ("Add", "Checkpoint", "Checkpointing")] == [19, 15, 11]

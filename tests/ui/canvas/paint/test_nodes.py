@@ -308,6 +308,23 @@ def test_a_long_title_of_a_kept_result_is_whole(canvas, monkeypatch):
     assert elided(title, free, size=13, strong=True) == title
 
 
+def test_a_check_gives_way_to_the_title_that_it_would_cut(canvas, monkeypatch):
+    written, drawn = [], []
+    monkeypatch.setattr(nodes, "elided", lambda text, free, **how: written.append((text, free)) or text)
+    monkeypatch.setattr(nodes, "paint_icon", lambda painter, name, *_: drawn.append(name))
+    monkeypatch.setattr(nodes, "_is_cut", lambda title, right, size: title == "Long")
+    for title, checked in (("Short", True), ("Long", False)):
+        canvas.document.edit("Rename", lambda graph, title=title: edits.change_node(graph, "sum", title=title))
+        canvas.runs._set("sum", state="done")
+        drawn.clear()
+        canvas._tiles.clear()
+        for _ in range(8):
+            canvas.grab()
+        assert ("check" in drawn) == checked
+        free = [free for text, free in written if text == title][-1]
+        assert (free > WIDTH - 10 - 26 - 13 - 6) != checked
+
+
 @pytest.mark.parametrize("scale", [0.15, 0.3, 1.0])
 def test_a_node_with_a_colour_of_its_own_has_it_in_its_header(canvas, pixel, scale):
     canvas.state.show_view(View(scale, 100, 100))
