@@ -96,11 +96,13 @@ class Outlined:
 class Draft:
     """While a person holds a slider, live mode runs with at most `limit` of this, to answer sooner.
 
-    instead: (choice, another) pairs: where some limit is lowered, what takes the place of a choice that needs more.
+    instead: (choice, least, another): where some limit is lowered, what takes the place of a choice that needs more,
+    from that value of the parameter `by` on. The first that holds counts; all do where the value comes by a link.
     """
 
     limit: float | None = None
-    instead: tuple[tuple[str, str], ...] = ()
+    instead: tuple[tuple[str, float, str], ...] = ()
+    by: str = ""
 
 
 Kind = Literal["call", "form", "annotation"]

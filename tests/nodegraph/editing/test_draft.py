@@ -48,8 +48,11 @@ def test_the_groups_of_the_document_are_lowered_as_well():
     assert lowered.groups["Twice"].graph.nodes["s"].params == {"steps": 8}
 
 
+QUICKER = Draft(instead=(("exact", 3.0, "quick"), ("exact", 1.0, "careful")), by="strength")
+
+
 @node("local.solve")
-def solve(solver: Annotated[Literal["quick", "exact"], Draft(instead=(("exact", "quick"),))] = "exact") -> int:
+def solve(solver: Annotated[Literal["quick", "careful", "exact"], QUICKER] = "exact", strength: float = 4.0) -> int:
     return 0
 
 
@@ -72,3 +75,15 @@ def test_a_choice_inside_a_group_gives_way_to_fewer_steps_outside():
     body = Graph({"d": Node("local.solve")})
     graph = Graph({"s": Node("local.schedule")}, groups={"Denoise": Group("Denoise", body, {}, ())})
     assert draft(graph, both).groups["Denoise"].graph.nodes["d"].params == {"solver": "quick"}
+
+
+@pytest.mark.parametrize(("strength", "solver"), [(0.5, "exact"), (1.0, "careful"), (2.9, "careful"), (3.0, "quick")])
+def test_what_takes_the_place_of_a_choice_goes_by_another_parameter(strength: float, solver: str):
+    graph = Graph({"s": Node("local.schedule"), "d": Node("local.solve", {"strength": strength})})
+    assert draft(graph, both).nodes["d"].params.get("solver", "exact") == solver
+
+
+def test_where_the_other_parameter_comes_by_a_link_the_first_choice_counts():
+    nodes = {"s": Node("local.schedule"), "d": Node("local.solve", {"strength": 0.0})}
+    graph = Graph(nodes, {Port("d", "strength"): Port("s", "value")})
+    assert draft(graph, both).nodes["d"].params["solver"] == "quick"
