@@ -133,7 +133,8 @@ STYLE = Template("""
 * { font-family: "Inter"; font-size: ${px13}px; color: $text; }
 QMainWindow, QDialog, QDockWidget, QMenu, QMessageBox { background: $panel; }
 QMainWindow::separator { background: $seam; width: 4px; height: 4px; }
-QToolBar { background: $panel; border: 0; border-bottom: 1px solid $seam; padding: 5px 8px; spacing: 4px; }
+#top { background: $panel; border-bottom: 1px solid $seam; }
+QToolBar { background: $panel; border: 0; padding: 5px 8px; spacing: 4px; }
 QToolBar::separator { background: $border; width: 1px; margin: 5px 6px; }
 QToolButton { background: transparent; border: 1px solid transparent; border-radius: 6px; padding: 5px 11px; }
 QToolButton:hover { background: $raised; }
@@ -257,10 +258,10 @@ def applying(app: QApplication, theme: Theme, scale: float = 1.0, unseen: Collec
     """
     global _current, _scale
     _current, _scale = theme, min(max(scale, MIN_SCALE), MAX_SCALE)
-    tops = app.topLevelWidgets()
-    for widget in [widget for top in tops for widget in out_of_sight(top, unseen)]:
+    for widget in [widget for top in app.topLevelWidgets() for widget in out_of_sight(top, unseen)]:
         leave_for_later(widget)
-    seen = [widget for top in tops for widget in in_sight(top, unseen)]
+    # Asked anew: a menu bar may have exchanged its menu of what has no room.
+    seen = [widget for top in app.topLevelWidgets() for widget in in_sight(top, unseen)]
     undress(seen)
     with unheard(app):
         _dress_the_program(app, theme)

@@ -8,7 +8,7 @@ from time import time
 
 from PySide6.QtCore import QPointF, QSize, Qt
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QMenu, QToolBar, QToolButton
+from PySide6.QtWidgets import QApplication, QMenu, QMenuBar, QToolBar, QToolButton, QWidget
 
 from nodegraph.graph import Diff
 from nodegraph.registry import Registry
@@ -26,6 +26,7 @@ from ui.canvas.commands.bringing import place_at
 from ui.documents.document import Document
 from ui.documents.session import Session
 from ui.panels.night import sums
+from ui.widgets.flow import FlowLayout
 from ui.widgets.numbers import decimal, set_decimal
 from ui.window.dropping import drop, takes
 from ui.window.panels import PANELS, DocumentPanel, Panel, WindowPanel
@@ -108,7 +109,7 @@ class MainWindow(Shell):
 
     def _fill_toolbar(self) -> None:
         bar = self.toolbar
-        bar.setObjectName("Main")
+        bar.setObjectName("tools")  # no name that a kept layout of the window may have
         bar.setMovable(False)
         bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         for ids in TOOLBAR:
@@ -121,7 +122,6 @@ class MainWindow(Shell):
         self.actions_by_id["run.all"].changed.connect(self._ink_run_button)
         self._ink_run_button()
         bar.toggleViewAction().setVisible(False)
-        self.addToolBar(bar)
 
     def _show_words(self) -> None:
         """In the toolbar: all, none, or those that nobody knows by a picture."""
@@ -136,7 +136,9 @@ class MainWindow(Shell):
         self.run_button.setIcon(icon(ICONS["run.all"], "on_accent"))
 
     def _build_menus(self) -> None:
-        menus = build_menus(self.menuBar(), self.actions_table)
+        self.menus = QMenuBar()
+        menus = build_menus(self.menus, self.actions_table)
+        self.setMenuWidget(_top_line(self.menus, self.toolbar))
         self.recent = QMenu("Recent", self)
         self.recent.setToolTipsVisible(True)
         self.recent.aboutToShow.connect(self._fill_recent)
@@ -317,6 +319,15 @@ class MainWindow(Shell):
         self.finding.close()
         self.shelves.close()
         event.accept()
+
+
+def _top_line(menus: QMenuBar, tools: QToolBar) -> QWidget:
+    """Both in one line, which leaves more of a low screen to the graph; below each other in a narrow window."""
+    made = QWidget()
+    made.setObjectName("top")
+    made.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+    made.setLayout(FlowLayout(menus, tools, growing=tools))
+    return made
 
 
 def _tool_button(bar: QToolBar, action: QAction) -> QToolButton:

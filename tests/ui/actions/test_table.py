@@ -72,7 +72,7 @@ def in_menus(menu: QMenu) -> set[str]:
 
 
 def test_every_action_is_in_a_menu_and_has_a_tip(window):
-    shown = set().union(*(in_menus(a.menu()) for a in window.menuBar().actions() if isinstance(a.menu(), QMenu)))
+    shown = set().union(*(in_menus(a.menu()) for a in window.menus.actions() if isinstance(a.menu(), QMenu)))
     assert set(window.actions_by_id) <= shown
     assert all(action.toolTip() for action in window.actions_by_id.values())
 

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QToolButton
+from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar, QToolButton
 
 from nodegraph.builtin import NOTE
 from nodegraph.editing.tint import tint
@@ -144,3 +144,29 @@ def test_the_map_shows_the_colour_that_a_node_was_given(window: MainWindow):
     minimap = window.canvas.minimap
     reds = [minimap._color(window.canvas.scene.nodes[id]).red() for id in ("sum", "left")]
     assert reds[0] > reds[1] + 40
+
+
+@pytest.mark.parametrize(("size", "lines"), [((1366, 768), 1), ((600, 700), 2)])
+def test_menus_and_tools_are_one_line_where_they_have_room(window: MainWindow, qtbot, size, lines):
+    window.resize(*size)
+    menus, tools = window.menus, window.toolbar
+
+    def settled() -> bool:
+        below = tools.geometry().top() >= menus.geometry().bottom()
+        return below == (lines == 2) and tools.parentWidget().height() < lines * 50
+
+    qtbot.waitUntil(settled)
+    assert menus.geometry().intersected(tools.geometry()).isEmpty()
+    assert window.run_button.isVisible()
+
+
+def test_a_layout_that_was_kept_when_the_tools_had_a_line_of_their_own_leaves_them_beside_the_menus(window, qtbot):
+    before = QMainWindow()
+    qtbot.addWidget(before)
+    tools = QToolBar("Main", objectName="Main")
+    before.addToolBar(tools)
+    window.restoreState(before.saveState())
+    settle()
+    assert window.toolbar.isVisible()
+    assert window.toolbar.parentWidget() is window.menus.parentWidget()
+    assert window.toolbar.geometry().left() >= window.menus.geometry().right()
