@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent, QGuiApplication, QImage
+from PySide6.QtGui import (
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDragMoveEvent,
+    QDropEvent,
+    QGuiApplication,
+    QImage,
+    QPixmap,
+)
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox, QProgressDialog, QPushButton
 
@@ -337,6 +345,14 @@ def test_a_pasted_picture_is_kept_beside_the_file_of_its_document(window, tmp_pa
     paste(window)
     came(window, qtbot)
     assert Path(of(sole(window)[1])[1]).parent == folder / "pictures"
+
+
+def test_what_the_preview_copies_is_pasted_as_a_picture(window, qtbot):
+    window.preview.view.show_one(QPixmap.fromImage(image()))
+    window.preview.copy()
+    paste(window)
+    came(window, qtbot)
+    assert QImage(of(sole(window)[1])[1]).size() == image().size()
 
 
 def test_a_pasted_picture_goes_along_when_the_workflow_is_given_away(window, registry, tmp_path, qtbot):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QImage, QPixmap
 
 from nodegraph.builtin import NOTE
 from nodegraph.domain import Brought
@@ -60,8 +60,9 @@ def picture_in(data: QMimeData) -> QImage | None:
     """A picture that another program hands over and that lies in no file; it counts for more than the address that it
     came from.
     """
-    image = QImage(data.imageData()) if data.hasImage() else QImage()
-    return None if image.isNull() else image
+    found = data.imageData() if data.hasImage() else None
+    image = found.toImage() if isinstance(found, QPixmap) else QImage(found) if isinstance(found, QImage) else None
+    return None if image is None or image.isNull() else image
 
 
 def of_data(state: CanvasState, data: QMimeData) -> Brought | None:
