@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QRectF, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent, QShowEvent
+from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from nodegraph.formats.app_rows import App, app_of, set_app, suggested
 from nodegraph.graph import Diff, Port
 from nodegraph.node import Multiline
-from nodegraph.types import Picture
+from nodegraph.types import Picture, columns
 from ui.app_view.chooser import ChooseDialog, names
 from ui.base.text import label
 from ui.base.theme import color, colors, panel_font, scaled
 from ui.documents.document import Document
 from ui.panels.parameter_row import ParameterRow
 from ui.runs.run_state import RunState
-from ui.widgets.pixmaps import pixmap
+from ui.widgets.pixmaps import one_of, pixmap
 
 FORM_WIDTH = 400
 CAPTION = 26  # room for the name of a picture, among others
 
 
 class Pictures(QWidget):
-    """The pictures of some nodes, as large as there is room for."""
+    """The pictures of some nodes, as large as there is room for. Of a batch a click picks one, or shows all again."""
 
     def __init__(self, document: Document, runs: RunState) -> None:
         super().__init__()
         self.document, self.runs = document, runs
         self.nodes: tuple[str, ...] = ()
         self.names: dict[str, str] = {}
+        self._places: dict[str, QRectF] = {}  # of the pictures, as they were painted last
         runs.changed.connect(lambda _: self.update())
+        runs.picked.changed.connect(lambda _: self.update())
         self.setAccessibleName("Results")
 
     def show_nodes(self, nodes: tuple[str, ...]) -> None:
@@ -41,11 +43,12 @@ class Pictures(QWidget):
         painter = QPainter(self)
         painter.fillRect(self.rect(), color(colors().canvas))
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        columns = max(1, round(len(self.nodes) ** 0.5))
-        rows = -(-len(self.nodes) // columns)
+        self._places = {}
+        across = max(1, round(len(self.nodes) ** 0.5))
+        rows = -(-len(self.nodes) // across)
         for index, node in enumerate(self.nodes):
-            width, height = self.width() / columns, self.height() / rows
-            cell = QRectF(index % columns * width, index // columns * height, width, height)
+            width, height = self.width() / across, self.height() / rows
+            cell = QRectF(index % across * width, index // across * height, width, height)
             self._paint_cell(painter, node, cell.adjusted(16, 16, -16, -16))
 
     def _forming(self) -> Picture | None:
@@ -54,9 +57,27 @@ class Pictures(QWidget):
             return None
         return next((run.picture for run in self.runs.nodes.values() if run.state == "running" and run.calls > 1), None)
 
+    def _shown(self, node: str) -> Picture | None:
+        picture = self.runs.of(node).picture
+        item = self.runs.picked.of(node, picture)
+        return picture if picture is None or item is None else one_of(picture, item)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        node = next((node for node, place in self._places.items() if place.contains(event.position())), None)
+        picture = self.runs.of(node).picture if node else None
+        if node is None or picture is None or picture.count < 2 or self._forming():
+            return
+        place, item = self._places[node], None
+        if self.runs.picked.of(node, picture) is None:
+            at, across = event.position() - place.topLeft(), columns(picture.count)
+            down = -(-picture.count // across)
+            item = int(at.x() * across / place.width()) + across * int(at.y() * down / place.height())
+        if item is None or item < picture.count:
+            self.runs.picked.pick(node, item)
+
     def _paint_cell(self, painter: QPainter, node: str, cell: QRectF) -> None:
         room = cell.adjusted(0, 0, 0, -scaled(CAPTION)) if len(self.nodes) > 1 else cell
-        picture = self._forming() or self.runs.of(node).picture
+        picture = self._forming() or self._shown(node)
         painter.setFont(panel_font())
         if picture is None:
             painter.setPen(color(colors().dim))
@@ -65,6 +86,7 @@ class Pictures(QWidget):
         scale = min(room.width() / picture.width, room.height() / picture.height)
         place = QRectF(0, 0, picture.width * scale, picture.height * scale)
         place.moveCenter(room.center())
+        self._places[node] = place
         shown = pixmap(picture)
         painter.drawPixmap(place, shown, QRectF(shown.rect()))
         painter.setPen(color(colors().dim))

@@ -1,7 +1,7 @@
 """The app view: a form and pictures instead of the graph."""
 
 import pytest
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialogButtonBox
 
@@ -64,6 +64,24 @@ def test_the_picture_of_a_chosen_result_is_painted(view: AppView, runs: RunState
     runs._show("sum", Picture(2, 2, b"\xff\x00\x00" * 4), "key")
     middle = view.pictures.grab().toImage().pixelColor(view.pictures.width() // 2, view.pictures.height() // 2 - 13)
     assert (middle.red(), middle.green(), middle.blue()) == (255, 0, 0)
+
+
+def test_a_click_on_one_picture_of_a_batch_shows_it_alone_and_another_click_all_of_them(view: AppView, runs: RunState):
+    red, blue = b"\xff\x00\x00", b"\x00\x00\xff"
+    runs._show("sum", Picture(4, 2, (red * 2 + blue * 2) * 2, 2, (2, 2)), "key")
+    width, height = view.pictures.width(), view.pictures.height()
+
+    def colours() -> set[str]:
+        seen = view.pictures.grab().toImage()
+        return {seen.pixelColor(round(seen.width() * x), seen.height() // 2).name() for x in (0.35, 0.65)}
+
+    assert colours() == {"#ff0000", "#0000ff"}
+    for _ in range(2):
+        QTest.mouseClick(view.pictures, Qt.MouseButton.LeftButton, pos=QPoint(round(width * 0.65), height // 2))
+        assert runs.picked.of("sum", runs.of("sum").picture) == 1
+        assert colours() == {"#0000ff"}
+        QTest.mouseClick(view.pictures, Qt.MouseButton.LeftButton, pos=QPoint(round(width * 0.5), height // 2))
+        assert colours() == {"#ff0000", "#0000ff"}
 
 
 def choosing(qtbot, document: Document, app: App) -> ChooseDialog:
