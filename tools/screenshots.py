@@ -2,7 +2,8 @@
 
 xvfb-run -a -s "-screen 0 1600x1000x24" python -m tools.screenshots [workflow | models | sweep]
 
-sweep: one of 5 x 5 pictures. models: the panel of models, with what else has to do with files of models.
+Without a name all of them are taken. workflow: a path; the window with it, at all sizes. sweep: one of 5 x 5 pictures.
+models: the panel of models, with what else has to do with files of models.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ WORKFLOW = "workflows/text_to_image.json"
 SHOWN = ("Dark", "Light")
 SIZES = ((1600, 1000), (1366, 768), (1000, 700))
 TEXT = (1.0, 1.7)
+OWN_SHOTS = ("Models", "Sweep")  # panels that are shown with something in them
 MODELS = 300
 PATIENCE = 300.0  # seconds
 
@@ -144,7 +146,7 @@ class Shots:
         window.runner.enqueue()
         wait(self.app, lambda: not window.engine.running)
         for title in window.docks.titles:
-            if window.dockWidgetArea(window.docks[title]) == BOTTOM:
+            if window.dockWidgetArea(window.docks[title]) == BOTTOM and title not in OWN_SHOTS:
                 window.docks.show(title)
                 window.canvas.fit_all()
                 self.shot(f"panel_{title.lower()}")
@@ -166,6 +168,10 @@ class Shots:
         search.box.setText("save")
         self.shot("find_action", search)
         search.close()
+        self.window.edit_settings("General")
+        (settings,) = (dialog for dialog in self.window.findChildren(SettingsDialog) if dialog.isVisible())
+        self.shot("settings", settings)
+        settings.close()
         picker = TemplatePicker(templates(FOLDERS, machine.memory()), self.window)
         picker.show()
         self.shot("templates", picker)
@@ -277,20 +283,26 @@ def draw_pictures(folder: Path) -> None:
         image.save(str(path.with_suffix(".png")))
 
 
+def take(app: QApplication, name: str, what: str) -> None:
+    """name: of the theme."""
+    with TemporaryDirectory() as out:
+        shots = Shots(app, name, out)
+        match what:
+            case "sweep":
+                shots.take_sweep()
+            case "models":
+                shots.take_models(Path(out, "models"))
+            case _:
+                shots.take(Path(what))
+        shots.end()
+
+
 def main() -> None:
-    path = Path(sys.argv[1] if len(sys.argv) > 1 else WORKFLOW)
     app = QApplication([])
     theme.install(app)
     for name in SHOWN:
-        with TemporaryDirectory() as out:
-            shots = Shots(app, name, out)
-            if path == Path("sweep"):
-                shots.take_sweep()
-            elif path == Path("models"):
-                shots.take_models(Path(out, "models"))
-            else:
-                shots.take(path)
-            shots.end()
+        for what in sys.argv[1:] or (WORKFLOW, "models", "sweep"):
+            take(app, name, what)
 
 
 if __name__ == "__main__":
