@@ -26,6 +26,7 @@ from nodegraph.planning.plan import plan
 from nodegraph.registry import Registry
 from nodegraph.running.engine import Settings as EngineSettings
 from tests.headers import zeros
+from ui.canvas.commands.brought import remark
 from ui.canvas.scene.shape import halfway
 from ui.canvas.scene.view import View
 from ui.documents import pasted
@@ -537,3 +538,13 @@ def test_a_large_file_of_weights_is_not_read_to_its_end_when_it_is_dropped(windo
     drop(window, files(model), GROUND)
     assert sole(window)[1].type == "adapter.lora"
     assert gone_through == []
+
+
+def test_a_picture_of_this_program_is_not_said_to_be_of_another_that_can_read_it_too(tmp_path):
+    """What is saved has its settings as other programs show them, besides its workflow."""
+    path = tmp_path / "own.png"
+    texts = {png.KEYWORD: workflow.dumps(Graph()), "parameters": "steps: 20"}
+    path.write_bytes(png.with_texts(png_bytes(image()), texts))
+    assert remark(path) is None
+    path.write_bytes(png.with_texts(png_bytes(image()), {"parameters": "steps: 20"}))
+    assert "AUTOMATIC1111" in (remark(path) or "")

@@ -93,7 +93,9 @@ def remark(path: Path) -> str | None:
     try:
         if not png.is_png(path):  # a file of weights is not gone through as if it were chunks of one
             return None
-        kind = foreign.writer_of(png.keywords(path))
+        keywords = set(png.keywords(path))
+        # Our own have their settings for other programs too.
+        kind = None if png.KEYWORD in keywords else foreign.writer_of(keywords)
     except (OSError, ValueError):
         return None
     return f"{path.name} is there as a picture; it holds {kind}, which this program cannot read." if kind else None
