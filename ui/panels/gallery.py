@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from PySide6.QtCore import QModelIndex, Qt, QUrl, Signal, SignalInstance
-from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication, QUndoStack
+from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication, QUndoCommand, QUndoStack
 from PySide6.QtWidgets import (
     QFileDialog,
     QLabel,
@@ -349,9 +349,16 @@ class GalleryPanel(QWidget):
     def _undo(self) -> None:
         step = self.undo.command(self.undo.index() - 1)
         if isinstance(step, Trash):
-            self._move(step.back, lambda _: self.undo.undo())
+            self._move(step.back, lambda _: self._take_back(step))
         else:
-            self.undo.undo()
+            self._take_back(step)
+
+    def _take_back(self, step: QUndoCommand | None) -> None:
+        """Of pictures that come back, the first is selected."""
+        self.undo.undo()
+        if isinstance(step, Remove) and step.pictures:
+            rows = (self.shown.row(made.path) for made in step.pictures)
+            self._go_to(min((row for row in rows if row >= 0), default=-1))
 
     def _redo(self) -> None:
         step = self.undo.command(self.undo.index())
@@ -370,7 +377,10 @@ class GalleryPanel(QWidget):
         """What comes next is selected then."""
         first = min(self.shown.row(made.path) for made in act.pictures)
         self.undo.push(act)
-        if (row := min(first, self.shown.rowCount() - 1)) >= 0:
+        self._go_to(min(first, self.shown.rowCount() - 1))
+
+    def _go_to(self, row: int) -> None:
+        if row >= 0:
             self.tiles.setCurrentIndex(self.shown.index(row))
             self._look()
 

@@ -116,6 +116,15 @@ def test_delete_takes_a_picture_off_the_list(panel: GalleryPanel):
     assert shown(panel) == ["two.png", "one.png"]
 
 
+def test_a_picture_that_comes_back_is_selected(panel: GalleryPanel):
+    click(panel, 1)
+    QTest.keyClick(panel.tiles, Qt.Key.Key_Delete)
+    assert [Path(path).name for path in panel.tiles.chosen()] == ["one.png"]
+    QTest.keyClick(panel.tiles, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert shown(panel) == ["three.png", "two.png", "one.png"]
+    assert [Path(path).name for path in panel.tiles.chosen()] == ["two.png"]
+
+
 def test_enter_asks_for_the_graph_of_a_picture(panel: GalleryPanel):
     asked: list[Path] = []
     panel.restored.connect(asked.append)
