@@ -9,6 +9,7 @@ from PySide6.QtTest import QTest
 from nodegraph.graph import Node, add_node
 from ui.canvas.actions import canvas_actions
 from ui.canvas.commands import selection
+from ui.canvas.paint.sockets import tint_of
 from ui.widgets.finder import Finder
 from ui.widgets.paragraph import Paragraph
 
@@ -144,6 +145,8 @@ def grouped(canvas) -> str:
 def test_ctrl_f_finds_what_is_in_a_group_says_where_and_opens_the_group(canvas, grouped):
     finder = finding(canvas, "red f")
     assert listed(finder) == ["Untitled › Group › Settings"]
+    (entry,) = (finder.list.item(0).data(Qt.ItemDataRole.UserRole),)
+    assert entry.color == tint_of(canvas.scope.registry["toy.settings"].outputs[0].type)  # as in the palette
     QTest.keyClick(finder.box, Qt.Key.Key_Return)
     assert canvas.scope.path == (grouped,)
     assert canvas.state.selection == {"settings"}

@@ -12,7 +12,7 @@ from ui.base.text import label
 from ui.canvas.commands.one_node import open_row
 from ui.canvas.overlays.notes import open_note
 from ui.canvas.paint.frames import frame_tint_of
-from ui.canvas.paint.nodes import header_color_of
+from ui.canvas.paint.nodes import ink_of
 from ui.canvas.scene.state import CanvasState
 from ui.documents.document import guessed_type
 from ui.documents.scope import Place
@@ -64,7 +64,7 @@ def _hits_in(node: Node, type: NodeType, typed: str, place: Place, id: str, *, h
         if at >= 0:
             said = " ".join(text[max(at - AROUND, 0) :].split())
             about = f"…{said}" if at > AROUND else said
-            ink = frame_tint_of(node, type) if type.annotation else header_color_of(node, type).name()
+            ink = frame_tint_of(node, type) if type.annotation else ink_of(node, type)
             shown = title if here else " › ".join((*place.titles, title))
             yield Entry(shown, label(name) if name else "Title", about, ink, (id, name))
 

@@ -89,15 +89,13 @@ def _block_color(item: NodeItem, selected: bool) -> str:
 
 def header_color(item: NodeItem) -> QColor:
     """The header takes the colour that it was given, or that of what the node makes, or of what it consumes."""
-    return header_color_of(item.node, item.type) if item.known else tinted(colors().failed)
+    return tinted(ink_of(item.node, item.type) if item.known else colors().failed)
 
 
-def header_color_of(node: Node, type: NodeType) -> QColor:
-    """The same of a node that is not shown."""
-    if own := tint_of_node(node):
-        return tinted(own)
+def ink_of(node: Node, type: NodeType) -> str:
+    """That colour as it stands for the node elsewhere."""
     sockets = type.outputs or type.inputs
-    return tinted(tint_of(sockets[0].type) if sockets else colors().faint)
+    return tint_of_node(node) or (tint_of(sockets[0].type) if sockets else colors().faint)
 
 
 def _paint_passed(items: Iterable[NodeItem], painter: QPainter) -> None:
