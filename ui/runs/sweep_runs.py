@@ -114,7 +114,7 @@ class SweepRuns(QObject):
         self._jobs.over.connect(self._over)
         self._jobs.turned.connect(self.turned)
         engine.happened.connect(self._hear)
-        queue.heard.connect(lambda _, event: self._hear(event))  # of other engines as well
+        queue.heard.connect(self._hear_of_job)  # of other engines as well
         self.elsewhere.came.connect(self._take_in)
         self.elsewhere.happened.connect(self._hear_elsewhere)
         self.elsewhere.said.connect(self.said)
@@ -248,6 +248,10 @@ class SweepRuns(QObject):
             self.run(wanted)
         self.changed.emit()
         self.turned.emit()
+
+    def _hear_of_job(self, id: int, event: Event) -> None:
+        """No lambda: the queue, which outlives the document, would hold it with all of its views."""
+        self._hear(event)
 
     def _hear(self, event: Event) -> None:
         match event:
