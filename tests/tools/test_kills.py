@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs processes
 @pytest.mark.parametrize(
     ("kills", "names"),
     [
-        pytest.param(10, NAMES, id="10 kills of each"),
+        pytest.param(5, NAMES, id="5 kills of each"),
         *(pytest.param(1000, (name,), marks=pytest.mark.slow, id=f"1,000 kills, {name}") for name in NAMES),
     ],
 )

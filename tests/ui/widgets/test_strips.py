@@ -7,6 +7,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QRadialGradient
 
+from tests.examples import some_slow
 from tests.ui.large_pictures import plain_png
 from ui.widgets import strips
 from ui.widgets.pixmaps import read_image
@@ -44,7 +45,7 @@ def test_a_picture_in_strips_is_the_one_that_is_read_whole(colourful: str, side:
     assert max(abs(a.red() - b.red()) + abs(a.blue() - b.blue()) for a, b in off) <= 6
 
 
-@pytest.mark.parametrize("colour", [0, 2, 6])
+@pytest.mark.parametrize("colour", some_slow([0, 2, 6], (6,)))
 def test_a_large_picture_takes_the_memory_of_a_few_strips(tmp_path, colour: int):
     path = tmp_path / "large.png"
     path.write_bytes(plain_png(9000, 3000, colour=colour))

@@ -9,6 +9,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QColorDialog, QDialog, QFileDialog, QInputDialog, QMessageBox
 
 from nodegraph.running.engine import Settings as EngineSettings
+from tests.examples import some_slow
 from ui.widgets.keeping_dialog import NameDialog
 from ui.window.main_window import MainWindow
 
@@ -102,7 +103,7 @@ def close_popups(chance: random.Random) -> None:
         popup.close()
 
 
-@pytest.mark.parametrize("seed", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seed", some_slow([0, 1, 2], (0,)))
 def test_whatever_is_pressed_the_canvas_shows_the_graph(window: MainWindow, answered: random.Random, seed: int):
     answered.seed(seed)
     chance = random.Random(seed)
