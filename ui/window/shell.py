@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QPoint, Qt, QTemporaryDir, QTimer, Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QMainWindow, QToolBar
+from PySide6.QtWidgets import QMainWindow
 
 from nodegraph.formats.files import Damaged
 from nodegraph.graph import Graph, Port
@@ -52,6 +52,7 @@ from ui.shelves.file_offers import FileOffers
 from ui.shelves.finding import Finding
 from ui.shelves.missing_files import MissingFiles
 from ui.shelves.shelves import Shelves
+from ui.widgets.tool_bar import ToolBar
 from ui.window.attention import Attention
 from ui.window.docks import Docks
 from ui.window.download_dialog import DownloadDialog
@@ -128,7 +129,7 @@ class Shell(QMainWindow):
         self._layout_pause = QTimer(self, interval=LAYOUT_MS, singleShot=True)
         self._layout_pause.timeout.connect(self._keep_layout)
         self.status_bar = StatusBar()
-        self.toolbar = QToolBar("Main", self)
+        self.toolbar = ToolBar("Main", self)
         self.side_bar = SideBar(self)
         self.tabs = Tabs(self.session, self._workspace)
         self.docks = Docks(self)

@@ -6,15 +6,16 @@ from collections.abc import Iterable
 
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QApplication, QToolBar, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QToolButton, QWidget
 
 from ui.base import theme
+from ui.widgets.tool_bar import ToolBar
 
 ICON = 18  # pixels, at the usual text size
 AROUND = 22  # pixels, of both sides of an icon
 
 
-class SideBar(QToolBar):
+class SideBar(ToolBar):
     """The name and the key of a panel are in the tooltip of its icon."""
 
     def __init__(self, parent: QWidget) -> None:

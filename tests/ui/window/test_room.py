@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import SIGNAL, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar, QToolButton
 
@@ -59,6 +59,19 @@ def test_the_side_bar_shows_and_hides_panels_and_says_their_keys(window: MainWin
         assert one.isChecked()
         QTest.mouseClick(one, LEFT)
         assert not window.docks[name].isVisible()
+
+
+def test_no_button_is_told_of_a_change_more_often_than_the_day_before(window: MainWindow):
+    actions = [*window.toolbar.actions(), *window.side_bar.actions()]
+
+    def told() -> list[int]:
+        return [action.receivers(SIGNAL("changed()")) for action in actions]
+
+    before = told()
+    for number in range(5):
+        window.document.edit(f"Edit {number}", add_node, f"note{number}", Node(NOTE))  # what is undone has another name
+        window.document.undo_stack.undo()
+    assert told() == before
 
 
 def test_the_side_bar_is_there_by_choice(window: MainWindow, qtbot, registry, graph, tmp_path):
