@@ -13,6 +13,7 @@ from nodegraph.types import Picture, columns
 from ui.app_view.chooser import ChooseDialog, names
 from ui.base.text import label
 from ui.base.theme import color, colors, panel_font, scaled
+from ui.base.unstyled import let_go
 from ui.documents.document import Document
 from ui.panels.parameter_row import ParameterRow
 from ui.runs.run_state import RunState
@@ -202,6 +203,9 @@ class AppView(QWidget):
             hint.setObjectName("dim")
             column.addWidget(hint)
         column.addStretch(1)
+        if before := self.form.takeWidget():
+            let_go(before)
+            before.deleteLater()
         self.form.setWidget(page)
 
     def _apply(self, change: Diff) -> None:

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QFrame, QLabel, QScrollArea, QSizePo
 from nodegraph.graph import Diff, Port
 from nodegraph.node import Input, NodeType
 from ui.base.text import amount, help_markdown
+from ui.base.unstyled import let_go
 from ui.documents.document import Document
 from ui.documents.scope import Scope
 from ui.panels.parameter_row import ParameterRow
@@ -141,6 +142,9 @@ class Inspector(QScrollArea):
         self._parts += [partial(self._add_help, doc)] if doc else []
         self._parts.append(partial(self._column.addStretch, 1))
         self._build()
+        if before := self.takeWidget():
+            let_go(before)
+            before.deleteLater()
         self.setWidget(page)
 
     def _build(self) -> None:

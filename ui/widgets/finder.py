@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, QPoint, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetricsF, QKeyEvent, QPainter
+from PySide6.QtGui import QCloseEvent, QFontMetricsF, QKeyEvent, QPainter
 from PySide6.QtWidgets import (
     QFrame,
     QLabel,
@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from ui.base.theme import color, colors, panel_font, scaled
+from ui.base.unstyled import let_go
 
 WIDTH, ROW = 440, 46  # pixels, before the user's scale
 SHOWN = 8  # rows that are seen at once, at most
@@ -103,6 +104,10 @@ class Finder(QFrame):
         if item is not None:
             self.close()
             self.chosen.emit(item.data(Qt.ItemDataRole.UserRole).value)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        let_go(self)
+        super().closeEvent(event)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Arrow keys and Return in the search box act on the list."""

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 from nodegraph.planning.plan import Plan
 from ui.actions.table import Action
 from ui.app_view.form import AppView
+from ui.base.unstyled import let_go
 from ui.canvas.actions import canvas_actions
 from ui.canvas.canvas import Canvas
 from ui.documents.document import Document
@@ -129,6 +130,7 @@ class Workspace(QObject):
     def delete(self) -> None:
         """With all its widgets, whose parents are others."""
         for widget in {self.page, self.preview, self.problems, *self.panels.values()}:
+            let_go(widget)
             widget.setParent(None)
             widget.deleteLater()
         self.deleteLater()

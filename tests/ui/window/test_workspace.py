@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import SIGNAL, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QSlider
 
@@ -53,6 +53,12 @@ def without_second(workspace: Workspace, qtbot) -> None:
     workspace.canvas.scope.edit("Unlink", disconnect, Port("sum", "b"))
     workspace.plan.start()
     qtbot.waitUntil(lambda: workspace.problems.count() > 0, timeout=LONG)
+
+
+def test_what_its_panels_are_made_of_is_let_go_with_a_document(workspace: Workspace):
+    parts = [workspace.preview.mode.view().window(), workspace.problems.viewport()]
+    workspace.delete()
+    assert [part.receivers(SIGNAL("destroyed(QObject*)")) for part in parts] == [1, 1]
 
 
 def test_a_node_chosen_in_the_outline_inside_a_group_is_gone_to_there(workspace: Workspace, group: str):

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from nodegraph.node import Input, Multiline
 from ui.base import theme
+from ui.base.unstyled import let_go
 from ui.canvas.scene.state import CanvasState
 from ui.widgets.editors import is_number, keeps_wrong, make_inline_editor
 from ui.widgets.offers import Offering
@@ -202,6 +203,7 @@ class LiveEditor(QFrame):
             if self.box.hasFocus():
                 self.state.widget.setFocus()  # hiding what has the keyboard would press Tab on the canvas
             self.hide()
+            let_go(self)
             self.deleteLater()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
