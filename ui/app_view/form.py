@@ -203,9 +203,8 @@ class AppView(QWidget):
             hint.setObjectName("dim")
             column.addWidget(hint)
         column.addStretch(1)
-        if before := self.form.takeWidget():
+        if before := self.form.widget():
             let_go(before)
-            before.deleteLater()
         self.form.setWidget(page)
 
     def _apply(self, change: Diff) -> None:

@@ -11,6 +11,8 @@ from PySide6.QtWidgets import QApplication, QFrame, QLabel, QScrollArea, QSizePo
 
 from nodegraph.graph import Diff, Port
 from nodegraph.node import Input, NodeType
+from nodegraph.pieces import Pieces, in_parts
+from ui.base.slices import Slices
 from ui.base.text import amount, help_markdown
 from ui.base.unstyled import let_go
 from ui.documents.document import Document
@@ -21,6 +23,8 @@ from ui.widgets.seen import WhenSeen, seen
 
 NOTHING = "Select a node to see its parameters"
 AT_ONCE = 4  # rows; each takes some two milliseconds, and what a run reports is to be seen meanwhile
+MANY = 300
+"""Nodes that are looked through at once; of ten thousand, each row of the page takes eight milliseconds."""
 
 
 class Inspector(QScrollArea):
@@ -45,6 +49,7 @@ class Inspector(QScrollArea):
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName("Inspector")
+        self._looking = Slices(self)  # through very many nodes
         self._to_show = WhenSeen(self, self._show)
         document.changed.connect(self._apply)
         self._show()
@@ -56,7 +61,7 @@ class Inspector(QScrollArea):
     @property
     def complete(self) -> bool:
         """Whether all of the page is there; what is seen first comes before the rest."""
-        return not self._parts
+        return not self._parts and not self._looking.busy
 
     def show_nodes(self, ids: tuple[str, ...]) -> None:
         if ids != self.nodes and all(id in self.document.graph.nodes for id in self.nodes):
@@ -83,15 +88,37 @@ class Inspector(QScrollArea):
             row.show_idle(whys[0] if all(whys) and whys else "")
 
     def _show(self) -> None:
-        ids = self.nodes
-        self._shown = tuple(self.document.type_of(id) for id in ids)
+        self._shown = ()
+        if len(self.nodes) > MANY:
+            self._parts.clear()  # of the page before, whose nodes are others
+            self._looking.put_off(self._following())
+            return
+        self._looking.drop()
+        self._show_types(tuple(map(self.document.type_of, self.nodes)))
+
+    def _following(self) -> Pieces[None]:
+        """Show very many nodes as they are now: on the page that is there, if it is theirs."""
+        types: list[NodeType] = []
+        for part in in_parts(self.nodes):
+            types += map(self.document.type_of, part)
+            yield
+        if tuple(types) != self._shown:
+            self._show_types(tuple(types))
+            return
+        for row in self.rows.values():
+            row.refresh()
+            yield
+
+    def _show_types(self, types: tuple[NodeType, ...]) -> None:
+        """types: of the nodes."""
+        ids, self._shown = self.nodes, types
         match ids:
             case ():
                 self._fill(NOTHING, "", "", [])
             case (id,):
-                self._show_node(id, self._shown[0])
+                self._show_node(id, types[0])
             case _:
-                common = common_inputs(self._shown)
+                common = common_inputs(types)
                 about = "An edit holds for all of them" if common else "They have no parameter in common"
                 self._fill(f"{amount(len(ids))} nodes", about, "", common)
 
@@ -141,20 +168,25 @@ class Inspector(QScrollArea):
         self._parts = [partial(self._add_row, spec) for spec in inputs]
         self._parts += [partial(self._add_help, doc)] if doc else []
         self._parts.append(partial(self._column.addStretch, 1))
-        self._build()
-        if before := self.takeWidget():
+        if len(self.nodes) > MANY:
+            self._later.start()
+        else:
+            self._build()
+        if before := self.widget():
             let_go(before)
-            before.deleteLater()
         self.setWidget(page)
 
     def _build(self) -> None:
         """Show some more of the page; the rest comes when nothing else is to do."""
-        for part in self._parts[:AT_ONCE]:
+        few = len(self.nodes) <= MANY
+        count = AT_ONCE if few else 1
+        for part in self._parts[:count]:
             part()
-        del self._parts[:AT_ONCE]
-        self._mark_kinds()
+        del self._parts[:count]
         if self._parts:
             self._later.start()
+        if few or not self._parts:
+            self._mark_kinds()
 
     def _add_row(self, spec: Input) -> None:
         row = ParameterRow(self.document, self.nodes[0], spec, self.nodes[1:])
@@ -179,7 +211,10 @@ class Inspector(QScrollArea):
         if not seen(self):
             self._to_show.ask()
             return
-        if tuple(self.document.type_of(id) for id in self.nodes) != self._shown:
+        if len(self.nodes) > MANY:
+            self._looking.put_off(self._following())
+            return
+        if tuple(map(self.document.type_of, self.nodes)) != self._shown:
             self._show()
         if self.node is not None:
             self._title.setText(self.document.title_of(self.node))

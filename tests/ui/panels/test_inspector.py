@@ -9,7 +9,9 @@ from PySide6.QtWidgets import QLabel
 
 from nodegraph.graph import Node, add_node, change_node
 from nodegraph.node import NodeType
+from nodegraph.pieces import PIECE
 from ui.base import theme
+from ui.base.slices import Slices
 from ui.base.text import help_markdown
 from ui.documents.scope import Scope
 from ui.panels.inspector import AT_ONCE, Inspector
@@ -203,14 +205,64 @@ def test_no_row_is_wider_than_the_panel_in_large_text(inspector, document, qapp,
         theme.apply(qapp, theme.DARK)
 
 
-def test_of_very_many_nodes_each_type_is_looked_at_once(inspector, document, monkeypatch):
-    """All of ten thousand nodes are chosen: what a row has to say of them is not asked of every node."""
+@pytest.fixture
+def many(document) -> dict[str, Node]:
+    """Two thousand nodes in the document."""
     nodes = {f"box{i}": Node("toy.box", {"value": 2.0}) for i in range(2000)}
     document.edit("Many", lambda graph: replace(graph, nodes={**graph.nodes, **nodes}))
+    return nodes
+
+
+@pytest.fixture
+def turns(monkeypatch) -> list[str]:
+    """One for each time that the window answered, with one piece of work before each."""
+    monkeypatch.setattr("ui.base.slices.SLICE", 0.0)
+    taken: list[str] = []
+    again = Slices._again
+    monkeypatch.setattr(Slices, "_again", lambda self: taken.append("turn") or again(self))
+    return taken
+
+
+def test_very_many_nodes_are_shown_in_pieces(inspector, many, turns, qtbot):
+    inspector.show_nodes(("left",))
+    inspector.show_nodes(tuple(many))
+    assert not inspector.complete  # and nothing was done yet: to select them has taken its time
+    qtbot.waitUntil(lambda: inspector.complete)
+    assert "2,000 nodes" in texts(inspector)
+    assert inspector.rows["value"].nodes == tuple(many)
+    assert len(turns) > len(many) / PIECE
+
+
+def test_an_edit_of_very_many_nodes_is_shown_in_pieces(inspector, document, many, turns, qtbot):
+    inspector.show_nodes(tuple(many))
+    qtbot.waitUntil(lambda: inspector.complete)
+    row = inspector.rows["value"]
+    turns.clear()
+    document.set_param("box7", "value", 3.0)
+    assert row.about.text() != "several values"
+    qtbot.waitUntil(lambda: inspector.complete)
+    assert inspector.rows["value"] is row  # the page is not made anew for it
+    assert row.about.text() == "several values"
+    assert len(turns) > len(many) / PIECE
+
+
+def test_the_pages_of_very_many_nodes_and_of_one_take_each_others_place(inspector, document, many, turns, qtbot):
+    inspector.show_nodes(tuple(many))
+    inspector.show_nodes(("left",))
+    assert inspector.complete
+    assert inspector.rows["value"].nodes == ("left",)
+    inspector.show_nodes(tuple(many))
+    document.undo_stack.undo()  # which takes them away, before they were shown
+    qtbot.waitUntil(lambda: inspector.complete)
+    assert inspector.rows == {}
+
+
+def test_of_very_many_nodes_each_type_is_looked_at_once(inspector, many, monkeypatch, qtbot):
+    """All of ten thousand nodes are chosen: what a row has to say of them is not asked of every node."""
     looked: list[str] = []
     idle, input = Kinds.idle, NodeType.input
     monkeypatch.setattr(Kinds, "idle", lambda self, *of: looked.append("idle") or idle(self, *of))
     monkeypatch.setattr(NodeType, "input", lambda self, name: looked.append("input") or input(self, name))
-    inspector.show_nodes(tuple(nodes))
-    assert list(inspector.rows) == ["value"]
+    inspector.show_nodes(tuple(many))
+    qtbot.waitUntil(lambda: list(inspector.rows) == ["value"])
     assert len(looked) < 50
