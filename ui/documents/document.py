@@ -163,7 +163,9 @@ class Document(QObject):
     def saving(self, path: Path) -> Pieces[None]:
         """The same in pieces: what is edited meanwhile is not in the file, and the document is not clean then."""
         graph = self.graph
-        yield from workflow.saving(filed(self.tells(graph), self.registry, path.absolute().parent), path)
+        told = filed(self.tells(graph), self.registry, path.absolute().parent)
+        yield
+        yield from workflow.saving(told, path)
         self.path = path.absolute()
         if self.graph is graph:
             self.undo_stack.setClean()

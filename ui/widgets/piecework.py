@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QEventLoop, QObject, Qt, Signal
 from PySide6.QtWidgets import QProgressDialog, QWidget
 
 from nodegraph.pieces import Pieces, Work
@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 class Piecework(QObject, Generic[T]):
     """One piece of work; it deletes itself when that is done, or stopped."""
+
+    ended = Signal()  # one way or the other
 
     def __init__(self, over: QWidget, title: str, sentence: str) -> None:
         """over: the widget that is not to be used meanwhile. title, sentence: what is being done."""
@@ -80,4 +82,17 @@ class Piecework(QObject, Generic[T]):
             self._dialog.canceled.disconnect(self._end)
             self._dialog.deleteLater()
             self._dialog = None
+            self.ended.emit()
             self.deleteLater()
+
+
+def waited_for(over: QWidget, title: str, sentence: str, pieces: Pieces[object]) -> bool:
+    """Do all of it before going on, behind the same dialog. Whether it was done, and not stopped; raises ValueError."""
+    work, loop, done = Piecework[object](over, title, sentence), QEventLoop(), list[object]()
+    failures: list[ValueError] = []
+    work.ended.connect(loop.quit)
+    work.start(pieces, done.append, failures.append)
+    loop.exec()
+    if failures:
+        raise failures[0]
+    return bool(done)

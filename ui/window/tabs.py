@@ -33,7 +33,7 @@ from ui.documents.journal import UNTITLED
 from ui.documents.session import Session
 from ui.widgets.editors import finish_typing
 from ui.widgets.file_fields import ask_target
-from ui.widgets.piecework import Piecework
+from ui.widgets.piecework import Piecework, waited_for
 from ui.window.own_templates import is_own, keep, name_complaint, own_folder, place_of, throw_away
 from ui.window.templates import FOLDERS, TemplatePicker, templates
 from ui.window.workspace import Workspace
@@ -354,10 +354,14 @@ class Tabs(QTabWidget):
         return path is not None and self.save_to(path, workspace)
 
     def save_to(self, path: Path, workspace: Workspace | None = None) -> bool:
-        workspace = workspace or self.current
+        """Whether it is saved; of a large workflow, once it is, or the dialog that says so was stopped."""
+        document, picture = (workspace or self.current).document, (workspace or self.current).preview.image
         self._saving.finish()
         try:
-            self.session.save(workspace.document, path, workspace.preview.image)
+            if len(document.graph.nodes) > MANY:
+                pieces = self.session.saving(document, path, picture)
+                return waited_for(self, "Save", f"Saving {path.name}", pieces)
+            self.session.save(document, path, picture)
         except ValueError as error:
             self._complain("The workflow was not saved", str(error))
             return False

@@ -5,7 +5,7 @@ import weakref
 from math import inf
 
 import pytest
-from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtCore import QEvent, QPoint, Qt, QTimer
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox, QProgressDialog, QPushButton, QTabBar
@@ -443,6 +443,36 @@ def test_what_is_edited_while_a_large_workflow_is_saved_is_not_called_saved(wind
     window.tabs.save()  # who needs to know that it is saved gets it at once
     assert not window.document.dirty
     assert workflow.load(path).nodes["box3"].params["value"] == 78.0
+
+
+def test_a_large_workflow_is_saved_in_slices_before_its_tab_closes(window, tmp_path, answers, slow_slices):
+    path = tmp_path / "many.json"
+    window.tabs.new(many())
+    assert window.tabs.save_to(path)
+    window.document.set_param("box3", "value", 77.0)
+    answers[0].append(Answer.Save)
+    slow_slices.clear()
+    window.actions_by_id["file.close"].trigger()
+    assert len([seconds for seconds in slow_slices if seconds < inf]) > 10
+    assert titles(window) == ["Untitled"]
+    assert workflow.load(path).nodes["box3"].params["value"] == 77.0
+
+
+def test_saving_a_large_workflow_elsewhere_can_be_stopped(window, tmp_path, monkeypatch, slow_slices):
+    path = tmp_path / "many.json"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    window.tabs.new(many())
+
+    def stop() -> None:
+        (dialog,) = window.tabs.findChildren(QProgressDialog)
+        QTest.mouseClick(dialog.findChild(QPushButton), Qt.MouseButton.LeftButton)
+
+    QTimer.singleShot(0, stop)
+    assert not window.tabs.save_as()
+    assert not path.exists()
+    assert window.document.path is None
+    assert window.tabs.save_as()
+    assert workflow.load(path) == window.document.graph
 
 
 def test_very_many_nodes_are_copied_in_slices_and_pasted_at_once(window, qtbot, slow_slices):
