@@ -126,7 +126,7 @@ def layering(
         for link in inner:
             incoming[link[1].node].append(link)
         yield
-    while not nx.is_directed_acyclic_graph(links):
+    while not (yield from acyclic(links)):
         links.remove_edge(*nx.find_cycle(links)[-1])
         yield
     nest = _Nest(frames, nodes)
@@ -203,6 +203,23 @@ def _wires(incoming: Incoming, columns: Mapping[str, int], boxes: Mapping[str, B
                 found.append(Wire(src.node, dst.node, start, boxes[dst.node].socket(dst.socket, output=False)))
         yield
     return found
+
+
+def acyclic(links: Any) -> Pieces[bool]:
+    """Whether no way leads back to where it began: networkx asks that of all nodes at once. links: a DiGraph."""
+    waiting = dict(links.in_degree())
+    ready = [node for node, count in waiting.items() if not count]
+    found = 0
+    while ready:
+        node = ready.pop()
+        found += 1
+        if not found % PIECE:
+            yield
+        for after in links.successors(node):
+            waiting[after] -= 1
+            if not waiting[after]:
+                ready.append(after)
+    return found == len(waiting)
 
 
 class _Nest:

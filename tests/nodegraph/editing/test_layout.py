@@ -2,13 +2,14 @@
 
 from itertools import combinations
 
+import networkx
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nodegraph.editing import layout
 from nodegraph.editing.layout import COLUMN_GAP, Box, layered, layering
 from nodegraph.graph import Graph, Node, Port, connect
-from nodegraph.pieces import Work
+from nodegraph.pieces import PIECE, Work, finish
 from tests.examples import examples
 from tests.nodegraph.toys import build
 from tests.ui.counting import calls
@@ -130,6 +131,22 @@ def test_an_empty_frame_is_left_alone():
     assert not sizes
 
 
+@examples(60)
+@given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=12))
+def test_circles_are_found_as_networkx_finds_them(ends: list[tuple[int, int]]):
+    links = networkx.DiGraph(ends)
+    assert finish(layout.acyclic(links)) == networkx.is_directed_acyclic_graph(links)
+
+
+def test_circles_are_looked_for_in_pieces():
+    work = Work(layout.acyclic(networkx.path_graph(2000, networkx.DiGraph)))
+    pieces = 0
+    while not work.go_on(0.0):
+        pieces += 1
+    assert work.result
+    assert pieces >= 2000 // PIECE
+
+
 def test_a_piece_of_a_layout_is_a_small_part_of_it(monkeypatch):
     """However many nodes there are, and however many columns their wires pass."""
     monkeypatch.setattr(layout, "SWEEPS", 2)  # each is as much work as the one before
@@ -142,6 +159,6 @@ def test_a_piece_of_a_layout_is_a_small_part_of_it(monkeypatch):
     pieces: list[int] = []
     while not work.done:
         pieces.append(calls(lambda: work.go_on(0.0)))
-    assert max(pieces) < 30 * count  # what looking for circles takes, all at once
+    assert max(pieces) < 30 * count
     left = {id: place[0] for id, place in work.result[0].items()}
     assert left["n1999"] - left["n0"] == 1999 * COLUMN_GAP + 1000 * WIDTH + 999 * (WIDTH + 50)
