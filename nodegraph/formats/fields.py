@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from sys import intern
 from typing import Any, cast
 
 from nodegraph.text import MAX_QUOTED, quoted
@@ -39,7 +40,8 @@ def read_object(value: Any, what: str) -> dict[str, Any]:
 
 def read_values(data: dict[str, Any], where: str) -> dict[str, Any]:
     """Plain values, as a graph holds them. Raises ValueError."""
-    return {name: _placed(value, f"{where}{quoted(name)}") for name, value in data.items()}
+    # Ten thousand nodes have few names: each is kept once.
+    return {intern(name): _placed(value, f"{where}{quoted(name)}") for name, value in data.items()}
 
 
 def _placed(value: Any, where: str) -> Any:

@@ -20,13 +20,15 @@ from __future__ import annotations
 import errno
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sized
+from collections.abc import Callable, Generator, Iterator, Mapping, Sized
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, cast, get_args
 
 from nodegraph.formats import foreign, png
 from nodegraph.formats.fields import pop_field, read_object, read_pair, read_values
 from nodegraph.formats.files import read_limited, write_atomic
+from nodegraph.formats.json_pieces import parsing
 from nodegraph.graph import Graph, Group, Mode, Node, Port, SeedMode
 from nodegraph.limits import MAX_GROUPS, MAX_LINKS, MAX_NODES, MAX_SOCKETS, check_name
 from nodegraph.node import REQUIRED
@@ -111,12 +113,15 @@ def saving(graph: Graph, path: str | Path) -> Pieces[None]:
 
 def loads(text: str | bytes, name: str = "the workflow") -> Graph:
     """name: what errors call the text. Raises WorkflowError."""
-    return finish(_reading(text, name))
+    try:
+        return from_data(_parse(text))
+    except ValueError as error:
+        raise WorkflowError(f"{name}: {error}") from error
 
 
 def _reading(text: str | bytes, name: str) -> Pieces[Graph]:
     try:
-        data = _parse(text)
+        data = yield from _parsing(text)
         yield
         return (yield from _reading_data(data))
     except ValueError as error:
@@ -138,12 +143,38 @@ def _reading_data(data: dict[str, Any]) -> Pieces[Graph]:
 
 
 def _parse(text: str | bytes) -> dict[str, Any]:
+    with _said_plainly():
+        data = json.loads(_decoded(text), object_pairs_hook=_unique)
+    return _own(data)
+
+
+def _parsing(text: str | bytes) -> Pieces[dict[str, Any]]:
+    """The same in pieces."""
+    with _said_plainly():
+        data = yield from parsing(_decoded(text), _unique)
+    return _own(data)
+
+
+def _decoded(text: str | bytes) -> str:
+    if isinstance(text, str):
+        return text
+    if kind := foreign.format_of(text[: foreign.HEAD]):
+        raise WorkflowError(f"not a workflow: it is {kind}")
+    return text.decode("utf-8-sig")
+
+
+def _own(data: Any) -> dict[str, Any]:
+    """Refuse what another program wrote."""
+    if isinstance(data, dict) and (maker := foreign.maker_of(cast("dict[str, Any]", data))):
+        raise ValueError(f"not a workflow of this program: it is {maker}")
+    return read_object(data, "the workflow")
+
+
+@contextmanager
+def _said_plainly() -> Generator[None]:
+    """What is wrong with a text, in a sentence."""
     try:
-        if isinstance(text, bytes):
-            if kind := foreign.format_of(text[: foreign.HEAD]):
-                raise WorkflowError(f"not a workflow: it is {kind}")
-            text = text.decode("utf-8-sig")
-        data = json.loads(text, object_pairs_hook=_unique)
+        yield
     except WorkflowError:
         raise
     except UnicodeDecodeError as error:
@@ -156,9 +187,6 @@ def _parse(text: str | bytes) -> dict[str, Any]:
         raise ValueError(f"not JSON: {error.msg}, line {error.lineno}, column {error.colno}{cut}") from error
     except ValueError as error:  # Python's own limit, with advice for programmers
         raise ValueError("it holds a whole number of more than 4,300 digits") from error
-    if isinstance(data, dict) and (maker := foreign.maker_of(cast("dict[str, Any]", data))):
-        raise ValueError(f"not a workflow of this program: it is {maker}")
-    return read_object(data, "the workflow")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
