@@ -180,7 +180,7 @@ def test_the_backend_knows_neither_graph_nor_window():
 
 
 def test_the_editor_imports_no_node_and_no_torch():
-    known = STDLIB | {"nodegraph", "ui", "PySide6"}
+    known = STDLIB | {"nodegraph", "ui", "PySide6", "shiboken6"}
     assert wrong(files("ui"), lambda path: {top(m) for m in imports(path, module_level=False)} - known) == {}
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import QPoint, QRect, QSize, Qt
-from PySide6.QtWidgets import QLayout, QLayoutItem, QWidget, QWidgetItem
+from PySide6.QtWidgets import QLayout, QLayoutItem, QWidget
+from shiboken6 import Shiboken
 
 GAP = 4  # pixels
 
@@ -15,14 +18,10 @@ class FlowLayout(QLayout):
         super().__init__()
         self._items: list[QLayoutItem] = []
         self._growing = growing
+        self.destroyed.connect(partial(_delete, self._items))  # which Qt leaves to each layout
         self.setContentsMargins(0, 0, 0, 0)
         for widget in widgets:
             self.addWidget(widget)
-
-    def addWidget(self, widget: QWidget) -> None:
-        """With an item that is gone with the list of them: those that Qt makes it expects to be deleted by hand."""
-        self.addChildWidget(widget)
-        self.addItem(QWidgetItem(widget))
 
     def addItem(self, item: QLayoutItem) -> None:
         self._items.append(item)
@@ -84,6 +83,11 @@ class FlowLayout(QLayout):
             else:
                 lines.append([item])
         return lines
+
+
+def _delete(items: list[QLayoutItem]) -> None:
+    for item in items:
+        Shiboken.delete(item)
 
 
 def _width(line: list[QLayoutItem]) -> int:
