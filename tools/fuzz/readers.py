@@ -327,6 +327,7 @@ def queues() -> list[bytes]:
     """A queue of two jobs."""
     flow = json.loads((ROOT / "workflows/text_to_image.json").read_bytes())
     job = {"title": "a", "targets": ["save"], "seconds": 1.5, "message": "", "saved": ["/a.png"], "workflow": flow}
+    job |= {"document": "fox", "priority": -1, "block": "b", "cells": 3}
     return [json.dumps({"version": 1, "jobs": [job | {"state": state} for state in ("pending", "done")]}).encode()]
 
 
@@ -336,6 +337,21 @@ def read_queue(folder: Path) -> object:
     from ui.runs.job import read_jobs
 
     return read_own(folder / "case.json", "The queue of the last time", 64 << 20, read_jobs)
+
+
+def nights() -> list[bytes]:
+    """What the queue did in two nights, of which one is not over."""
+    tally = {"document": "fox", "made": 2, "failed": 1, "seconds": 9.5, "pictures": ["/a.png"], "reasons": [["no", 1]]}
+    report = {"began": 5.5, "ended": 900.5, "tallies": [tally], "whole": True}
+    return [json.dumps({"reports": [report], "current": report | {"whole": False}}).encode()]
+
+
+def read_night(folder: Path) -> object:
+    """What the queue did, read at start."""
+    from nodegraph.formats.files import read_own
+    from ui.runs.night import read_reports
+
+    return read_own(folder / "case.json", "What the queue did", 16 << 20, read_reports)
 
 
 def galleries() -> list[bytes]:
@@ -394,5 +410,6 @@ READERS = (
     Reader("journal", "case.journal", journals, mutations.of_lines, read_journal),
     Reader("settings", "case.json", settings, mutations.of_json, read_settings),
     Reader("queue", "case.json", queues, mutations.of_json, read_queue),
+    Reader("night", "case.json", nights, mutations.of_json, read_night),
     Reader("list of pictures", "case.jsonl", galleries, mutations.of_lines, read_gallery),
 )

@@ -157,7 +157,7 @@ class Night(QObject):
 
     def _restore(self, path: Path) -> None:
         try:
-            reports, left = read_own(path, "What the queue did", MAX_BYTES, _parse)
+            reports, left = read_own(path, "What the queue did", MAX_BYTES, read_reports)
         except FileNotFoundError:
             return
         except Damaged as error:
@@ -174,7 +174,8 @@ class Night(QObject):
             self._file.put(lambda: json.dumps(told, default=asdict).encode())
 
 
-def _parse(data: bytes) -> tuple[list[Report], Report | None]:
+def read_reports(data: bytes) -> tuple[list[Report], Report | None]:
+    """What nobody has read, and what was not over. Raises what is in UNREADABLE."""
     said: Any = json.loads(data)
     current = said["current"]
     return [_report(entry) for entry in said["reports"]], None if current is None else _report(current)
