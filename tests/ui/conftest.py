@@ -34,7 +34,7 @@ def themed(qapp: QApplication) -> None:
 def forked_engines() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if sys.platform != "win32":
-            patch.setattr("multiprocessing.get_context", forked.get_context)
+            patch.setattr("multiprocessing.get_context", forked.begin())
         yield
 
 

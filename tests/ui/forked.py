@@ -31,9 +31,10 @@ def _begin(environment: dict[str, str], target: Callable[..., object], args: tup
     target(*args)
 
 
-FORKED = Forked()
+def begin() -> Callable[[str], Any]:
+    """In place of multiprocessing.get_context. The process is started at once: here its modules are found."""
+    from multiprocessing import forkserver  # which Windows does not have
 
-
-def get_context(method: str | None = None) -> Any:
-    """As multiprocessing's own."""
-    return FORKED if method == "spawn" else spawn(method)
+    forked = Forked()
+    forkserver.ensure_running()
+    return lambda method: forked if method == "spawn" else spawn(method)
