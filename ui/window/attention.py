@@ -46,6 +46,10 @@ class Attention(QObject):
     def _queue_done(self, report: Report) -> None:
         self._say("The queue is done", f"{sums(report)}, in {duration(report.ended - report.began)}")
 
+    def sweep_ended(self, why: str) -> None:
+        """One that other processes made. why: it could not be made whole; empty when it was, or was stopped."""
+        self._say("The sweep has ended" if why else "The sweep is done", why or "What it made is in the gallery")
+
     def _hear(self, event: Event) -> None:
         match event:
             case Idle(seconds=seconds, stopped=False) if seconds >= LONG_RUN and self._queue.running is None:

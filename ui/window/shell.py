@@ -153,6 +153,8 @@ class Shell(QMainWindow):
     def _workspace(self, document: Document) -> Workspace:
         made = Workspace(document, self.engine, self.queue, self.session, self.remedies, self.sweeps, self)
         document.tells = self.engine.tells
+        if self.attention is not None:
+            made.sweep.elsewhere.ended.connect(self.attention.sweep_ended)
         FileOffers(self.shelves, made.following, made)
         Beginning(self.shelves, document, made).lacking.connect(lambda: self.docks.show("Problems"))
         made.missing = MissingFiles(self.shelves, made.following, made)

@@ -52,6 +52,13 @@ def test_a_long_run_is_told_and_a_short_one_is_not(elsewhere: Elsewhere):
     assert elsewhere.told == [("The run is done", "In 1:15 min")]
 
 
+def test_a_sweep_that_others_made_is_told_with_what_was_in_its_way(elsewhere: Elsewhere):
+    elsewhere.attention.sweep_ended("")
+    elsewhere.attention.sweep_ended("no worker is left")
+    assert [title for title, _ in elsewhere.told] == ["The sweep is done", "The sweep has ended"]
+    assert elsewhere.told[1][1] == "no worker is left"
+
+
 def test_nothing_is_told_when_it_is_switched_off_or_the_window_is_looked_at(elsewhere: Elsewhere, monkeypatch):
     elsewhere.settings.change(notify=False)
     elsewhere.dark.run("")
