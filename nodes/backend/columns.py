@@ -80,9 +80,13 @@ def _are_sized(
     dtypes: Sequence[str], sides: Sequence[str], shapes: Mapping[str, tuple[int, ...]], sizes: Sequence[int]
 ) -> bool:
     """Whether each has the bytes that its shape needs."""
-    kinds = [*zip(dtypes, sides, strict=True)]
-    needed = {kind: BYTES.get(kind[0], -1) * prod(shapes[kind[1]]) for kind in set(kinds)}
-    return set(dtypes) <= BYTES.keys() and sizes == [*map(needed.get, kinds)]
+    if not set(dtypes) <= BYTES.keys():
+        return False
+    elements = {written: prod(shape) for written, shape in shapes.items()}
+    if len(set(dtypes)) == 1:  # as nearly all files of adapters
+        needed = {written: BYTES[dtypes[0]] * count for written, count in elements.items()}
+        return sizes == [*map(needed.get, sides)]
+    return sizes == [BYTES[dtype] * elements[written] for dtype, written in zip(dtypes, sides, strict=True)]
 
 
 def _are_all(begins: list[int], ends: list[int], size: int) -> bool:

@@ -100,6 +100,8 @@ class _Header:
 
     @cached_property
     def sizes(self) -> Mapping[str, int]:
+        if len(kinds := set(self.table.dtypes)) == 1:
+            return {kinds.pop(): sum(self.table.ends) - sum(self.table.begins)}
         found = Counter[str]()
         for dtype, begin, end in zip(self.table.dtypes, self.table.begins, self.table.ends, strict=True):
             found[dtype] += end - begin

@@ -104,6 +104,14 @@ class Found:
         """Whether one of these begins the name of a tensor."""
         return any(map(self._has, beginnings))
 
+    def has_within(self, part: str) -> bool:
+        """Whether this is in the name of a tensor. part: without a line's end."""
+        return part in self._text
+
+    @cached_property
+    def _text(self) -> str:
+        return "\n".join(self.shapes)
+
     def _has(self, beginning: str) -> bool:
         at = bisect_left(self._names, beginning)
         return at < len(self._names) and self._names[at].startswith(beginning)

@@ -72,7 +72,7 @@ class StableDiffusion(Family):
     def recognises_controlnet(self, found: Found) -> bool:
         if found.kinds:
             return found.kind("") == "ControlNetModel" and self.takes_hints_of(found.kinds[""]["addition_embed_type"])
-        if not any("zero_convs.0." in n or n.startswith("controlnet_down_blocks.") for n in found.shapes):
+        if not (found.has_within("zero_convs.0.") or found.has("controlnet_down_blocks.")):
             return False
         sized = any(re.match(r"(control_model\.)?(add_embedding|label_emb)\.", name) for name in found.shapes)
         return self.takes_hints_of("text_time" if sized else None)
