@@ -136,8 +136,8 @@ class Told:
 
     kind: one of the domain's `Stock.kinds`. families: those that it goes with, by their names; none when it does not
     say. layout: how its numbers are kept, for people. words: those that a person writes to have what it was made for.
-    base: what it was made for or from, in its own words. problem: why it cannot be used, in a sentence; empty when it
-    can.
+    base: what it was made for or from, in its own words. licence: under which it may be used, by the name that its
+    writer has for it. problem: why it cannot be used, in a sentence; empty when it can.
     """
 
     kind: str
@@ -147,6 +147,7 @@ class Told:
     base: str = ""
     title: str = ""
     problem: str = ""
+    licence: str = ""
 
 
 @dataclass(frozen=True, slots=True)

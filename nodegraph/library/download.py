@@ -154,8 +154,7 @@ def fetched(hub: Hub, wanted: Fetch, heard: Heard) -> Path:
     if to.exists():  # meanwhile somebody else has made it
         raise ValueError(f"{to} is there already; choose another name, or take it away first")
     os.replace(part, to)
-    if not remote.is_folder and remote.files[0].sha256:
-        _keep_hash(Path(wanted.library), to, remote.files[0].sha256, remote.address)
+    _keep(Path(wanted.library), to, remote)
     return to
 
 
@@ -257,10 +256,15 @@ def _check_room(to: Path, needed: int) -> None:
         raise ValueError(f"{shortened(str(to.parent))} has {free:,} bytes free; {needed:,} more are needed")
 
 
-def _keep_hash(library: Path, path: Path, sha256: str, address: str) -> None:
+def _keep(library: Path, path: Path, remote: Remote) -> None:
+    """What the hub has said of it: of a file its hash, and where it is; of either its licence."""
+    sha256 = "" if remote.is_folder else remote.files[0].sha256.lower()
     kept = open_kept(library)
     try:
-        keep(kept, str(path), stamp(path.stat()), sha256.lower())
-        kept.execute("INSERT OR REPLACE INTO source VALUES (?, ?)", (sha256.lower(), address))
+        if sha256:
+            keep(kept, str(path), stamp(path.stat()), sha256)
+            kept.execute("INSERT OR REPLACE INTO source VALUES (?, ?)", (sha256, remote.address))
+        if remote.licence:
+            kept.execute("INSERT OR REPLACE INTO licence VALUES (?, ?)", (sha256 or str(path), remote.licence))
     finally:
         kept.close()

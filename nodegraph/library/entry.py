@@ -13,10 +13,11 @@ Order = Literal["name", "newest", "largest"]
 class Entry:
     """A file, or a folder that is one thing, as the index has it.
 
-    kind, families, layout, words, base, title, problem: see `nodegraph.domain.Told`. family: the first of families;
-    "" when none is known. family_title: what people call all of them. size: in bytes. modified: of its last change, in
-    nanoseconds since 1970. thumbnail: a picture beside it; "" when there is none. hash: sha256 in hexadecimal; "" while
-    nobody has asked for it. starred, note: a person's own.
+    kind, families, layout, words, base, title, problem, licence: see `nodegraph.domain.Told`; where the file names no
+    licence, it is what the hub had said. family: the first of families; "" when none is known. family_title: what
+    people call all of them. size: in bytes. modified: of its last change, in nanoseconds since 1970. thumbnail: a
+    picture beside it; "" when there is none. hash: sha256 in hexadecimal; "" while nobody has asked for it. starred,
+    note: a person's own.
     """
 
     path: str
@@ -36,6 +37,7 @@ class Entry:
     starred: bool = False
     note: str = ""
     is_folder: bool = False
+    licence: str = ""
 
     @property
     def name(self) -> str:

@@ -17,7 +17,7 @@ from nodegraph.library.store import index_path, open_index, open_kept, writing
 
 COLUMNS = (
     "id, path, identity, kind, families, layout, words, base, title, thumbnail, problem, size, modified, stamp, "
-    "is_folder"
+    "is_folder, licence"
 )
 PAGE = 100
 
@@ -241,10 +241,14 @@ class Library:
     def _entries(self, rows: Sequence[Any]) -> list[Entry]:
         marks = self._marks()
         hashes = self._hashes([row[1] for row in rows])
-        return [self._entry(row, marks.get(row[0]), hashes) for row in rows]
+        licences = self._licences({*hashes.values(), *(row[1] for row in rows)})
+        return [self._entry(row, marks.get(row[0]), hashes, licences) for row in rows]
 
-    def _entry(self, row: Any, mark: _Mark | None, hashes: Mapping[tuple[str, str], str]) -> Entry:
-        _, path, _, kind, listed, layout, words, base, title, thumbnail, problem, size, modified, stamp, is_folder = row
+    def _entry(
+        self, row: Any, mark: _Mark | None, hashes: Mapping[tuple[str, str], str], licences: Mapping[str, str]
+    ) -> Entry:
+        _, path, _, kind, listed, layout, words, base, title, thumbnail, problem, size, modified, stamp, *rest = row
+        (is_folder, licence), sha256 = rest, hashes.get((path, stamp), "")
         families = _split(listed)
         return Entry(
             path=path,
@@ -259,12 +263,18 @@ class Library:
             base=base,
             title=title,
             thumbnail=thumbnail,
-            hash=hashes.get((path, stamp), ""),
+            hash=sha256,
             problem=problem,
             starred=bool(mark and mark.starred),
             note=mark.note if mark else "",
             is_folder=bool(is_folder),
+            licence=licence or licences.get(sha256, "") or licences.get(path, ""),
         )
+
+    def _licences(self, things: Iterable[str]) -> dict[str, str]:
+        """Under which things were fetched: files by their hash, folders by their path."""
+        asked = "SELECT thing, licence FROM licence WHERE thing IN (SELECT value FROM json_each(?))"
+        return dict(self._kept.execute(asked, (json.dumps([*things]),)).fetchall())
 
     def _hashes(self, paths: Sequence[str]) -> dict[tuple[str, str], str]:
         rows = self._kept.execute(

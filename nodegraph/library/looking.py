@@ -116,7 +116,7 @@ def delete(table: str, path: str) -> Statement:
 
 COLUMNS = (
     "path, root, known_by, is_folder, stamp, identity, size, modified, kind, families, layout, words, base, title, "
-    "thumbnail, problem, name, said"
+    "thumbnail, problem, licence, name, said"
 )
 
 
@@ -135,7 +135,7 @@ def _rows(place: Place, stock: Stock) -> Iterator[Statement]:
     values = (
         *(place.path, place.root, place.known_by, place.is_folder, place.stamp, _identity(place), place.size),
         *(place.modified, told.kind, families, told.layout, "\n".join(told.words), told.base, told.title),
-        *(place.thumbnail, told.problem, name, "\n".join(said).casefold()),
+        *(place.thumbnail, told.problem, told.licence, name, "\n".join(said).casefold()),
     )
     slots = ", ".join("?" * len(values))
     yield f"INSERT OR REPLACE INTO file ({COLUMNS}) VALUES ({slots})", values

@@ -1,8 +1,9 @@
 """The two databases of a library, in one folder.
 
-    index-2.sqlite   what a look at the files tells; written by whoever scans, and made anew at any time. The number is
+    index-3.sqlite   what a look at the files tells; written by whoever scans, and made anew at any time. The number is
                      that of its schema: programs of two versions do not take each other's away.
-    kept.sqlite      what nobody could make anew: the folders to look in, stars and notes, and hashes, which take long.
+    kept.sqlite      what nobody could make anew: the folders to look in, stars and notes, hashes, which take long, and
+                     where what was fetched came from, under which licence.
 
 Both are in SQLite's write-ahead mode: who reads is not held up by who writes, and a crash leaves the last whole state.
 """
@@ -17,8 +18,8 @@ from pathlib import Path
 from nodegraph.formats.files import Damaged, said_to_be, set_aside
 from nodegraph.program import data_folder
 
-SCHEMA = 2
-KEPT_SCHEMA = 1
+SCHEMA = 3
+KEPT_SCHEMA = 2
 WAIT = 10.0
 """Seconds that one process waits for another to finish writing."""
 
@@ -28,7 +29,7 @@ CREATE TABLE IF NOT EXISTS file (
     is_folder INTEGER NOT NULL, stamp TEXT NOT NULL, identity TEXT NOT NULL,
     size INTEGER NOT NULL, modified INTEGER NOT NULL, kind TEXT NOT NULL, families TEXT NOT NULL, layout TEXT NOT NULL,
     words TEXT NOT NULL, base TEXT NOT NULL, title TEXT NOT NULL, thumbnail TEXT NOT NULL, problem TEXT NOT NULL,
-    name TEXT NOT NULL, said TEXT NOT NULL);
+    licence TEXT NOT NULL, name TEXT NOT NULL, said TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS file_found ON file (name, path, kind, families, problem, said);
 CREATE INDEX IF NOT EXISTS file_identity ON file (identity);
 CREATE TABLE IF NOT EXISTS passed (path TEXT PRIMARY KEY, known_by TEXT NOT NULL);
@@ -48,9 +49,12 @@ CREATE TABLE IF NOT EXISTS mark (
 CREATE TABLE IF NOT EXISTS hash (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS hash_sha256 ON hash (sha256);
 CREATE TABLE IF NOT EXISTS source (sha256 TEXT PRIMARY KEY, address TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS licence (thing TEXT PRIMARY KEY, licence TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS root (position INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE);
 PRAGMA user_version = {KEPT_SCHEMA};
 """
+"""licence.thing: the hash of a file that was fetched, or the path of a folder. What an older program has written lacks
+a table, which is made."""
 
 
 def library_folder() -> Path:
@@ -105,7 +109,7 @@ def _opened(path: Path, schema: str, newest: int = 0) -> sqlite3.Connection:
             raise ValueError(f"{path} was written by a newer program (version {version}; this one reads {newest})")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        if not version:
+        if not version or version < newest:
             connection.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;")
         return connection
     except BaseException:

@@ -27,6 +27,7 @@ from nodes.backend.kinds import (
     TEXT_ENCODER,
     VAE,
 )
+from nodes.backend.licences import licence
 from nodes.backend.parts import INDEX, Part
 from nodes.backend.strict_json import read_object
 
@@ -142,7 +143,7 @@ def _folder(place: Path) -> Told | None:
         if kind == DENOISER:  # its settings may be those of a model of another sort
             checkpoints.denoiser(str(place))
         title = invoke_said(place).title or _hub_name(place)
-        return Told(kind, (family.name,), _layout_within(place), title=title)
+        return Told(kind, (family.name,), _layout_within(place), title=title, licence=licence(place, {}))
     if found.kind("") == "AutoencoderKL":
         return Told(VAE, tuple(_users(place, VAE)), _layout_within(place))
     return None
@@ -178,6 +179,7 @@ def _file(place: Path) -> Told:
         words=tuple(dict.fromkeys((*_words(told), *said.words, *named.words))),
         base=_base(told) or said.base or named.base,
         title=named.title or _title(told) or said.title,  # what a person called it in front
+        licence=licence(place, told),
     )
 
 

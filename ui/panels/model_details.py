@@ -206,6 +206,7 @@ def facts(entry: Entry, kind: str) -> list[str]:
         ("Title", entry.title),
         ("Layout", entry.layout),
         ("Base", entry.base if entry.base != entry.family_title else ""),
+        ("Licence", entry.licence),
         ("Size", byte_size(entry.size)),
         ("Changed", _day(entry.modified / 1e9)),
     )

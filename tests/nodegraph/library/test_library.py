@@ -246,6 +246,26 @@ def test_stars_of_a_newer_program_are_refused_and_left_alone(tmp_path: Path):
     assert (folder / "kept.sqlite").exists()
 
 
+def test_what_an_older_program_has_kept_is_read(tmp_path: Path):
+    """Of version 1, which knew no licences."""
+    folder = tmp_path / "library"
+    folder.mkdir()
+    kept = sqlite3.connect(folder / "kept.sqlite")
+    kept.executescript(
+        "CREATE TABLE mark (identity TEXT PRIMARY KEY, path TEXT NOT NULL, starred INTEGER NOT NULL, note TEXT NOT NULL"
+        ");"
+        "CREATE TABLE hash (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL);"
+        "CREATE TABLE source (sha256 TEXT PRIMARY KEY, address TEXT NOT NULL);"
+        "CREATE TABLE root (position INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE);"
+        "INSERT INTO root VALUES (0, '/models'); PRAGMA user_version = 1;"
+    )
+    kept.close()
+    library = Library(folder)
+    assert library.roots() == ("/models",)
+    assert library.search() == []
+    library.close()
+
+
 def test_a_folder_that_is_gone_takes_its_entries_along_and_is_said(cellar: Path, library: Library):
     jar(cellar / "a.jar", "jam:plum")
     look_again(cellar)

@@ -70,6 +70,9 @@ def test_what_it_is_comes_first_then_it_is_fetched_into_its_folder_and_listed(wi
     assert dialog.path == str(tmp_path / "cellar" / "jams" / "quince.jar")
     assert dialog.said.text() == f"It is in {dialog.path}"
     assert not dialog.get.isEnabled()  # it is there already
+    panel = window.docks["Models"].widget()
+    panel.list.setCurrentIndex(panel.rows.index(1))
+    assert "Licence: CC0" in panel.details.facts.text().split("\n")
 
 
 def test_it_is_stopped_nothing_half_is_listed_and_it_is_gone_on_with(window, hub, qtbot, tmp_path):
