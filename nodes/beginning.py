@@ -254,7 +254,7 @@ def _controlled(kind: str, path: str, source: _Source, stock: _Stock) -> Graph |
     family, settings = source.family, parts.settings(checkpoints.controlnet(path).network)
     if family.controlnet_complaint(parts.settings(source.model.network), settings):
         return None
-    tasks = ["inpaint"] if family.completes(settings) else []
+    tasks = ["inpaint"] if family.completes(settings) == "always" else []
     shipped = _shipped(family, [*tasks, CONTROLNET], holding=CONTROLNET)
     return set_param(_made_with(shipped, source, stock), CONTROLNET, "path", path) if shipped else None
 

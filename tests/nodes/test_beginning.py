@@ -167,3 +167,19 @@ def test_a_set_of_text_encoders_is_not_whole_where_words_are_missing_too(tmp_pat
     assert graph is not None
     assert graph.nodes["texts"].params["path_2"] == str(t5)
     assert {need.parameter.socket for need in needs(graph) if need.parameter.node == "texts"} == {"path"}
+
+
+@pytest.mark.parametrize("completes", [False, True])
+def test_a_controlnet_begins_the_workflow_for_what_it_does(completes: bool, tmp_path: Path):
+    """One that completes pictures is shown masks: by its first layer, which is wider."""
+    family = families.of("qwenimage")
+    table = network_of(family, family.roles["controlnet"])
+    if completes:
+        name = "controlnet_x_embedder.weight"
+        table = table | {name: (table[name][0], table[name][1] + 4)}
+    controlnet = write(tmp_path / "controlnet.safetensors", table, "BF16")
+    denoiser = write(tmp_path / "qwen.safetensors", table_of(DENOISER, "qwenimage"), "BF16")
+    graph = begun({DENOISER: [denoiser]}, controlnet)
+    assert graph is not None
+    assert graph.nodes["controlnet"].params["path"] == str(controlnet)
+    assert any(dst.socket == "mask" for dst in graph.links) == completes
