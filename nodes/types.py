@@ -8,7 +8,7 @@ freeing memory never invalidates a result.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -203,6 +203,13 @@ class Model:
     native_size: int
     loras: tuple[Lora, ...] = ()
     guidance_limits: GuidanceLimits = GuidanceLimits()
+
+    def __repr__(self) -> str:
+        """What keys hold of it. Without limits it is what it was before there were any: so are results of then."""
+        told = [field.name for field in fields(self)]
+        if self.guidance_limits == GuidanceLimits():
+            told.remove("guidance_limits")
+        return f"Model({', '.join(f'{name}={getattr(self, name)!r}' for name in told)})"
 
     @property
     def networks(self) -> tuple[NetworkId, ...]:

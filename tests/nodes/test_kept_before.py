@@ -5,6 +5,7 @@ there are families of models.
 """
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from nodegraph.planning.keys import call_key
 from nodegraph.planning.plan import Planner
 from nodegraph.running.cache import Cache, DiskCache
 from nodegraph.running.executor import execute
-from nodes.types import Conditioning, Control, Hint, History, Image, Latent, Mask
+from nodes.types import Conditioning, Control, GuidanceLimits, Hint, History, Image, Latent, Mask
 from tests.nodes.descriptions import CONTROLNET, MODEL, SPACE, TEXT_ENCODER, VAE
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -70,3 +71,9 @@ def test_a_value_from_before_there_were_families_is_refused_and_not_misread():
 def test_a_description_is_in_keys_what_it_was(description: Any, key: str):
     step = discover("nodes")["sampling.unet_step"]
     assert call_key(step, {"model": description, "sigma": 1.0}, "golden", {}) == key
+
+
+def test_limits_of_guidance_are_in_keys():
+    limited = replace(MODEL, guidance_limits=GuidanceLimits(1.0, 0.5))
+    assert repr(limited) != repr(MODEL)
+    assert repr(limited) != repr(replace(MODEL, guidance_limits=GuidanceLimits(1.0, 1.0)))
