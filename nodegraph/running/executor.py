@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from nodegraph.failure import explain, let_go, may_be_memory
-from nodegraph.node import NAMING, Cancelled, Context, NodeType
+from nodegraph.node import NAMING, Cancelled, Context
 from nodegraph.planning.calls import as_outputs
 from nodegraph.planning.fingerprints import Changed, changed, fingerprint
-from nodegraph.planning.keys import Ref, refs
+from nodegraph.planning.keys import Ref
 from nodegraph.planning.plan import Call, Plan
 from nodegraph.running.cache import Cache
 from nodegraph.running.keeper import Keeper, networks
 from nodegraph.running.messages import Event, Failed, Finished, Idle, Planned, Progress, Saved, Started
-from nodegraph.types import PREVIEW_SIDE, NetworkId, Picture, Preview, accepts, is_pictured, type_of
+from nodegraph.running.missing import missing, num_needed
+from nodegraph.types import PREVIEW_SIDE, NetworkId, Picture, Preview, is_pictured
 
 EVENT_SECONDS = 1 / 30
 """Progress reports and previews closer together than this are left out: nobody sees them."""
@@ -145,7 +146,7 @@ class _Run:
         self.said: list[Event] = []  # of the call that runs, while another is under way
         self.run, self.settled = 0, 0.0  # results that were computed, and when the last of them was there
         self.held: dict[str, tuple[Any, ...]] = {}  # results that a later call takes
-        self.takes: dict[str, list[Ref]] = {}  # of the calls to run, what they take
+        self.takes: Mapping[str, list[Ref]] = {}  # of the calls to run, what they take
         self.absent: set[str] = set()  # results that failed, or are left out, and those that take them
         self.uses: Counter[str] = Counter()  # how many calls still take a result
         self.reported = self.pictured = 0.0  # when the last report, and the last preview with one, was sent
@@ -155,9 +156,9 @@ class _Run:
     def execute(self, targets: Iterable[str], stop: Callable[[], bool]) -> Idle:
         start = time.perf_counter()
         self.roots = {key: None for target in targets for key in self.plan.roots(target)}
-        order, found = self._missing()
+        order, found, self.takes, self.absent = missing(self.plan, self.roots, self.cache, self.sinks.effects)
         waiting = len(self.absent)
-        num_results = (self._needed() if self.plan.problems else self.plan.num_results) - waiting
+        num_results = (num_needed(self.plan, self.roots) if self.plan.problems else self.plan.num_results) - waiting
         cached = num_results - sum(1 for call in order if call.type.outputs)
         self.emit(Planned(num_results, cached))
         self.uses.update(ref.key for call in order for ref in self.takes[call.key])
@@ -172,56 +173,6 @@ class _Run:
             if self.keeper:
                 self.keeper.end()
         return Idle(self.run, cached, time.perf_counter() - start, stopped, waiting)
-
-    def _needed(self) -> int:
-        """How many results the targets take: fewer than are planned where a problem is in the way of one."""
-        todo, seen = list(self.roots), set(self.roots)
-        while todo:
-            fresh = {ref.key for ref in call_refs(self.plan.calls[todo.pop()])} - seen
-            seen |= fresh
-            todo += fresh
-        return sum(1 for key in seen if self.plan.calls[key].type.outputs)
-
-    def _missing(self) -> tuple[list[Call], dict[str, tuple[Any, ...]]]:
-        """The calls to run, each after what it takes; and the cached results where the search ended."""
-        order: list[Call] = []
-        found: dict[str, tuple[Any, ...]] = {}
-        entered: set[str] = set()
-        done: set[str] = set()
-        stack, calls = list(reversed(self.roots)), self.plan.calls
-        while stack:
-            key = stack[-1]
-            if key in done:
-                stack.pop()
-                continue
-            call = calls[key]
-            if key in entered:
-                order.append(call)
-            elif (values := self._kept(call)) is not None:
-                found[key] = values
-            elif call.type.on_request and not self.sinks.effects:
-                self.absent.add(key)
-            else:
-                entered.add(key)
-                self.takes[key] = taken = call_refs(call)
-                stack += [ref.key for ref in taken if ref.key not in done]
-                continue
-            done.add(stack.pop())
-        return order, found
-
-    def _kept(self, call: Call) -> tuple[Any, ...] | None:
-        """The outputs of a call when the cache has them; not when a file that they name is gone.
-
-        Another type is a damaged entry.
-        """
-        values = self.cache.get(call.key)
-        if values is None:
-            return None
-        if not _fit(values, call.type):
-            self.cache.forget(call.key)
-            return None
-        named = zip(call.type.outputs, values, strict=True)
-        return None if any(output.file and not os.path.exists(path) for output, path in named) else values
 
     def _compute(self, order: Sequence[Call], stop: Callable[[], bool]) -> bool:
         """Whether it ended early. What is under way then is left out."""
@@ -459,11 +410,6 @@ class _CallContext(Context):
         self._run.say(Saved(self._call.node, path, self._call.key))
 
 
-def _fit(values: tuple[Any, ...], type: NodeType) -> bool:
-    pairs = zip(type.outputs, values, strict=False)
-    return len(values) == len(type.outputs) and all(accepts(out.type, type_of(value)) for out, value in pairs)
-
-
 def pictured(values: tuple[Any, ...], output: int | None = None) -> Any:
     """That output, or without a number the first value, that can be looked at; None when there is none.
 
@@ -496,14 +442,3 @@ def _reads_what_was_made(call: Call) -> bool:
     """Whether it reads a file that another call names, so that its key cannot say what is in that file."""
     names = call.type.file_inputs
     return bool(names) and any(isinstance(call.args[name], Ref) for name in names)
-
-
-def call_refs(call: Call) -> list[Ref]:
-    """The results of other calls that a call takes."""
-    found: list[Ref] = []
-    for arg in call.args.values():
-        if isinstance(arg, Ref):
-            found.append(arg)
-        elif isinstance(arg, tuple):
-            found += refs(cast("tuple[Any, ...]", arg))
-    return found
