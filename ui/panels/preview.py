@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -18,10 +18,10 @@ from PySide6.QtWidgets import (
 
 from nodegraph.batch import alone
 from nodegraph.graph import Graph
-from nodegraph.running.messages import Source
 from nodegraph.types import PREVIEW_SIDE, Picture
 from ui.documents.document import Document
 from ui.panels.comparison import Comparison
+from ui.panels.full_size import FullSize, Kept
 from ui.panels.picture_saving import save_batch, save_picture
 from ui.panels.strip import Strip, when
 from ui.runs.kept_pictures import Pictures
@@ -54,9 +54,8 @@ class Preview(QWidget):
     ) -> None:
         super().__init__(parent)
         self.document, self.runs, self.results, self.pictures = document, runs, results, pictures
-        self._sources: Mapping[Side, tuple[Picture, Source | Path | None]] = {}  # where what is shown comes from
-        self._unsharp: dict[Side, Source | Path] = {}  # what is shown smaller than it is
-        self._awaited: dict[str, Side] = {}  # where the full size goes, by what was asked for
+        self._picture: Picture | None = None  # what is shown; the first when two are compared
+        self.full_size = FullSize(pictures, self)
         self.carries_workflow = True  # what is saved from here
         self.node: str | None = None
         self.chosen: Result | None = None  # of the strip or the gallery; None while the newest picture is shown
@@ -135,8 +134,7 @@ class Preview(QWidget):
         self.strip.pinned.connect(self.pin)
         self.strip.restored.connect(self.restore)
         self.mode.activated.connect(lambda index: self.compare(list(MODES)[index]))
-        self.runs.progressed.connect(self._ask)
-        self.pictures.enlarged.connect(self._sharpen)
+        self.full_size.came.connect(self._sharpen)
         self.pictures.runner.started.connect(self._follow)
         self.pictures.runner.asked.connect(self._end_comparing)
         self.document.changed.connect(self._follow)
@@ -214,8 +212,7 @@ class Preview(QWidget):
             source = self.pictures.source(key) if key and self._shrunken(picture) else None
             if (item := self._item) is not None:
                 picture, source = one_of(picture, item), source and source._replace(item=item)
-            self.view.show_one(pixmap(picture))
-            self._enlarge({"a": (picture, source)})
+            self._show_picture(picture, source)
             self._show()
 
     def _picked(self, node: str) -> None:
@@ -274,45 +271,31 @@ class Preview(QWidget):
         return small or max(picture.width, picture.height) >= PREVIEW_SIDE
 
     def _show_result(self, result: Result) -> None:
-        self.view.show_one(pixmap(result.picture))
-        self._enlarge({"a": (result.picture, result.source)})
+        self._show_picture(result.picture, self._kept(result))
 
-    def _enlarge(self, shown: Mapping[Side, tuple[Picture, Source | Path | None]]) -> None:
-        """Ask for the full size of what is shown, as soon as somebody looks at it."""
-        self._sources = shown
-        self._unsharp = {
-            side: source
-            for side, (picture, source) in shown.items()
-            if isinstance(source, Path) or (source and self._shrunken(picture))
-        }
-        self._awaited = {}
-        self.pictures.give_up()
-        self._ask()
+    def _show_picture(self, picture: Picture, kept: Kept | None) -> None:
+        self._picture = picture
+        self.view.show_one(pixmap(picture))
+        self.full_size.show({"a": kept})
 
-    def _ask(self) -> None:
-        """The engine not while a run goes on: another picture is about to come."""
-        if not self.isVisible():
-            return
-        for side, source in list(self._unsharp.items()):
-            if isinstance(source, Path) or not self.runs.running:
-                del self._unsharp[side]
-                self._awaited[f"{side} {source}"] = side
-                self.pictures.enlarge(f"{side} {source}", source)
+    def _kept(self, result: Result) -> Kept | None:
+        """Where its full size is; None where it is shown in it. A file may hold more than was read of it."""
+        is_whole = not isinstance(result.source, Path) and not self._shrunken(result.picture)
+        return None if is_whole else result.source
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._enlarge(self._sources)
+        self.full_size.again()
 
     def hideEvent(self, event: QHideEvent) -> None:
         """A picture in full size takes up to 67 MB, for each tab."""
         super().hideEvent(event)
-        self._enlarge(self._sources)
+        self.full_size.again()
         self.view.blunt()
 
-    def _sharpen(self, key: str, picture: Picture) -> None:
-        if side := self._awaited.pop(key, None):
-            self.view.sharpen(side, pixmap(picture))
-            self._show_caption()
+    def _sharpen(self, side: Side, picture: QPixmap) -> None:
+        self.view.sharpen(side, picture)
+        self._show_caption()
 
     def pin(self, side: Side, result: Result | None = None) -> None:
         """A result, or else the one that is shown, is A or B from now on; with both, they are compared."""
@@ -341,7 +324,8 @@ class Preview(QWidget):
             self.pins = {"a": a, "b": b}
             self.node = b.node
             self.view.show_two(pixmap(a.picture), pixmap(b.picture), mode)
-            self._enlarge({"a": (a.picture, a.source), "b": (b.picture, b.source)})
+            self._picture = a.picture
+            self.full_size.show({"a": self._kept(a), "b": self._kept(b)})
             self.comparison.show_results(a, b)
         self._show()
 
@@ -411,7 +395,7 @@ class Preview(QWidget):
 
     def _sizes(self, shown: QPixmap) -> Iterator[str]:
         """How large the picture is, and which of a batch."""
-        picture = self._sources["a"][0] if "a" in self._sources else None
+        picture = self._picture
         width, height = (picture and picture.size) or (shown.width(), shown.height())
         count = picture.count if picture else 1
         yield f"{count} pictures of {width} × {height}" if count > 1 else f"{width} × {height}"
@@ -443,7 +427,7 @@ class Preview(QWidget):
     def _as_wanted(self, act: str) -> bool:
         """Whether what is shown is in full size, or is wanted as it is. act: what is about to be done, as a verb."""
         side: Side = "b" if self.comparing else "a"
-        if self.pixmap is None or (side not in self._unsharp and side not in self._awaited.values()):
+        if self.pixmap is None or not self.full_size.lacks(side):
             return True
         size = f"{self.pixmap.width()} × {self.pixmap.height()}"
         when = "when the run ends" if self.runs.running else "in a moment, if it is kept"
@@ -469,7 +453,7 @@ class Preview(QWidget):
         """
         if not self._as_wanted("Save"):
             return
-        shown = self._sources["a"][0] if "a" in self._sources and not self.comparing else None
+        shown = None if self.comparing else self._picture
         image, graph = self.image or QImage(), self.document.tells(self._graph())
         try:
             if shown is None or shown.count == 1 or self.node is None:
