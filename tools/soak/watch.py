@@ -14,6 +14,8 @@ from typing import NamedTuple
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import QApplication
 
+from ui.base.garbage import tracked
+
 PROBES = 20  # a second
 
 
@@ -52,7 +54,7 @@ def sample(started: float, engine: int | None) -> Sample:
         own["Rss"] / 1000,
         len(os.listdir("/proc/self/fd")),
         len(os.listdir("/proc/self/task")),
-        len(gc.get_objects()),
+        tracked(),
         len(QApplication.allWidgets()),
         other.get("VmRSS", 0) / 1000,
     )

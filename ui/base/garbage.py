@@ -23,13 +23,20 @@ PATIENCE = 4
 """How often what is set aside is passed over while somebody uses the window."""
 
 
+def tracked(generation: int | None = None) -> int:
+    """How many objects Python's collector knows; those of one generation, or all that are not frozen."""
+    # In one go, without a bytecode between: while the list of them is there, the tuple that another thread is making
+    # has a reference too many, and Python ends that thread with a SystemError.
+    return next(map(len, map(gc.get_objects, (generation,))))
+
+
 class GarbageCollector(QObject):
     """In place of Python's automatic collection, from now until `close`."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         gc.collect()
-        self._at_start = len(gc.get_objects())
+        self._at_start = tracked()
         gc.freeze()  # what is there by now stays; not looking at it again keeps a collection within milliseconds
         gc.disable()
         self._middle = self._old = 0  # objects that may be in these generations; many of them are gone by themselves
@@ -62,7 +69,7 @@ class GarbageCollector(QObject):
         else:
             gc.collect(1)
         if self._old > MANY_OLD:
-            self._old = len(gc.get_objects(2))
+            self._old = tracked(2)
         if self._old > MANY_OLD:
             gc.freeze()
             self._old, self._aside = 0, True
@@ -73,7 +80,7 @@ class GarbageCollector(QObject):
             gc.unfreeze()
         gc.collect()
         if whole:
-            self._aside = len(gc.get_objects()) > self._at_start + MANY_OLD
+            self._aside = tracked() > self._at_start + MANY_OLD
             gc.freeze()
 
     def _may_take_long(self) -> bool:

@@ -1,6 +1,7 @@
 """Qt objects are destroyed on the thread they live on."""
 
 import gc
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -94,6 +95,29 @@ def test_what_was_set_aside_is_collected_when_nobody_minds(collector, monkeypatc
     collector.collect()
     assert dead() is None
     assert kept
+
+
+def test_objects_are_counted_while_another_thread_makes_a_tuple():
+    wrong: list[SystemError] = []
+    over = threading.Event()
+
+    def make() -> None:
+        try:
+            while not over.is_set():
+                tuple(n for n in range(40))
+        except SystemError as error:
+            wrong.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    busy = threading.Thread(target=make)
+    busy.start()
+    for _ in range(15_000):
+        garbage.tracked(0)
+    over.set()
+    busy.join()
+    sys.setswitchinterval(before)
+    assert not wrong
 
 
 def test_it_is_passed_over_a_few_times_at_most(collector, monkeypatch):
