@@ -380,8 +380,7 @@ def _search(query: Query, top: int, chosen: Sequence[str], library: Library, *, 
 def _choices(name: str) -> ComboBox:
     made = ComboBox()
     made.setAccessibleName(name)
-    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    made.setMinimumContentsLength(LETTERS)
+    made.bound(LETTERS)
     tame(made)
     return made
 

@@ -246,6 +246,7 @@ class ParameterRow(QWidget):
 def _seed_modes() -> ComboBox:
     made = ComboBox()
     made.addItems(list(SEED_MODES.values()))
+    made.bound()
     made.setAccessibleName("What becomes of the seed before each run")
     made.setToolTip("What becomes of the seed before each run that you start; live edits keep it")
     return made

@@ -119,6 +119,7 @@ class ChoiceEditor(Editor):
         choice = spec.get(Choice)
         self.box = ComboBox()
         self.box.addItems(choice.options if choice else ())
+        self.box.bound()
         super().__init__(spec, self.box)
         self.box.textActivated.connect(lambda value: self.edited.emit(value))
         self.box.textActivated.connect(lambda _: self.done.emit())

@@ -89,6 +89,11 @@ class NumberBox(QAbstractSpinBox):
 
 
 class ComboBox(QComboBox):
+    def bound(self, letters: int = 8) -> None:
+        """Ask for room for so many letters; or else it asks for that of the longest text there is to choose."""
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(letters)
+
     def paintEvent(self, event: QPaintEvent) -> None:
         """With an arrow: a styled box has none of its own."""
         super().paintEvent(event)

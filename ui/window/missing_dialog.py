@@ -8,7 +8,6 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QDialog,
     QDialogButtonBox,
     QFrame,
@@ -55,8 +54,7 @@ class MissingRow(QFrame):
         self.about = _label("  ·  ".join(filter(None, (title, size, said))), "dim")
         self.others = ComboBox()
         self.others.setAccessibleName("Use another")
-        self.others.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.others.setMinimumContentsLength(22)
+        self.others.bound(22)
         tame(self.others)
         self.address = _label(f"From {breakable(missing.address)}", "dim")
         self.address.setVisible(bool(missing.address))

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from nodegraph.formats.files import reason
 from ui.widgets.buttons import small_button
-from ui.widgets.fields import tame
+from ui.widgets.fields import ComboBox, tame
 
 LETTERS = 14
 """Of a choice that are seen at least."""
@@ -37,9 +37,8 @@ class Page(QWidget):
     def row(self, name: str, field: QWidget) -> None:
         field.setAccessibleName(name)
         tame(field)
-        if isinstance(field, QComboBox):  # no wider than the page, however long what can be chosen is
-            field.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            field.setMinimumContentsLength(LETTERS)
+        if isinstance(field, ComboBox):  # no wider than the page, however long what can be chosen is
+            field.bound(LETTERS)
         self.form.addRow(name, field)
 
     def remark(self, text: str) -> None:

@@ -189,6 +189,7 @@ def test_a_text_in_the_inspector_stays_when_another_node_is_shown(inspector, doc
 def test_no_row_is_wider_than_the_panel_in_large_text(inspector, document, qapp, qtbot, text):
     document.edit("Name", lambda graph: change_node(graph, "left", title="A box of a name that goes on for long"))
     document.set_param("settings", "count", 7)
+    inspector.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)  # as beside every long page
     theme.apply(qapp, theme.DARK, text)
     try:
         for id in document.graph.nodes:

@@ -6,7 +6,9 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtTest import QTest
 
 from nodegraph.graph import Port, connect
+from nodegraph.node import Choice, Input
 from ui.panels.inspector import Inspector
+from ui.widgets.editors import make_editor
 
 
 @pytest.fixture
@@ -170,6 +172,13 @@ def test_a_choice_is_made_with_the_keys(inspector, params):
     box.setFocus()
     QTest.keyClick(box, Qt.Key.Key_Down)
     assert params()["kind"] == "cosine"
+
+
+def test_a_choice_of_long_words_makes_the_panel_no_wider(qtbot):
+    editors = [make_editor(Input("kind", str, "", (Choice((word,)),))) for word in ("short", "long " * 40)]
+    for editor in editors:
+        qtbot.addWidget(editor)
+    assert editors[0].minimumSizeHint() == editors[1].minimumSizeHint()
 
 
 def test_rolling_gives_another_seed_each_time(inspector, params):
