@@ -41,6 +41,12 @@ def edit(argv: list[str]) -> int:
     parser.add_argument("--run", action="store_true", help="run it at once")
     args = parser.parse_args(argv)
 
+    import gc
+
+    # Until the window is there, whose own collector begins then: what is imported stays, and to look through it again
+    # and again is a twentieth of the start.
+    gc.disable()
+
     from denoodle import display
 
     if why := display.complaint(os.environ):

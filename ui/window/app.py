@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QStandardPaths, QTimer
+from PySide6.QtCore import QStandardPaths
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
@@ -16,6 +16,7 @@ from nodegraph.registry import Registry
 from nodegraph.running.engine import Settings as EngineSettings
 from ui.base import heap, theme
 from ui.base.garbage import GarbageCollector
+from ui.base.painted import WhenPainted
 from ui.base.settings import Settings, settings_folder
 from ui.base.state_folder import state_folder
 from ui.canvas import accessible
@@ -53,11 +54,10 @@ def run_editor(registry: Registry, path: str | None = None, package: str = "node
     fresh = window.workspace.pristine
     if fresh:
         _show_default(window)
-    window.show()
-    GarbageCollector(app)
-    heap.return_what_is_free(app)
 
     def start() -> None:
+        GarbageCollector(app)
+        heap.return_what_is_free(app)
         window.start()
         # The tour speaks of the default graph, and not of another.
         if not settings.now.toured and (fresh or (path and Path(path).resolve() == DEFAULT_GRAPH)):
@@ -66,7 +66,8 @@ def run_editor(registry: Registry, path: str | None = None, package: str = "node
         if autorun:
             window.runner.run()
 
-    QTimer.singleShot(0, start)
+    WhenPainted(window, start)
+    window.show()
     return app.exec()
 
 
