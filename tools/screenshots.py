@@ -217,7 +217,7 @@ class Shots:
         draw_pictures(folder)
         window.open(Path(WORKFLOW))
         window.shelves.choose((str(folder),))
-        panel = window.docks["Models"].widget()
+        panel = window.docks.panel("Models")
         assert isinstance(panel, ModelsPanel)
         window.docks.show("Models")
         wait(self.app, lambda: panel.rows.rowCount() > MODELS * 0.9 and not window.shelves.scanning.running)

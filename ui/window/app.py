@@ -21,9 +21,7 @@ from ui.base.settings import Settings, settings_folder
 from ui.base.state_folder import state_folder
 from ui.canvas import accessible
 from ui.documents.session import Session
-from ui.window.first_folders import offer_folders
 from ui.window.main_window import MainWindow
-from ui.window.tour import take_tour
 
 SETTINGS = "settings.json"
 DEFAULT_GRAPH = program.FOLDER.resolve() / "workflows" / "text_to_image.json"
@@ -56,6 +54,9 @@ def run_editor(registry: Registry, path: str | None = None, package: str = "node
         _show_default(window)
 
     def start() -> None:
+        from ui.window.first_folders import offer_folders
+        from ui.window.tour import take_tour
+
         GarbageCollector(app)
         heap.return_what_is_free(app)
         window.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
@@ -52,7 +52,7 @@ class Docks(QObject):
         self._whole = True
         self._docks: dict[str, QDockWidget] = {}
         self._stacks: dict[str, QStackedWidget] = {}
-        self._makers: dict[str, Callable[[Workspace], QWidget]] = {}
+        self._panels: dict[str, Callable[[Workspace], QWidget]] = {}  # made when it is first asked for
         self._front: set[str] = set()  # that somebody can see
         self._given_up = 0  # how wide what lies at the right was before the window was too narrow for it
         self._away: tuple[str, ...] = ()  # that were hidden together, those in front last
@@ -70,13 +70,17 @@ class Docks(QObject):
 
     def add_for_documents(self, title: str, area: Qt.DockWidgetArea, make: Callable[[Workspace], QWidget]) -> None:
         """A panel that every workspace has of its own. make: for a workspace, when somebody sees it."""
-        self._makers[title] = make
+        self._add(title, area, lambda workspace: workspace.panel(title, make))
+
+    def add(self, title: str, area: Qt.DockWidgetArea, make: Callable[[], QWidget]) -> None:
+        """A panel that there is once. make: when somebody sees it."""
+        made = cache(make)
+        self._add(title, area, lambda _: made())
+
+    def _add(self, title: str, area: Qt.DockWidgetArea, panel: Callable[[Workspace], QWidget]) -> None:
+        self._panels[title] = panel
         stack = self._stacks[title] = QStackedWidget()
         stack.addWidget(QWidget())  # while nobody sees what belongs there
-        self.add(title, area, stack)
-
-    def add(self, title: str, area: Qt.DockWidgetArea, widget: QWidget) -> None:
-        """A panel that there is once."""
         dock = QDockWidget(title, self._window)
         dock.setObjectName(title)
         dock.setFeatures(
@@ -85,7 +89,7 @@ class Docks(QObject):
             | QDockWidget.DockWidgetFeature.DockWidgetFloatable
         )
         dock.setTitleBarWidget(_TitleBar(dock))
-        dock.setWidget(widget)
+        dock.setWidget(stack)
         beside = [other for other in self._docks.values() if self._window.dockWidgetArea(other) == area == BOTTOM]
         self._window.addDockWidget(area, dock)
         if beside:
@@ -121,9 +125,8 @@ class Docks(QObject):
 
     def panel(self, title: str) -> QWidget:
         """What the dock shows, or would show of the document that is looked at now."""
-        if title in self._makers and self._workspace is not None:
-            return self._workspace.panel(title, self._makers[title])
-        return self._docks[title].widget()
+        assert self._workspace is not None, "no document is shown yet"
+        return self._panels[title](self._workspace)
 
     def show(self, title: str) -> None:
         """In front of those that share its place."""
@@ -178,16 +181,15 @@ class Docks(QObject):
 
     def _hide_panel(self, title: str) -> None:
         """So that it does nothing: behind the tab of another dock, Qt calls it visible."""
-        if stack := self._stacks.get(title):
-            if _has_focus(stack):
-                self._window.centralWidget().setFocus()
-            stack.setCurrentIndex(0)
+        stack = self._stacks[title]
+        if _has_focus(stack):
+            self._window.centralWidget().setFocus()
+        stack.setCurrentIndex(0)
 
     def _show_panel(self, title: str) -> None:
-        stack = self._stacks.get(title)
-        if stack is None or self._workspace is None:
+        if self._workspace is None:
             return
-        panel = self.panel(title)
+        stack, panel = self._stacks[title], self.panel(title)
         if stack.indexOf(panel) < 0:
             stack.addWidget(panel)
         stack.setCurrentWidget(panel)

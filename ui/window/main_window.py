@@ -29,8 +29,8 @@ from ui.panels.night import sums
 from ui.widgets.flow import FlowLayout
 from ui.widgets.numbers import decimal, set_decimal
 from ui.window.dropping import drop, takes
+from ui.window.engine_settings import engine_settings
 from ui.window.panels import PANELS, DocumentPanel, Panel, WindowPanel
-from ui.window.settings_dialog import engine_settings
 from ui.window.shell import Shell
 from ui.window.window_actions import theme_action, window_actions
 from ui.window.workspace import Workspace
@@ -98,7 +98,7 @@ class MainWindow(Shell):
             case DocumentPanel(make=make):
                 self.docks.add_for_documents(panel.title, panel.area, make)
             case WindowPanel(make=make):
-                self.docks.add(panel.title, panel.area, make(self))
+                self.docks.add(panel.title, panel.area, partial(make, self))
 
     def _add_panel_action(self, panel: Panel) -> None:
         dock, id, tip = self.docks[panel.title], f"view.panel_{panel.title.lower()}", f"Show or hide {panel.title}"

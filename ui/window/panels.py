@@ -1,7 +1,8 @@
 """The panels, as a table: one more is a file in `ui.panels`, a row here and its test.
 
 A row says where the panel is at a first start, which key shows and hides it, and how it is made: with what it is told,
-and what becomes of what it says.
+and what becomes of what it says. What is hidden at first is imported when it is made, so that the window is there
+sooner.
 """
 
 from __future__ import annotations
@@ -16,19 +17,8 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from nodegraph.editing.seeds import with_seeds_of
 from nodegraph.editing.texts import with_texts_of
-from ui.panels.gallery import GalleryPanel
-from ui.panels.history import HistoryPanel
 from ui.panels.inspector import Inspector
-from ui.panels.memory import MemoryPanel
-from ui.panels.models import ModelsPanel
-from ui.panels.outline import Outline
-from ui.panels.queue import QueuePanel
-from ui.panels.remedy_bar import RemedyBar
-from ui.panels.sweep import SweepPanel
-from ui.panels.trajectory import TrajectoryPanel
-from ui.window import models_here
 from ui.window.docks import BOTTOM, LEFT, RIGHT
-from ui.window.missing_dialog import MissingBar
 from ui.window.shell import Shell
 from ui.window.workspace import Workspace
 
@@ -57,7 +47,7 @@ class DocumentPanel(_Panel):
 
 @dataclass(frozen=True, slots=True)
 class WindowPanel(_Panel):
-    """There is one for all documents. make: with the window."""
+    """There is one for all documents. make: when it is first looked at."""
 
     make: Callable[[Shell], QWidget]
 
@@ -73,6 +63,8 @@ def _inspector(workspace: Workspace) -> QWidget:
 
 
 def _outline(workspace: Workspace) -> QWidget:
+    from ui.panels.outline import Outline
+
     made = Outline(workspace.canvas.scope, workspace.runs, workspace.page)
     made.chosen.connect(workspace.canvas.state.center_on)
     workspace.selected.connect(made.select)
@@ -82,6 +74,9 @@ def _outline(workspace: Workspace) -> QWidget:
 
 def _problems(workspace: Workspace) -> QWidget:
     """With what can be done about the first that has something."""
+    from ui.panels.remedy_bar import RemedyBar
+    from ui.window.missing_dialog import MissingBar
+
     made = QWidget(workspace.page)
     bar = RemedyBar(workspace.remedies)
     column = QVBoxLayout(made)
@@ -98,12 +93,16 @@ def _problems(workspace: Workspace) -> QWidget:
 
 
 def _history(workspace: Workspace) -> QWidget:
+    from ui.panels.history import HistoryPanel
+
     made = HistoryPanel(workspace.document, workspace.session, workspace.page)
     made.failed.connect(workspace.failed)
     return made
 
 
 def _trajectory(workspace: Workspace) -> QWidget:
+    from ui.panels.trajectory import TrajectoryPanel
+
     made = TrajectoryPanel(workspace.document, workspace.runs, workspace.runner, workspace.page)
     made.branched.connect(workspace.show_branch)
     workspace.pointed.connect(made.show_node)
@@ -111,10 +110,14 @@ def _trajectory(workspace: Workspace) -> QWidget:
 
 
 def _memory(workspace: Workspace) -> QWidget:
+    from ui.panels.memory import MemoryPanel
+
     return MemoryPanel(workspace.document, workspace.engine, workspace.plan, workspace.page)
 
 
 def _sweep(workspace: Workspace) -> QWidget:
+    from ui.panels.sweep import SweepPanel
+
     made = SweepPanel(workspace.sweep, workspace.page)
     made.looked_at.connect(workspace.preview.show_result)
     made.compared.connect(workspace.preview.compare_two)
@@ -126,6 +129,8 @@ def _sweep(workspace: Workspace) -> QWidget:
 
 
 def _queue(window: Shell) -> QWidget:
+    from ui.panels.queue import QueuePanel
+
     made = QueuePanel(window.queue, forecast=window.forecast, night=window.night)
     made.opened.connect(window.tabs.new)
     made.pictures_wanted.connect(window.show_pictures)
@@ -133,6 +138,8 @@ def _queue(window: Shell) -> QWidget:
 
 
 def _gallery(window: Shell) -> QWidget:
+    from ui.panels.gallery import GalleryPanel
+
     made = GalleryPanel(
         window.gallery,
         registry=window.session.registry,
@@ -152,6 +159,9 @@ def _gallery(window: Shell) -> QWidget:
 
 
 def _models(window: Shell) -> QWidget:
+    from ui.panels.models import ModelsPanel
+    from ui.window import models_here
+
     made = ModelsPanel(window.shelves)
     made.placed.connect(partial(models_here.place, window))
     made.used.connect(partial(models_here.use, window))
@@ -159,7 +169,12 @@ def _models(window: Shell) -> QWidget:
     made.folders_wanted.connect(lambda: window.edit_settings("Model folders"))
     made.fetch_wanted.connect(window.show_download)
     made.failed.connect(window.say)
-    window.kinds_changed.connect(lambda: made.show_fitting(models_here.families(window.workspace)))
+
+    def show_fitting() -> None:
+        made.show_fitting(models_here.families(window.workspace))
+
+    window.kinds_changed.connect(show_fitting)
+    show_fitting()
     return made
 
 

@@ -32,11 +32,10 @@ from ui.runs.engine import Engine
 from ui.shelves.shelves import Shelves
 from ui.widgets.fields import ComboBox
 from ui.window.device_page import DevicePage
+from ui.window.engine_settings import CACHE_VARIABLE
 from ui.window.folders_page import FoldersPage
 from ui.window.settings_page import FolderField, Page
 
-GIGABYTE = 1 << 30
-CACHE_VARIABLE = "DENOODLE_CACHE"
 STARTED_AGAIN = "It holds at once: the engine is started again for it, and a run that is under way ends."
 DECIMALS = (
     ("", "1.5, and 1,500 is refused with both of its readings"),
@@ -48,21 +47,6 @@ WORDS = (
     ("none", "Icons alone"),
     ("all", "Icons and words"),
 )
-
-
-def engine_settings(now: Preferences, began_with: EngineSettings) -> dict[str, Any]:
-    """What the preferences say to the engine. What they leave open is as it was started."""
-    moved = CACHE_VARIABLE not in os.environ and began_with.cache is not None
-    return {
-        "device": now.device,
-        "precision": now.precision,
-        "out_dir": now.output_folder or began_with.out_dir,
-        "cache": now.cache_folder if now.cache_folder and moved else began_with.cache,
-        "disk_bytes": now.cache_gigabytes * GIGABYTE,
-        "memory_bytes": now.memory_gigabytes * GIGABYTE or began_with.memory_bytes,
-        "tells_workflow": now.carries_workflow,
-        "naming": now.name_template,
-    }
 
 
 class PicturesPage(Page):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QPoint, Qt, QTemporaryDir, QTimer, Signal
 from PySide6.QtGui import QAction
@@ -19,8 +20,6 @@ from nodegraph.node import TypeOf
 from nodegraph.registry import Registry
 from nodegraph.running.engine import Settings as EngineSettings
 from nodegraph.running.pace import pace_file
-from ui.actions.keys_dialog import KeysDialog
-from ui.actions.search import ActionSearch
 from ui.actions.table import Actions
 from ui.base import theme
 from ui.base.presence import Presence
@@ -30,12 +29,9 @@ from ui.canvas.canvas import Canvas
 from ui.canvas.commands.bringing import bring_as_input
 from ui.documents.document import Document
 from ui.documents.session import Session
-from ui.panels.gallery import GalleryPanel
 from ui.panels.log import Entry, LogPanel
 from ui.panels.preview import Preview
 from ui.panels.problems import Problems
-from ui.panels.sweep import SweepPanel
-from ui.panels.viewer import Viewer
 from ui.runs.engine import Engine
 from ui.runs.forecast import Forecast
 from ui.runs.live_plan import LivePlan
@@ -53,18 +49,20 @@ from ui.shelves.finding import Finding
 from ui.shelves.missing_files import MissingFiles
 from ui.shelves.shelves import Shelves
 from ui.widgets.tool_bar import ToolBar
-from ui.window.attention import Attention
 from ui.window.docks import Docks
-from ui.window.download_dialog import DownloadDialog
 from ui.window.dropping import drop_files
-from ui.window.missing_dialog import MissingDialog
 from ui.window.other_devices import OtherDevices
-from ui.window.remedy_dialog import RemedyDialog
-from ui.window.settings_dialog import SettingsDialog
 from ui.window.side_bar import SideBar
 from ui.window.status import StatusBar
 from ui.window.tabs import Tabs
 from ui.window.workspace import Workspace
+
+if TYPE_CHECKING:  # what is not there at first is imported when it is made, so that the window is there sooner
+    from ui.actions.search import ActionSearch
+    from ui.panels.viewer import Viewer
+    from ui.window.attention import Attention
+    from ui.window.download_dialog import DownloadDialog
+    from ui.window.missing_dialog import MissingDialog
 
 LAYOUT_MS = 1000  # from a change of the layout to its record
 
@@ -88,7 +86,7 @@ class Shell(QMainWindow):
         super().__init__()
         learn(registry.domain.acronyms)
         self.settings = settings or Settings(parent=self)
-        keeps = session is not None
+        self._keeps = keeps = session is not None
         if session is None:
             self._temporary = QTemporaryDir()
             session = Session(registry, Path(self._temporary.path()), self)
@@ -100,8 +98,7 @@ class Shell(QMainWindow):
         self.presence = Presence(self)
         reports = session.folder / "queue_reports.json" if keeps and self.queue.keeps else None
         self.night = Night(self.queue, self.presence.away, reports, parent=self)
-        # A window that keeps nothing is one of a test or a tool, for which no desktop is to be disturbed.
-        self.attention = Attention(self, self.settings, self.engine, self.queue, self.night) if keeps else None
+        self.attention: Attention | None = None  # from the start on
         self.remedies = Remedies(registry.domain.remedies, self)
         self.gallery = Gallery(session.folder / "gallery.jsonl", self)
         self.sweeps = SweepRecord(self.queue, session.folder / "sweeps.jsonl" if keeps else None, self.gallery, self)
@@ -138,6 +135,10 @@ class Shell(QMainWindow):
     def start(self) -> None:
         """Start what takes time, once the window is on the screen: planning and the engine."""
         self.started = True
+        if self._keeps:  # or else it is a window of a test or a tool, for which no desktop is to be disturbed
+            from ui.window.attention import Attention
+
+            self.attention = Attention(self, self.settings, self.engine, self.queue, self.night)
         if (handle := self.windowHandle()) is not None:
             self.presence.watch(handle)
         for workspace in self.tabs.workspaces:
@@ -147,14 +148,14 @@ class Shell(QMainWindow):
 
     def _start(self, workspace: Workspace) -> None:
         workspace.plan.start()
+        if self.attention is not None:
+            workspace.sweep.elsewhere.ended.connect(self.attention.sweep_ended)
         if workspace.missing is not None:
             workspace.missing.start()
 
     def _workspace(self, document: Document) -> Workspace:
         made = Workspace(document, self.engine, self.queue, self.session, self.remedies, self.sweeps, self)
         document.tells = self.engine.tells
-        if self.attention is not None:
-            made.sweep.elsewhere.ended.connect(self.attention.sweep_ended)
         FileOffers(self.shelves, made.following, made)
         Beginning(self.shelves, document, made).lacking.connect(lambda: self.docks.show("Problems"))
         made.missing = MissingFiles(self.shelves, made.following, made)
@@ -178,6 +179,8 @@ class Shell(QMainWindow):
 
     def _vary(self, port: Port) -> None:
         """In the panel for it, which is where the values are written."""
+        from ui.panels.sweep import SweepPanel
+
         self.docks.show("Sweep")
         panel = self.docks.panel("Sweep")
         assert isinstance(panel, SweepPanel)
@@ -299,12 +302,16 @@ class Shell(QMainWindow):
 
     def show_viewer(self, step: Callable[[int], object] | None = None) -> Viewer:
         """step: to a neighbour, where that is not one in the preview's strip."""
+        from ui.panels.viewer import Viewer
+
         viewer = Viewer(self.preview_in_view(), step)
         viewer.showFullScreen()
         return viewer
 
     def show_pictures(self, paths: Sequence[str]) -> None:
         """Choose these in the gallery."""
+        from ui.panels.gallery import GalleryPanel
+
         self.docks.show("Gallery")
         panel = self.docks.panel("Gallery")
         assert isinstance(panel, GalleryPanel)
@@ -312,11 +319,15 @@ class Shell(QMainWindow):
             self.say("These pictures are not in the gallery, or its search leaves them out")
 
     def find_action(self) -> ActionSearch:
+        from ui.actions.search import ActionSearch
+
         search = ActionSearch(self.actions_table, self)
         search.open_at(self.mapToGlobal(QPoint((self.width() - search.width()) // 2, self.height() // 8)))
         return search
 
     def show_download(self) -> DownloadDialog:
+        from ui.window.download_dialog import DownloadDialog
+
         shown = DownloadDialog(self.shelves, parent=self)
         shown.show()
         return shown
@@ -326,6 +337,8 @@ class Shell(QMainWindow):
 
         then: told the path of what was fetched.
         """
+        from ui.window.download_dialog import DownloadDialog
+
         shown = DownloadDialog(self.shelves, address, self, trusted=workspace.trusted)
         shown.looked.connect(workspace.trust)
         shown.fetched.connect(then)
@@ -333,6 +346,8 @@ class Shell(QMainWindow):
 
     def show_missing(self, workspace: Workspace) -> MissingDialog | None:
         """The files that a document misses, with what can be done; None while none is known to be missing."""
+        from ui.window.missing_dialog import MissingDialog
+
         shown = next((d for d in self.findChildren(MissingDialog) if d.isVisible()), None)
         if shown or workspace.missing is None or not workspace.missing.files:
             return shown
@@ -342,12 +357,16 @@ class Shell(QMainWindow):
         return shown
 
     def show_remedy(self, name: str) -> None:
+        from ui.window.remedy_dialog import RemedyDialog
+
         RemedyDialog(self.remedies, name, self).show()
 
     def _say_kept(self, name: str) -> None:
         self.announce(f"{self.remedies.declared[name].title} is there now, for all documents")
 
     def edit_keys(self) -> None:
+        from ui.actions.keys_dialog import KeysDialog
+
         KeysDialog(self.actions_table, self.settings, self).show()
 
     def choose_device(self) -> None:
@@ -355,6 +374,8 @@ class Shell(QMainWindow):
 
     def edit_settings(self, page: str = "") -> None:
         """page: its title; empty for the first."""
+        from ui.window.settings_dialog import SettingsDialog
+
         shown = next((d for d in self.findChildren(SettingsDialog) if d.isVisible()), None)
         shown = shown or SettingsDialog(
             self.settings, self.engine, self.shelves, self.session.registry.domain.naming, self

@@ -34,8 +34,6 @@ from ui.documents.session import Session
 from ui.widgets.editors import finish_typing
 from ui.widgets.file_fields import ask_target
 from ui.widgets.piecework import Piecework, waited_for
-from ui.window.own_templates import is_own, keep, name_complaint, own_folder, place_of, throw_away
-from ui.window.templates import FOLDERS, TemplatePicker, templates
 from ui.window.workspace import Workspace
 
 SUFFIXES = (".json", ".denoodle")
@@ -250,6 +248,9 @@ class Tabs(QTabWidget):
 
     def ask_template(self) -> None:
         """Start from a workflow of one's own, or from one that comes with the program."""
+        from ui.window.own_templates import is_own, own_folder, throw_away
+        from ui.window.templates import FOLDERS, TemplatePicker, templates
+
         folders = (own_folder(), *(program.FOLDER / folder for folder in FOLDERS))
         picker = TemplatePicker(templates(folders, machine.memory()), self, is_own, throw_away)
         picker.exec()
@@ -272,6 +273,8 @@ class Tabs(QTabWidget):
         return asked
 
     def _save_template(self, workspace: Workspace, name: str) -> None:
+        from ui.window.own_templates import keep, name_complaint, place_of
+
         finish_typing()
         if complaint := name_complaint(name):
             self._complain("The template was not saved", complaint)

@@ -6,9 +6,7 @@ from functools import partial
 
 from ui.actions.table import Action
 from ui.base import theme
-from ui.window.help import GuideDialog, show_about
 from ui.window.shell import Shell
-from ui.window.tour import take_tour
 
 TEXT_STEP = 0.1
 
@@ -125,7 +123,25 @@ def _view(window: Shell) -> tuple[Action, ...]:
 
 def _help(window: Shell) -> tuple[Action, ...]:
     return (
-        Action("help.guide", "User guide", lambda: GuideDialog(window).show(), "F1", "What the program does, and how"),
-        Action("help.tour", "Take the tour", partial(take_tour, window), tip="Be led to a first picture of your own"),
-        Action("help.about", "About Denoodle", partial(show_about, window), tip="Which version this is"),
+        Action("help.guide", "User guide", partial(_show_guide, window), "F1", "What the program does, and how"),
+        Action("help.tour", "Take the tour", partial(_take_tour, window), tip="Be led to a first picture of your own"),
+        Action("help.about", "About Denoodle", partial(_show_about, window), tip="Which version this is"),
     )
+
+
+def _show_guide(window: Shell) -> None:
+    from ui.window.help import GuideDialog
+
+    GuideDialog(window).show()
+
+
+def _take_tour(window: Shell) -> None:
+    from ui.window.tour import take_tour
+
+    take_tour(window)
+
+
+def _show_about(window: Shell) -> None:
+    from ui.window.help import show_about
+
+    show_about(window)

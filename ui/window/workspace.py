@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from nodegraph.planning.plan import Plan
 from ui.actions.table import Action
-from ui.app_view.form import AppView
 from ui.base.unstyled import let_go
 from ui.canvas.actions import canvas_actions
 from ui.canvas.canvas import Canvas
@@ -17,7 +17,6 @@ from ui.documents.document import Document
 from ui.documents.session import Session
 from ui.panels.preview import Preview
 from ui.panels.problems import Problems
-from ui.panels.remedy_bar import choose
 from ui.runs.engine import Engine
 from ui.runs.following import Following
 from ui.runs.kept_pictures import Pictures
@@ -31,6 +30,9 @@ from ui.runs.runner import Runner
 from ui.runs.sweep_record import SweepRecord
 from ui.runs.sweep_runs import SweepRuns
 from ui.shelves.missing_files import MissingFiles
+
+if TYPE_CHECKING:
+    from ui.app_view.form import AppView
 
 
 class Workspace(QObject):
@@ -110,6 +112,8 @@ class Workspace(QObject):
     def show_app(self, on: bool) -> None:
         """The app view instead of the canvas, or the canvas again. The view is made when it is first looked at."""
         if on and self.app_view is None:
+            from ui.app_view.form import AppView
+
             self.app_view = AppView(self.document, self.runs)
             self.app_view.run_wanted.connect(lambda: self.runner.run())
             self.app_view.stop_wanted.connect(self.runner.stop)
@@ -153,6 +157,8 @@ class Workspace(QObject):
     def _help(self, name: str, by_file: bool) -> None:
         self.helping.emit()
         if by_file:
+            from ui.panels.remedy_bar import choose
+
             choose(self.remedies, name, self.page)
         else:
             self.remedies.begin(name)

@@ -56,7 +56,7 @@ def window(qtbot, registry: Registry, library: Path, tmp_path: Path, monkeypatch
 def drag(window: MainWindow, qtbot, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From its card to the middle of the canvas."""
     window.docks.show("Models")
-    panel = window.docks["Models"].widget()
+    panel = window.docks.panel("Models")
     assert isinstance(panel, ModelsPanel)
     qtbot.waitUntil(lambda: panel.rows.row(str(path)) >= 0, timeout=LONG)
     place = QPointF(window.canvas.mapTo(window, window.canvas.rect().center()))

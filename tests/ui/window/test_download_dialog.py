@@ -43,14 +43,14 @@ def window(qtbot, registry, hub: Path, tmp_path: Path, monkeypatch) -> MainWindo
 
 
 def shown(window: MainWindow) -> list[str]:
-    panel = window.docks["Models"].widget()
+    panel = window.docks.panel("Models")
     assert isinstance(panel, ModelsPanel)
     return [Path(panel.rows.path(row)).stem for row in range(panel.rows.rowCount())]
 
 
 def looked(window: MainWindow, qtbot, address: str) -> DownloadDialog:
     """As a person does: the button of the panel, the address, Return."""
-    panel = window.docks["Models"].widget()
+    panel = window.docks.panel("Models")
     QTest.mouseClick(panel.fetch, LEFT)
     (dialog,) = window.findChildren(DownloadDialog)
     QTest.keyClicks(dialog.address, address)
@@ -70,7 +70,7 @@ def test_what_it_is_comes_first_then_it_is_fetched_into_its_folder_and_listed(wi
     assert dialog.path == str(tmp_path / "cellar" / "jams" / "quince.jar")
     assert dialog.said.text() == f"It is in {dialog.path}"
     assert not dialog.get.isEnabled()  # it is there already
-    panel = window.docks["Models"].widget()
+    panel = window.docks.panel("Models")
     panel.list.setCurrentIndex(panel.rows.index(1))
     assert "Licence: CC0" in panel.details.facts.text().split("\n")
 
@@ -79,7 +79,7 @@ def test_it_is_stopped_nothing_half_is_listed_and_it_is_gone_on_with(window, hub
     dialog = looked(window, qtbot, "jar:quince")
     (hub / "slow").touch()
     QTest.mouseClick(dialog.get, LEFT)
-    downloads, bar = window.shelves.downloads, window.docks["Models"].widget().fetching
+    downloads, bar = window.shelves.downloads, window.docks.panel("Models").fetching
     qtbot.waitUntil(lambda: downloads.here == 3, timeout=LONG)
     assert bar.isVisible()
     assert bar.said.text().startswith("quince.jar: 3 B of 12 B are here")

@@ -109,7 +109,7 @@ def list_what_is_found(window: MainWindow, qtbot) -> ModelsPanel:
     assert any(box.text().startswith("ComfyUI in ") for box, _ in dialog.offers.boxes)
     taken = next(button for button in dialog.buttons.buttons() if button.text() == "List these models")
     QTest.mouseClick(taken, Qt.MouseButton.LeftButton)
-    panel = window.docks["Models"].widget()
+    panel = window.docks.panel("Models")
     assert isinstance(panel, ModelsPanel)
     qtbot.waitUntil(lambda: panel.rows.rowCount() > 0 and not window.shelves.scanning.running, timeout=LONG)
     return panel

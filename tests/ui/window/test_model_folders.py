@@ -48,7 +48,7 @@ def opened(window: MainWindow) -> tuple[SettingsDialog, FoldersPage]:
 
 def models(window: MainWindow) -> ModelsPanel:
     window.docks.show("Models")
-    panel = window.docks["Models"].widget()
+    panel = window.docks.panel("Models")
     assert isinstance(panel, ModelsPanel)
     return panel
 

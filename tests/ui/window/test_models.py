@@ -59,7 +59,7 @@ def window(qtbot, registry, cellar: Path, tmp_path: Path, monkeypatch) -> MainWi
 
 
 def panel(window: MainWindow) -> ModelsPanel:
-    found = window.docks["Models"].widget()
+    found = window.docks.panel("Models")
     assert isinstance(found, ModelsPanel)
     return found
 

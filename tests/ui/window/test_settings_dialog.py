@@ -22,8 +22,9 @@ from ui.base.text import duration, value_text
 from ui.panels.remedy_bar import RemedyBar
 from ui.widgets.fields import NumberBox
 from ui.widgets.numbers import set_decimal
+from ui.window.engine_settings import engine_settings
 from ui.window.main_window import MainWindow
-from ui.window.settings_dialog import SettingsDialog, engine_settings
+from ui.window.settings_dialog import SettingsDialog
 
 CTRL, LEFT = Qt.KeyboardModifier.ControlModifier, Qt.MouseButton.LeftButton
 SAVES = Graph(
