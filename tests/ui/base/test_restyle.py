@@ -12,8 +12,9 @@ from nodegraph.running.messages import Failed, Idle, Report, Started
 from ui.base import theme
 from ui.base.restyle import leave_for_later, out_of_sight
 from ui.base.theme import LIGHT
-from ui.panels.outline import Outline
+from ui.panels import outline
 from ui.panels.trajectory import TrajectoryPanel
+from ui.runs.describe import state
 from ui.widgets.seen import seen
 from ui.window.main_window import MainWindow
 
@@ -61,17 +62,17 @@ def test_memory_is_not_asked_for_behind_another_panel(window: MainWindow, qtbot,
     qtbot.waitUntil(lambda: asked == [Report()])
 
 
-def test_the_outline_writes_a_node_once_when_it_comes_into_view(window: MainWindow, qtbot, monkeypatch):
+def test_the_outline_says_nothing_of_a_node_until_it_comes_into_view(window: MainWindow, qtbot, monkeypatch):
     window.docks.hide("Outline")
-    named: list[str] = []
-    name = Outline._name
-    monkeypatch.setattr(Outline, "_name", lambda panel, id, item: (named.append(id), name(panel, id, item)))
+    said: list[str] = []
+    monkeypatch.setattr(outline, "state", lambda run, mode: (said.append(state(run, mode)), said[-1])[1])
     for _ in range(3):
         window.runs.take(Started("left", "key", ()))
         window.runs.take(Failed("left", "it is broken", None, ""))
-    assert not named
+    QApplication.processEvents()
+    assert not said
     window.docks.show("Outline")
-    qtbot.waitUntil(lambda: named == ["left"])
+    qtbot.waitUntil(lambda: "failed: it is broken" in said)
     assert "ailed" in window.docks.panel("Outline").items["left"].text(0)
 
 

@@ -5,7 +5,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible, QAccessibleInterface
 from PySide6.QtTest import QTest
 
-from nodegraph.graph import Port, connect, disconnect, remove_nodes
+from nodegraph.graph import Node, Port, add_node, connect, disconnect, remove_nodes
 from ui.canvas import accessible
 from ui.canvas.canvas import Canvas
 from ui.documents.document import Document
@@ -82,6 +82,10 @@ def lines(outline: Outline, id: str) -> list[str]:
     return [item.child(index).text(0) for index in range(item.childCount())]
 
 
+def seen(outline: Outline) -> list[str]:
+    return [id for id, item in outline.items.items() if not item.isHidden()]
+
+
 def test_the_outline_follows_the_document(outline: Outline, document: Document):
     assert "Out · Box: to Show, box" in lines(outline, "sum")
     document.edit("Unlink", disconnect, Port("show", "box"))
@@ -106,6 +110,10 @@ def test_arrow_keys_walk_through_the_nodes(qtbot, outline: Outline):
     assert chosen.args == ["right"]
 
 
-def test_the_search_hides_what_does_not_match(outline: Outline):
+def test_the_search_hides_what_does_not_match(outline: Outline, document: Document):
     QTest.keyClicks(outline.search, "add")
-    assert [id for id, item in outline.items.items() if not item.isHidden()] == ["sum"]
+    assert seen(outline) == ["sum"]
+    document.edit("Add", add_node, "more", Node("toy.add"))
+    assert seen(outline) == ["sum", "more"]
+    outline.search.clear()
+    assert seen(outline) == list(document.graph.nodes)
