@@ -20,7 +20,6 @@ def application() -> QApplication:
     heap.return_large_blocks()
     app = QApplication([])
     theme.install(app)
-    GarbageCollector(app)
     heap.return_what_is_free(app)
     return app
 
@@ -33,6 +32,7 @@ def show_window(folder: Path) -> MainWindow:
     window.resize(1440, 900)
     window.restore()
     window.show()
+    window.tabs.closed.connect(GarbageCollector(QApplication.instance()).look_again)
     window.start()
     return window
 

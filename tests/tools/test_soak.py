@@ -86,6 +86,12 @@ def test_a_sample_is_of_this_process(qapp):
     assert now.engine == 0
 
 
+def test_objects_that_are_set_aside_count(qapp):
+    before = sample(0.0, None).python
+    gc.freeze()
+    assert sample(0.0, None).python > 0.9 * before
+
+
 def test_the_table_has_a_row_for_every_figure():
     assert table(outcome()).count("\n| ") == 12
 

@@ -21,6 +21,10 @@ MANY_OLD = 60_000
 are not looked at until nobody minds that the window does not answer for a tenth of a second."""
 PATIENCE = 4
 """How often what is set aside is passed over while somebody uses the window."""
+SOON = 1000
+"""Milliseconds from `look_again` to a look at everything; several documents that are closed in a row are one."""
+LATER = 30_000
+"""The same while objects are set aside: that look is the one which takes long."""
 
 
 def tracked(generation: int | None = None) -> int:
@@ -36,19 +40,25 @@ class GarbageCollector(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         gc.collect()
-        self._at_start = tracked()
         gc.freeze()  # what is there by now stays; not looking at it again keeps a collection within milliseconds
         gc.disable()
         self._middle = self._old = 0  # objects that may be in these generations; many of them are gone by themselves
-        self._aside = False  # whether there are objects that are set aside
+        self._aside = False  # whether any objects of documents are set aside
         self._passed_over = 0
         timer = QTimer(self, interval=PAUSE)
         timer.timeout.connect(self.collect)
         timer.start()
+        self._soon = QTimer(self, singleShot=True)
+        self._soon.timeout.connect(self._look_at_everything)
 
     def close(self) -> None:
         gc.unfreeze()
         gc.enable()
+
+    def look_again(self) -> None:
+        """Something large was let go of, such as a document with its views: what is old by now may be garbage."""
+        if not self._soon.isActive():  # or else who closes one after the other would put it off for ever
+            self._soon.start(LATER if self._aside else SOON)
 
     def collect(self) -> None:
         """The oldest generation whose turn it is, as Python would have done it; less often all, sooner when they grow
@@ -71,17 +81,26 @@ class GarbageCollector(QObject):
         if self._old > MANY_OLD:
             self._old = tracked(2)
         if self._old > MANY_OLD:
+            gc.collect()  # or else what is garbage by now would be set aside with the rest, and kept
+            self._old = tracked(2)
+        if self._old > MANY_OLD:
             gc.freeze()
             self._old, self._aside = 0, True
 
     def _collect_all(self) -> None:
-        whole = self._aside and self._may_take_long()
-        if whole:
-            gc.unfreeze()
+        if self._aside and self._may_take_long():
+            self._look_at_everything()
+        else:
+            gc.collect()
+
+    def _look_at_everything(self) -> None:
+        if not self._aside:
+            gc.collect()
+            return
+        gc.unfreeze()
         gc.collect()
-        if whole:
-            self._aside = tracked() > self._at_start + MANY_OLD
-            gc.freeze()
+        gc.freeze()
+        self._old = 0
 
     def _may_take_long(self) -> bool:
         used = QGuiApplication.applicationState() == Qt.ApplicationState.ApplicationActive

@@ -48,5 +48,11 @@ def return_what_is_free(owner: QObject) -> None:
         timer.start()
 
 
+def trim() -> None:
+    """Give back now what is free between small blocks."""
+    if malloc_trim := _glibc("malloc_trim"):
+        malloc_trim(0)
+
+
 def _glibc(name: str) -> Callable[..., int] | None:
     return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

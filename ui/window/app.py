@@ -57,7 +57,7 @@ def run_editor(registry: Registry, path: str | None = None, package: str = "node
         from ui.window.first_folders import offer_folders
         from ui.window.tour import take_tour
 
-        GarbageCollector(app)
+        window.tabs.closed.connect(GarbageCollector(app).look_again)
         heap.return_what_is_free(app)
         window.start()
         # The tour speaks of the default graph, and not of another.

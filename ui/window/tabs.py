@@ -65,6 +65,7 @@ class Tabs(QTabWidget):
 
     switched = Signal(object)  # the Workspace that is shown from now on
     opened = Signal(object)  # the Workspace of a document that was opened just now, from a file or a template
+    closed = Signal()  # a document, with its workspace; there may be much to collect
     retitled = Signal()  # a file name, or whether there are unsaved changes
 
     def __init__(self, session: Session, make: Callable[[Document], Workspace]) -> None:
@@ -209,6 +210,7 @@ class Tabs(QTabWidget):
         workspace.end()
         workspace.delete()
         self.session.close(workspace.document)
+        self.closed.emit()
 
     def step(self, by: int) -> None:
         """Go to the tab that many places on; after the last comes the first."""

@@ -85,6 +85,39 @@ def test_many_objects_that_stay_are_not_looked_through_while_somebody_uses_the_w
     assert len(gc.get_objects()) < len(kept)
 
 
+def test_what_is_garbage_by_then_is_not_set_aside(collector, monkeypatch):
+    knot = Knot()
+    dead = weakref.ref(knot)
+    gc.collect()
+    del knot  # old by now
+    kept = [[n] for n in range(2 * garbage.MANY_OLD)]
+    counted(monkeypatch, len(kept), 0, 0)
+    collector.collect()
+    assert dead() is None
+
+
+@pytest.mark.parametrize("aside", [False, True])
+def test_what_is_closed_is_collected_soon_whether_or_not_it_was_set_aside(collector, monkeypatch, qtbot, aside):
+    monkeypatch.setattr(garbage, "LATER" if aside else "SOON", 0)
+    collector._aside = aside
+    for _ in range(2):
+        knot = Knot()
+        dead = weakref.ref(knot)
+        gc.collect()
+        if aside:
+            gc.freeze()
+        del knot
+        collector.look_again()
+        qtbot.waitUntil(lambda dead=dead: dead() is None)
+
+
+def test_who_closes_one_after_the_other_does_not_put_it_off(collector):
+    collector.look_again()
+    first = collector._soon.timerId()
+    collector.look_again()
+    assert collector._soon.timerId() == first
+
+
 def test_what_was_set_aside_is_collected_when_nobody_minds(collector, monkeypatch):
     monkeypatch.setattr(GarbageCollector, "_may_take_long", lambda self: True)
     dead = weakref.ref(Knot())

@@ -198,10 +198,11 @@ def test_tabs_are_opened_closed_and_walked_through_with_keys(window, files):
     assert titles(window) == ["one", "two", "Untitled"]
 
 
-def test_the_middle_button_closes_a_tab(window, files):
+def test_the_middle_button_closes_a_tab(window, files, qtbot):
     for name in files:
         window.open(files[name])
-    QTest.mouseClick(window.tabs.tabBar(), Qt.MouseButton.MiddleButton, pos=tab(window, 1))
+    with qtbot.waitSignal(window.tabs.closed):
+        QTest.mouseClick(window.tabs.tabBar(), Qt.MouseButton.MiddleButton, pos=tab(window, 1))
     assert titles(window) == ["one", "three"]
     assert len(window.session.documents) == 2
 
