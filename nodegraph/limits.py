@@ -104,7 +104,7 @@ def _bodies(types: Iterable[str], type_of: TypeOf) -> dict[str, Graph]:
 def extent(graph: Graph, known: Mapping[str, Extent | None]) -> Extent:
     """Of a graph. known: of its groups; one that contains itself, or is not there, is not opened."""
     whole = Extent(len(graph.nodes), len(graph.links), sum(map(len, graph.nodes)), 0)
-    for id, node in graph.nodes.items():
+    for id, node in graph.nodes.items() if known else ():
         if node.mode == "on" and (inner := known.get(node.type)):
             whole = whole.plus(inner.inside(id))
     return whole

@@ -84,12 +84,14 @@ item: of a batch that one alone; None shows all of them on a sheet.
 """
 
 
+_ANYTHING = SocketStyle("Anything", "#8f8f8f", False)
+
 STYLES: dict[Any, SocketStyle] = {
     bool: SocketStyle("Boolean", "#cca6d6", True),
     int: SocketStyle("Integer", "#598c5c", True),
     float: SocketStyle("Number", "#a1a1a1", True),
     str: SocketStyle("Text", "#70b2ff", True),
-    Any: SocketStyle("Anything", "#8f8f8f", False),
+    Any: _ANYTHING,
 }
 
 
@@ -114,7 +116,7 @@ def style(tp: Any) -> SocketStyle:
     if isinstance(tp, ListOf):
         element = style(tp.element)
         return SocketStyle(f"List of {element.label}", element.color, element.plain)
-    return STYLES.get(tp, STYLES[Any])
+    return STYLES.get(tp, _ANYTHING)
 
 
 def type_name(tp: Any) -> str:
@@ -127,7 +129,7 @@ def is_plain(tp: Any) -> bool:
 
 def is_pictured(tp: Any) -> bool:
     """Whether values of this type can be looked at; lists cannot."""
-    return style(tp).pictured
+    return STYLES.get(tp, _ANYTHING).pictured  # not by way of `style`: every result is asked about
 
 
 def accepts(dst: Any, src: Any) -> bool:

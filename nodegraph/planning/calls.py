@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -26,8 +26,8 @@ class Problem(NamedTuple):
 class Call(NamedTuple):
     """One thing to compute. iteration: the round of every zone around it, outermost first.
 
-    args: by parameter: plain values, Refs, or tuples of those. files: what was at the paths among them when the key
-    was made.
+    args: by parameter: plain values, Refs, or tuples of those. takes: the names of those in which there are Refs.
+    files: what was at the paths among them when the key was made.
     """
 
     key: str
@@ -35,29 +35,36 @@ class Call(NamedTuple):
     iteration: tuple[int, ...]
     type: NodeType
     args: Mapping[str, Any]
+    takes: tuple[str, ...] = ()
     files: Mapping[str, Fingerprint] = MappingProxyType({})
 
 
-class Value(NamedTuple):
+@dataclass(slots=True)
+class Value:
     """What the outputs of a node are (plain values, Refs, or tuples of those), and of which types."""
+
+    # Not frozen, as one is made for every node: that would take four times as long.
 
     outputs: tuple[Any, ...]
     types: tuple[Any, ...]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Record:
     """What planning one node came to, or one whole zone.
 
     problems: in order. used: the nodes it really took something from, in order. steps: see `nodegraph.limits`.
     """
 
-    # One is made for every node, and `dict[str, str]()` takes three times as long as `{}`.
-    calls: dict[str, Call] = field(default_factory=lambda: {})
-    keys: dict[str, str] = field(default_factory=lambda: {})
-    problems: dict[Problem, None] = field(default_factory=lambda: {})
-    used: dict[str, None] = field(default_factory=lambda: {})
-    steps: int = 0
+    calls: dict[str, Call]
+    keys: dict[str, str]
+    problems: dict[Problem, None]
+    used: dict[str, None]
+    steps: int
+
+    # One is made for every node, and default factories would be a call each.
+    def __init__(self) -> None:
+        self.calls, self.keys, self.problems, self.used, self.steps = {}, {}, {}, {}, 0
 
 
 class Folded(NamedTuple):

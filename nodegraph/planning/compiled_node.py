@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 from nodegraph.graph import Node, Port
 from nodegraph.node import REQUIRED, Input, NodeType
@@ -22,7 +22,9 @@ _NONE: Mapping[str, Port] = {}
 _NUMBERS, _LARGE = frozenset({int, float}), 1e300
 
 
-class Link(NamedTuple):
+# Several of each of these are made for every node, so they are not frozen: that would take four times as long.
+@dataclass(slots=True)
+class Link:
     """An input that is linked. position: which output of the source. place: where the user sees the
     input; None for where it is.
 
@@ -36,7 +38,8 @@ class Link(NamedTuple):
     place: Port | None
 
 
-class Site(NamedTuple):
+@dataclass(slots=True)
+class Site:
     """constants: the checked plain arguments. problems: node, input and sentence, as the user sees them.
 
     type: None when it is not installed.
@@ -80,6 +83,7 @@ class Sites:
             return Site(None, {}, {}, (), ((id, None, f"node type {quoted(node.type)} is not installed"),))
         incoming = self._incoming.get(id, _NONE)
         literals = self._literals.get(id, _NONE)
+        params = node.params
         constants: dict[str, Any] = {}
         links: dict[str, Link] = {}
         problems: list[Complaint] = []
@@ -92,8 +96,8 @@ class Sites:
                     continue
             elif name in literals:
                 made = self._literal(spec, literals[name])
-            elif name in node.params:
-                made = _constant(spec, node.params[name], id, name)
+            elif name in params:
+                made = _constant(spec, params[name], id, name)
             elif spec.default is REQUIRED:
                 made = self._unconnected(Port(id, name))
             else:
@@ -106,7 +110,7 @@ class Sites:
         if len(incoming) > len(links) and not incoming.keys() <= type.input_by_name.keys():
             unknown = (name for name in incoming if name not in type.input_by_name)
             problems += [(id, name, f"there is no input {quoted(name)}") for name in unknown]
-        sources = tuple([link.source for link in links.values()])
+        sources = tuple([link.source for link in links.values()]) if links else ()
         return Site(type, constants, links, sources, tuple(problems))
 
     def _link(self, id: str, spec: Input, src: Port) -> Link | Complaint:

@@ -76,13 +76,14 @@ class Evaluator(Notes):
     def _settling(self, goals: Iterable[str]) -> Pieces[None]:
         """Not recursive, except for zones in zones: chains may be of any length."""
         stack = list(goals)
+        values, odd = self.values, {*self._structure.forms, *self._structure.problems}
         while stack:
             id = stack[-1]
-            if id in self.values:
+            if id in values:
                 stack.pop()
                 continue
-            lacking = [source for source in self._needs(id) if source not in self.values]
-            if lacking:
+            needs = self._needs(id) if id in odd else self._site(id).sources
+            if needs and (lacking := [source for source in needs if source not in values]):
                 stack += lacking
                 continue
             if id in self._structure.zones and id not in self._structure.problems:
@@ -141,9 +142,10 @@ class Evaluator(Notes):
 
     def _arguments(self, id: str, site: Site) -> dict[str, Any] | None:
         """None when one is missing or wrong; the problems are recorded."""
-        self._use(id, site.sources)
-        args = dict(site.constants)
-        good = self._sound(id, site)
+        if site.sources:
+            self._use(id, site.sources)
+        args = {**site.constants}
+        good = not site.problems or self._sound(id, site)
         for name, link in site.links.items():
             passed = self._passed(id, link)
             if passed is None:
@@ -198,7 +200,8 @@ class Evaluator(Notes):
                 files = {name: self._fingerprint(id, path) for name, path in paths.items()}
             except ValueError as error:
                 return self._problem(id, id, None, str(error))
-        if type.foldable and not any(map(has_ref, args.values())):
+        takes = tuple([name for name in site.links if has_ref(args[name])]) if site.links else ()
+        if type.foldable and not takes:
             return self._fold(id, type, args, files)
         key = call_key(type, args, self._environment, files)
         if type.outline is not None:
@@ -210,15 +213,14 @@ class Evaluator(Notes):
         record.keys[id] = key
         if key not in record.calls:
             known = {paths[name]: found for name, found in files.items()} if files else _NO_FILES
-            record.calls[key] = Call(key, id, self._iteration(id), type, args, known)
+            record.calls[key] = Call(key, id, self._iteration(id), type, args, takes, known)
         return Value(tuple([Ref(key, output.name) for output in type.outputs]), type.output_types)
 
     def _affords(self, id: str, args: Mapping[str, Any]) -> bool:
         """Whether the steps suffice for arguments of this size."""
-        cost = 0
-        for value in args.values():
-            if value.__class__ not in FREE:
-                cost += self._cost(value)
+        if FREE.issuperset(map(type, args.values())):
+            return True
+        cost = sum(map(self._cost, args.values()))
         return not cost or self._take_steps(id, cost)
 
     def _fold(self, id: str, type: NodeType, args: dict[str, Any], files: dict[str, Fingerprint]) -> Value | None:

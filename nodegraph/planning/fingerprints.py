@@ -17,7 +17,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from nodegraph import program
 
@@ -52,19 +52,20 @@ class FromFiles:
         raise NotImplementedError
 
 
-def changed(value: Any) -> str | None:
-    """A file that changed since the value, or one inside it, was made of it; None when there is none."""
-    if isinstance(value, FromFiles):
-        return value.changed()
-    if isinstance(value, _LISTS):
-        parts: Iterable[Any] = cast("tuple[Any, ...]", value)
-    elif names := _field_names(cast("type[Any]", type(value))):
-        parts = [getattr(value, name) for name in names]
-    else:
-        return None
-    for part in parts:
-        if part.__class__ not in _PLAIN and (found := changed(part)):
-            return found
+def changed(values: Iterable[Any]) -> str | None:
+    """A file that changed since one of the values, or one inside, was made of it; None when there is none."""
+    parts = [*values]
+    for part in parts:  # it grows meanwhile
+        kind: type[Any] = part.__class__
+        if kind in _PLAIN:
+            continue
+        if isinstance(part, FromFiles):
+            if found := part.changed():
+                return found
+        elif isinstance(part, _LISTS):
+            parts += part
+        else:
+            parts += [getattr(part, name) for name in _field_names(kind)]
     return None
 
 

@@ -29,7 +29,10 @@ def call_key(type: NodeType, args: Mapping[str, Any], environment: str, files: M
     lines = [f"{type.id} {type.version} {environment!r}"]
     for name in sorted(args):
         value = args[name]
-        lines.append(f"{name}={_text(value) if isinstance(value, tuple) else repr(value)}")
+        if value.__class__ is Ref:
+            lines.append(f"{name}=@{value[0]}.{value[1]}")
+        else:
+            lines.append(f"{name}={_text(value) if isinstance(value, tuple) else repr(value)}")
     if files:
         lines += [f"{name}:{files[name]!r}" for name in sorted(files)]
     return blake2b("\n".join(lines).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

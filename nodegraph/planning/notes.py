@@ -162,12 +162,13 @@ class Notes:
         return self._files[path]
 
     def _record(self, id: str) -> Record:
-        owners = self._structure.owners
-        owner = owners.get(id, id) if owners else id
-        record = self.records.get(owner)
+        record = self.records.get(id)  # most nodes are their own owners
         if record is None:
-            record = self.records[owner] = Record()
-            self.made[owner] = None
+            owner = self._structure.owners.get(id, id)
+            record = self.records.get(owner)
+            if record is None:
+                record = self.records[owner] = Record()
+                self.made[owner] = None
         return record
 
     def _problem(self, id: str, node: str, socket: str | None, message: str, remedy: str = "") -> None:
@@ -176,9 +177,6 @@ class Notes:
 
     def _use(self, id: str, sources: Iterable[str]) -> None:
         record, owners = self._record(id), self._structure.owners
-        if not owners:
-            record.used.update(dict.fromkeys(sources))
-            return
         own = owners.get(id, id)
         for source in sources:
             owner = owners.get(source, source)

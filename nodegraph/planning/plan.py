@@ -258,7 +258,7 @@ class _Tables:
         self.calls: dict[str, Call] = {}
         self.keys: dict[str, str] = {}
         self.problems: dict[str, tuple[Problem, ...]] = {}
-        self._uses: dict[str, int] = {}  # how many records have a call
+        self._shared: set[str] = set()  # calls that several records have
         self._ids: set[str] = set()
 
     def add(self, ids: Iterable[str], records: Mapping[str, Record]) -> None:
@@ -289,19 +289,17 @@ class _Tables:
 
     def _add(self, id: str, record: Record) -> None:
         for key, call in record.calls.items():
-            uses = self._uses.get(key, 0)
-            self._uses[key] = uses + 1
-            if not uses:
-                self.calls[key] = call
+            if self.calls.setdefault(key, call) is not call:
+                self._shared.add(key)
         self.keys.update(record.keys)
         if record.problems:
             self.problems[id] = tuple(record.problems)
 
     def _remove(self, id: str, record: Record) -> bool:
         for key in record.calls:
-            if self._uses[key] > 1:
+            if key in self._shared:
                 return False  # another node has the same result: which one is to have the call now?
-            del self._uses[key], self.calls[key]
+            del self.calls[key]
         for node in record.keys:
             del self.keys[node]
         self.problems.pop(id, None)

@@ -54,7 +54,7 @@ class Structure:
     zones: Mapping[str, Zone] = field(default_factory=dict[str, Zone])
     scopes: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, "tuple[str, ...]"])
     owners: Mapping[str, str] = field(default_factory=dict[str, str])
-    consumers: Mapping[str, set[str]] = field(default_factory=dict[str, set[str]])
+    consumers: Mapping[str, Collection[str]] = field(default_factory=dict[str, Collection[str]])
     problems: Mapping[str, tuple[str | None, str]] = field(default_factory=dict[str, "tuple[str | None, str]"])
 
 
@@ -81,17 +81,20 @@ def structuring(flat: Flat) -> Pieces[Structure]:
             if src.node in flat.nodes and dst.node in flat.nodes:
                 incoming.setdefault(dst.node, {})[dst.socket] = src
         yield
-    order = yield from _order(flat, incoming)
+    order, readers = yield from _order(flat, incoming)
     types = {id: node.type for id, node in flat.nodes.items()}
     if {*types.values()}.isdisjoint({*_FORMS, *BEGIN_OF.values()}):
-        return Structure(order, incoming, consumers=(yield from _consumers(incoming, {})))
+        return Structure(order, incoming, consumers=readers)
     zones = _Zones(order, incoming, types)
     yield from zones.find()
     return (yield from zones.structure())
 
 
-def _order(flat: Flat, incoming: Mapping[str, Sockets]) -> Pieces[tuple[str, ...]]:
-    """Kahn's algorithm (Communications of the ACM 5, 1962, p. 558): a node comes when all its sources have come."""
+def _order(flat: Flat, incoming: Mapping[str, Sockets]) -> Pieces[tuple[tuple[str, ...], dict[str, list[str]]]]:
+    """The nodes, sources first, and by node those that take something from it.
+
+    Kahn's algorithm (Communications of the ACM 5, 1962, p. 558): a node comes when all its sources have come.
+    """
     readers: dict[str, list[str]] = {}
     lacking: dict[str, int] = {}  # how many sources have not come yet
     for part in in_parts(incoming.items()):
@@ -112,7 +115,7 @@ def _order(flat: Flat, incoming: Mapping[str, Sockets]) -> Pieces[tuple[str, ...
             yield
     if len(order) < len(flat.nodes):
         raise Cycle(_cycle({*flat.nodes}.difference(order), incoming))
-    return tuple(order)
+    return tuple(order), readers
 
 
 def _cycle(left: set[str], incoming: Mapping[str, Sockets]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -90,22 +90,31 @@ class Cache:
 
 def nbytes(value: Any) -> int:
     """Memory that a value holds, in bytes: that of its tensors, and of the containers around them."""
-    kind = cast("type[Any]", value.__class__)
-    if kind in _LEAVES:
-        return sys.getsizeof(value)
-    if kind is tuple:  # as the outputs of every call are
-        return sys.getsizeof(value) + sum([nbytes(part) for part in value])
-    if names := _weighed_fields(kind):
-        return sys.getsizeof(value) + sum([nbytes(getattr(value, name)) for name in names])
-    size = getattr(value, "nbytes", None)
-    if isinstance(size, int):
-        return size
-    total = sys.getsizeof(value)
+    total, parts = 0, [value]
+    for part in parts:  # it grows meanwhile
+        kind: type[Any] = part.__class__
+        if kind in _LEAVES:
+            total += sys.getsizeof(part)
+        elif kind is tuple:  # as the outputs of every call are
+            total += sys.getsizeof(part)
+            parts += part
+        elif names := _weighed_fields(kind):
+            total += sys.getsizeof(part)
+            parts += [getattr(part, name) for name in names]
+        elif isinstance(size := getattr(part, "nbytes", None), int):
+            total += size
+        else:
+            total += sys.getsizeof(part)
+            parts += _parts(part)
+    return total
+
+
+def _parts(value: Any) -> Iterable[Any]:
     if isinstance(value, tuple | list | set | frozenset):
-        return total + sum(map(nbytes, cast("tuple[Any, ...]", value)))
+        return cast("tuple[Any, ...]", value)
     if isinstance(value, dict):
-        return total + sum(nbytes(k) + nbytes(v) for k, v in cast("dict[Any, Any]", value).items())
-    return total + sum([nbytes(getattr(value, name)) for name in _field_names(kind)])
+        return [part for item in cast("dict[Any, Any]", value).items() for part in item]
+    return [getattr(value, name) for name in _field_names(value.__class__)]
 
 
 _LEAVES = frozenset({bool, int, float, str, type(None)})

@@ -6,8 +6,8 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
 
 from nodegraph.failure import explain, let_go, may_be_memory
 from nodegraph.node import NAMING, Cancelled, Context
@@ -105,22 +105,20 @@ class _Sinks:
         return not self.effects or (bool(paths) and all(map(os.path.exists, paths or ())))
 
 
-@dataclass(slots=True)
-class _Made:
+class _Made(NamedTuple):
     """A call that was made, with its results. said: events of it that wait for those of the call before.
 
-    peak: see `Finished`. waited: whether its results were under way, so that the seconds tell too little.
+    seconds: that it took; None when its results were under way, so that their coming counts. peak: see `Finished`.
     """
 
     call: Call
     args: dict[str, Any]
     values: tuple[Any, ...]
     started: float
-    seconds: float
+    seconds: float | None
     look: Look | None
     peak: int
-    said: list[Event] = field(default_factory=lambda: [])
-    waited: bool = False
+    said: list[Event]
 
 
 class _Run:
@@ -161,7 +159,7 @@ class _Run:
         num_results = (num_needed(self.plan, self.roots) if self.plan.problems else self.plan.num_results) - waiting
         cached = num_results - sum(1 for call in order if call.type.outputs)
         self.emit(Planned(num_results, cached))
-        self.uses.update(ref.key for call in order for ref in self.takes[call.key])
+        self.uses.update(ref.key for taken in self.takes.values() for ref in taken)
         for key, values in found.items():
             if key in self.uses:
                 self.held[key] = values
@@ -256,30 +254,33 @@ class _Run:
         return explain(error)
 
     def _run(self, call: Call) -> None:
-        type = call.type
-        args = {name: self._value(arg) if isinstance(arg, tuple) else arg for name, arg in call.args.items()}
-        if type.is_sink and self.sinks.idle(call.key):
-            for path in self.sinks.written.get(call.key, ()) if self.sinks.effects else ():
-                self.emit(Saved(call.node, path, call.key))
-            self._finished(call, 0.0, self.sinks.effects, tuple(args.values()))
-            return
+        type, args = call.type, {**call.args}
+        for name in call.takes:
+            args[name] = self._value(args[name])
         if type.is_sink:
+            if self.sinks.idle(call.key):
+                for path in self.sinks.written.get(call.key, ()) if self.sinks.effects else ():
+                    self.emit(Saved(call.node, path, call.key))
+                self._finished(call, 0.0, self.sinks.effects, tuple(args.values()))
+                return
             self.sinks.written.pop(call.key, None)
-        _check_files(call, ())
+        _check_files(call)
         start = time.perf_counter()
         result, look = self._tried(call, args)
         seconds = time.perf_counter() - start
-        _check_files(call, tuple(args.values()))
+        _check_files(call)
+        if path := changed(args.values()):
+            raise Changed(path)
         values = as_outputs(result) if type.outputs else ()
         if len(values) != len(type.outputs):
             raise TypeError(f"{type.id} declares {len(type.outputs)} outputs and returned {len(values)}")
         if values and call.key in self.uses:
             self.held[call.key] = values
         peak = self.keeper.peak() if self.keeper else 0
-        made = _Made(call, args, values, start, seconds, look, peak)
+        made = _Made(call, args, values, start, seconds, look, peak, self.said)
         if self.under_way or not self._is_there(values):
-            made.said, made.waited, self.said = self.said, True, []
-            self.under_way.append(made)
+            self.under_way.append(made._replace(seconds=None))
+            self.said = []
         else:
             self._keep(made)
 
@@ -311,10 +312,12 @@ class _Run:
             names = (output.name for output in call.type.outputs)
             if why := self.complaint(dict(zip(names, values, strict=True)), made.args):
                 raise ValueError(why)
-        seconds = time.perf_counter() - max(made.started, self.settled) if made.waited else made.seconds
+        seconds = made.seconds
+        if seconds is None:
+            seconds = time.perf_counter() - max(made.started, self.settled)
         if values and not _reads_what_was_made(call):
             self.cache.put(call.key, values, seconds)
-        self.run += not call.type.is_sink
+        self.run += bool(values)
         self._finished(call, seconds, False, values or tuple(made.args.values()), made.look, made.peak)
 
     def _give_up_if_broken(self, call: Call, error: Exception) -> None:
@@ -344,13 +347,15 @@ class _Run:
         look: Look | None = None,
         peak: int = 0,
     ) -> None:
-        look = look or self._look(values, call.type.output_index.get(call.type.shows))
+        key, type = call.key, call.type
+        look = look or self._look(values, type.output_index.get(type.shows) if type.shows else None)
         picture = self._picture(call, look) if look else None
-        size = self.cache.size(call.key)
-        self.emit(Finished(call.node, call.key, call.iteration, seconds, cached, picture, size, peak))
-        for node in self.plan.twins.get(call.key, ()):
-            if node != call.node:
-                self.emit(Finished(node, call.key, call.iteration, 0.0, True, picture, size))
+        size = self.cache.size(key)
+        self.emit(Finished(call.node, key, call.iteration, seconds, cached, picture, size, peak))
+        if key in self.plan.twins:
+            for node in self.plan.twins[key]:
+                if node != call.node:
+                    self.emit(Finished(node, key, call.iteration, 0.0, True, picture, size))
 
     def _look(self, values: tuple[Any, ...], output: int | None) -> Look | None:
         shown = pictured(values, output)
@@ -416,21 +421,17 @@ def pictured(values: tuple[Any, ...], output: int | None = None) -> Any:
     For a sink, the values are what it was given.
     """
     for value in values if output is None else values[output : output + 1]:
-        if is_pictured(cast(Any, type(value))):
+        if is_pictured(value.__class__):
             return value
     return None
 
 
-def _check_files(call: Call, values: tuple[Any, ...]) -> None:
-    """Raises Changed when a file is not any more what the call's key says.
-
-    values: what the call was given, which may describe files as well.
-    """
-    for path, known in call.files.items():
-        if fingerprint(path) != known:
-            raise Changed(path)
-    if path := changed(values):
-        raise Changed(path)
+def _check_files(call: Call) -> None:
+    """Raises Changed when a file is not any more what the call's key says."""
+    if call.files:
+        for path, known in call.files.items():
+            if fingerprint(path) != known:
+                raise Changed(path)
 
 
 def _networks_of(order: Sequence[Call], start: int) -> set[NetworkId]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from nodegraph.node import NodeType
 from nodegraph.planning.keys import Ref, refs
@@ -33,27 +33,29 @@ def missing(plan: Plan, roots: Iterable[str], cache: Cache, effects: bool) -> Mi
     """
     made = Missing([], {}, {}, set())
     order, found, takes, absent = made
-    entered: set[str] = set()
     done: set[str] = set()
     stack, calls = list(reversed(list(roots))), plan.calls
     while stack:
-        key = stack[-1]
+        key = stack.pop()
         if key in done:
-            stack.pop()
             continue
         call = calls[key]
-        if key in entered:
-            order.append(call)
-        elif (values := _kept(call, cache)) is not None:
-            found[key] = values
-        elif call.type.on_request and not effects:
-            absent.add(key)
-        else:
-            entered.add(key)
+        if key not in takes:
+            if (values := _kept(call, cache)) is not None:
+                found[key] = values
+                done.add(key)
+                continue
+            if call.type.on_request and not effects:
+                absent.add(key)
+                done.add(key)
+                continue
             takes[key] = taken = _refs(call)
-            stack += [ref.key for ref in taken if ref.key not in done]
-            continue
-        done.add(stack.pop())
+            if taken and not done.issuperset(lacking := [ref[0] for ref in taken]):
+                stack.append(key)
+                stack += lacking
+                continue
+        order.append(call)
+        done.add(key)
     return made
 
 
@@ -91,9 +93,6 @@ def _fit(values: tuple[Any, ...], type: NodeType) -> bool:
 def _refs(call: Call) -> list[Ref]:
     """The results of other calls that a call takes."""
     found: list[Ref] = []
-    for arg in call.args.values():
-        if isinstance(arg, Ref):
-            found.append(arg)
-        elif isinstance(arg, tuple):
-            found += refs(cast("tuple[Any, ...]", arg))
+    for name in call.takes:
+        found += refs(call.args[name])
     return found

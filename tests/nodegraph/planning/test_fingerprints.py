@@ -158,9 +158,9 @@ class Loaded:
 def test_a_changed_file_is_found_in_whatever_was_made_of_it():
     same, other = Model(None), Model("unet.bin")
     for value in (other, (1, other), [same, other], (Loaded("a", ()), Loaded("b", (same, other)))):
-        assert fingerprints.changed(value) == "unet.bin"
+        assert fingerprints.changed([same, value]) == "unet.bin"
     for value in (same, (), "unet.bin", Loaded, Loaded("a", (same,))):
-        assert fingerprints.changed(value) is None
+        assert fingerprints.changed([value]) is None
 
 
 def test_a_path_from_the_home_folder_is_followed(tmp_path, monkeypatch):

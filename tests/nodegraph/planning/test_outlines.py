@@ -182,7 +182,9 @@ def test_calls_that_no_record_has_are_forgotten_once_they_are_many(monkeypatch: 
         return [*asked]
 
     def record(*keys: str) -> Record:
-        return Record({key: Call(key, "node", (), REGISTRY["toy.box"], {}) for key in keys})
+        made = Record()
+        made.calls = {key: Call(key, "node", (), REGISTRY["toy.box"], {}) for key in keys}
+        return made
 
     add(*"abcd")
     found.prune({"node": record("a")})

@@ -10,10 +10,10 @@ import nodegraph.planning.plan as planning
 from nodegraph.graph import Graph, Node, Port, add_node, change_node, set_param
 from nodegraph.node import node
 from nodegraph.planning.fingerprints import fingerprint
-from nodegraph.planning.keys import call_key, canonical
+from nodegraph.planning.keys import call_key, canonical, refs
 from nodegraph.planning.plan import Planner, Ref, plan
 from nodegraph.types import ListOf, socket_type
-from tests.nodegraph.toys import REGISTRY, Box, build, extend, result, sentences
+from tests.nodegraph.toys import REGISTRY, Box, build, extend, for_each, result, sentences
 
 
 def key(graph, id, **options):
@@ -72,6 +72,13 @@ def test_a_key_is_a_digest_of_lines_that_every_version_writes_alike():
     lines = ["toy.total 1 'cuda'", "amount=1.0", "boxes=(@k1.box, @k2.left,)", "path='a'", "path:(1, 2)"]
     digest = blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
     assert call_key(REGISTRY["toy.total"], args, "cuda", {"path": (1, 2)}) == digest
+
+
+def test_a_call_names_the_arguments_that_other_calls_make():
+    made = plan(for_each(), REGISTRY).calls.values()
+    assert all(call.takes == tuple(name for name, arg in call.args.items() if refs(arg)) for call in made)
+    assert ("boxes",) in {call.takes for call in made}  # of a list of results
+    assert () in {call.takes for call in made}
 
 
 def test_integers_in_a_list_of_numbers_are_numbers():
