@@ -157,12 +157,15 @@ def keeper() -> Keeper:
 
 def models() -> tuple[Holding, ...]:
     """The networks in memory."""
-    from nodes.backend import parts, pool
+    from nodes.backend import narrow, parts, pool
 
     def holding(held: pool.Loaded) -> Holding:
         adapted = f", {held.num_adapted} adapted" if held.num_adapted else ""
         part = parts.part(held.network)
-        return Holding(held.network.id, f"{part.spec.title} of {part.place.name}{adapted}", held.where, held.nbytes)
+        storage = held.network.storage
+        packed = f", {storage}" if storage in narrow.KINDS else ""
+        title = f"{part.spec.title} of {part.place.name}{packed}{adapted}"
+        return Holding(held.network.id, title, held.where, held.nbytes)
 
     return tuple(map(holding, pool.loaded()))
 

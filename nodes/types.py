@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nodegraph.planning.fingerprints import Changed, FromFiles, of_file
 from nodegraph.types import NetworkId, socket_type
@@ -22,6 +22,11 @@ Sigmas = tuple[float, ...]
 """Noise levels in sigma space, falling, the last one 0; a run of n steps has n + 1."""
 
 Prediction = Literal["epsilon", "v_prediction", "sample"]
+
+Storage = Literal["as in the file", "float8", "float8, fast", "int8"]
+"""In what the large weights of a network are kept: see `nodes.backend.narrow`."""
+
+AS_STORED: Storage = "as in the file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +177,24 @@ class Network:
     family: str
     role: str
     weights: Weights
+    storage: Storage = AS_STORED
+
+    def __repr__(self) -> str:
+        """What keys hold of it: as before there was a choice where none was made."""
+        return _told(self, storage=AS_STORED)
 
     @property
     def id(self) -> NetworkId:
         """What it goes by in memory."""
-        return NetworkId(self.role, self.weights.path, self.weights.fingerprint)
+        part = self.role if self.storage == AS_STORED else f"{self.role}, {self.storage}"
+        return NetworkId(part, self.weights.path, self.weights.fingerprint)
+
+
+def _told(value: Model | Network, **younger: Any) -> str:
+    """As dataclasses write themselves, without fields that are younger than kept results where they have this value."""
+    told = {field.name: getattr(value, field.name) for field in fields(value)}
+    known = ", ".join(f"{name}={told[name]!r}" for name in told if name not in younger or told[name] != younger[name])
+    return f"{type(value).__name__}({known})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +224,7 @@ class Model:
 
     def __repr__(self) -> str:
         """What keys hold of it. Without limits it is what it was before there were any: so are results of then."""
-        told = [field.name for field in fields(self)]
-        if self.guidance_limits == GuidanceLimits():
-            told.remove("guidance_limits")
-        return f"Model({', '.join(f'{name}={getattr(self, name)!r}' for name in told)})"
+        return _told(self, guidance_limits=GuidanceLimits())
 
     @property
     def networks(self) -> tuple[NetworkId, ...]:

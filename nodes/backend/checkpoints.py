@@ -20,7 +20,19 @@ from nodes.backend.networks.architecture import SCHEDULE, TRAINING, Ignored, Set
 from nodes.backend.parts import INDEX, Part, num_tokens, part, settings, settings_folder
 from nodes.backend.tokenizer_kinds import KINDS
 from nodes.backend.weight_files import shapes
-from nodes.types import PIXELS, ControlNet, Embedding, Lora, Model, Network, TextEncoder, Vae, Weights
+from nodes.types import (
+    AS_STORED,
+    PIXELS,
+    ControlNet,
+    Embedding,
+    Lora,
+    Model,
+    Network,
+    Storage,
+    TextEncoder,
+    Vae,
+    Weights,
+)
 
 MAX_NATIVE = 4096  # pixels
 NOT_IN_NAMES = "()[]\\"  # of embeddings: what prompts read as marks
@@ -64,8 +76,11 @@ def find(path: str) -> Path:
     return found.resolve()
 
 
-def checkpoint(path: str) -> Checkpoint:
-    """Describe the networks of a checkpoint. Raises ValueError when it is none, or lacks one of them."""
+def checkpoint(path: str, storage: Storage = AS_STORED) -> Checkpoint:
+    """Describe the networks of a checkpoint. storage: of its denoiser.
+
+    Raises ValueError when it is none, or lacks one of them.
+    """
     place = find(path)
     found = look(place)
     family = _family(found)
@@ -76,21 +91,21 @@ def checkpoint(path: str) -> Checkpoint:
     parts = {
         role: Part(_place_of(found, family.roles[role]), family, role) for role in (family.denoiser, *encoders, "vae")
     }
-    network = {role: part.network() for role, part in parts.items()}
+    network = {role: part.network(storage if role == family.denoiser else AS_STORED) for role, part in parts.items()}
     _check_tokenizers([parts[role] for role in encoders])
     model = _model(found, family, network[family.denoiser])
     text_encoder = TextEncoder(family.name, tuple(network[role] for role in encoders))
     return Checkpoint(model, text_encoder, _vae(network["vae"], model))
 
 
-def denoiser(path: str) -> Model:
+def denoiser(path: str, storage: Storage = AS_STORED) -> Model:
     """Describe the denoiser in a file or folder of its own, or in that of a checkpoint. Raises ValueError."""
     found = look(find(path))
     family = _family(found)
-    return _model(found, family, Part(found.place, family, family.denoiser).network())
+    return _model(found, family, Part(found.place, family, family.denoiser).network(storage))
 
 
-def text_encoders(model: Model, paths: Iterable[str]) -> TextEncoder:
+def text_encoders(model: Model, paths: Iterable[str], storage: Storage = AS_STORED) -> TextEncoder:
     """Describe the encoders that read prompts for a model, each in a file or folder of its own, in any order.
 
     Raises ValueError when one is none of the family's, is there twice, or is missing.
@@ -98,7 +113,7 @@ def text_encoders(model: Model, paths: Iterable[str]) -> TextEncoder:
     family = families.of(model.network.family)
     networks: dict[str, Network] = {}
     for path in filter(str.strip, paths):
-        found = dict(_encoders_in(find(path), family))
+        found = dict(_encoders_in(find(path), family, storage))
         if twice := found.keys() & networks.keys():
             title = family.roles[twice.pop()].title.lower()
             raise ValueError(f"the {title} of {family.title} is given twice, the second time by {path}")
@@ -110,7 +125,7 @@ def text_encoders(model: Model, paths: Iterable[str]) -> TextEncoder:
     return TextEncoder(family.name, tuple(networks[role] for role in family.encoders if role in networks))
 
 
-def _encoders_in(place: Path, family: Family) -> Iterator[tuple[str, Network]]:
+def _encoders_in(place: Path, family: Family, storage: Storage) -> Iterator[tuple[str, Network]]:
     """By role, the encoders that a place holds: one, or all of them when it is a checkpoint's."""
     complaints: list[str] = []
     for role in family.encoders:
@@ -121,7 +136,7 @@ def _encoders_in(place: Path, family: Family) -> Iterator[tuple[str, Network]]:
             complaints.append(str(error))
         else:
             complaints.append("")
-            yield role, encoder.network()
+            yield role, encoder.network(storage)
     if all(complaints):
         told = min(complaints, key=len) if complaints else "it reads no prompts of its own"
         raise ValueError(f"{place} is no text encoder of {family.title}: {told}")

@@ -120,6 +120,14 @@ def chosen_dtype(card: Card, need: Need, wish: Wish, tried: Try) -> Dtype:
     return made
 
 
+def no_float8_products(device: torch.device) -> str | None:
+    """Why numbers of eight bits cannot be multiplied there; None when they can."""
+    known = card(device)
+    if known.kind == "cpu" or tried(known).right("float8"):
+        return None
+    return f"{known.title} does not multiply numbers of float8, or wrongly"
+
+
 def use(device: torch.device, wish: Wish = "auto") -> None:
     """Make torch's functions that name no device mean this one. Those who want float32 get all 24 bits of it.
 
@@ -225,7 +233,7 @@ def described(card: Card, wish: Wish, tried: Try) -> tuple[str, ...]:
     kind = "cuda" if card.kind == "rocm" else card.kind
     packed = " packed" if kind == "cpu" and packing.available() else ""
     exact = " ieee" if wish == "float32" and kind != "cpu" else ""
-    eight_bits = " eight-bit products" if layouts.wanted() else ""
+    eight_bits = " eight-bit products by row" if layouts.wanted() else ""
     computed = f"{kind} {' '.join(dtypes)}{packed}{exact}{eight_bits}"
     if card.kind == "cpu":
         return (computed,)

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, cast
+from mmap import ACCESS_COPY, mmap
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
@@ -84,19 +85,11 @@ class Float8(Layout):
         return numbers.mul_(_scale(parts["scale"])).to(dtype)
 
     def product(self, x: Tensor, parts: Parts) -> Tensor | None:
-        """Micikevicius et al. 2022 (arXiv:2209.05433): both sides with one scale each, summed in float32."""
         codes = parts["weight"]
-        if not _multiplies_float8(x.device) or any(side % 16 for side in codes.shape) or not len(x):
+        if not multiplies_float8(x.device) or any(side % 16 for side in codes.shape) or not len(x):
             return None
-        one = torch.ones((), device=x.device)
-        own = _scale(parts["scale"]) if "scale" in parts else one
-        if own.numel() != 1:
-            return None
-        rounded, scale = to_float8(x, parts.get("input_scale"))
-        made = cast(Any, torch)._scaled_mm(
-            rounded, codes.view(FLOATS[self.packed.kind]).t(), scale, own.reshape(()), out_dtype=x.dtype
-        )
-        return made
+        scale = parts["scale"].float() if "scale" in parts else torch.ones(1, device=x.device)
+        return float8_product(x, codes.view(FLOATS[self.packed.kind]), scale, parts.get("input_scale"))
 
 
 class Int8(Layout):
@@ -236,6 +229,35 @@ def hadamard(size: int, device: torch.device) -> Tensor:
         return (made / size**0.5).to(device)
 
 
+# Packing ------------------------------------------------------------------------------------------------------
+
+ROWS = 1024
+"""That are packed at a time, so that little of a matrix is ever there in float32."""
+
+
+def pack(weight: Tensor, layout: Literal["float8", "int8"]) -> tuple[Packed, dict[str, Tensor]]:
+    """A matrix in eight bits with a scale for each row, from the row's largest number, where the matrix lies."""
+    rounded: Callable[[Tensor], tuple[Tensor, Tensor]] = to_float8 if layout == "float8" else to_int8
+    rows, inputs = weight.shape
+    codes = _room(weight).view(torch.float8_e4m3fn if layout == "float8" else torch.int8)
+    scale = weight.new_empty((rows, 1), dtype=torch.float32)
+    for first in range(0, rows, ROWS):
+        some = slice(first, first + ROWS)
+        codes[some], scale[some] = rounded(weight[some])
+    kind = "F8_E4M3" if layout == "float8" else ""
+    parts = {"weight": codes, "scale": scale}
+    return Packed(layout, (rows, inputs), {name: name for name in parts}, kind, nbytes=rows * (inputs + 4)), parts
+
+
+def _room(weight: Tensor) -> Tensor:
+    """A byte for each number. Main memory is mapped for it, so that the system has it back when the network is let go
+    of: what is smaller than 32 MiB, the allocator would keep.
+    """
+    if weight.device.type != "cpu" or not weight.numel():
+        return torch.empty(weight.shape, dtype=torch.uint8, device=weight.device)
+    return torch.frombuffer(mmap(-1, weight.numel(), access=ACCESS_COPY), dtype=torch.uint8).view(weight.shape)
+
+
 # Products of eight bits ---------------------------------------------------------------------------------------
 
 
@@ -250,7 +272,7 @@ def _capability(device: torch.device) -> tuple[int, int]:
     return cuda.get_device_capability(device) if device.type == "cuda" and torch.version.hip is None else (0, 0)
 
 
-def _multiplies_float8(device: torch.device) -> bool:
+def multiplies_float8(device: torch.device) -> bool:
     return device.type == "cpu" or _capability(device) >= (8, 9)
 
 
@@ -258,11 +280,30 @@ def _multiplies_int8(device: torch.device) -> bool:
     return device.type == "cpu" or _capability(device) >= (7, 5)
 
 
-def to_float8(x: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Numbers as float8 e4m3 of a scale: that which was measured for them, or from their largest."""
-    measured = x.abs().amax().float() / LARGEST if scale is None else scale.float().reshape(())
-    measured = measured.clamp(min=torch.finfo(torch.float32).tiny)
-    return (x.float() / measured).clamp(-LARGEST, LARGEST).to(torch.float8_e4m3fn), measured
+def to_float8(x: Tensor, scale: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Numbers as float8 e4m3 of a scale for each row, [n, 1] float32: that which was measured for all of them, or from
+    the row's largest, so that no row changes another.
+    """
+    wide = x.float()
+    measured = wide.abs().amax(dim=-1, keepdim=True) / LARGEST if scale is None else scale.float().reshape(1, 1)
+    measured = measured.clamp(min=torch.finfo(torch.float32).tiny).expand(len(x), 1)
+    return (wide / measured).clamp_(-LARGEST, LARGEST).to(torch.float8_e4m3fn), measured
+
+
+def float8_product(x: Tensor, codes: Tensor, scale: Tensor, input_scale: Tensor | None = None) -> Tensor:
+    """x times codes, both with a scale for each row, summed in float32: Micikevicius et al. 2022 (arXiv:2209.05433).
+
+    x: [n, inputs]. codes: [outputs, inputs] float8, both sides multiples of 16. scale: of each of its rows, or of all.
+    input_scale: what x is divided by; None: see `to_float8`.
+    """
+    rounded, own = to_float8(x, input_scale)
+    each = scale.reshape(1, -1).expand(1, len(codes))
+    multiply: Any = cast(Any, torch)._scaled_mm
+    if x.dtype == torch.bfloat16:  # the one that cards multiply by the scales of rows for
+        return multiply(rounded, codes.t(), own.contiguous(), each.contiguous(), out_dtype=x.dtype)
+    one = torch.ones((), device=x.device)
+    sums: Tensor = multiply(rounded, codes.t(), one, one, out_dtype=torch.float32)
+    return sums.mul_(own).mul_(each).to(x.dtype)
 
 
 def to_int8(x: Tensor) -> tuple[Tensor, Tensor]:

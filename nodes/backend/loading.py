@@ -7,8 +7,9 @@ first runs, and the system may drop its pages again.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Container, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
@@ -18,9 +19,20 @@ import torch
 from accelerate import init_empty_weights  # pyright: ignore[reportMissingTypeStubs]  # it has none
 from torch import Tensor, nn
 
-from nodes.backend import device_memory, frames, parts, quantised_layers, reading, weight_files, weight_tensors
+from nodes.backend import (
+    device_memory,
+    frames,
+    layouts,
+    narrow,
+    parts,
+    quantised_layers,
+    reading,
+    weight_files,
+    weight_tensors,
+)
 from nodes.backend.contents import Source
 from nodes.backend.fields import grouped
+from nodes.backend.narrow import Kind
 from nodes.backend.networks.architecture import Architecture, Settings, Stored
 from nodes.backend.quantised_layers import Kept, changed
 from nodes.backend.tokenizer_kinds import KINDS
@@ -41,14 +53,20 @@ def load(network: Network, device: torch.device, dtype: torch.dtype) -> Any:
     """A network, in eval mode. Raises ValueError when the weights do not fit its settings.
 
     On the CPU, weights that are narrower than `dtype` stay as they are in the file: see `widening`. Quantised ones do
-    everywhere: see `quantised_layers`.
+    everywhere: see `quantised_layers`. Those that are to be kept in fewer bits are packed one by one as they are read.
     """
     part = parts.part(network)
     module = _empty(part.spec.architecture, part.settings())
-    stored = _copied(part, part.sources(), device, dtype) if device.type in COPIED else _read(part, part.sources())
+    exact = _exact(part.spec.architecture, module)
+    sources, kind = part.sources(), narrow.KINDS.get(network.storage)
+    pack = _packing(kind, _narrowed(part, sources, module, exact)) if kind else _as_stored
+    stored = _copied(part, sources, pack, device, dtype) if device.type in COPIED else _read(part, sources, pack)
+    if kind and kind.fast:
+        stored = {
+            name: weight._replace(fast=True) if isinstance(weight, Kept) else weight for name, weight in stored.items()
+        }
     found = quantised_layers.put_in(module, stored, dtype)
     fitted: dict[str, Tensor] = {}
-    exact = _exact(part.spec.architecture, module)
     for name, wanted in module.state_dict().items():
         if quantised_layers.is_part(name):
             fitted[name] = wanted
@@ -137,17 +155,57 @@ def _of_precision(tensor: Tensor, device: torch.device, dtype: torch.dtype) -> T
     return tensor if mapped else tensor.to(device, dtype)
 
 
-def _read(part: parts.Part, sources: Mapping[str, Source]) -> dict[str, Tensor | Kept]:
+Pack = Callable[[str, Tensor], Tensor | Kept]
+"""What is kept of a tensor, by its name in the file: itself, or its numbers in fewer bits."""
+
+
+def _packing(kind: Kind, names: Container[str]) -> Pack:
+    def pack(name: str, tensor: Tensor) -> Tensor | Kept:
+        return Kept(*layouts.pack(tensor.flatten(1), kind.layout)) if name in names else tensor
+
+    return pack
+
+
+def _as_stored(_name: str, tensor: Tensor) -> Tensor:
+    return tensor
+
+
+def _narrowed(part: parts.Part, sources: Mapping[str, Source], module: nn.Module, exact: set[str]) -> set[str]:
+    """What a network's files call the matrices that may be kept in fewer bits: of linear layers all of whose numbers
+    may be, where several lie in one tensor.
+    """
+    some, rest = set[str](), set[str]()
+    for name, (file, stored) in sources.items():
+        layer, _, _ = name.rpartition(".")
+        is_linear = type(module.get_submodule(layer)) is nn.Linear and not exact & set(name.split("."))
+        shape = tuple(module.get_parameter(name).shape) if is_linear else ()
+        stored_name = part.stored_name(stored.name)
+        is_plain = stored_name not in weight_files.packed(file)
+        (some if is_plain and narrow.narrows(name, shape) else rest).add(stored_name)
+    return some - rest
+
+
+def _read(part: parts.Part, sources: Mapping[str, Source], pack: Pack) -> dict[str, Tensor | Kept]:
     """The tensors by their own names, mapped from the files."""
     found: dict[str, Tensor | Kept] = {}
     for path in {source.file for source in sources.values()}:
         with weight_tensors.opened(path) as file:
-            found |= _from_file(part, sources, path, file.get_tensor)
+            found |= _from_file(part, sources, path, _once(file.get_tensor, pack))
     return found
 
 
+def _once(read: Callable[[str], Tensor], pack: Pack) -> Callable[[str], Tensor | Kept]:
+    """What is kept of a tensor, which may be asked for in parts."""
+
+    @cache
+    def kept(name: str) -> Tensor | Kept:
+        return pack(name, read(name))
+
+    return kept
+
+
 def _copied(
-    part: parts.Part, sources: Mapping[str, Source], device: torch.device, dtype: torch.dtype
+    part: parts.Part, sources: Mapping[str, Source], pack: Pack, device: torch.device, dtype: torch.dtype
 ) -> dict[str, Tensor | Kept]:
     """The tensors by their own names, on a device with memory of its own and in the precision that is computed in."""
     memory, found = device_memory.of(device), dict[str, Tensor | Kept]()
@@ -155,13 +213,20 @@ def _copied(
         packed = weight_files.packed(path)
         stored = {part.stored_name(source.stored.name) for source in sources.values() if source.file == path}
         as_they_are = {name for weight in stored & packed.keys() for name in packed[weight].parts.values()}
-        tensors = reading.read(path, stored | as_they_are, memory, dtype, as_they_are)
+
+        def finished(name: str, tensor: Tensor, as_they_are: Container[str] = as_they_are) -> Tensor | Kept:
+            made = pack(name, tensor)
+            if isinstance(made, Kept) or not made.is_floating_point() or name in as_they_are:
+                return made
+            return made.to(dtype)
+
+        tensors = reading.read(path, stored | as_they_are, memory, finished)
         found |= _from_file(part, sources, path, tensors.__getitem__)
     return found
 
 
 def _from_file(
-    part: parts.Part, sources: Mapping[str, Source], path: Path, tensor: Callable[[str], Tensor]
+    part: parts.Part, sources: Mapping[str, Source], path: Path, tensor: Callable[[str], Any]
 ) -> dict[str, Tensor | Kept]:
     """Those of a network's tensors that are in a file, of which `tensor` gives each by its name there."""
     packed, found = weight_files.packed(path), dict[str, Tensor | Kept]()
@@ -175,5 +240,7 @@ def _from_file(
     return found
 
 
-def _taken(tensor: Tensor, stored: Stored) -> Tensor:
+def _taken(tensor: Tensor | Kept, stored: Stored) -> Tensor | Kept:
+    if isinstance(tensor, Kept):
+        return tensor._replace(rows=stored.rows, change=stored.change)
     return changed(tensor[slice(*stored.rows)] if stored.rows else tensor, stored.change)

@@ -6,13 +6,13 @@ own. A file brings no settings; where it lies in a checkpoint's folder, as publi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 from pathlib import Path
 
-from nodes.backend import families, shards
+from nodes.backend import families, narrow, shards
 from nodes.backend.contents import Places, Source, sources
 from nodes.backend.families.family import Family, Role
 from nodes.backend.fields import MAX_SETTINGS, Field, Schema, Text, check_fields, read_settings
@@ -21,7 +21,7 @@ from nodes.backend.networks.architecture import Ignored, Settings
 from nodes.backend.strict_json import read_object
 from nodes.backend.tokenizer_kinds import KINDS
 from nodes.backend.weight_files import is_zero, packed, shapes
-from nodes.types import Network, Weights
+from nodes.types import AS_STORED, Network, Storage, Weights
 
 INDEX = "model_index.json"
 CLASS: Schema = {"_class_name": Field(Text(), "")}
@@ -43,10 +43,24 @@ class Part:
         """For messages."""
         return f"the {self.role} of {self.place}"
 
-    def network(self) -> Network:
-        """Describe it. Raises ValueError when its weights are not those that its settings ask for."""
-        self.sources()
-        return Network(self.family.name, self.role, Weights.of(self.place, [*self.files(), *self._settings_files()]))
+    def network(self, storage: Storage = AS_STORED) -> Network:
+        """Describe it. Raises ValueError when its weights are not those that its settings ask for, or are in fewer bits
+        already and cannot be stored so.
+        """
+        sources = self.sources()
+        if kind := narrow.KINDS.get(storage):
+            self._refuse_other_layouts(sources, storage, kind.layout)
+        weights = Weights.of(self.place, [*self.files(), *self._settings_files()])
+        return Network(self.family.name, self.role, weights, storage)
+
+    def _refuse_other_layouts(self, sources: Mapping[str, Source], storage: Storage, layout: str) -> None:
+        """What has the layout that is asked for stays as it is; what was rounded once is not rounded again."""
+        stored = (packed(source.file).get(self.stored_name(source.stored.name)) for source in sources.values())
+        if other := next((weight for weight in stored if weight and weight.layout != layout), None):
+            raise ValueError(
+                f"weights is {storage!r}, but {self} is quantised already ({other.title}); choose {AS_STORED!r}, or a "
+                "file in 16 bits"
+            )
 
     def settings(self) -> Settings:
         """Raises ValueError when they are missing or cannot be meant."""
@@ -109,7 +123,7 @@ class Part:
         """Where every tensor is; see `contents.sources`."""
         return sources(str(self), self.spec.architecture, self.settings(), self._found(), self._ignored())
 
-    def nbytes(self, itemsize: int) -> int:
+    def nbytes(self, itemsize: int, storage: Storage = AS_STORED) -> int:
         """What its tensors take in a precision of so many bytes: of packed ones, what they have in their files.
 
         Raises ValueError as `sources` does.
@@ -118,7 +132,12 @@ class Part:
         for name, shape in self.spec.architecture.shapes(self.settings()).items():
             stored = found.get(name)
             weight = stored and packed(stored.file).get(self.stored_name(stored.stored.name))
-            total += prod(shape) * (weight.nbytes / prod(weight.shape) if weight else itemsize)
+            if weight:
+                total += prod(shape) * weight.nbytes / prod(weight.shape)
+            elif storage in narrow.KINDS and narrow.narrows(name, shape):
+                total += narrow.nbytes(shape)
+            else:
+                total += prod(shape) * itemsize
         return round(total)
 
     def _prefix(self) -> str:

@@ -22,6 +22,7 @@ from nodes.backend import (
     images,
     launch,
     loading,
+    narrow,
     packing,
     parts,
     pieces,
@@ -213,6 +214,9 @@ def _slot(description: Network, *, whole: bool = False) -> Slot:
 def _load(description: Network, place: Place) -> Any:
     part = parts.part(description)
     computed = dtype(part.spec.precision)
+    kind = narrow.KINDS.get(description.storage)
+    if kind and kind.fast and (why := devices.no_float8_products(_device)):
+        raise ValueError(f"weights of {part} is {description.storage!r}, but {why}; choose 'float8'")
     module = launch.arranged(loading.load(description, _device if place is Place.DEVICE else MAIN, computed), _device)
     description.weights.check_unchanged()
     every_step = description.role in (part.family.denoiser, "controlnet")
@@ -223,7 +227,7 @@ def _load(description: Network, place: Place) -> Any:
 def _expected(description: Network) -> tuple[int, int]:
     """The bytes of a network that is not loaded yet, and the least of them when it comes block by block."""
     part = parts.part(description)
-    whole = part.nbytes(dtype(part.spec.precision).itemsize)
+    whole = part.nbytes(dtype(part.spec.precision).itemsize, description.storage)
     return whole, min(whole, (placing.IN_FLIGHT + 1) * placing.LARGEST)
 
 

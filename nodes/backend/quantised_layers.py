@@ -24,12 +24,15 @@ PACKED = "packed_"
 
 
 class Kept(NamedTuple):
-    """A packed weight of a network. rows, change: see `networks.architecture.Stored`."""
+    """A packed weight of a network. rows, change: see `networks.architecture.Stored`. fast: whether it is multiplied in
+    eight bits, for which there is a product.
+    """
 
     packed: Packed
     parts: Mapping[str, Tensor]
     rows: tuple[int, int] | None = None
     change: Change = ""
+    fast: bool = False
 
 
 def changed(tensor: Tensor, change: Change) -> Tensor:
@@ -50,6 +53,7 @@ class _Numbers:
     def __init__(self, layer: nn.Module, kept: Kept) -> None:
         self.layout, parts = layouts.of(kept.packed), kept.parts
         self.change: Change = kept.change
+        self.fast = kept.fast
         if kept.rows is not None:
             self.layout, parts = self.layout.cut(parts, *kept.rows)
         self.kinds = {name: (_kind(part), part.shape) for name, part in parts.items()}
@@ -67,7 +71,7 @@ class _Numbers:
 
     def product(self, layer: nn.Module, x: Tensor) -> Tensor | None:
         """See `Layout.product`."""
-        if self.change or torch.is_grad_enabled() or not layouts.wanted():
+        if self.change or torch.is_grad_enabled() or not (self.fast or layouts.wanted()):
             return None
         made = self.layout.product(x.reshape(-1, x.shape[-1]), self.parts(layer))
         return None if made is None else made.view(*x.shape[:-1], -1)

@@ -8,10 +8,10 @@ tensor, so that a file of wide numbers never lies there as a whole.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -19,6 +19,8 @@ from torch import Tensor
 from nodes.backend.device_memory import DeviceMemory
 from nodes.backend.headers import Stretch
 from nodes.backend.weight_files import stretches
+
+T = TypeVar("T")
 
 PIECE = 32 << 20
 """Bytes that are read at a time."""
@@ -61,17 +63,14 @@ class _Piece(NamedTuple):
     parts: tuple[tuple[str, int, int, int], ...]
 
 
-def read(
-    path: Path, names: Iterable[str], memory: DeviceMemory, dtype: torch.dtype, as_they_are: Container[str] = ()
-) -> dict[str, Tensor]:
-    """These tensors of a file of weights on the device, those of floating point in this precision.
+def read(path: Path, names: Iterable[str], memory: DeviceMemory, finish: Callable[[str, Tensor], T]) -> dict[str, T]:
+    """What is made of these tensors of a file of weights. finish: makes it on the device, of a tensor by its name.
 
-    as_they_are: the names of those that keep the file's.
     Raises ValueError when the file is damaged, or has become shorter.
     """
     known = stretches(path)
     wanted = {name: known[name] for name in names}
-    made = {name: _empty(stretch, memory) for name, stretch in wanted.items() if not stretch.size}
+    made = {name: finish(name, _empty(stretch, memory)) for name, stretch in wanted.items() if not stretch.size}
     coming: dict[str, Tensor] = {}
     with ThreadPoolExecutor(READERS, thread_name_prefix="weights") as readers:
         for piece, buffer in _filled(path, list(_pieces(wanted)), memory, readers):
@@ -81,9 +80,7 @@ def read(
                 bytes_of = coming[name].reshape(-1).view(torch.uint8)
                 bytes_of[within : within + size].copy_(buffer[start : start + size], non_blocking=True)
                 if within + size == wanted[name].size:
-                    tensor = coming.pop(name)
-                    cast_it = tensor.is_floating_point() and name not in as_they_are
-                    made[name] = tensor.to(dtype) if cast_it else tensor
+                    made[name] = finish(name, coming.pop(name))
     return made
 
 

@@ -18,16 +18,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from nodegraph.formats.files import reason, write_atomic
 from nodegraph.program import data_folder
 from nodes.backend.cards import SINGLE, Card, Dtype, doubtful, expected
 
 DTYPES: tuple[Dtype, ...] = ("float32", "float16", "bfloat16")
-LIMITS: Mapping[Dtype, float] = {"float32": 5e-3, "float16": 5e-3, "bfloat16": 4e-2}
+LIMITS: Mapping[str, float] = {"float32": 5e-3, "float16": 5e-3, "bfloat16": 4e-2, "float8": 4e-2}
 """Of the relative difference from float32 on the CPU: some ten times what rounding does (float32 is multiplied with ten
-bits of mantissa on newer cards), and far below what a wrong kernel does."""
+bits of mantissa on newer cards), and far below what a wrong kernel does. Products of float8 are compared with those of
+the same rounded numbers on the CPU."""
+
+ROUND = "2"
+"""Changes when more is tried than was: cards are tried once more then."""
 
 SLOWER = 1.25
 """Half the bits are worth it while they take at most so much of float32's time: they need half of its memory."""
@@ -55,7 +59,7 @@ class Trial:
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     failure: str = ""
 
-    def right(self, dtype: Dtype) -> bool:
+    def right(self, dtype: Dtype | Literal["float8"]) -> bool:
         return self.errors.get(dtype, math.inf) <= LIMITS[dtype]
 
     def fast(self, dtype: Dtype) -> bool:
@@ -75,7 +79,7 @@ def good(card: Card, trial: Trial) -> frozenset[Dtype]:
 
 def of(card: Card, build: str, ask: Callable[[Card], Trial] | None = None) -> Trial:
     """What came of trying a card with this build of torch, now or earlier. ask: tries it; by default in a process."""
-    key = f"{card.title} {card.arch} {card.driver}; {build}"
+    key = f"{card.title} {card.arch} {card.driver}; {build}; {ROUND}"
     known = _read()
     if (found := _trial(known.get(key))) is not None:
         return found
@@ -175,7 +179,33 @@ def tried(device: Any) -> Trial:
             seconds[dtype] = took
             if math.isfinite(error):
                 errors[dtype] = error
+        if device.type != "cpu" and math.isfinite(error := of_float8(device)):
+            errors["float8"] = error
     return Trial(errors, seconds)
+
+
+def of_float8(device: Any) -> float:
+    """The relative difference of products of float8 from those on the CPU; infinite where there are none."""
+    import torch
+
+    from nodes.backend import layouts
+
+    if not layouts.multiplies_float8(device):
+        return math.inf
+    x, weight = torch.randn(2, 96, 256, generator=torch.Generator().manual_seed(0))
+
+    def product(place: Any, dtype: Any) -> Any:
+        _, parts = layouts.pack(weight.to(place), "float8")
+        return layouts.float8_product(x.to(place, dtype), parts["weight"], parts["scale"]).float().cpu()
+
+    errors: list[float] = []
+    try:
+        for dtype in (torch.bfloat16, torch.float16):  # which are multiplied in two ways
+            wanted, got = product("cpu", dtype), product(device, dtype)
+            errors.append(float((got - wanted).norm() / wanted.norm()))
+    except RuntimeError:  # no kernels
+        return math.inf
+    return sum(errors)  # which keeps what is no number
 
 
 def _compared(work: list[tuple[Any, ...]], device: Any, dtype: Dtype) -> tuple[float, float]:

@@ -290,6 +290,16 @@ def test_what_casts_a_network_leaves_packed_weights_alone(tmp_path: Path):
     assert layer.bias.dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize("layout", ["float8", "int8"])
+def test_rows_of_nothing_stay_nothing_and_what_is_no_number_is_none(layout: Any):
+    weight = torch.zeros(4, 32)
+    weight[1], weight[2, 3], weight[3, 5] = 1e-44, torch.inf, torch.nan
+    packed, parts = layouts.pack(weight, layout)
+    made = layouts.whole(packed, parts, torch.float32)
+    assert made[:2].abs().max() < 1e-37
+    assert made[2:].isnan().any(dim=1).all()
+
+
 def test_gradients_flow_through_a_packed_layer(tmp_path: Path):
     layer = QuantisedLinear(kept(tmp_path, numbers(24, 256), "Q4_K"), nn.Linear(256, 24), torch.float32)
     x = torch.randn(2, 256, requires_grad=True)
@@ -336,6 +346,22 @@ def test_a_product_of_float8_is_that_of_the_numbers_that_it_rounds_to(tmp_path: 
     plain = functional.linear(x, made(found))
     if layout != "scaled_fp8":  # whose scale of inputs cuts off what is larger
         assert (ours - plain).norm() < 0.06 * plain.norm()
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-6), (torch.float16, 1e-3), (torch.bfloat16, 8e-3)])
+def test_rows_are_rounded_and_multiplied_each_by_itself(dtype: torch.dtype, error: float):
+    """Which is why a picture does not hang on those that are made with it. error: of rounding what comes out."""
+    x, (_, parts) = (
+        numbers(8, 64).to(dtype),
+        layouts.pack(numbers(16, 64, 1) * torch.arange(1.0, 17)[:, None], "float8"),
+    )
+    x[3] *= 100
+    made = layouts.float8_product(x, parts["weight"], parts["scale"])
+    alone = torch.cat([layouts.float8_product(row[None], parts["weight"], parts["scale"]) for row in x])
+    assert (made - alone).abs().max() <= error * alone.abs().max()
+    codes, own = layouts.to_float8(x)
+    exact = (codes.double() * own) @ (parts["weight"].double() * parts["scale"]).T
+    assert ((made - exact).norm(dim=1) <= error * exact.norm(dim=1)).all()
 
 
 @pytest.mark.parametrize("layout", ["int8", "int8_convrot", "w4a8"])

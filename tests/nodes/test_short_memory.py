@@ -22,7 +22,7 @@ from nodes.backend.keeper import Keeper, warmed
 from nodes.backend.room import Away, Blocks, Place
 from nodes.backend.shelf import WORTH
 from nodes.text import prompt
-from nodes.types import Control, Hint, Latent
+from nodes.types import AS_STORED, Control, Hint, Latent, Storage
 from nodes.vae import decode
 from tests import quantised_files, tiny_models
 from tests.nodes.simulated import SimulatedCard
@@ -60,8 +60,8 @@ def card(monkeypatch: pytest.MonkeyPatch) -> SimulatedCard:
     return made
 
 
-def picture(folder: Path, controlnet: Path, lora_file: Path) -> Tensor:
-    found = checkpoints.checkpoint(str(folder))
+def picture(folder: Path, controlnet: Path, lora_file: Path, storage: Storage = AS_STORED) -> Tensor:
+    found = checkpoints.checkpoint(str(folder), storage)
     model, text = lora(found.model, found.text_encoder, str(lora_file), 0.7, 0.7)
     keeper, called_before = Keeper(), list[Any]()
     keeper.begin(lambda: len(called_before), tuple)
@@ -120,7 +120,9 @@ def test_a_picture_on_a_device_that_is_too_small_is_the_same_to_the_bit(
     assert {type(measure) for measure in pool.shelf.taken} >= {Away, Blocks}
 
 
-@pytest.mark.parametrize("layout", ["int8", pytest.param("nvfp4", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "layout", ["float8 by choice", *(pytest.param(layout, marks=pytest.mark.slow) for layout in ("int8", "nvfp4"))]
+)
 def test_packed_weights_wait_and_come_block_by_block_as_others_do(
     card: SimulatedCard,
     sd15_folder: Path,
@@ -130,10 +132,13 @@ def test_packed_weights_wait_and_come_block_by_block_as_others_do(
     layout: str,
 ):
     whole_file = single_file(sd15_folder)
-    packed = quantised_files.write(whole_file.with_name("packed.safetensors"), load_file(whole_file), layout)
+    by_choice = layout == "float8 by choice"
+    packed = whole_file if by_choice else whole_file.with_name("packed.safetensors")
+    if not by_choice:
+        quantised_files.write(packed, load_file(whole_file), layout)
 
     def drawn() -> Tensor:
-        return picture(packed, controlnet_folder, lora_file)
+        return picture(packed, controlnet_folder, lora_file, "float8" if by_choice else AS_STORED)
 
     expected = drawn()
     sizes = {held.network.role: held.nbytes for held in pool.loaded()}
