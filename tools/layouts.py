@@ -1,7 +1,8 @@
 """What quantised files cost: `python -m tools.layouts` writes its table into docs/quantised.md.
 
 The denoisers of the starter model and of small random ones are written in every layout, and a picture is made with
-each, beside that of the same weights in bfloat16. With --memory a file of as many int8 weights as one wants, a hole
+each, beside that of the same weights in bfloat16. With --choice the files stay in bfloat16, and the loader is told what
+to keep of them. With --memory a file of as many int8 weights as one wants, a hole
 behind its table, is loaded and run once by a process of its own on the CPU; --billions 9 takes ten gigabytes of memory
 that the system may take back, and two minutes. Numbers of memory are Linux'.
 """
@@ -30,8 +31,9 @@ from nodegraph.program import FOLDER
 from nodegraph.running.cache import Cache
 from nodegraph.running.executor import execute
 from nodegraph.running.messages import Event, Failed
-from nodes.backend import families, pool, weight_files
+from nodes.backend import families, narrow, pool, weight_files
 from nodes.backend.fields import check_fields
+from nodes.types import AS_STORED, Storage
 from tests import quantised_files
 from tests.quantised_files import COMFY, GGUF
 from tools import page
@@ -122,18 +124,19 @@ class _Measured:
             quantised_files.write(path, self.tensors, layout)
         pool.free()
 
-    def pictures(self) -> Tensor:
-        return torch.cat([_picture(self.subject, prompt) for prompt in PROMPTS])
+    def pictures(self, weights: Storage = AS_STORED) -> Tensor:
+        return torch.cat([_picture(self.subject, prompt, weights) for prompt in PROMPTS])
 
-    def difference(self) -> float:
-        return float((self.pictures() - self.plain).abs().mean() * 255)
+    def difference(self, weights: Storage = AS_STORED) -> float:
+        return float((self.pictures(weights) - self.plain).abs().mean() * 255)
 
 
-def _picture(subject: Subject, prompt: str) -> Tensor:
+def _picture(subject: Subject, prompt: str, weights: Storage) -> Tensor:
     """By the workflow that ships."""
     graph = workflow.load(FOLDER / "workflows" / "text_to_image.json")
     for node, name, value in (
         ("checkpoint", "path", str(subject.folder)),
+        ("checkpoint", "weights", weights),
         ("positive", "text", prompt),
         ("scheduler", "steps", subject.steps),
         ("latent", "width", subject.side),
@@ -160,6 +163,48 @@ def table(rows: Iterable[Row]) -> str:
     for row in rows:
         cells = " | ".join(f"{levels:.2f} ({share:.0%})" for share, levels in row.pictures.values())
         lines.append(f"| {row.layout} | {row.bits:.2f} | {row.error:.2%} | {cells} |")
+    return "\n".join(lines)
+
+
+# By choice ----------------------------------------------------------------------------------------------------
+
+PUBLISHED = ("sdxl", "sd3", "flux", "flux2", "zimage", "qwenimage", "qwenimage21", "krea2")
+"""The families of whose published models the sizes are told."""
+
+SMALL = 2e9
+"""Bytes: text encoders below are left out."""
+
+
+def chosen(subjects: Iterable[Subject]) -> str:
+    """A table of the choices: the mean difference of pictures from those of bfloat16, and the share that is packed."""
+    found = [_Measured(subject) for subject in subjects]
+    lines = [f"| weights | {' | '.join(one.subject.title for one in found)} |", f"|---|{'---|' * len(found)}"]
+    for choice in narrow.KINDS:
+        cells = [f"{one.difference(choice):.2f} ({_share(one.tensors):.0%})" for one in found]
+        lines.append(f"| {choice} | {' | '.join(cells)} |")
+        print(lines[-1], flush=True)
+    return "\n".join(lines)
+
+
+def _share(tensors: dict[str, Tensor]) -> float:
+    packed = sum(tensor.numel() for name, tensor in tensors.items() if narrow.narrows(name, tuple(tensor.shape)))
+    return packed / sum(tensor.numel() for tensor in tensors.values())
+
+
+def sizes() -> str:
+    """A table of what published networks take, by their shapes alone."""
+    lines = ["| network | in 16 bits | in eight by choice |", "|---|---|---|"]
+    for name in PUBLISHED:
+        family = families.of(name)
+        for role in (family.denoiser, *family.encoders):
+            architecture = family.roles[role].architecture
+            settings = check_fields(Path(name), family.default_settings(role), architecture.schema)
+            shapes = architecture.shapes(settings)
+            whole = 2 * sum(map(prod, shapes.values()))
+            less = sum(narrow.nbytes(s) if narrow.narrows(tensor, s) else 2 * prod(s) for tensor, s in shapes.items())
+            title = f"{family.title}, {family.roles[role].title}"
+            if role == family.denoiser or whole > SMALL:
+                lines.append(f"| {title} | {whole / 1e9:.1f} GB | {less / 1e9:.1f} GB |")
     return "\n".join(lines)
 
 
@@ -246,18 +291,21 @@ def _status(name: str) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--choice", action="store_true", help="measure what loaders are told, not files")
     parser.add_argument("--memory", action="store_true", help="measure memory, not pictures")
     parser.add_argument("--billions", type=float, default=1.0, help="of weights, for --memory")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
-    if chosen.child:
-        _child(chosen.child)
+    asked = parser.parse_args()
+    if asked.child:
+        _child(asked.child)
         return 0
     with tempfile.TemporaryDirectory() as folder:
-        if chosen.memory:
-            found = str(peak(write_hole(Path(folder) / "hole.safetensors", chosen.billions * 1e9)))
+        if asked.memory:
+            found = str(peak(write_hole(Path(folder) / "hole.safetensors", asked.billions * 1e9)))
             print(found)
             page.put(PAGE, "layouts ARGS=--memory", f"{found[0].upper()}{found[1:]}.")
+        elif asked.choice:
+            page.put(PAGE, "layouts ARGS=--choice", f"{chosen(subjects(Path(folder)))}\n\n{sizes()}")
         else:
             page.put(PAGE, "layouts", table(rows(subjects(Path(folder)))))
     return 0

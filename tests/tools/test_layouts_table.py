@@ -7,18 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from nodes.backend import weight_files
+from nodes.backend import narrow, weight_files
 from tests.quantised_files import COMFY, GGUF
-from tools import layouts
+from tools import layouts, page
 
 BESIDE = 400e6
 """Bytes: the libraries that are imported while a network is built, and the numbers of the largest layer, twice."""
 
 
-def test_every_layout_has_a_row_in_the_documentation():
+SECTIONS = ("layouts", "layouts ARGS=--choice")
+
+
+def first_cells(text: str) -> list[str]:
+    return [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
+
+
+def test_every_layout_and_choice_has_a_row_in_the_documentation():
     text = layouts.PAGE.read_text("utf-8")
-    rows = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
-    assert rows[1:] == [*COMFY, *GGUF]
+    files, choices = (text.split(begin)[1].split(end)[0] for begin, end in map(page.marks, SECTIONS))
+    assert first_cells(files)[1:] == [*COMFY, *GGUF]
+    assert first_cells(choices)[1 : 1 + len(narrow.KINDS)] == [*narrow.KINDS]
+    assert layouts.sizes() in choices
     assert f"{layouts.Peak(8_880_000_000, 0, 9_110_000_000)}"[1:] in text
 
 
