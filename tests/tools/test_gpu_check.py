@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from nodes.backend import checkpoints, families
+from nodes.backend import checkpoints, families, loading
 from nodes.backend.parts import Part
+from nodes.backend.quantised_layers import is_part
 from tools.gpu_check import __main__ as script
 from tools.gpu_check import correct, limits, models, ours
-from tools.gpu_check.page import page
+from tools.gpu_check.page import NARROW, PROGRAMS, page
 
 CARD = {"section": "card", "device": "cuda:0", "title": "NVIDIA H100", "torch": "2.13.0+cu130"}
 FAST = {"section": "speed", "picture": "SD1.5, 512 x 512", "program": "Denoodle", "ms a step": 10.0, "load s": 0.5}
@@ -20,10 +21,13 @@ STOCK = {"section": "speed", "picture": "SD1.5, 512 x 512", "program": "diffuser
 
 
 def test_the_page_says_how_the_steps_compare_with_the_stock_pipelines():
-    text = page([CARD, FAST, STOCK, {"section": "speed", "picture": "Flux", "program": "Denoodle", "note": "left out"}])
+    narrow = {"section": "speed", "picture": "SD1.5, 512 x 512", "program": NARROW, "ms a step": 5.0}
+    text = page(
+        [CARD, FAST, STOCK, narrow, {"section": "speed", "picture": "Flux", "program": "Denoodle", "note": "left out"}]
+    )
     assert text.startswith("NVIDIA H100 (cuda:0), torch 2.13.0+cu130, Python ")
     lines = [line for line in text.splitlines() if line.startswith("| SD1.5")]
-    assert [line.split(" | ")[4] for line in lines] == ["0.4", "1"]
+    assert [line.split(" | ")[4] for line in lines] == ["0.4", "1", "0.2"]
     assert "| Flux | Denoodle |" in text
     assert "### Little memory" not in text
 
@@ -44,6 +48,18 @@ def test_random_weights_let_numbers_through(tmp_path: Path):
     models.randomise(net)
     found = net(torch.ones(2, 1, 64)).detach()
     assert 0.2 < float(found.std()) < 5
+
+
+def test_so_do_those_that_are_packed(tmp_path: Path):
+    """Of Flux, which is measured in float8 too."""
+    place = models.write("flux", tmp_path, tiny=True)
+    network = checkpoints.checkpoint(str(place), "float8, fast").model.network
+    module = loading.load(network, torch.device("cpu"), torch.bfloat16)
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    models.randomise(module)
+    assert not any(tensor.equal(before[name]) for name, tensor in module.state_dict().items() if is_part(name))
+    layer = module.transformer_blocks[0].attn.to_q
+    assert 0.8 < float(layer.made().float().std()) * layer.in_features**0.5 < 1.2
 
 
 def test_pictures_of_other_places_are_not_compared():
@@ -83,7 +99,7 @@ def test_all_of_it_runs_with_tiny_models_on_a_processor(tmp_path: Path):
     rows = json.loads((tmp_path / "gpu_check.json").read_text())
     assert code == 0, rows
     speed = [row for row in rows if row["section"] == "speed"]
-    assert [row["program"] for row in speed] == ["Denoodle", "diffusers"] * 3
+    assert [row["program"] for row in speed] == [*PROGRAMS[:2], *PROGRAMS[:2], *PROGRAMS[:2], NARROW]
     assert all(row["run to PNG s"] > 0 for row in speed)
     right = [row for row in rows if row["section"] == "correct"]
     assert len(right) == 2 * len(correct.BUILD) + 1

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from nodes.backend import families, loading
+from nodes.backend import families, layouts, loading
 from nodes.backend.checkpoints import Checkpoint
 from nodes.backend.headers import shapes
 from nodes.backend.parts import Part
+from nodes.backend.quantised_layers import PACKED, QuantisedLinear, is_part
 from nodes.types import Network
 from tests import tiny_models
 
@@ -122,8 +123,22 @@ def networks(checkpoint: Checkpoint) -> tuple[Network, ...]:
 @torch.inference_mode()
 def randomise(module: nn.Module) -> None:
     """Random weights that keep what flows through a network near unit size, made where they are."""
+    for layer in module.modules():
+        if isinstance(layer, QuantisedLinear):
+            _randomise_packed(layer)
     for name, parameter in module.named_parameters():
+        if is_part(name):
+            continue
         if parameter.ndim > 1:
             parameter.normal_(0.0, (parameter[0].numel()) ** -0.5)
         else:
             parameter.fill_(1.0 if name.endswith("weight") else 0.0)
+
+
+def _randomise_packed(layer: QuantisedLinear) -> None:
+    """Of one that is packed by choice."""
+    packed, device = layer.numbers.layout.packed, next(layer.parameters()).device
+    weight = torch.randn(layer.out_features, layer.in_features, device=device) * layer.in_features**-0.5
+    _, parts = layouts.pack(weight, "int8" if packed.layout == "int8" else "float8")
+    for name, part in parts.items():
+        layer.get_parameter(PACKED + name).copy_(part.view(torch.uint8))

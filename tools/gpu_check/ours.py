@@ -13,6 +13,7 @@ from nodegraph.graph import Graph, set_param
 from nodegraph.planning.keys import Ref
 from nodegraph.running.engine import Engine, Settings
 from nodegraph.running.messages import Event, Failed, Run, Saved
+from nodes.types import AS_STORED, Storage
 from tools.gpu_check.models import Subject
 
 WORKFLOWS = Path(__file__).parents[2] / "workflows"
@@ -65,11 +66,12 @@ def make(engine: Engine, graph: Graph, targets: tuple[str, ...]) -> Made:
     return Made(seconds, values, tuple(pictures), failures[0] if failures else "")
 
 
-def picture_of(subject: Subject, checkpoint: Path, steps: int, seed: int) -> Graph:
+def picture_of(subject: Subject, checkpoint: Path, steps: int, seed: int, weights: Storage = AS_STORED) -> Graph:
     """The shipped text to image workflow, for a model of any family."""
     graph = workflow.load(WORKFLOWS / "text_to_image.json")
     for node, name, value in (
         ("checkpoint", "path", str(checkpoint)),
+        ("checkpoint", "weights", weights),
         ("positive", "text", "a red cat"),
         ("latent", "width", subject.size),
         ("latent", "height", subject.size),

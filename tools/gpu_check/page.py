@@ -11,6 +11,8 @@ from tools.bench.__main__ import table
 Row = dict[str, Any]
 
 PROGRAMS = ("Denoodle", "diffusers", "diffusers, compiled")
+NARROW = "Denoodle, float8 by choice"
+"""Of Flux alone."""
 
 TITLES = {
     "speed": (

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 
 from nodes.backend import checkpoints, launch, pool
+from nodes.types import AS_STORED, Storage
 from tools.gpu_check import meter, models, ours, stock
 from tools.gpu_check.models import Subject
-from tools.gpu_check.page import PROGRAMS
+from tools.gpu_check.page import NARROW, PROGRAMS
 
 Row = dict[str, Any]
 Left = Callable[[], float]
@@ -25,7 +26,7 @@ COMPILING = 45.0  # seconds that are kept for it
 def rows(folder: Path, device: torch.device, *, tiny: bool, left: Left, compiled: bool) -> Iterator[Row]:
     """A row for each picture and program. What does not fit, or comes too late, is a row that says so."""
     subjects = models.TINY_SUBJECTS if tiny else models.SUBJECTS
-    plain = [(subject, program) for subject in subjects for program in PROGRAMS[:2]]
+    plain = [(subject, program) for subject in subjects for program in (*PROGRAMS[:2], *_narrow(subject))]
     for subject, program in (*plain, *((subject, PROGRAMS[2]) for subject in subjects[:3] if compiled)):
         row: Row = {"section": "speed", "picture": subject.name, "program": program}
         needed = COMPILING if program == PROGRAMS[2] else 0.0
@@ -37,11 +38,15 @@ def rows(folder: Path, device: torch.device, *, tiny: bool, left: Left, compiled
             yield row | _measured(program, subject, models.write(subject.family, folder, tiny=tiny), folder, device)
 
 
+def _narrow(subject: Subject) -> tuple[str, ...]:
+    return (NARROW,) if subject.family == "flux" else ()
+
+
 def _measured(program: str, subject: Subject, place: Path, folder: Path, device: torch.device) -> Row:
     meter.forget_peak(device)
     try:
-        if program == PROGRAMS[0]:
-            return _ours(subject, place, folder, device)
+        if program in (PROGRAMS[0], NARROW):
+            return _ours(subject, place, folder, device, "float8, fast" if program == NARROW else AS_STORED)
         return _stock(subject, place, folder, device, compiled=program == PROGRAMS[2])
     except Exception as error:  # one that fails must not cost the others
         return {"note": f"failed: {type(error).__name__}: {str(error).splitlines()[0][:200]}"}
@@ -50,9 +55,9 @@ def _measured(program: str, subject: Subject, place: Path, folder: Path, device:
         meter.forget_peak(device)
 
 
-def _ours(subject: Subject, place: Path, folder: Path, device: torch.device) -> Row:
+def _ours(subject: Subject, place: Path, folder: Path, device: torch.device, weights: Storage) -> Row:
     engine = ours.engine(folder, str(device))
-    parts = checkpoints.checkpoint(str(place))
+    parts = checkpoints.checkpoint(str(place), weights)
     start = time.perf_counter()
     loaded = [pool.network(network) for network in models.networks(parts)]
     meter.synchronize(device)
@@ -63,7 +68,7 @@ def _ours(subject: Subject, place: Path, folder: Path, device: torch.device) -> 
     del loaded
 
     def run(steps: int) -> float:
-        made = ours.make(engine, ours.picture_of(subject, place, steps, seed=steps), ("save",))
+        made = ours.make(engine, ours.picture_of(subject, place, steps, seed=steps, weights=weights), ("save",))
         if made.failure:
             raise RuntimeError(made.failure)
         return made.seconds
