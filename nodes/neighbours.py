@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
+from os.path import isdir, isfile  # which are false, and not an error, of what nobody may look into
 from pathlib import Path
 from typing import TypeVar
 
@@ -60,7 +61,7 @@ def _programs(places: list[Path]) -> Iterator[Path]:
         inside: list[Path] = []
         for folder in level:
             with suppress(OSError):
-                real = folder.resolve()
+                real = Path(os.path.realpath(folder))
                 if real in seen or not folder.is_dir():
                     continue
                 seen.add(real)
@@ -74,7 +75,7 @@ def _programs(places: list[Path]) -> Iterator[Path]:
 
 def _comfy(folder: Path) -> Neighbour | None:
     models = folder / "models"
-    if not (models.is_dir() and ((folder / "comfy").is_dir() or (folder / "custom_nodes").is_dir())):
+    if not (isdir(models) and (isdir(folder / "comfy") or isdir(folder / "custom_nodes"))):
         return None
     more = extra_paths(folder / "extra_model_paths.yaml")
     return Neighbour(f"ComfyUI in {folder}", (str(models), *(path for path in more if not _within(path, models))))
@@ -89,31 +90,31 @@ def _comfy_desktop(home: Path) -> Iterator[Neighbour]:
 
 def _web_ui(folder: Path) -> Neighbour | None:
     models = folder / "models"
-    if not (models / "Stable-diffusion").is_dir():
+    if not isdir(models / "Stable-diffusion"):
         return None
     embeddings = folder / "embeddings"
-    return Neighbour(f"Web UI in {folder}", (str(models), *([str(embeddings)] if embeddings.is_dir() else [])))
+    return Neighbour(f"Web UI in {folder}", (str(models), *([str(embeddings)] if isdir(embeddings) else [])))
 
 
 def _invoke(folder: Path) -> Neighbour | None:
     settings = folder / "invokeai.yaml"
-    if not settings.is_file():
+    if not isfile(settings):
         return None
     said = _read(settings, lambda text: dict(_pairs(text)))
     models = folder / os.path.expandvars(os.path.expanduser((said or {}).get("models_dir", "") or "models"))
-    return Neighbour(f"InvokeAI in {folder}", (str(models),)) if models.is_dir() else None
+    return Neighbour(f"InvokeAI in {folder}", (str(models),)) if isdir(models) else None
 
 
 def _matrix(folder: Path) -> Neighbour | None:
     models = folder / "Models"
-    is_one = (models / "StableDiffusion").is_dir()
+    is_one = isdir(models / "StableDiffusion")
     return Neighbour(f"Stability Matrix in {folder}", (str(models),)) if is_one else None
 
 
 def _hub(home: Path, environment: Mapping[str, str]) -> Iterator[Neighbour]:
     base = environment.get("HF_HOME") or str(home / ".cache" / "huggingface")
     cache = Path(environment.get("HF_HUB_CACHE") or Path(base) / "hub").expanduser()
-    if cache.is_dir():
+    if isdir(cache):
         yield Neighbour("Hugging Face's cache", (str(cache),))
 
 
@@ -131,16 +132,19 @@ def extra_paths(file: Path) -> list[str]:
                 continue
             for path in paths:
                 place = os.path.normpath(file.parent / base / os.path.expandvars(os.path.expanduser(path)))
-                if os.path.isdir(place):
+                if isdir(place):
                     found[place] = None
     return [*found]
 
 
 def _read(file: Path, parse: Callable[[str], T]) -> T | None:
+    if not isfile(file):  # reading from a pipe would wait for a writer
+        return None
     try:
-        return parse(read_limited(file, MAX_YAML).decode("utf-8-sig"))
+        text = read_limited(file, MAX_YAML).decode("utf-8-sig")
     except (OSError, ValueError):
         return None
+    return parse(text) if "\0" not in text else None  # no path has one, and looking for it would raise
 
 
 def sections(text: str) -> dict[str, dict[str, list[str]]]:

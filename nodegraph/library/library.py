@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from nodegraph.formats.files import Damaged
 from nodegraph.library.entry import Content, Counts, Entry, Order, Query
 from nodegraph.library.store import index_path, open_index, open_kept, writing
+from nodegraph.library.walk import is_text
 
 COLUMNS = (
     "id, path, identity, kind, families, layout, words, base, title, thumbnail, problem, size, modified, stamp, "
@@ -162,8 +163,13 @@ class Library:
         return tuple(path for (path,) in self._kept.execute("SELECT path FROM root ORDER BY position"))
 
     def set_roots(self, folders: Iterable[str]) -> None:
-        """Of a folder that is there twice, the first counts. Who scans is told by whoever begins it."""
+        """Of a folder that is there twice, the first counts. Who scans is told by whoever begins it.
+
+        Raises ValueError for a folder whose name is no text.
+        """
         wanted = dict.fromkeys(os.path.abspath(os.path.expanduser(folder)) for folder in folders)
+        if strange := next((path for path in wanted if not is_text(path)), None):
+            raise ValueError(f"{strange!a} cannot be looked in, as its name is no text; rename it")
         with writing(self._kept):
             self._kept.execute("DELETE FROM root")
             self._kept.executemany("INSERT INTO root (path) VALUES (?)", [(path,) for path in wanted])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -31,10 +32,10 @@ def offers(stock: Stock, taken: Iterable[str] = ()) -> tuple[Offer, ...]:
 
     It looks through the machine, which may take seconds: `look_around` does it as an errand.
     """
-    inside = [Path(folder).resolve() for folder in taken]
+    inside = [Path(os.path.realpath(folder)) for folder in taken]
     found: list[Offer] = []
     for title, folders in stock.neighbours():
-        left = tuple(f for f in folders if not any(Path(f).resolve().is_relative_to(known) for known in inside))
+        left = tuple(f for f in folders if not any(Path(os.path.realpath(f)).is_relative_to(known) for known in inside))
         if files := sum(1 for _ in islice(Walk(stock).places(left), MOST)):
             found.append(Offer(title, left, files))
     return tuple(sorted(found, key=lambda offer: -offer.files))

@@ -107,6 +107,10 @@ def _opened(path: Path, schema: str, newest: int = 0) -> sqlite3.Connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if newest and version > newest:
             raise ValueError(f"{path} was written by a newer program (version {version}; this one reads {newest})")
+        # Here and not where a query meets it: a damaged page would fail every search that reads it, and each scan.
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         if not version or version < newest:

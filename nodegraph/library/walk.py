@@ -93,13 +93,21 @@ class Walk:
                 self._looked_at += 1
                 if entry.name.startswith("."):
                     continue
-                if not _is_text(entry.name):
+                if not is_text(entry.name):
                     self.troubles[ascii(entry.path)] = "a file whose name is no text cannot be listed; rename it"
-                elif entry.is_dir():
+                elif self._is_folder(entry):
                     folders.append(entry.path)
                 else:
                     files[entry.name] = entry.path
         return files, folders
+
+    def _is_folder(self, entry: os.DirEntry[str]) -> bool:
+        """Of a link that leads in a circle, or to where nobody may look, that is said, and it is no folder."""
+        try:
+            return entry.is_dir()
+        except OSError as error:
+            self.troubles[entry.path] = f"{entry.path} cannot be looked at: {error.strerror or error}"
+            return False
 
     def _file(self, path: str, root: str, beside: Mapping[str, str]) -> Iterator[Place]:
         try:
@@ -161,7 +169,8 @@ def _stem(path: str) -> str:
     return name.rpartition(".")[0] or name
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
+    """Whether it can be written down: what a disk takes for a name need not be UTF-8."""
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
 
 from nodes.neighbours import extra_paths, neighbours, sections
@@ -84,3 +87,31 @@ def test_settings_that_are_no_settings_name_nothing(tmp_path: Path):
         (tmp_path / "extra_model_paths.yaml").write_bytes(text)
         assert extra_paths(tmp_path / "extra_model_paths.yaml") == []
     assert extra_paths(tmp_path / "none.yaml") == []
+
+
+def test_settings_with_a_zero_byte_say_nothing(tmp_path: Path):
+    file = tmp_path / "extra_model_paths.yaml"
+    file.write_text("comfyui:\n  base_path: ~\0/models\n  loras: ~\0\n")
+    assert extra_paths(file) == []
+    invoke = folders(tmp_path / "invokeai", "models")
+    (invoke / "invokeai.yaml").write_text("models_dir: ~\0\n")
+    assert titles(tmp_path) == {f"InvokeAI in {invoke}": ("invokeai/models",)}
+
+
+def test_a_pipe_in_the_place_of_settings_says_nothing(tmp_path: Path):
+    os.mkfifo(tmp_path / "extra_model_paths.yaml")
+    assert extra_paths(tmp_path / "extra_model_paths.yaml") == []
+
+
+def test_a_folder_that_nobody_may_look_into_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As lost+found is on every disk. For root there are none, so here looking into one is refused to it too."""
+    web = folders(tmp_path / "webui", "models/Stable-diffusion")
+    closed, stat = folders(tmp_path, "lost+found") / "lost+found", os.stat
+
+    def refused(path: Any, **options: Any) -> os.stat_result:
+        if isinstance(path, str | Path) and closed in Path(path).parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", refused)
+    assert titles(tmp_path) == {f"Web UI in {web}": ("webui/models",)}

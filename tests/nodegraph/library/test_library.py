@@ -167,6 +167,13 @@ def test_links_lead_to_each_content_once_and_never_in_a_circle(cellar: Path, lib
     assert "cannot be looked at" in library.troubles()[str(cellar / "gone.jar")]
 
 
+def test_a_link_to_itself_is_said_and_what_lies_beside_it_is_listed(cellar: Path, library: Library):
+    jar(cellar / "a.jar", "jam:plum")
+    (cellar / "round").symlink_to(cellar / "round")
+    assert look_again(cellar).entries == 1
+    assert [*library.troubles()] == [str(cellar / "round")]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may look everywhere")
 def test_a_folder_without_rights_is_said_and_the_others_are_looked_into(cellar: Path, library: Library):
     jar(cellar / "a" / "a.jar", "jam:plum")
@@ -226,6 +233,36 @@ def test_stars_survive_an_index_that_is_damaged_and_made_anew(cellar: Path, tmp_
     assert names(library, starred=True) == ["a.jar"]
 
 
+def test_an_index_with_a_damaged_page_is_made_anew(cellar: Path, tmp_path: Path, library: Library):
+    for number in range(300):
+        jar(cellar / f"{number}.jar", f"jam:plum:{'sweet,' * 100}")
+    look_again(cellar)
+    library.close()
+    spoil(index_path(tmp_path / "library"))
+    anew = Library(tmp_path / "library", STOCK.families)
+    assert look_again(cellar).looked == anew.number(Query("sweet")) == 300
+    anew.close()
+
+
+def test_stars_in_a_file_with_a_damaged_page_are_set_aside_with_a_sentence(tmp_path: Path):
+    library = Library(tmp_path / "library")
+    library.set_roots([f"/cellar/{number}" for number in range(2000)])
+    library.close()
+    spoil(tmp_path / "library" / "kept.sqlite")
+    library = Library(tmp_path / "library")
+    assert "it is kept as kept.damaged" in library.problem
+    assert library.roots() == ()
+    library.close()
+
+
+def spoil(database: Path) -> None:
+    """Of what it holds, not of how it begins."""
+    pages = bytearray(database.read_bytes())
+    middle = len(pages) // 2 // 4096 * 4096
+    pages[middle : middle + 4096] = bytes(4096)
+    database.write_bytes(pages)
+
+
 def test_damaged_stars_are_set_aside_with_a_sentence(tmp_path: Path):
     folder = tmp_path / "library"
     folder.mkdir()
@@ -277,6 +314,13 @@ def test_a_folder_that_is_gone_takes_its_entries_along_and_is_said(cellar: Path,
 def test_the_folders_to_look_in_are_kept_in_their_order(tmp_path: Path, library: Library):
     library.set_roots([str(tmp_path / "b"), str(tmp_path / "a"), str(tmp_path / "b")])
     assert library.roots() == (str(tmp_path / "b"), str(tmp_path / "a"))
+
+
+def test_a_folder_whose_name_is_no_text_is_refused_and_the_others_stay(library: Library):
+    library.set_roots(["/one"])
+    with pytest.raises(ValueError, match="its name is no text; rename it"):
+        library.set_roots(["/one", "/two\udcff"])
+    assert library.roots() == ("/one",)
 
 
 def test_a_list_is_given_by_path_in_any_order_and_what_was_used_last_comes_first(cellar: Path, library: Library):
