@@ -15,9 +15,11 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from itertools import pairwise
+from fnmatch import fnmatch
+from itertools import count, pairwise
 from typing import Any
 
 from nodegraph.editing.assign import parameter, parse
@@ -193,8 +195,8 @@ def _files(spec: Input, file: File, part: str) -> list[str]:
     """The file, or those of a folder or a pattern in the order of their names."""
     if os.path.isdir(part) and not file.folder:
         found = sorted(entry.path for entry in os.scandir(part) if entry.is_file())
-    elif any(sign in part for sign in "*?["):
-        found = sorted(glob.glob(part))
+    elif glob.has_magic(part):
+        found = sorted(_matching(part, count(1)))
     else:
         return [parse(spec, part)]
     found = [path for path in found if not file.suffixes or path.lower().endswith(file.suffixes)]
@@ -202,6 +204,22 @@ def _files(spec: Input, file: File, part: str) -> list[str]:
         endings = f" ending in {', '.join(file.suffixes)}" if file.suffixes else ""
         raise ValueError(f"{spec.name}: there is no file{endings} in {quoted(part)}")
     return [parse(spec, path) for path in found]
+
+
+def _matching(pattern: str, looked: Iterator[int]) -> Iterator[str]:
+    """As `glob.glob` does. looked: counts the names that were compared; raises ValueError when there are too many."""
+    folder, name = os.path.split(pattern)
+    folders = _matching(folder, looked) if glob.has_magic(folder) else [folder]
+    for place in folders:
+        if not glob.has_magic(name):
+            yield from [path for path in [os.path.join(place, name)] if os.path.lexists(path)]
+            continue
+        with suppress(OSError), os.scandir(place or ".") as entries:
+            for entry in entries:
+                if next(looked) > MOST_CELLS:
+                    raise ValueError(f"{quoted(pattern)} is looked for among more than {MOST_CELLS:,} files")
+                if fnmatch(entry.name, name) and (entry.name[0] != "." or name[0] == "."):
+                    yield os.path.join(place, entry.name)
 
 
 def _replaced(graph: Graph, spec: Input, port: Port, text: str) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -16,6 +17,12 @@ from nodegraph.sweeping.axes import MOST_CELLS, Axis
 from nodegraph.text import quoted
 
 FIELD = "sweep"
+MANY = 10**15
+"""Cells of which no person wants to know the number."""
+
+MOST_AXES = 100
+"""Parameters that vary in one sweep; of a workflow with more it would take seconds to show them."""
+
 Mode = Literal["grid", "zip"]
 Cell = tuple[int, ...]
 """Which of its values each axis has."""
@@ -33,7 +40,12 @@ class Sweep:
     sample: int = 0
 
     def __len__(self) -> int:
-        """How many cells it has."""
+        """How many cells it has; of more than any list can have, so many."""
+        return min(self.count, sys.maxsize)
+
+    @property
+    def count(self) -> int:
+        """How many cells it has, whatever the number."""
         lengths = [len(axis.values) for axis in self.axes]
         whole = prod(lengths) if self.mode == "grid" else min(lengths, default=0)
         return min(whole, self.sample or whole)
@@ -52,14 +64,22 @@ class Sweep:
         return [_cell(number, lengths) for number in self._drawn(prod(lengths))]
 
     def _drawn(self, whole: int) -> Sequence[int]:
+        chance = random.Random(0)
         if not self.sample or self.sample >= whole:
             return range(whole)
-        return sorted(random.Random(0).sample(range(whole), self.sample))
+        if whole <= sys.maxsize:
+            return sorted(chance.sample(range(whole), self.sample))
+        drawn: set[int] = set()  # no range is longer
+        while len(drawn) < self.sample:
+            drawn.add(chance.randrange(whole))
+        return sorted(drawn)
 
     def complaint(self) -> str | None:
         """Why it cannot be run, as a sentence; None when it can."""
         if not self.axes:
             return "nothing varies: give a parameter several values, such as 0..3, 1:9:2 or a|b"
+        if len(self.axes) > MOST_AXES:
+            return f"{len(self.axes):,} parameters vary; {MOST_AXES} is the most"
         names = [axis.name for axis in self.axes]
         if twice := next((name for name in names if names.count(name) > 1), None):
             return f"{quoted(twice)} varies twice: give all its values at once, with | between them"
@@ -69,8 +89,9 @@ class Sweep:
         if self.mode == "zip" and len(set(lengths.values())) > 1:
             told = ", ".join(f"{name} {length}" for name, length in lengths.items())
             return f"values that go together must be as many each; here are {told}"
-        if len(self) > MOST_CELLS:
-            return f"that makes {len(self):,} pictures; {MOST_CELLS:,} is the most"
+        if self.count > MOST_CELLS:
+            made = f"{self.count:,}" if self.count < MANY else f"more than {MANY:,}"
+            return f"that makes {made} pictures; {MOST_CELLS:,} is the most"
         return None
 
     def values(self, cell: Cell) -> dict[Port, Any]:
@@ -118,7 +139,10 @@ def sweep_of(graph: Graph, types: Mapping[str, NodeType]) -> Sweep | None:
     mode, sample, axes = fields.get("mode", "grid"), fields.get("sample", 0), fields.get("axes")
     if mode not in get_args(Mode) or type(sample) is not int or sample < 0 or not isinstance(axes, tuple):
         raise ValueError('the sweep in the workflow is damaged: it is {"axes": [...], "mode": "grid" or "zip"}')
-    return Sweep(tuple(_axis_of(axis, graph, types) for axis in cast("tuple[Any, ...]", axes)), mode, sample)
+    listed = cast("tuple[Any, ...]", axes)
+    if len(listed) > MOST_AXES:
+        raise ValueError(f"the sweep in the workflow varies {len(listed):,} parameters; {MOST_AXES} is the most")
+    return Sweep(tuple(_axis_of(axis, graph, types) for axis in listed), mode, sample)
 
 
 def _axis_of(entry: Any, graph: Graph, types: Mapping[str, NodeType]) -> Axis:

@@ -1,5 +1,6 @@
 """What people write for the values of a parameter, and what is said of what cannot be meant."""
 
+import glob
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port, connect
+from nodegraph.sweeping import axes
 from nodegraph.sweeping.axes import Axis, read, written
 
 TYPES = discover("tests.toy_nodes")
@@ -108,6 +110,25 @@ def test_a_folder_and_a_pattern_are_the_files_that_the_parameter_takes(tmp_path:
     assert names == ["D.TXT", "a.txt", "b.txt"]
     assert values(f"set.path={tmp_path}/[ab].*") == (f"{tmp_path}/a.txt", f"{tmp_path}/b.txt")
     assert values(f"set.path={tmp_path}/a.txt|other.txt") == (f"{tmp_path}/a.txt", "other.txt")
+
+
+def test_a_pattern_finds_what_the_shell_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("one/a.txt", "one/.b.txt", "two/a.txt", "two/deep/c.txt", ".three/a.txt", "d.txt"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+    for pattern in ("*.txt", "*/*.txt", "[ot]*/a.txt", "./*/a.txt", "**/c.txt", "two/d*/*.txt", f"{tmp_path}/*/*.txt"):
+        found = sorted(glob.glob(pattern))
+        assert (values(f"set.path={pattern}") if found else ()) == tuple(found), pattern
+    assert values("set.path=one/.*.txt") == ("one/.b.txt",)
+
+
+def test_a_pattern_that_would_look_through_the_whole_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(axes, "MOST_CELLS", 20)
+    for number in range(21):
+        (tmp_path / f"{number}.png").touch()
+    with pytest.raises(ValueError, match="is looked for among more than 20 files"):
+        values(f"set.path={tmp_path}/*.txt")
 
 
 @pytest.mark.parametrize(

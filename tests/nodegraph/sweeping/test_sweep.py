@@ -49,9 +49,11 @@ def test_a_sample_is_a_part_of_the_cells_and_always_the_same(lengths: list[int],
     assert cells == Sweep(axes, mode, count).cells()  # type: ignore[arg-type]
 
 
-def test_a_sample_of_what_could_never_be_written_out_is_drawn_all_the_same():
-    axes = tuple(axis(f"n{i}.p", *range(1000)) for i in range(4))
-    assert len(set(Sweep(axes, sample=50).cells())) == 50
+@pytest.mark.parametrize("axes", [4, 9, 100])
+def test_a_sample_of_what_could_never_be_written_out_is_drawn_all_the_same(axes: int):
+    sweep = Sweep(tuple(axis(f"n{i}.p", *range(1000)) for i in range(axes)), sample=50)
+    assert len(set(sweep.cells())) == len(sweep) == 50
+    assert sweep.cells() == sweep.cells()
 
 
 @pytest.mark.parametrize(
@@ -62,6 +64,11 @@ def test_a_sample_of_what_could_never_be_written_out_is_drawn_all_the_same():
         (Sweep((axis("set.seed"),)), "'set.seed' has no values"),
         (Sweep((SEEDS, COUNTS), "zip"), "must be as many each; here are set.seed 3, set.count 2"),
         (Sweep((axis("a.b", *range(4000)), axis("c.d", *range(2500)))), "10,000,000 pictures; 100,000 is the most"),
+        (
+            Sweep(tuple(axis(f"n{i}.p", *range(1000)) for i in range(9))),
+            "more than 1,000,000,000,000,000 pictures; 100,000 is the most",
+        ),
+        (Sweep(tuple(axis(f"n{i}.p", 1) for i in range(101))), "101 parameters vary; 100 is the most"),
     ],
 )
 def test_what_is_no_sweep_is_said_before_anything_is_made_of_it(sweep: Sweep, said: str):
@@ -106,6 +113,7 @@ def test_a_sweep_survives_its_workflow_file(mode: str):
         ({"axes": [["set", "count", [3, 77]]]}, "count must be between 1 and 10, got 77"),
         ({"axes": [["set", "count", ["many"]]]}, "count takes"),
         ({"axes": [["set", "seed", [0] * (MOST_CELLS + 1)]]}, "100,001 values"),
+        ({"axes": [["set", "seed", [0]]] * 101}, "varies 101 parameters; 100 is the most"),
     ],
 )
 def test_a_damaged_sweep_in_a_file_is_refused_in_a_sentence(entry: object, said: str):
