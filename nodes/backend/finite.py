@@ -15,7 +15,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from nodes.backend.untyped import safe_open
+from nodes.backend import layouts, weight_files, weight_tensors
+from nodes.backend.quantised import Packed
+from nodes.backend.untyped import TensorFile
 from nodes.types import Weights
 
 LARGE = 1e4
@@ -62,7 +64,7 @@ def numbers(value: Any) -> Iterator[Tensor | float]:
 def _cause(given: Mapping[str, Any]) -> str:
     for weights in _weights(tuple(given.values())):
         for file in weights.files:
-            if file.endswith(".safetensors") and (tensor := _damaged(Path(file))):
+            if file.endswith((".safetensors", ".gguf")) and (tensor := _damaged(Path(file))):
                 return f"{file} holds such values, in {tensor}"
     for name, value in given.items():
         if isinstance(value, float | int) and abs(value) > LARGE:
@@ -84,7 +86,16 @@ def _weights(value: Any) -> Iterator[Weights]:
 def _damaged(path: Path) -> str | None:
     """The first tensor of the file that is not finite. Reads all of it, which is worth it when a run has failed."""
     try:
-        with safe_open(path, "pt") as file:
-            return next((name for name in file.keys() if not is_finite(file.get_tensor(name))), None)  # noqa: SIM118
+        packed = weight_files.packed(path)
+        with weight_tensors.opened(path) as file:
+            return next((name for name in file.keys() if not is_finite(_tensor(file, name, packed))), None)  # noqa: SIM118
     except Exception:  # whatever is wrong with it by now, it is not this cause
         return None
+
+
+def _tensor(file: TensorFile, name: str, packed: Mapping[str, Packed]) -> Tensor:
+    """Of what is packed, the numbers that it stands for: codes of eight-bit floats and scales in blocks can be none."""
+    if name not in packed:
+        return file.get_tensor(name)
+    parts = {part: file.get_tensor(called) for part, called in packed[name].parts.items()}
+    return layouts.whole(packed[name], parts, torch.float32)

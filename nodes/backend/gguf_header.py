@@ -23,8 +23,11 @@ VERSIONS = (2, 3)
 MAX_HEADER = 64_000_000
 """Bytes. Real ones are below 12 MB: the vocabulary of a text encoder, 150,000 words."""
 
-MAX_TENSORS = 100_000
+MAX_TENSORS = 20_000
 MAX_KEYS = 10_000
+MAX_TEXTS = 1_000_000
+"""In lists, all together: words and merges of a text encoder, half a million. Each takes a microsecond to pass over."""
+
 MAX_NAME = 1000
 MAX_DIMS = 4
 MAX_ELEMENTS = 1 << 60
@@ -135,7 +138,7 @@ class _Reader:
     """Reads from the beginning to the end, and never more than the table."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
-        self.file, self.size, self.at = file, size, 0
+        self.file, self.size, self.at, self.texts = file, size, 0, 0
 
     def header(self) -> Header:
         if self.bytes(4) != MAGIC:
@@ -222,6 +225,9 @@ class _Reader:
                 return tuple(self.number(NUMBERS[kind]) for _ in range(count))
             self.skip(count * struct.calcsize(NUMBERS[kind]))
         elif kind == TEXT:
+            self.texts += count
+            if self.texts > MAX_TEXTS:
+                raise ValueError(f"it says that it has {self.texts:,} texts in lists; {MAX_TEXTS:,} is the most")
             for _ in range(count):
                 self.skip(self.number("Q"))
         else:
@@ -257,7 +263,7 @@ def _stretches(infos: list[_Info], keys: Mapping[str, Any], data: int, alignment
         end, before = info.offset + nbytes, info.name
         if data + end > size:
             raise ValueError(f"it is cut short: {quoted(info.name)} ends at byte {data + end:,}, the file has {size:,}")
-        found[info.name] = Stretch(data + info.offset, nbytes, dtype, _shape(info, keys.get(SHAPED + info.name)))
+        found[info.name] = Stretch(data + info.offset, nbytes, dtype, _shape(info, keys))
     return found
 
 
@@ -280,12 +286,14 @@ def _laid_out(info: _Info) -> tuple[str, int]:
     return packing.name, elements // packing.numbers * packing.bytes
 
 
-def _shape(info: _Info, told: Any) -> tuple[int, ...]:
+def _shape(info: _Info, keys: Mapping[str, Any]) -> tuple[int, ...]:
     """The sides of a weight, where its own were changed to fill blocks."""
-    if told is None:
+    if SHAPED + info.name not in keys:
         return info.shape
+    told: Any = keys[SHAPED + info.name]
     sides = cast("tuple[Any, ...]", told) if isinstance(told, tuple) else ()
     right = all(type(side) is int and 0 < side <= MAX_ELEMENTS for side in sides)
     if not sides or not right or prod(sides) != prod(info.shape):
-        raise ValueError(f"{quoted(info.name)} is said to have been {quoted(told)}, which does not fit {info.shape}")
+        what = quoted(told) if told else "of more sides than there can be"
+        raise ValueError(f"{quoted(info.name)} is said to have been {what}, which does not fit {info.shape}")
     return sides

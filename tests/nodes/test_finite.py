@@ -1,6 +1,7 @@
 """What is no number does not leave the node that made it: the node fails, and says where it comes from if it can."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from nodegraph.running.engine import Engine, Settings
 from nodegraph.running.messages import Event, Failed, Run
 from nodes.backend import finite, prompt
 from nodes.sampling import Denoised
-from nodes.types import Conditioning, History, Image, Latent, Mask
+from nodes.types import Conditioning, History, Image, Latent, Mask, Weights
+from tests import quantised_files
 from tests.nodes.descriptions import SPACE
 from tests.nodes.test_read_from_disk import (
     folder,
@@ -113,6 +115,18 @@ def test_nan_in_a_file_fails_the_first_node_it_reaches_and_names_the_file(
     assert failed.node == node
     assert f"{folder / file} holds such values, in {tensor}" in failed.message
     assert not failed.traceback
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize("layout", [*quantised_files.COMFY, *quantised_files.GGUF])
+def test_of_weights_that_are_packed_the_one_that_is_no_number_is_named_too(tmp_path: Path, layout: str):
+    tensors = {f"model.{name}.weight": torch.ones(4, 256) for name in "ab"}
+    tensors["model.b.weight"][1, 3] = math.nan
+    name = "packed.gguf" if layout in quantised_files.GGUF else "packed.safetensors"
+    file = quantised_files.write(tmp_path / name, tensors, layout)
+    said = finite.complaint({"latent": NAN}, {"model": Weights.of(file, [file])})
+    assert said is not None
+    assert f"{file} holds such values, in model.b." in said
 
 
 def test_a_factor_that_is_too_large_fails_where_the_numbers_end(folder: Path):

@@ -284,13 +284,23 @@ BAD_GGUF: dict[str, tuple[list[bytes], dict[str, Any], str]] = {
     "unknown value": ([], {"keys": [key("k", 77, b"")]}, "of type 77"),
     "lists of lists": ([], {"keys": [key("k", 9, struct.pack("<IQ", 9, 1 << 60))]}, "a list in it"),
     "an endless list": ([], {"keys": [key("k", 9, struct.pack("<IQ", 0, 1 << 60))]}, "is longer than"),
-    "an endless list of texts": ([], {"keys": [key("k", 9, struct.pack("<IQ", 8, 1 << 60))]}, ""),
+    "an endless list of texts": ([], {"keys": [key("k", 9, struct.pack("<IQ", 8, 1 << 60))]}, "texts in lists"),
+    "a million texts": (
+        [],
+        {"keys": [key("k", 9, struct.pack("<IQQ", 8, 1, 0)), key("l", 9, struct.pack("<IQ", 8, 1_000_000))]},
+        "1,000,001 texts in lists; 1,000,000 is the most",
+    ),
     "architecture as a number": ([], {"keys": [key("general.architecture", 4, bytes(4))]}, "which is no text"),
     "a piece": ([], {"keys": [key("split.count", 2, struct.pack("<H", 3))]}, "one of 3 pieces"),
     "other sides": (
         [info("a", (4,), 0)],
         {"keys": [key("comfy.gguf.orig_shape.a", 9, struct.pack("<IQii", 5, 2, 3, 3))]},
         "is said to have been (3, 3)",
+    ),
+    "nine other sides": (
+        [info("a", (4,), 0)],
+        {"keys": [key("comfy.gguf.orig_shape.a", 9, struct.pack("<IQ9i", 5, 9, *[1] * 8, 4))]},
+        "is said to have been of more sides than there can be",
     ),
 }
 
