@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nodegraph.program import FOLDER
-from nodes.backend import families
+from nodes.backend import families, invoke_names
 from nodes.backend.families.family import Family
 from nodes.backend.labels import look, parts
 from nodes.stock import STOCK
@@ -170,6 +172,35 @@ def test_what_invoke_calls_a_model_is_its_title(tmp_path: Path):
     told = [(one.title, one.base, one.words) for one in found if one]
     assert told == [("Snowy mornings", "sdxl", ("snow",)), ("Elsewhere", "", ()), ("", "", ())]
     assert (database.read_bytes(), sorted(database.parent.iterdir())) == before
+
+
+ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c WHERE x < 0"
+HUGE = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT hex(zeroblob(400000)) FROM c"
+
+
+@pytest.mark.parametrize("made", [ENDLESS, HUGE], ids=["endless", "huge"])
+def test_a_database_of_invoke_that_computes_holds_nothing_up(
+    tmp_path: Path, made: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(invoke_names, "MOST_CHARACTERS", 1_000_000)
+    with closing(sqlite3.connect(tmp_path / "invokeai.db")) as opened, opened:
+        opened.execute(f"CREATE VIEW models (config) AS {made}")
+    assert invoke_names.read(tmp_path / "invokeai.db") == {}
+
+
+def test_a_database_of_invoke_that_nobody_may_look_at_spoils_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    place, stat = tmp_path / "models" / "lora.safetensors", os.stat
+    place.parent.mkdir()
+    write(place, {"lora_unet_x.lora_down.weight": (4, 8), "lora_unet_x.lora_up.weight": (8, 4)})
+
+    def refused(path: Any, **options: Any) -> os.stat_result:
+        if "databases" in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", refused)
+    assert (found := look(place))
+    assert (found.kind, found.title) == ("lora", "")
 
 
 def test_a_database_of_invoke_that_cannot_be_read_says_nothing(tmp_path: Path):
