@@ -11,8 +11,10 @@ Both are in SQLite's write-ahead mode: who reads is not held up by who writes, a
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from nodegraph.formats.files import Damaged, said_to_be, set_aside
@@ -107,18 +109,48 @@ def _opened(path: Path, schema: str, newest: int = 0) -> sqlite3.Connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if newest and version > newest:
             raise ValueError(f"{path} was written by a newer program (version {version}; this one reads {newest})")
-        # Here and not where a query meets it: a damaged page would fail every search that reads it, and each scan.
-        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if found != "ok":
-            raise sqlite3.DatabaseError(found)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         if not version or version < newest:
             connection.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;")
+        _check(connection, schema)
         return connection
     except BaseException:
         connection.close()
         raise
+
+
+def _check(connection: sqlite3.Connection, schema: str) -> None:
+    """Raises sqlite3.DatabaseError for what is damaged within: every search that meets it would fail, and each scan.
+
+    SQLite lets any column hold values of any type, which one turned bit makes of a text.
+    """
+    (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    if found != "ok":
+        raise sqlite3.DatabaseError(found)
+    for table, columns in _columns(schema).items():
+        if dict(connection.execute(COLUMNS_OF, (table,)).fetchall()) != columns:
+            raise sqlite3.DatabaseError(f"{table} has other columns")
+        wrong = " OR ".join(f"typeof({name}) != '{type}'" for name, type in columns.items())
+        if connection.execute(f"SELECT 1 FROM {table} WHERE {wrong} LIMIT 1").fetchone():
+            raise sqlite3.DatabaseError(f"{table} holds what is of another type")
+        texts = ", ".join(name for name, type in columns.items() if type == "text")
+        try:
+            deque(connection.execute(f"SELECT {texts} FROM {table}"), maxlen=0)
+        except sqlite3.OperationalError as error:  # what is no UTF-8 cannot be told from here
+            raise sqlite3.DatabaseError(str(error)) from error
+
+
+COLUMNS_OF = "SELECT name, lower(type) FROM pragma_table_info(?)"
+
+
+@cache
+def _columns(schema: str) -> dict[str, dict[str, str]]:
+    """By table, the types of its columns by name."""
+    with closing(sqlite3.connect(":memory:")) as empty:
+        empty.executescript(schema)
+        tables = [name for (name,) in empty.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {table: dict(empty.execute(COLUMNS_OF, (table,)).fetchall()) for table in tables}
 
 
 @contextmanager

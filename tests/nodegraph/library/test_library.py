@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -253,6 +254,18 @@ def test_stars_in_a_file_with_a_damaged_page_are_set_aside_with_a_sentence(tmp_p
     assert "it is kept as kept.damaged" in library.problem
     assert library.roots() == ()
     library.close()
+
+
+@pytest.mark.parametrize("note", ["x'ff'", "CAST(x'ff' AS TEXT)"], ids=["bytes", "no UTF-8"])
+def test_notes_of_which_one_is_no_text_any_more_are_set_aside(tmp_path: Path, note: str):
+    """As one turned bit makes of a text. Each search would read it again."""
+    folder = tmp_path / "library"
+    Library(folder).close()
+    with closing(sqlite3.connect(folder / "kept.sqlite")) as kept, kept:
+        kept.execute(f"INSERT INTO mark VALUES ('a', 'b', 1, {note})")
+    with closing(Library(folder)) as library:
+        assert "it is kept as kept.damaged" in library.problem
+        assert library.search("sweet") == []
 
 
 def spoil(database: Path) -> None:
