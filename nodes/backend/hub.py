@@ -77,9 +77,14 @@ def parse(text: str) -> Address:
 
 
 def _from_url(text: str) -> Address:
-    url = urlsplit(text)
-    if url.scheme != "https" or url.hostname not in HOSTS or url.port or url.username or url.password:
-        raise ValueError(f"{quoted(text)} is no address on {HOSTS[0]}, from where alone files are fetched")
+    elsewhere = ValueError(f"{quoted(text)} is no address on {HOSTS[0]}, from where alone files are fetched")
+    try:
+        url = urlsplit(text)
+        at_hub = url.scheme == "https" and url.hostname in HOSTS and not (url.port or url.username or url.password)
+    except ValueError:  # a host or a port that none can have
+        raise elsewhere from None
+    if not at_hub:
+        raise elsewhere
     organisation, name, *rest = [*map(unquote, url.path.strip("/").split("/")), "", ""][:200]
     rest = rest[:-2] if rest[-2:] == ["", ""] else rest
     match [part for part in rest if part]:

@@ -106,11 +106,16 @@ def test_addresses_are_read_as_people_copy_them(text: str, expected: str):
         f"https://huggingface.co/{REPO}/resolve/..%2f../a.safetensors",
         f"hf://{REPO}/a\\b.safetensors",
         f"hf://{REPO}@-x/a.safetensors",
+        f"https://huggingface.co:{'a' * 1000}/{REPO}",
+        f"https://huggingface.co:99999/{REPO}",
+        f"https://[huggingface.co/{REPO}",
+        f"https://huggingface.co\u2100/{REPO}",
     ],
 )
 def test_what_is_no_address_of_a_model_is_refused(text: str):
-    with pytest.raises(ValueError, match=r"no address|names neither"):
+    with pytest.raises(ValueError, match=r"no address|names neither") as refusal:
         parse(text)
+    assert len(str(refusal.value)) < 300
 
 
 def test_size_licence_hash_and_kind_are_known_before_anything_is_fetched(hub: LocalHub):
