@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nodegraph.node import NodeType
-from tools.fuzz import bombs, mutations, t5, weights
+from tools.fuzz import bombs, databases, kept, models, mutations, sweeps, t5, weights
 from tools.fuzz.mutations import Mutate
 
 ROOT = Path(__file__).parents[2]
@@ -281,97 +281,6 @@ def read_number(folder: Path) -> object:
     return read_number(text, int), read_number(text, float)
 
 
-# What the window keeps ------------------------------------------------------------------------------------
-
-
-def journals() -> list[bytes]:
-    """A journal of a few edits."""
-    import tempfile
-
-    from nodegraph.formats import workflow
-    from nodegraph.graph import set_param
-    from ui.documents.journal import Journal, State
-
-    graph = workflow.load(ROOT / "workflows/text_to_image.json")
-    with tempfile.TemporaryDirectory() as folder:
-        journal = Journal(Path(folder) / "a.journal")
-        for seed in range(4):
-            journal.write(State(set_param(graph, "noise", "seed", seed), dirty=bool(seed)))
-        return [journal.path.read_bytes()]
-
-
-def read_journal(folder: Path) -> object:
-    """What is recovered after a crash."""
-    from ui.documents import journal
-
-    return journal.read(folder / "case.journal")
-
-
-def settings() -> list[bytes]:
-    """Settings, as the program writes them."""
-    from dataclasses import asdict
-
-    from ui.base.settings import Preferences
-
-    return [json.dumps(asdict(Preferences())).encode()]
-
-
-def read_settings(folder: Path) -> object:
-    """Settings, read at start; what cannot be read is set aside."""
-    from ui.base.settings import Settings
-
-    return Settings(folder / "case.json").now
-
-
-def queues() -> list[bytes]:
-    """A queue of two jobs."""
-    flow = json.loads((ROOT / "workflows/text_to_image.json").read_bytes())
-    job = {"title": "a", "targets": ["save"], "seconds": 1.5, "message": "", "saved": ["/a.png"], "workflow": flow}
-    job |= {"document": "fox", "priority": -1, "block": "b", "cells": 3}
-    return [json.dumps({"version": 1, "jobs": [job | {"state": state} for state in ("pending", "done")]}).encode()]
-
-
-def read_queue(folder: Path) -> object:
-    """The queue of the last time, read at start."""
-    from nodegraph.formats.files import read_own
-    from ui.runs.job import read_jobs
-
-    return read_own(folder / "case.json", "The queue of the last time", 64 << 20, read_jobs)
-
-
-def nights() -> list[bytes]:
-    """What the queue did in two nights, of which one is not over."""
-    tally = {"document": "fox", "made": 2, "failed": 1, "seconds": 9.5, "pictures": ["/a.png"], "reasons": [["no", 1]]}
-    report = {"began": 5.5, "ended": 900.5, "tallies": [tally], "whole": True}
-    return [json.dumps({"reports": [report], "current": report | {"whole": False}}).encode()]
-
-
-def read_night(folder: Path) -> object:
-    """What the queue did, read at start."""
-    from nodegraph.formats.files import read_own
-    from ui.runs.night import read_reports
-
-    return read_own(folder / "case.json", "What the queue did", 16 << 20, read_reports)
-
-
-def galleries() -> list[bytes]:
-    """A list of pictures."""
-    lines = [
-        {"add": {"path": "/a.png", "made": 1.5, "text": "a cat", "node": "save", "starred": False}},
-        {"star": "/a.png", "on": True},
-        {"add": {"path": "/b.png", "made": 2, "text": "", "node": ""}},
-        {"remove": "/b.png"},
-    ]
-    return [b"".join(json.dumps(line).encode() + b"\n" for line in lines)]
-
-
-def read_gallery(folder: Path) -> object:
-    """The list of pictures, read at start."""
-    from ui.runs.picture_index import Gallery
-
-    return Gallery(folder / "case.jsonl").pictures
-
-
 READERS = (
     Reader("workflow", "case.json", workflows, mutations.of_json, plan_workflow),
     Reader("clipboard", "case.txt", workflows, mutations.of_json, paste),
@@ -407,9 +316,43 @@ READERS = (
     Reader("stored result", "case.result", results, mutations.of_safetensors, read_result),
     Reader("prompt", "case.txt", prompts, mutations.of_text, read_prompt),
     Reader("number", "case.txt", numbers, mutations.of_text, read_number),
-    Reader("journal", "case.journal", journals, mutations.of_lines, read_journal),
-    Reader("settings", "case.json", settings, mutations.of_json, read_settings),
-    Reader("queue", "case.json", queues, mutations.of_json, read_queue),
-    Reader("night", "case.json", nights, mutations.of_json, read_night),
-    Reader("list of pictures", "case.jsonl", galleries, mutations.of_lines, read_gallery),
+    Reader("journal", "case.journal", kept.journals, mutations.of_lines, kept.read_journal),
+    Reader("settings", "case.json", kept.settings, mutations.of_json, kept.read_settings),
+    Reader("queue", "case.json", kept.queues, mutations.of_json, kept.read_queue),
+    Reader("night", "case.json", kept.nights, mutations.of_json, kept.read_night),
+    Reader("list of pictures", "case.jsonl", kept.galleries, mutations.of_lines, kept.read_gallery),
+    Reader(
+        "other programs' folders", "extra_model_paths.yaml", models.paths_files, mutations.of_text, models.read_paths
+    ),
+    Reader("other programs' settings", "invokeai.yaml", models.paths_files, mutations.of_text, models.read_paths),
+    Reader("beside a model", "case.civitai.info", models.sidecars, mutations.of_json, models.read_sidecar),
+    Reader(
+        "InvokeAI's database",
+        "invokeai.db",
+        databases.invoke_databases,
+        databases.of_database,
+        databases.read_invoke,
+    ),
+    Reader(
+        "library's index",
+        databases.INDEX,
+        databases.indexes,
+        databases.of_database,
+        databases.read_library,
+        prepare=databases.fill,
+    ),
+    Reader(
+        "library's stars",
+        "library/kept.sqlite",
+        databases.stars,
+        databases.of_database,
+        databases.read_library,
+        prepare=databases.fill,
+    ),
+    Reader("needs of a workflow", "case.json", models.needy, mutations.of_json, models.read_needs),
+    Reader("address at a hub", "case.txt", models.addresses, mutations.of_text, models.read_address),
+    Reader("values of a sweep", "case.txt", sweeps.axes, mutations.of_text, sweeps.read_axis),
+    Reader("sweep in a workflow", "case.json", sweeps.swept, mutations.of_json, sweeps.read_sweep),
+    Reader("ledger of a sweep", "sweep.jsonl", sweeps.ledgers, mutations.of_lines, sweeps.read_ledger),
+    Reader("list of what sweeps made", "case.jsonl", sweeps.records, mutations.of_lines, sweeps.read_record),
 )

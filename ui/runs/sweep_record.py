@@ -43,7 +43,7 @@ class SweepRecord(QObject):
         if file is None:
             return
         try:
-            self._made.update(read_own(file, "The list of what sweeps made", MAX_BYTES, _parse))
+            self._made.update(read_own(file, "The list of what sweeps made", MAX_BYTES, read_made))
         except FileNotFoundError:
             return
         except Damaged as error:
@@ -100,10 +100,11 @@ class SweepRecord(QObject):
                 write_atomic(self._file, "\n".join([*lines, ""]).encode())
 
 
-def _parse(data: bytes) -> Mapping[str, tuple[str, ...]]:
+def read_made(data: bytes) -> Mapping[str, tuple[str, ...]]:
+    """What the file says: the pictures of each cell, by its name. A line that is none of ours says nothing."""
     found: dict[str, tuple[str, ...]] = {}
     for line in data.split(b"\n"):
-        with suppress(ValueError, RecursionError):  # cut off, or none of ours: its cell is made again
+        with suppress(ValueError, RecursionError):  # its cell is made again
             entry: Any = json.loads(line)
             if isinstance(entry, list) and entry and all(type(text) is str for text in cast("list[Any]", entry)):
                 name, *paths = cast("list[str]", entry)
