@@ -32,7 +32,7 @@ from nodegraph.group_type import document_types
 from nodegraph.node import NAMING
 from nodegraph.planning.plan import Plan, Planner
 from nodegraph.running.cache import Cache, DiskCache
-from nodegraph.running.executor import Broken, Complaint, IsUnderWay, WhyBroken, execute, pictured
+from nodegraph.running.executor import Broken, Complaint, IsUnderWay, WhyBroken, execute
 from nodegraph.running.keeper import Keeper
 from nodegraph.running.messages import (
     Began,
@@ -58,6 +58,7 @@ from nodegraph.running.messages import (
     Source,
     Warned,
 )
+from nodegraph.running.pictures import pictured
 from nodegraph.types import Preview
 
 DISK_BYTES = 4 << 30

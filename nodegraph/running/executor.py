@@ -19,20 +19,16 @@ from nodegraph.running.cache import Cache
 from nodegraph.running.keeper import Keeper, networks
 from nodegraph.running.messages import Event, Failed, Finished, Idle, Planned, Progress, Saved, Started
 from nodegraph.running.missing import missing, num_needed
-from nodegraph.types import PREVIEW_SIDE, NetworkId, Picture, Preview, is_pictured
+from nodegraph.running.pictures import Look, Pictures
+from nodegraph.types import NetworkId, Picture, Preview
 
 EVENT_SECONDS = 1 / 30
 """Progress reports and previews closer together than this are left out: nobody sees them."""
-
-PICTURE_SHARE, PICTURE_ADVANCE = 0.1, 0.05
-"""Pictures of results along the way may take this share of a run's time, after these seconds in advance; half of
-them is left for the last picture of each node."""
 
 UNDER_WAY = 1
 """Calls whose results may still be under way when the next one is made: so a device always has work, and never more."""
 
 Emit = Callable[[Event], None]
-Look = Callable[[], Picture | None]
 Complaint = Callable[[Mapping[str, Any], Mapping[str, Any]], str | None]
 """(outputs, arguments) of a call that was made: why its results must not be passed on; None when they may."""
 IsUnderWay = Callable[[tuple[Any, ...]], bool]
@@ -136,8 +132,9 @@ class _Run:
         keeper: Keeper | None,
     ) -> None:
         self.plan, self.cache, self.emit, self.wanted, self.sinks = plan, cache, emit, wanted, sinks
-        self.complaint, self.preview, self.broken = complaint, preview, broken
+        self.complaint, self.broken = complaint, broken
         self.is_under_way, self.keeper = is_under_way, keeper
+        self.pictures = Pictures(preview)
         self.number = 0  # of the call that runs
         self.under_way: deque[_Made] = deque()
         self.running: Call | None = None
@@ -148,8 +145,6 @@ class _Run:
         self.absent: set[str] = set()  # results that failed, or are left out, and those that take them
         self.uses: Counter[str] = Counter()  # how many calls still take a result
         self.reported = self.pictured = 0.0  # when the last report, and the last preview with one, was sent
-        self.started, self.picturing = time.perf_counter(), 0.0  # seconds spent on pictures of results after the first
-        self.pictures = 0
 
     def execute(self, targets: Iterable[str], stop: Callable[[], bool]) -> Idle:
         start = time.perf_counter()
@@ -348,7 +343,7 @@ class _Run:
         peak: int = 0,
     ) -> None:
         key, type = call.key, call.type
-        look = look or self._look(values, type.output_index.get(type.shows) if type.shows else None)
+        look = look or self.pictures.look(values, type.output_index.get(type.shows) if type.shows else None)
         picture = self._picture(call, look) if look else None
         size = self.cache.size(key)
         self.emit(Finished(call.node, key, call.iteration, seconds, cached, picture, size, peak))
@@ -357,28 +352,18 @@ class _Run:
                 if node != call.node:
                     self.emit(Finished(node, key, call.iteration, 0.0, True, picture, size))
 
-    def _look(self, values: tuple[Any, ...], output: int | None) -> Look | None:
-        shown = pictured(values, output)
-        return None if shown is None else lambda: self.preview(shown, PREVIEW_SIDE, None)
-
     def _picture(self, call: Call, look: Look) -> Picture | None:
         """None when pictures have taken too much of the run's time."""
-        start = time.perf_counter()
         last = self.plan.keys.get(call.node) == call.key
-        advance = PICTURE_ADVANCE if last else PICTURE_ADVANCE / 2
-        if call.key not in self.roots and self.picturing > advance + PICTURE_SHARE * (start - self.started):
+        if call.key not in self.roots and not self.pictures.have_time(last):
             return None
         try:
-            picture = look()
+            return self.pictures.take(look)
         except Exception as error:
             self._give_up_if_broken(call, error)
             message, trace = explain(error)
             self.emit(Failed(call.node, f"the result cannot be shown: {message}", None, trace))
             return None
-        if self.pictures:  # the first one may load what showing needs
-            self.picturing += time.perf_counter() - start
-        self.pictures += 1
-        return picture
 
 
 class _CallContext(Context):
@@ -413,17 +398,6 @@ class _CallContext(Context):
     def saved(self, path: str) -> None:
         self._run.sinks.written.setdefault(self._call.key, []).append(path)
         self._run.say(Saved(self._call.node, path, self._call.key))
-
-
-def pictured(values: tuple[Any, ...], output: int | None = None) -> Any:
-    """That output, or without a number the first value, that can be looked at; None when there is none.
-
-    For a sink, the values are what it was given.
-    """
-    for value in values if output is None else values[output : output + 1]:
-        if is_pictured(value.__class__):
-            return value
-    return None
 
 
 def _check_files(call: Call) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nodegraph.graph import Graph, set_param
 from nodegraph.node import Cancelled
-from nodegraph.running import executor
+from nodegraph.running import executor, pictures
 from nodegraph.running.cache import Cache
 from nodegraph.running.messages import Event, Failed, Finished, Saved, Started
 from tests.nodegraph.toys import build, extend, run, zone
@@ -24,7 +24,7 @@ def told_whatever_it_takes() -> Iterator[None]:
     """Reports and pictures are left out where they come too soon or take too long: here the clock decides nothing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(executor, "EVENT_SECONDS", 0.0)
-        patch.setattr(executor, "PICTURE_ADVANCE", inf)
+        patch.setattr(pictures, "ADVANCE", inf)
         yield
 
 
