@@ -166,7 +166,8 @@ class Forecast(QObject):
     def _hear_engine(self, event: m.Event) -> None:
         match event:
             case m.Ready():
-                self._planner, self._work = None, {}
+                self._planning.drop()  # with what the process before this one mixed into its keys
+                self._planner, self._work, self._dues = None, {}, {}
                 self._soon.start()
             case m.Kept() if event.name == self._asker:
                 self._kept.update(event.keys)

@@ -5,7 +5,7 @@ from PySide6.QtCore import QObject, Signal
 
 from nodegraph.planning.plan import plan
 from nodegraph.registry import Registry
-from nodegraph.running.messages import Finished, Idle, Keeps, Kept, Planned, Started
+from nodegraph.running.messages import Finished, Idle, Keeps, Kept, Planned, Ready, Started
 from nodegraph.running.pace import CallKinds, Pace
 from tests.ui.engines import slow
 from ui.runs.forecast import Forecast
@@ -112,6 +112,17 @@ def test_it_follows_what_is_done_and_what_is_kept(desk: Desk, registry: Registry
     desk.engine.tell(Planned(2, 2))
     desk.forecast.tell()
     assert desk.rest == {2: 0}
+
+
+def test_what_another_process_says_before_a_job_that_runs_is_planned_again_is_no_fault(desk: Desk):
+    desk.queue.add(slow(1, tag="a"), ("save",), "a")
+    desk.look()
+    desk.learn()
+    desk.engine.happened.emit(Ready(1, 0.1, "other"))
+    last = desk.engine.asked[-1]
+    desk.engine.happened.emit(Kept(last.name, last.keys[:1]))
+    desk.look()
+    assert desk.forecast._dues.keys() == {1}
 
 
 def test_the_cells_of_a_sweep_that_are_not_listed_count_and_what_comes_after_waits_for_them(desk: Desk):
