@@ -10,9 +10,11 @@ from PySide6.QtGui import QFontMetricsF, QPainter, QTextLayout, QTextOption
 from ui.base.theme import font
 
 LINE = 17.0  # height of a line of text
+KEPT = 2048
+"""Texts of each kind that are remembered: a screen shows some hundred, and each zoom and width asks for others."""
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=KEPT)
 def advance(text: str, size: int) -> float:
     """Width of the text."""
     return QFontMetricsF(font(size)).horizontalAdvance(text)
@@ -23,7 +25,7 @@ def elided(text: str, width: float, *, size: int = 13, strong: bool = False) -> 
     return _elided(text[: max(round(width), 0) + 1], width, size, strong)  # no letter is narrower than one unit
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=KEPT)
 def _elided(text: str, width: float, size: int, strong: bool) -> str:
     return QFontMetricsF(font(size, strong=strong)).elidedText(text, Qt.TextElideMode.ElideRight, width)
 
@@ -33,7 +35,7 @@ def wrapped(text: str, width: float, count: int, *, size: int = 12, strong: bool
     return _wrapped(text[: round(width) * count], width, count, size, strong)  # no letter is narrower than one unit
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=KEPT)
 def _wrapped(text: str, width: float, count: int, size: int, strong: bool) -> tuple[str, ...]:
     lines: list[str] = []
     for paragraph in text.split("\n"):

@@ -22,9 +22,9 @@ LABEL_PAD = 5.0  # pixels beside a title that is read from afar
 NOTE_PAD = 10.0
 NOTE_SIZE = 13
 NOTE_SIZES = (NOTE_SIZE, 16, 20, 25, 32, 40, 50)
-MAX_NOTES = 48
+MAX_NOTES = 24
 """Rendered notes that are kept. One takes 60 kB and a millisecond, and each width of a note, and each size of its
-letters at another zoom, is another: 256 fill 15 MB."""
+letters at another zoom, is another: 256 fill 15 MB, and 48 filled for half an hour."""
 LONGEST = 20_000  # letters of a note that are rendered
 
 
