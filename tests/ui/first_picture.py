@@ -60,6 +60,7 @@ WIRES = (
 
 
 def open_window() -> MainWindow:
+    """Not started."""
     registry = discover("nodes")
     settings = Settings(settings_folder() / "settings.json")
     window = MainWindow(registry, EngineSettings("nodes"), settings, Session(registry, state_folder()))
@@ -68,7 +69,6 @@ def open_window() -> MainWindow:
     window.show()
     window.activateWindow()
     assert QTest.qWaitForWindowActive(window, PATIENCE)
-    window.start()
     return window
 
 
@@ -178,6 +178,7 @@ def told(window: MainWindow, **more: object) -> str:
 
 def build(path: Path) -> None:
     window = open_window()
+    window.start()
     person = Person(window)
     person.canvas.state.show_view(View(0.62, 120, 420))  # room for everything
     person.canvas.setFocus()
