@@ -5,16 +5,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.registry import Registry
+from nodegraph.running.engine import Settings as EngineSettings
 from nodegraph.running.messages import Saved
 from tests.ui import forked
 from tests.ui.engines import Desk
+from tests.ui.kept_window import KeptWindow
 from tests.ui.made_pictures import picture
 from ui.base import theme
 from ui.base.garbage import GarbageCollector
@@ -190,6 +192,16 @@ def shows_document(canvas: Canvas) -> Callable[[], bool]:
 @pytest.fixture
 def desk(qtbot, registry: Registry, tmp_path: Path) -> Iterator[Desk]:
     made = Desk(registry, tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def kept_window(
+    qapp: QApplication, registry: Registry, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[KeptWindow]:
+    engine = EngineSettings("tests.toy_nodes", cache=None, out_dir=str(tmp_path_factory.mktemp("out")))
+    made = KeptWindow(registry, engine, QSize(1300, 900))
     yield made
     made.close()
 

@@ -6,26 +6,19 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QMenu
 
-from nodegraph.running.engine import Settings as EngineSettings
+from tests.ui.kept_window import KeptWindow
 from ui.actions.keys import PRESETS, bound, conflicts
 from ui.actions.keys_dialog import KeysDialog
 from ui.actions.search import ActionSearch, search
 from ui.actions.table import Action, sequences
-from ui.base.settings import Settings
 from ui.window.main_window import MainWindow
 from ui.window.templates import TemplatePicker
 
 
 @pytest.fixture
-def window(qtbot, registry) -> MainWindow:
+def window(kept_window: KeptWindow) -> MainWindow:
     """Not started: no engine."""
-    made = MainWindow(registry, EngineSettings("tests.toy_nodes", cache=None), Settings())
-    qtbot.addWidget(made, before_close_func=lambda w: w.document.undo_stack.setClean())
-    made.resize(1200, 800)
-    made.show()
-    qtbot.waitExposed(made)
-    made.activateWindow()
-    return made
+    return kept_window.open()
 
 
 def nothing() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, QSize, Qt, QUrl
 from PySide6.QtGui import (
     QDragEnterEvent,
     QDragLeaveEvent,
@@ -26,6 +27,7 @@ from nodegraph.planning.plan import plan
 from nodegraph.registry import Registry
 from nodegraph.running.engine import Settings as EngineSettings
 from tests.headers import zeros
+from tests.ui.kept_window import KeptWindow
 from ui.canvas.commands.brought import remark
 from ui.canvas.scene.shape import halfway
 from ui.canvas.scene.view import View
@@ -58,16 +60,18 @@ def registry() -> Registry:
     return discover("nodes")
 
 
+@pytest.fixture(scope="module")
+def kept_window(qapp, registry: Registry) -> Iterator[KeptWindow]:
+    made = KeptWindow(registry, EngineSettings("nodes", cache=None), QSize(1400, 1000))
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def window(qtbot, registry, tmp_path, monkeypatch):
+def window(kept_window: KeptWindow, tmp_path: Path, monkeypatch) -> MainWindow:
     """With a graph for pictures, whose encoder waits for one. Nothing is started."""
     monkeypatch.setenv("DENOODLE_DATA", str(tmp_path / "data"))
-    made = MainWindow(registry, EngineSettings("nodes", cache=None, out_dir=str(tmp_path / "out")))
-    qtbot.addWidget(made, before_close_func=lambda w: [d.undo_stack.setClean() for d in w.session.documents])
-    made.tabs.show_document(made.session.new(GRAPH))
-    made.resize(1400, 1000)
-    made.show()
-    qtbot.waitExposed(made)
+    made = kept_window.open(GRAPH)
     made.canvas.grab()
     middle = made.canvas.rect().center()
     made.canvas.state.show_view(View(0.5).panned(middle.x() - 300, middle.y() - 200))

@@ -13,8 +13,8 @@ from PySide6.QtTest import QTest
 from nodegraph.editing.grouping import make_group
 from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node, Port, remove_nodes, set_param
-from nodegraph.running.engine import Settings as EngineSettings
 from tests.toy_nodes.pots import KINDS
+from tests.ui.kept_window import KeptWindow
 from ui.canvas import accessible
 from ui.canvas.commands.adding import open_palette
 from ui.canvas.paint.nodes import paint_nodes
@@ -41,13 +41,9 @@ WHITE = set_param(POTS, "clay", "of", "white")
 
 
 @pytest.fixture
-def window(qtbot, registry, tmp_path) -> MainWindow:
+def window(qtbot, kept_window: KeptWindow) -> MainWindow:
     """With the pots open, planned, and no engine."""
-    made = MainWindow(registry, EngineSettings("tests.toy_nodes", cache=None, out_dir=str(tmp_path)))
-    qtbot.addWidget(made, before_close_func=lambda w: [d.undo_stack.setClean() for d in w.session.documents])
-    made.resize(1300, 900)
-    made.show()
-    qtbot.waitExposed(made)
+    made = kept_window.open()
     show(qtbot, made, POTS)
     return made
 

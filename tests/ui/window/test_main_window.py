@@ -18,6 +18,7 @@ from nodegraph.graph import Graph, Node, Port, add_node
 from nodegraph.planning.calls import Call
 from nodegraph.running.engine import Settings as EngineSettings
 from nodegraph.running.messages import Finished, Idle, Planned, Started
+from tests.ui.kept_window import KeptWindow
 from ui.base import theme
 from ui.base.settings import Settings
 from ui.canvas.commands.one_node import open_row
@@ -31,15 +32,9 @@ LONG = 60_000  # an engine process starts in half a second on an idle machine; t
 
 
 @pytest.fixture
-def window(qtbot, registry, graph, tmp_path):
+def window(kept_window: KeptWindow, graph: Graph) -> MainWindow:
     """With the small graph open, not started."""
-    made = MainWindow(registry, EngineSettings("tests.toy_nodes", cache=None, out_dir=str(tmp_path / "out")))
-    qtbot.addWidget(made, before_close_func=lambda w: [d.undo_stack.setClean() for d in w.session.documents])
-    made.tabs.show_document(made.session.new(graph))
-    made.resize(1200, 800)
-    made.show()
-    qtbot.waitExposed(made)
-    return made
+    return kept_window.open(graph)
 
 
 @pytest.fixture
@@ -172,8 +167,8 @@ def test_stop_ends_a_long_node_at_its_next_report(window, graph, qtbot):
     assert window.status_bar.text.text().startswith("Stopped")
 
 
-def test_the_time_left_is_shown_of_the_running_node_and_in_all(window):
-    window.engine.ready = True
+def test_the_time_left_is_shown_of_the_running_node_and_in_all(window, monkeypatch):
+    monkeypatch.setattr(window.engine, "ready", True)
     type = window.document.type_of("left")
     nodes = (("a", "left"), ("b", "sum"), ("c", "show"))
     calls = {key: Call(key, node, (), type, {"size": size}) for size, (key, node) in enumerate(nodes)}

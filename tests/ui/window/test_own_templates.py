@@ -7,7 +7,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox, QInputDialog, QLineEdit, QMessageBox
 
 from nodegraph.graph import Graph, Node
-from nodegraph.running.engine import Settings as EngineSettings
+from tests.ui.kept_window import KeptWindow
 from ui.window import templates as module
 from ui.window.main_window import MainWindow
 from ui.window.own_templates import keep, name_complaint, own_folder, throw_away
@@ -18,14 +18,9 @@ BOXES = Graph({"box": Node("toy.box", {"value": 7.0})})
 
 
 @pytest.fixture
-def window(qtbot, registry, tmp_path, monkeypatch) -> MainWindow:
+def window(kept_window: KeptWindow, tmp_path, monkeypatch) -> MainWindow:
     monkeypatch.setenv("DENOODLE_DATA", str(tmp_path / "data"))
-    made = MainWindow(registry, EngineSettings("tests.toy_nodes", cache=None))
-    qtbot.addWidget(made, before_close_func=lambda w: [d.undo_stack.setClean() for d in w.session.documents])
-    made.show()
-    qtbot.waitExposed(made)
-    made.tabs.show_document(made.session.new(BOXES))
-    return made
+    return kept_window.open(BOXES)
 
 
 def name_it(window: MainWindow, name: str) -> None:

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QMenu
 
 from nodegraph.graph import Node, Port, add_node
 from nodegraph.running.engine import Settings as EngineSettings
+from tests.ui.kept_window import KeptWindow
 from ui.panels.sweep import SweepPanel
 from ui.window.docks import RIGHT
 from ui.window.main_window import MainWindow
@@ -16,13 +17,8 @@ from ui.window.tour import Tour, take_tour
 
 
 @pytest.fixture
-def window(qtbot, registry) -> MainWindow:
-    made = MainWindow(registry, EngineSettings("tests.toy_nodes", cache=None))
-    qtbot.addWidget(made)
-    made.show()
-    qtbot.waitExposed(made)
-    made.activateWindow()
-    return made
+def window(kept_window: KeptWindow) -> MainWindow:
+    return kept_window.open()
 
 
 def test_a_row_is_all_that_the_window_asks_for(window: MainWindow):

@@ -14,6 +14,7 @@ from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node
 from nodegraph.pieces import Work
 from nodegraph.running.engine import Settings as EngineSettings
+from tests.ui.kept_window import KeptWindow, leave
 from ui.window.main_window import MainWindow
 from ui.window.tabs import UNSAVED
 
@@ -22,20 +23,9 @@ Answer = QMessageBox.StandardButton
 
 
 @pytest.fixture
-def window(qtbot, registry, tmp_path) -> MainWindow:
+def window(kept_window: KeptWindow) -> MainWindow:
     """Not started, with one untouched document."""
-    made = MainWindow(registry, EngineSettings("tests.toy_nodes", cache=None))
-    qtbot.addWidget(made, before_close_func=leave)
-    made.resize(1200, 800)
-    made.show()
-    qtbot.waitExposed(made)
-    made.activateWindow()
-    return made
-
-
-def leave(window: MainWindow) -> None:
-    for document in window.session.documents:
-        document.undo_stack.setClean()
+    return kept_window.open()
 
 
 @pytest.fixture
