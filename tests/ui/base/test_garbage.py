@@ -10,6 +10,7 @@ import pytest
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QGuiApplication
 
+from tests.examples import some_slow
 from ui.base import garbage
 from ui.base.garbage import GarbageCollector
 
@@ -96,7 +97,7 @@ def test_what_is_garbage_by_then_is_not_set_aside(collector, monkeypatch):
     assert dead() is None
 
 
-@pytest.mark.parametrize("aside", [False, True])
+@pytest.mark.parametrize("aside", some_slow([False, True], (False,)))  # True: all that the tests before left
 def test_what_is_closed_is_collected_soon_whether_or_not_it_was_set_aside(collector, monkeypatch, qtbot, aside):
     monkeypatch.setattr(garbage, "LATER" if aside else "SOON", 0)
     collector._aside = aside
@@ -118,6 +119,20 @@ def test_who_closes_one_after_the_other_does_not_put_it_off(collector):
     assert collector._soon.timerId() == first
 
 
+def test_what_was_set_aside_is_looked_through_when_nobody_minds(collector, monkeypatch):
+    done: list[str] = []
+    for name in ("unfreeze", "collect", "freeze"):
+        monkeypatch.setattr(gc, name, lambda *_, name=name: done.append(name))
+    answers = iter([False, True])
+    monkeypatch.setattr(GarbageCollector, "_may_take_long", lambda self: next(answers))
+    collector._aside = True
+    counted(monkeypatch, 701, 11, garbage.FULL + 1)
+    collector.collect()
+    collector.collect()
+    assert done == ["collect", "unfreeze", "collect", "freeze"]
+
+
+@pytest.mark.slow  # it looks through all that the tests before left
 def test_what_was_set_aside_is_collected_when_nobody_minds(collector, monkeypatch):
     monkeypatch.setattr(GarbageCollector, "_may_take_long", lambda self: True)
     dead = weakref.ref(Knot())

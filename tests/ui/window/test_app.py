@@ -49,6 +49,7 @@ def test_the_editor_opens_a_workflow_and_runs_it(box):
     assert run_until_written(box, editor).startswith("7.0")
 
 
+@pytest.mark.slow
 def test_the_editor_starts_and_runs_where_nothing_can_be_kept(box, monkeypatch):
     (box / "file").touch()
     for name in ("CONFIG", "STATE"):

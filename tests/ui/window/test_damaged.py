@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication
 from nodegraph.graph import Graph
 from nodegraph.registry import Registry
 from nodegraph.running.engine import Settings as EngineSettings
+from tests.examples import some_slow
 from tests.ui.lived_in import kept, live_in, spoil
 from ui.base import theme
 from ui.base.settings import Preferences, Settings
@@ -106,7 +107,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("how", DAMAGE)
+@pytest.mark.parametrize("how", some_slow(DAMAGE, DAMAGE.keys() - {"zeros", "a list", "link to itself"}))
 def test_the_window_starts_whatever_was_damaged_and_names_it(start, folder: Path, how: str):
     files = kept(folder)
     for file in files:
@@ -122,7 +123,7 @@ def test_the_window_starts_whatever_was_damaged_and_names_it(start, folder: Path
     assert window.workspace.pristine
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", some_slow(range(6), (0,)))
 def test_the_window_starts_whatever_the_files_say(start, folder: Path, seed: int):
     draw = random.Random(seed)
     for file in kept(folder):
@@ -147,7 +148,7 @@ def test_a_damaged_layout_is_never_given_to_qt(start, folder: Path):
     assert "settings.damaged" in foot(start(folder))
 
 
-@pytest.mark.parametrize("name", ["journals", "versions"])
+@pytest.mark.parametrize("name", some_slow(["journals", "versions"], ("journals",)))
 def test_a_file_in_the_place_of_a_folder_is_set_aside(start, folder: Path, name: str):
     shutil.rmtree(folder / "state" / name)
     (folder / "state" / name).write_text("in the way")
@@ -157,7 +158,7 @@ def test_a_file_in_the_place_of_a_folder_is_set_aside(start, folder: Path, name:
     assert window.session.safe
 
 
-@pytest.mark.parametrize("content", [b"", b"?\n", None])
+@pytest.mark.parametrize("content", some_slow([b"", b"?\n", None], (b"", None)))
 def test_a_lock_that_does_not_say_whose_it_is_keeps_nothing_from_coming_back(
     start, folder: Path, content: bytes | None
 ):

@@ -460,6 +460,7 @@ print(*sorted({name.split(".")[0] for name in sys.modules}))
 """
 
 
+@pytest.mark.slow
 def test_the_editor_never_loads_torch():
     done = subprocess.run([sys.executable, "-c", BUILD], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
