@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from nodes.backend import checkpoints, launch, pool
+from nodes.backend import checkpoints, devices, launch, pool
 from nodes.types import AS_STORED, Storage
 from tools.gpu_check import meter, models, ours, stock
 from tools.gpu_check.models import Subject
@@ -32,6 +32,8 @@ def rows(folder: Path, device: torch.device, *, tiny: bool, left: Left, compiled
         needed = COMPILING if program == PROGRAMS[2] else 0.0
         if left() <= needed:
             yield row | {"note": "left out: the time was up"}
+        elif program == NARROW and (why := devices.no_float8_products(device)):
+            yield row | {"note": f"left out: {why}"}
         elif (free := meter.free_gib(device)) < subject.least_gib:
             yield row | {"note": f"left out: it takes {subject.least_gib:g} GiB, and {free:.1f} are free"}
         else:
