@@ -17,7 +17,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from nodegraph import program
 
@@ -54,18 +54,19 @@ class FromFiles:
 
 def changed(values: Iterable[Any]) -> str | None:
     """A file that changed since one of the values, or one inside, was made of it; None when there is none."""
-    parts = [*values]
-    for part in parts:  # it grows meanwhile
-        kind: type[Any] = part.__class__
+    for value in values:
+        kind: type[Any] = value.__class__
         if kind in _PLAIN:
             continue
-        if isinstance(part, FromFiles):
-            if found := part.changed():
-                return found
-        elif isinstance(part, _LISTS):
-            parts += part
+        if isinstance(value, FromFiles):
+            found = value.changed()
+        elif isinstance(value, _LISTS):
+            found = changed(cast("tuple[Any, ...]", value))
         else:
-            parts += [getattr(part, name) for name in _field_names(kind)]
+            names = _field_names(kind)
+            found = changed([getattr(value, name) for name in names]) if names else None
+        if found:
+            return found
     return None
 
 

@@ -90,22 +90,21 @@ class Cache:
 
 def nbytes(value: Any) -> int:
     """Memory that a value holds, in bytes: that of its tensors, and of the containers around them."""
-    total, parts = 0, [value]
-    for part in parts:  # it grows meanwhile
-        kind: type[Any] = part.__class__
-        if kind in _LEAVES:
-            total += sys.getsizeof(part)
-        elif kind is tuple:  # as the outputs of every call are
-            total += sys.getsizeof(part)
-            parts += part
-        elif names := _weighed_fields(kind):
-            total += sys.getsizeof(part)
-            parts += [getattr(part, name) for name in names]
-        elif isinstance(size := getattr(part, "nbytes", None), int):
-            total += size
-        else:
-            total += sys.getsizeof(part)
-            parts += _parts(part)
+    kind: type[Any] = value.__class__
+    if kind in _LEAVES:
+        return sys.getsizeof(value)
+    parts: Iterable[Any]
+    if kind is tuple:  # as the outputs of every call are
+        parts = value
+    elif names := _weighed_fields(kind):
+        parts = [getattr(value, name) for name in names]
+    elif isinstance(size := getattr(value, "nbytes", None), int):
+        return size
+    else:
+        parts = _parts(value)
+    total = sys.getsizeof(value)
+    for part in parts:
+        total += sys.getsizeof(part) if part.__class__ in _LEAVES else nbytes(part)
     return total
 
 

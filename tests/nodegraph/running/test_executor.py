@@ -3,6 +3,7 @@
 import itertools
 import weakref
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -248,6 +249,23 @@ def test_a_bug_comes_with_its_traceback():
     [failed] = failures(events)
     assert failed.message == "KeyError: 'lid'"
     assert 'return {}["lid"]' in failed.traceback
+
+
+def test_a_result_that_holds_itself_is_a_failure_of_its_node_and_is_not_counted_for_ever():
+    @socket_type(color="#444444")
+    class Ring(list[Any]):
+        pass
+
+    @node("local.ring")
+    def ring() -> Ring:
+        made = Ring()
+        made.append(made)
+        return made
+
+    events = []
+    execute(plan(build({"n": "local.ring"}), local(ring), ["n"]), ["n"], Cache(1 << 20), events.append)
+    [failed] = failures(events)
+    assert failed.message.startswith("RecursionError")
 
 
 def test_a_failure_inside_a_group_names_the_inner_node():
