@@ -54,6 +54,7 @@ class Runner(QObject):
         super().__init__(parent)
         self.document, self.engine, self.queue, self.plan, self.runs = document, engine, queue, plan, runs
         self.live = False
+        self._closed = False
         self._held = False
         self._since = 0.0  # when the latest run began
         self._targets: tuple[str, ...] = ()
@@ -141,7 +142,7 @@ class Runner(QObject):
 
     def close(self) -> None:
         """Run nothing any more and hear nothing; jobs that are queued run all the same."""
-        self.live = False
+        self._closed, self.live = True, False
         self._follow_later = False
         self._preparation.drop()
         self._comparison.drop()
@@ -242,6 +243,8 @@ class Runner(QObject):
 
     def _get_ready(self, pieces: Pieces[None]) -> None:
         """Do this for a run, in pieces, before anything is heard of it; in place of what was to be done for another."""
+        if self._closed:  # a plan or a job that was on its way: events kept for who is deleted next are kept for ever
+            return
         self._preparation.begin(pieces, lambda _: self._prepared())
         if self._preparation.busy:
             self.engine.keep_events(self, True)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from PySide6.QtCore import QTimer
+from shiboken6 import delete
 
 from nodegraph.graph import Graph, Node, change_node, set_param
 from nodegraph.running.messages import Began, Event, Heard, Idle, Planned, Run, Started
@@ -56,6 +57,20 @@ def test_a_closed_document_stops_and_hears_nothing(desk: Desk, qtbot):
     runner.close()
     qtbot.waitUntil(lambda: not desk.engine.running, timeout=LONG)
     assert runner.runs.of("slow").state == "running"  # as it was when it closed
+
+
+def test_what_a_closed_document_still_hears_keeps_no_events_from_others(desk: Desk, qtbot, monkeypatch):
+    runner = desk.open(slow(100_000))
+    runner.run()
+    qtbot.waitUntil(lambda: runner.runs.of("slow").state == "running", timeout=LONG)
+    runner.close()
+    with monkeypatch.context() as patch:
+        patch.setattr("ui.base.slices.SLICE", 0.0)
+        runner.plan.again()  # as when the first plan, or a new engine, comes before the document is deleted
+    delete(runner)
+    other = desk.open(slow(2, 2.0))
+    other.run()
+    qtbot.waitUntil(lambda: over(other), timeout=LONG)
 
 
 def test_a_document_that_closes_after_the_engine_does_not_start_it_again(desk: Desk, qtbot):
