@@ -9,13 +9,14 @@ from typing import Any
 from PySide6.QtCore import QPoint, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QLineEdit, QPushButton
+from shiboken6 import isValid
 
 from nodegraph.node import File, Input
 from ui.base.icons import icon
 from ui.base.theme import scaled
 from ui.widgets.editor import WholeField
 from ui.widgets.file_fields import ask_path, paths_like
-from ui.widgets.offers import BROWSE, WIDTH, Offered, Offering, OfferRows, completer_of
+from ui.widgets.offers import BROWSE, WIDTH, Offered, Offering, OfferRows, Then, completer_of
 
 WHAT_FITS = "What fits (Down)"
 
@@ -76,7 +77,7 @@ class PathField(WholeField):
             self.look_elsewhere()
             return
         self.box.setFocus()
-        self._offering("", self._show_offers)
+        self._offering("", self._if_still_there(self._show_offers))
 
     def _look(self, text: str) -> None:
         """Who types a path is shown what lies there; who types words, what is called so."""
@@ -84,7 +85,12 @@ class PathField(WholeField):
         if self._offering is None or os.path.dirname(text):
             self._rows.show(there, browse=False)
         else:
-            self._offering(text, lambda offers: self._show_typed(text, [*offers, *there]))
+            shown = self._if_still_there(lambda offers: self._show_typed(text, [*offers, *there]))
+            self._offering(text, shown)
+
+    def _if_still_there(self, then: Then) -> Then:
+        """What is found comes later, when the field may have been left and be gone."""
+        return lambda offers: then(offers) if isValid(self) else None
 
     def _show_typed(self, text: str, offers: Sequence[Offered]) -> None:
         if self.box.text() == text and self.box.hasFocus():  # nobody has typed on meanwhile

@@ -1,14 +1,19 @@
 """Each kind of parameter has an editor that reads keys and the mouse."""
 
+from collections.abc import Callable
+
 import pytest
+import shiboken6
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtTest import QTest
 
 from nodegraph.graph import Port, connect
-from nodegraph.node import Choice, Input
+from nodegraph.node import Choice, File, Input
 from ui.panels.inspector import Inspector
 from ui.widgets.editors import make_editor
+from ui.widgets.offers import Offered
+from ui.widgets.path_fields import PathField
 
 
 @pytest.fixture
@@ -179,6 +184,20 @@ def test_a_choice_of_long_words_makes_the_panel_no_wider(qtbot):
     for editor in editors:
         qtbot.addWidget(editor)
     assert editors[0].minimumSizeHint() == editors[1].minimumSizeHint()
+
+
+@pytest.mark.parametrize("typed", ["", "words"])
+def test_what_is_found_for_a_field_that_is_gone_meanwhile_is_shown_nowhere(qapp, typed):
+    asked: list[Callable[[list[Offered]], object]] = []
+    field = PathField(Input("path", str, "", (File((".txt",)),)))
+    field.offer(lambda _, then: asked.append(then))
+    field.show()
+    if typed:
+        QTest.keyClicks(field.box, typed)
+    else:
+        QTest.keyClick(field.box, Qt.Key.Key_Down)
+    shiboken6.delete(field)
+    asked[-1]([])
 
 
 def test_rolling_gives_another_seed_each_time(inspector, params):
