@@ -187,6 +187,7 @@ def build(path: Path) -> None:
     for source, target in WIRES:
         person.wire(source, target)
     person.type_into("checkpoint", "path", "models/starter")
+    person.type_into("noise_scheduler", "steps", "4")
     person.type_into("encode", "text", "a red mushroom on a blue background")
     person.run()
     picture = window.runs.of("decode").picture

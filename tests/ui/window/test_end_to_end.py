@@ -38,6 +38,7 @@ def test_a_first_picture_made_by_hand_survives_the_end_of_the_program(tmp_path: 
         back = json.loads(process.communicate()[0])
     assert back == {"graph": built["graph"], "path": str(path), "dirty": True}
     saved, kept = workflow.load(path), workflow.loads(built["graph"])
+    assert saved.nodes["noise_scheduler"].params == {"steps": 4}
     assert saved.nodes["encode"].params["text"] == "a red mushroom on a blue background"
     assert kept.nodes["encode"].params["text"] == "a blue car on a yellow background"
     assert workflow.load(picture).links == saved.links == kept.links
