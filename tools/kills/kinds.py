@@ -1,8 +1,10 @@
 """What the program keeps, each as a row of states that can be told from its number."""
 
 import random
+from contextlib import ExitStack
 from functools import lru_cache
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,14 @@ from PySide6.QtCore import QCoreApplication
 
 from nodegraph.formats import png, workflow
 from nodegraph.graph import Graph, Node
+from nodegraph.library.library import Library
+from nodegraph.library.scan import update
 from nodegraph.registry import Registry
 from nodegraph.running.disk_cache import SUFFIX, DiskCache
 from nodegraph.running.engine import Settings as EngineSettings
+from nodegraph.sweeping import ledger
 from tests.nodegraph.formats.test_png import PICTURE
+from tests.nodegraph.library.shelf import STOCK, jar
 from tests.ui.random_edits import KINDS as EDITS
 from tests.ui.random_edits import edited
 from tools.kills.lives import Kept, hidden
@@ -22,6 +28,7 @@ from ui.documents.session import Session
 from ui.runs.engine import Engine
 from ui.runs.picture_index import Gallery
 from ui.runs.queue import Queue
+from ui.runs.sweep_record import SweepRecord
 
 import_module("networkx")  # grouping needs it, and a short life would end while importing it
 
@@ -225,9 +232,10 @@ def one_node(number: int) -> Graph:
 
 
 class Listed:
-    """The list of pictures. In three states one is added, starred, and an old one taken off the list."""
+    """The list of pictures. In five states one is added, starred, rated, put on a board, and an old one taken off."""
 
-    KEPT = 60  # states after which a picture goes
+    KEPT = 100  # states after which a picture goes
+    BOARD = "cats"
 
     def __init__(self, folder: Path) -> None:
         self.made, self.folder = folder / "made", folder / "state"
@@ -240,27 +248,125 @@ class Listed:
 
     def write(self, number: int) -> None:
         after = self.state(number)
-        match number % 3:
+        last = [path for path in self.gallery.pictures if Path(path).stem == f"{number // 5 * 5}"]
+        match number % 5:
             case 0:
                 path = self.made / f"{number}.png"
                 path.write_bytes(png.with_texts(PICTURE, {png.PARAMETERS: body(number, 3000)}))
                 self.gallery.add(path)
             case 1:
-                self.gallery.star(*(path for path in self.gallery.pictures if Path(path).stem == f"{number - 1}"))
+                self.gallery.star(*last)
+            case 2:
+                self.gallery.rate(*last, rating=number % 4 + 1)
+            case 3:
+                self.gallery.put(self.BOARD, *last)
             case _:
                 self.gallery.remove(*(path for path in self.gallery.pictures if int(Path(path).stem) not in after))
         self.trouble.check()
 
     def read(self) -> dict[int, Any]:
-        return {int(Path(made.path).stem): (made.text, made.starred) for made in self.gallery.pictures.values()}
+        made = self.gallery.pictures.values()
+        return {int(Path(one.path).stem): (one.text, one.starred, one.rating, one.boards) for one in made}
 
     @classmethod
     def state(cls, number: int) -> dict[int, Any]:
-        first = (number + 1) // 3 * 3 - cls.KEPT
-        return {n: (body(n, 3000), n < number) for n in range(max(first, 3), number + 1, 3)}
+        first = (number + 1) // 5 * 5 - cls.KEPT
+        return {n: cls.said(n, number - n) for n in range(max(first, 5), number + 1, 5)}
+
+    @classmethod
+    def said(cls, picture: int, ago: int) -> tuple[Any, ...]:
+        """Of a picture that was added so many states ago."""
+        return body(picture, 3000), ago > 0, (picture + 2) % 4 + 1 if ago > 1 else 0, (cls.BOARD,) if ago > 2 else ()
 
     def left(self) -> list[str]:
         return [*hidden(self.folder), *(path.name for path in self.folder.glob("*.damaged"))]
+
+
+class Cells:
+    """What sweeps of the window made: state n says it of the cells up to n."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.picture = folder / "state", folder / "a.png"
+        self.folder.mkdir(exist_ok=True)
+        self.picture.touch()
+        self.app = QCoreApplication([])
+        queue = Queue(Engine(EngineSettings("tests.toy_nodes", cache=None)), None)
+        self.record = SweepRecord(queue, self.folder / "sweeps.jsonl")
+        self.trouble = Trouble(self.record.troubled)
+        self.trouble.check(*self.record.complaints)
+
+    def write(self, number: int) -> None:
+        self.record.put(f"cell {number}", (str(self.picture),) * (number % 40 + 1))
+        self.trouble.check()
+
+    def read(self) -> int:
+        return next(n for n in count(1) if self.record.pictures(f"cell {n}") != (str(self.picture),) * (n % 40 + 1)) - 1
+
+    @staticmethod
+    def state(number: int) -> int:
+        return number
+
+    def left(self) -> list[str]:
+        return [path.name for path in self.folder.iterdir() if path.name != "sweeps.jsonl"]
+
+
+class Swept:
+    """The folder that a sweep of the shell writes into: state n has the pictures of the cells up to n, each once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "out"
+        self.open = ExitStack()
+        self.ledger = self.open.enter_context(ledger.opened(self.folder))
+
+    def write(self, number: int) -> None:
+        if self.ledger.files(f"{number}") is None:  # else it was kept and not promised
+            picture = self.ledger.beside() / "a.png"
+            picture.write_bytes(body(number, 20_000).encode())
+            self.ledger.keep({f"{number}": [str(picture)]})
+
+    def read(self) -> list[str]:
+        found = [self.ledger.files(f"{n}") for n in range(1, len(self.pictures()) + 2)]
+        return [path.read_text() for files in found for path in files or ()]
+
+    def pictures(self) -> list[Path]:
+        return list(self.folder.glob("a_*.png"))
+
+    @staticmethod
+    def state(number: int) -> list[str]:
+        return [body(n, 20_000) for n in range(1, number + 1)]
+
+    def left(self) -> list[str]:
+        """Pictures that no cell knows of, too."""
+        known = {str(path) for n in range(1, len(self.pictures()) + 2) for path in self.ledger.files(f"{n}") or ()}
+        return [path.name for path in self.pictures() if str(path) not in known]
+
+
+class Marks:
+    """Stars and notes of models, and the index. State n is the note; a look through the folders finds another file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.cellar, self.folder = folder / "cellar", folder / "library"
+        jar(self.cellar / "a.jar", "jam:plum")
+        update(self.folder, [str(self.cellar)], STOCK, lambda done, whole: None)
+        self.library = Library(self.folder, STOCK.families)
+        if self.library.problem:
+            raise ValueError(self.library.problem)
+
+    def write(self, number: int) -> None:
+        self.library.note(str(self.cellar / "a.jar"), body(number, 3000) + f"{number}")
+        jar(self.cellar / "b.jar", f"jam:fig:{number}")
+        update(self.folder, [str(self.cellar)], STOCK, lambda done, whole: None)
+
+    def read(self) -> str:
+        (entry,) = self.library.search(fitting=["plum"])
+        return entry.note
+
+    @staticmethod
+    def state(number: int) -> str:
+        return body(number, 3000) + f"{number}" if number else ""
+
+    def left(self) -> list[str]:
+        return [path.name for path in self.folder.glob("*.damaged")]
 
 
 KINDS: dict[str, type[Kept]] = {
@@ -269,4 +375,7 @@ KINDS: dict[str, type[Kept]] = {
     "settings": Preferred,
     "the queue": Jobs,
     "the list of pictures": Listed,
+    "what sweeps made": Cells,
+    "the folder of a sweep": Swept,
+    "notes of models": Marks,
 }
