@@ -8,11 +8,11 @@ freeing memory never invalidates a result.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nodegraph.planning.fingerprints import Changed, FromFiles, of_file
+from nodegraph.planning.fingerprints import Changed, Fingerprint, FromFiles, fingerprint, of_file
 from nodegraph.types import NetworkId, socket_type
 
 if TYPE_CHECKING:
@@ -158,6 +158,27 @@ class Weights(FromFiles):
             raise Changed(path)
 
 
+@dataclass(frozen=True, slots=True)
+class Around(FromFiles):
+    """Files around a model's own, of which something is in its description: keys hold what they say, and not the files.
+
+    files: where they are, or would be. fingerprints: of each; empty where there is nothing.
+    """
+
+    files: tuple[str, ...] = ()
+    fingerprints: tuple[Fingerprint, ...] = ()
+
+    @classmethod
+    def of(cls, files: Iterable[Path]) -> Around:
+        """As they are now."""
+        names = tuple(map(str, files))
+        return cls(names, tuple(map(fingerprint, names)))
+
+    def changed(self) -> str | None:
+        known = zip(self.files, self.fingerprints, strict=True)
+        return next((name for name, before in known if fingerprint(name) != before), None)
+
+
 def _word(path: str) -> str:
     return "-".join(map(str, of_file(path)))
 
@@ -192,7 +213,7 @@ class Network:
 
 def _told(value: Model | Network, **younger: Any) -> str:
     """As dataclasses write themselves, without fields that are younger than kept results where they have this value."""
-    told = {field.name: getattr(value, field.name) for field in fields(value)}
+    told = {one.name: getattr(value, one.name) for one in fields(value) if one.repr}
     known = ", ".join(f"{name}={told[name]!r}" for name in told if name not in younger or told[name] != younger[name])
     return f"{type(value).__name__}({known})"
 
@@ -212,7 +233,7 @@ class GuidanceLimits:
 class Model:
     """A denoiser: which network, what noise is to it, which adapters, how it is guided.
 
-    native_size: side of the pictures, in pixels, that it was trained with.
+    native_size: side of the pictures, in pixels, that it was trained with. around: where its process was read from.
     """
 
     network: Network
@@ -221,6 +242,7 @@ class Model:
     native_size: int
     loras: tuple[Lora, ...] = ()
     guidance_limits: GuidanceLimits = GuidanceLimits()
+    around: Around = field(default=Around(), repr=False)
 
     def __repr__(self) -> str:
         """What keys hold of it. Without limits it is what it was before there were any: so are results of then."""

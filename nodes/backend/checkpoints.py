@@ -23,6 +23,7 @@ from nodes.backend.weight_files import shapes
 from nodes.types import (
     AS_STORED,
     PIXELS,
+    Around,
     ControlNet,
     Embedding,
     Lora,
@@ -378,7 +379,14 @@ def _model(found: Found, family: Family, network: Network) -> Model:
     scheduler = folder / "scheduler" / "scheduler_config.json" if folder else None
     if scheduler and not scheduler.is_file() and folder != found.place:
         scheduler = None
-    return Model(network, family.process(found, scheduler), family.space, native_size)
+    around = _around(found.place)
+    return Model(network, family.process(found, scheduler), family.space, native_size, around=around)
+
+
+def _around(place: Path) -> Around:
+    """What a checkpoint's folder says of a denoiser that is a part of it, where it is one."""
+    folder = place if settings_folder(place) == place else place.parent
+    return Around.of((folder / INDEX, folder / "scheduler" / "scheduler_config.json"))
 
 
 def _vae(network: Network, model: Model) -> Vae:

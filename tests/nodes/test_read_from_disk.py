@@ -234,6 +234,27 @@ def test_another_file_gives_another_result_in_the_same_session_and_in_the_next(f
     assert not differ(result(engine(folder), graph), after)
 
 
+@pytest.mark.parametrize("name", ["scheduler/scheduler_config.json", "model_index.json"])
+def test_what_lies_around_a_denoiser_is_noticed_in_an_open_session(folder: Path, name: str):
+    """Its schedule is read from there, and the key has what it says, not the file."""
+    denoiser = Node("load.denoiser", {"path": str(folder / "model" / "unet")})
+    graph = linked(of_folder(folder), "alone.model scheduler.model, alone.model denoise.model", alone=denoiser)
+    session, file = engine(folder), folder / "model" / name
+    other_setting("beta_end", 0.02)(folder / "model/scheduler/scheduler_config.json")  # which is no default
+
+    def keys() -> list[str]:
+        return [made.plan(graph, ("result",)).keys["result"] for made in (session, engine(folder))]
+
+    before = keys()
+    assert before[0] == before[1]
+    if name == "model_index.json":
+        file.unlink()  # it is what makes the folder a checkpoint's
+    else:
+        change_unseen(file, other_setting("beta_end", 0.03))
+    after = keys()
+    assert after[0] == after[1] != before[0]
+
+
 def test_another_vocabulary_gives_another_prompt(folder: Path):
     graph, session = of_folder(folder), engine(folder)
     before = result(session, graph)
