@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-import pytest
+from tests.examples import each
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -14,7 +14,7 @@ PAGES = sorted(
 LINK = re.compile(r"\]\(([^)#:]+?)(?:#[^)]*)?\)")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+@each("page", PAGES)
 def test_what_a_page_links_to_is_there(page: Path):
     targets = [page.parent / target for target in LINK.findall(page.read_text("utf-8"))]
     assert not [str(target) for target in targets if not target.exists()]

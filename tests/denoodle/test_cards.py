@@ -21,13 +21,14 @@ from nodegraph.sweeping.ledger import opened
 from nodegraph.sweeping.sweep import Cell, Sweep
 from tests.denoodle.test_cli import ROOT, TOYS
 from tests.denoodle.test_cluster import by_value, ended, graph_of, levels
+from tests.examples import each
 
 PACKAGE = "tests.toy_nodes"
 CARDS = [Device("cuda:0", "A card"), Device("cuda:1", "Old", "it is too old"), Device("cuda:2", "A card")]
 PROCESSOR = Device("cpu", "the processor")
 
 
-@pytest.mark.parametrize(
+@each(
     ("devices", "wish", "found"),
     [
         ([*CARDS, PROCESSOR], "auto", ["cuda:0", "cuda:2"]),

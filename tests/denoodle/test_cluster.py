@@ -34,6 +34,7 @@ from nodegraph.sweeping.axes import Axis
 from nodegraph.sweeping.ledger import opened
 from nodegraph.sweeping.sweep import Sweep
 from tests.denoodle.test_cli import ROOT, TOYS, toys
+from tests.examples import each
 
 TIMEOUT = 240
 
@@ -238,7 +239,7 @@ def test_a_cluster_that_asks_for_a_token_is_shown_the_one_that_ray_keeps(
     assert os.environ.get("RAY_AUTH_MODE") == mode
 
 
-@pytest.mark.parametrize(
+@each(
     ("workers", "share", "there", "found"),
     [
         (None, None, {"CPU": 8.0}, (1, 0.0, 1.0)),
@@ -252,7 +253,7 @@ def test_there_are_as_many_workers_as_gpus_have_room_for(workers, share, there, 
     assert checked(workers, share, there) == found
 
 
-@pytest.mark.parametrize(
+@each(
     ("workers", "share", "said"),
     [
         (None, -0.5, "--worker-gpus must be a share such as 0.5, or 0, 1, 2, ..., got -0.5"),

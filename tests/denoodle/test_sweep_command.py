@@ -20,6 +20,7 @@ from nodegraph.running.messages import Finished
 from nodegraph.sweeping.axes import Axis
 from nodegraph.sweeping.sweep import Sweep, with_sweep
 from tests.denoodle.test_cli import ROOT, Done, toys
+from tests.examples import each
 
 GUIDANCE = "late.amount=10:30:10"
 SEEDS = "early.amount=1|2"
@@ -244,7 +245,7 @@ def test_before_it_runs_it_says_how_much_is_made_and_kept_and_about_how_long_the
 TIMES = [(0.2, "1 s"), (59, "59 s"), (61, "1 min"), (3600, "60 min"), (9000, "2.5 h")]
 
 
-@pytest.mark.parametrize(("seconds", "said"), TIMES)
+@each(("seconds", "said"), TIMES)
 def test_a_time_that_is_about_right_is_said_in_few_words(seconds: float, said: str):
     assert spoken(seconds) == said
 

@@ -6,6 +6,7 @@ from denoodle.terminal import ProgressLine, take_all_text
 from nodegraph.formats.package import discover
 from nodegraph.planning.plan import Plan, plan
 from nodegraph.running.messages import Failed, Finished, Progress, Started
+from tests.examples import each
 from tests.nodegraph.running.test_engine import loop
 from tests.nodegraph.test_text import NASTY
 
@@ -22,8 +23,8 @@ class Terminal(io.StringIO):
         return self.getvalue().split("\r")[-1].removesuffix("\x1b[K")
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp932", "utf-8", "utf-16"])
-@pytest.mark.parametrize("text", NASTY)
+@each("encoding", ["ascii", "cp1252", "cp932", "utf-8", "utf-16"])
+@each("text", NASTY)
 def test_every_text_can_be_printed_on_every_terminal(encoding: str, text: str):
     stream = io.TextIOWrapper(io.BytesIO(), encoding)
     take_all_text(stream, None)

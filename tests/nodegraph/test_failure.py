@@ -6,6 +6,7 @@ import weakref
 import pytest
 
 from nodegraph.failure import OUT_OF_MEMORY, bytes_asked, explain, let_go, may_be_memory, out_of_memory
+from tests.examples import each
 
 
 class OutOfMemoryError(RuntimeError):
@@ -50,7 +51,7 @@ OTHERS = [
 ]
 
 
-@pytest.mark.parametrize("message", MESSAGES)
+@each("message", MESSAGES)
 def test_a_library_that_gets_no_memory_says_so_to_people(message: str):
     for error in (RuntimeError(message), AcceleratorError(message)):
         assert out_of_memory(error)
@@ -70,7 +71,7 @@ def test_what_may_have_another_reason_is_worth_another_try_and_keeps_its_message
     assert message in explain(error)[0]
 
 
-@pytest.mark.parametrize("message", OTHERS)
+@each("message", OTHERS)
 def test_other_errors_are_not_taken_for_it(message: str):
     assert not may_be_memory(RuntimeError(message))
     assert not may_be_memory(ValueError("CUDA error: out of memory"))  # what a node tells the user is its own

@@ -7,6 +7,7 @@ import pytest
 
 from nodegraph.node import REQUIRED, Choice, Context, File, Input, Range, node
 from nodegraph.types import ListOf, accepts, socket_type, type_of
+from tests.examples import each
 
 
 @socket_type(color="#555555")
@@ -95,7 +96,7 @@ def test_a_node_of_plain_values_is_folded_and_one_of_others_is_not():
     assert sink.node_type.is_sink
 
 
-@pytest.mark.parametrize(
+@each(
     ("input", "value", "complaint"),
     [
         (Input("n", int, 1, (Range(1, 5),)), 5, None),
@@ -130,7 +131,7 @@ def test_a_context_that_is_not_the_first_parameter_is_refused():
         node("toy.late")(late)
 
 
-@pytest.mark.parametrize(
+@each(
     ("dst", "src", "fits"),
     [
         (float, int, True),

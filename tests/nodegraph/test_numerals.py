@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from nodegraph.editing.assign import parse
 from nodegraph.node import Input
 from nodegraph.numerals import Ambiguous, ambiguity, read_number
+from tests.examples import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "kind", "readings"),
     [
         ("1,000", int, ("1000", "1.0")),
@@ -30,7 +31,7 @@ def test_an_ambiguous_number_is_refused_with_both_readings(text: str, kind: type
     assert [read_number(reading, float) for reading in readings] == [float(reading) for reading in readings]
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "value"),
     [
         ("1.5", 1.5),
@@ -62,7 +63,7 @@ NO_NUMBERS = ["", "abc", "nan", "inf", "1,2,3", "12,34,567", "1.2.3", "1e999", "
 NO_NUMBERS += ["True", "0x10", "1_", "9" * 5000, "(" * 300, "1\x00", "1if 2else 3"]
 
 
-@pytest.mark.parametrize("text", NO_NUMBERS)
+@each("text", NO_NUMBERS)
 def test_what_is_no_number_is_none(text: str):
     assert read_number(text, float) is None
 
@@ -103,7 +104,7 @@ def test_a_refusal_names_both_readings_wherever_the_text_came_from():
     assert ambiguity("many", int) == ""
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "kind", "point", "comma"),
     [
         ("1,500", float, 1500.0, 1.5),

@@ -2,13 +2,13 @@
 
 import json
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node
 from nodegraph.text import whole
+from tests.examples import each
 
 NASTY = [
     "half an emoji: \ud83c",
@@ -25,7 +25,7 @@ NASTY = [
 """Texts that some place cannot hold, or not as they are."""
 
 
-@pytest.mark.parametrize("text", NASTY)
+@each("text", NASTY)
 def test_what_is_whole_can_be_written_anywhere(text: str):
     assert whole(text).encode("utf-8").decode("utf-8") == whole(text)
     assert whole(text).encode("utf-16").decode("utf-16") == whole(text)
@@ -48,12 +48,12 @@ def joined(text: str) -> str:
     return text.replace("\ud83c\udf08", "🌈")
 
 
-@pytest.mark.parametrize("text", NASTY)
+@each("text", NASTY)
 def test_a_workflow_holds_every_text(text: str):
     graph = Graph({joined(text): Node("canvas.note", {"text": joined(text)}, title=joined(text))})
     assert workflow.loads(workflow.dumps(graph).encode()) == graph
 
 
-@pytest.mark.parametrize("text", NASTY)
+@each("text", NASTY)
 def test_json_for_scripts_is_plain_ascii(text: str):
     assert json.loads(json.dumps(text).encode("ascii")) == joined(text)

@@ -5,6 +5,7 @@ import torch
 
 import nodes
 from nodes.backend import broken, pool
+from tests.examples import each
 
 CUDA = torch.device("cuda", 0)
 HELP = (
@@ -16,7 +17,7 @@ def computes(device: torch.device) -> bool:
     return True
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "words"),
     [
         (f"CUDA error: an illegal memory access was encountered{HELP}", "an illegal memory access"),
@@ -38,14 +39,14 @@ def test_the_words_of_drivers_for_a_dead_context_are_known(text: str, words: str
     assert broken.reason(RuntimeError(text), CUDA, computes) == words
 
 
-@pytest.mark.parametrize("code", broken.CODES)
+@each("code", broken.CODES)
 def test_so_are_their_numbers(code: int):
     error = torch.AcceleratorError("in another language")
     error.error_code = code
     assert broken.reason(error, CUDA, computes) == broken.CODES[code]
 
 
-@pytest.mark.parametrize(
+@each(
     "error",
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB. illegal memory access"),

@@ -9,12 +9,13 @@ import pytest
 
 from nodes.backend import checkpoints, families
 from nodes.brought import LONGEST_PROMPT, file_becomes, text_becomes
+from tests.examples import each
 from tests.headers import zeros
 
 STARTER = Path(__file__).parents[2] / "models" / "starter"
 
 
-@pytest.mark.parametrize(
+@each(
     ("place", "type"),
     [
         ("", "load.checkpoint"),
@@ -126,7 +127,7 @@ def test_a_text_that_could_describe_a_picture_is_a_prompt(text: str):
     assert text_becomes(text) == ("text.encode", {"text": text.strip()})
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "",

@@ -8,6 +8,7 @@ import pytest
 from nodes.backend import cards, devices, precision, trial
 from nodes.backend.cards import Card, Dtype, Kind
 from nodes.backend.trial import Trial
+from tests.examples import each
 
 CUDA_13 = ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120", "compute_120")
 CUDA_12 = ("sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_86", "sm_90")
@@ -35,7 +36,7 @@ PASCAL = nvidia("NVIDIA GeForce GTX 1080", "sm_61")
 VOLTA = nvidia("Tesla V100-SXM2-16GB", "sm_70")
 
 
-@pytest.mark.parametrize(
+@each(
     ("arch", "built_for", "runs"),
     [
         ("sm_86", CUDA_13, True),
@@ -72,7 +73,7 @@ def test_the_driver_compiles_only_where_there_is_no_binary():
     assert [cards.compiles_at_start(card) for card in (newer, HOPPER, TURING)] == [True, False, False]
 
 
-@pytest.mark.parametrize(
+@each(
     ("card", "tried", "good"),
     [
         (HOPPER, SOUND, {"float32", "float16", "bfloat16"}),
@@ -99,7 +100,7 @@ def test_a_card_is_good_in_what_its_kind_and_its_self_test_allow(card: Card, tri
     assert trial.good(card, tried) == good
 
 
-@pytest.mark.parametrize(
+@each(
     ("need", "good", "made"),
     [
         ("half", {"float32", "float16", "bfloat16"}, "float16"),
@@ -114,9 +115,9 @@ def test_a_network_gets_the_best_precision_that_it_is_safe_in(need: precision.Ne
     assert precision.chosen(need, "auto", good) == made
 
 
-@pytest.mark.parametrize("good", [set[Dtype](), {"float32", "float16", "bfloat16"}])
-@pytest.mark.parametrize("need", list(precision.SAFE))
-@pytest.mark.parametrize("wish", precision.WISHES)
+@each("good", [set[Dtype](), {"float32", "float16", "bfloat16"}])
+@each("need", list(precision.SAFE))
+@each("wish", precision.WISHES)
 def test_no_wish_takes_a_network_where_it_overflows(need: precision.Need, wish: precision.Wish, good: set[Dtype]):
     made = precision.chosen(need, wish, good)
     assert made == "float32" or made in precision.SAFE[need]
@@ -186,7 +187,7 @@ def test_a_wish_for_what_a_card_computes_wrongly_is_a_sentence():
 # Keys -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("card", "wish", "beginning"),
     [
         (HOPPER, "auto", ("cuda float16 bfloat16", "NVIDIA H100 80GB HBM3", "sm_90")),
@@ -221,7 +222,7 @@ def test_only_another_wish_changes_the_key_of_the_processor():
     assert devices.described(CPU, "float32", nobody_fails) == plain
 
 
-@pytest.mark.parametrize("kind", ["cuda", "rocm", "xpu", "mps", "cpu"])
+@each("kind", ["cuda", "rocm", "xpu", "mps", "cpu"])
 def test_every_kind_of_card_has_a_name_that_can_be_asked_for(kind: Kind):
     name = "cuda" if kind == "rocm" else kind
     assert name in devices.KINDS

@@ -16,6 +16,7 @@ from nodes.backend.families.family import Asked
 from nodes.backend.process import sigma_at
 from nodes.control import apply_controlnet, load_controlnet
 from nodes.types import Conditioning, ControlNet, Diffusion, Flow, Hint, Image, Network, Process, Weights
+from tests.examples import each
 
 NET = ControlNet(Network("sd1", "controlnet", Weights("controlnet", "1")))
 
@@ -24,8 +25,8 @@ def hint(strength: float = 1.0, start: float = 0.0, end: float = 1.0, size: int 
     return Hint(NET, noise.draw((1, 3, size, size), 5, 0).sigmoid(), strength, start, end)
 
 
-@pytest.mark.parametrize("process", [Diffusion(), Flow(), Flow(shift=3.0)])
-@pytest.mark.parametrize(
+@each("process", [Diffusion(), Flow(), Flow(shift=3.0)])
+@each(
     ("start", "end", "timestep", "active"),
     [
         (0.0, 1.0, 999, True),

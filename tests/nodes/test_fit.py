@@ -29,6 +29,7 @@ from nodes import fit
 from nodes.backend import checkpoints, noise, picture_size, pool
 from nodes.types import Conditioning, Control, Hint, History, Image, Latent, Mask
 from tests import tiny_models
+from tests.examples import each
 from tests.nodes.descriptions import SPACE
 
 TENSORS = (Image, Mask, Latent)
@@ -85,7 +86,7 @@ def cases() -> list[tuple[str, tuple[int, ...]]]:
     return [(id, batches) for id in ids for batches in product((1, 2, 3), repeat=len(tensor_inputs(registry()[id])))]
 
 
-@pytest.mark.parametrize(("id", "batches"), cases())
+@each(("id", "batches"), cases())
 def test_batches_go_together_item_by_item_or_are_refused_in_a_sentence(id: str, batches: tuple[int, ...]):
     type = registry()[id]
     names = tensor_inputs(type)
@@ -149,7 +150,7 @@ SINGLE: list[tuple[str, Any, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("id", "kind", "params"), SINGLE)
+@each(("id", "kind", "params"), SINGLE)
 def test_what_is_told_beforehand_is_what_is_made(id: str, kind: Any, params: dict[str, Any]):
     type = registry()[id]
     args = {next(i.name for i in type.inputs if i.type is kind): value(kind, 2), **params}
@@ -170,7 +171,7 @@ def test_vaes_tell_beforehand_what_they_make(sd15_folder: Path):
 OUTLINED = [id for id, type in sorted(registry().items()) if type.outline is not None]
 
 
-@pytest.mark.parametrize("id", OUTLINED)
+@each("id", OUTLINED)
 def test_what_is_not_known_beforehand_is_no_error(id: str):
     """A model may come out of a training, and any number out of a picture."""
     type = registry()[id]

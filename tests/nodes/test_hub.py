@@ -21,6 +21,7 @@ from nodegraph.library.scan import update
 from nodegraph.running.errand import Done, Errand, Refused, Went
 from nodes.backend.hub import ModelHub, parse
 from nodes.stock import STOCK
+from tests.examples import each
 from tests.headers import zeros
 from tests.nodes.local_hub import COMMIT, LocalHub, serving
 
@@ -63,7 +64,7 @@ def visible(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.name[0] != "." and path.name != "library")
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "expected"),
     [
         (f"https://huggingface.co/{REPO}", f"https://huggingface.co/{REPO}"),
@@ -84,7 +85,7 @@ def test_addresses_are_read_as_people_copy_them(text: str, expected: str):
     assert ModelHub().address(expected) == expected
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "",

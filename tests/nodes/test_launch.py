@@ -19,6 +19,7 @@ from nodes.backend.additions import Adapted, LowRank
 from nodes.backend.launch import Launcher
 from nodes.backend.share import twin
 from nodes.backend.ways import Learnt
+from tests.examples import each
 from tests.nodes.test_between_steps import Case, case, steps
 from tests.tape import Deck
 
@@ -158,8 +159,8 @@ ADDED: dict[str, tuple[Any, Any]] = {
 }
 
 
-@pytest.mark.parametrize(("base", "addition"), ADDED.values(), ids=ADDED)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@each(("base", "addition"), ADDED.values())
+@each("dtype", [torch.float32, torch.bfloat16])
 def test_every_kind_of_addition_takes_its_strength_from_the_dial(base: Any, addition: Any, dtype: torch.dtype):
     layer = Adapted(base)
     layer.append(0, addition)

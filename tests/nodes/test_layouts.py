@@ -23,6 +23,7 @@ from nodes.backend.gguf_header import PACKED, PACKINGS
 from nodes.backend.quantised import Packed
 from nodes.backend.quantised_layers import Kept, QuantisedEmbedding, QuantisedLinear
 from tests import quantised_files
+from tests.examples import each
 from tests.quantised_files import COMFY, GGUF
 
 NUMBERS = np.random.default_rng(0)
@@ -138,7 +139,7 @@ def test_nvfp4_is_a_number_of_four_bits_times_the_scale_of_its_block_times_one_f
     assert (made(found) - weight).norm() < 0.15 * weight.norm()
 
 
-@pytest.mark.parametrize("kind", PACKINGS)
+@each("kind", PACKINGS)
 def test_blocks_of_gguf_are_the_numbers_that_its_own_package_makes(kind: str):
     packing = PACKINGS[kind]
     assert gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind]] == (packing.numbers, packing.bytes)

@@ -15,6 +15,7 @@ from nodegraph.program import FOLDER
 from nodegraph.registry import Registry
 from nodes import loaders
 from nodes.backend import families
+from tests.examples import each
 
 NAMES = [f"{family.name}_text" for family in families.FAMILIES if family.encoders and family.name != "sdxl_refiner"]
 MADE = {"load.checkpoint", "load.denoiser", "load.text_encoders", "load.vae", "adapter.lora"}
@@ -64,7 +65,7 @@ def test_all_that_takes_the_model_is_linked_as_before(change: str, registry: Reg
         assert set(required) <= after.links.keys()
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@each("change", CHANGES)
 def test_no_loader_lies_on_another_node(change: str):
     for before in map(shipped, NAMES):
         after = CHANGES[change](before)

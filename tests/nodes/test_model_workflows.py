@@ -17,6 +17,7 @@ from nodegraph.formats.needs import needs
 from nodegraph.graph import Graph, set_param
 from nodes.backend import families
 from tests import tiny_models, tiny_modern, tiny_variants
+from tests.examples import each
 from tests.nodes.families import test_flux, test_inpainting, test_sd3
 
 FOLDER = Path(__file__).parents[2] / "workflows" / "models"
@@ -133,7 +134,7 @@ def test_it_makes_its_picture(name: str, models: Models, tmp_path: Path):
         assert any(low < high for low, high in image.getextrema())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_it_says_on_the_canvas_which_files_it_needs_and_how_much_memory(name: str):
     graph = workflow.load(FOLDER / f"{name}.json")
     (note,) = (str(node.params["text"]) for node in graph.nodes.values() if node.type == NOTE)

@@ -13,6 +13,7 @@ from nodegraph.formats import png
 from nodegraph.node import NAMING
 from nodes.naming import PLACES, complaint, example, facts, parts, write
 from nodes.output import save_image
+from tests.examples import each
 from tests.nodes.test_output import Recorder, image
 
 NOW = datetime(2026, 11, 28, 7, 15, 3)
@@ -32,7 +33,7 @@ def called(template: str, name: str = "cat") -> str:
     return f"{before}{'' if after is None else '<n>' + after}"
 
 
-@pytest.mark.parametrize(
+@each(
     ("template", "name"),
     [
         (NAMING, "cat_<n>"),
@@ -54,7 +55,7 @@ def test_what_is_not_known_says_so():
     assert parts("%seed%_%model%", "a", facts("", 0, 8, 8), NOW)[0] == "none_none"
 
 
-@pytest.mark.parametrize(
+@each(
     ("template", "why"),
     [
         ("%sed%", "there is no %sed%; there are %name%, %counter%"),

@@ -31,7 +31,7 @@ from nodes.types import (
     Space,
     Weights,
 )
-from tests.examples import examples
+from tests.examples import each, examples
 
 SHAPE = (1, 4, 8, 8)
 SPACE = Space("sd", 4, 8)
@@ -98,8 +98,8 @@ def test_seeds_that_differ_in_the_upper_half_alone_have_nothing_in_common():
 # --- batches ---
 
 
-@pytest.mark.parametrize("item", [SHAPE[1:], ODD, (1, 2, 3)])
-@pytest.mark.parametrize("index", [0, 1, 5])
+@each("item", [SHAPE[1:], ODD, (1, 2, 3)])
+@each("index", [0, 1, 5])
 def test_a_picture_alone_has_the_noise_that_it_has_in_a_batch(item: tuple[int, ...], index: int):
     batch = noises.draw((5, *item), 11, index)
     for i in range(5):
@@ -136,8 +136,8 @@ def denoised(solver: str, process: Process, sigmas: Sequence[float], latent: Lat
     return x
 
 
-@pytest.mark.parametrize("kind", PROCESSES)
-@pytest.mark.parametrize("solver", get_args(solvers.SolverName))
+@each("kind", PROCESSES)
+@each("solver", get_args(solvers.SolverName))
 def test_a_picture_of_a_batch_can_be_made_alone_with_every_solver(solver: str, kind: str):
     process, sigmas = PROCESSES[kind]
     batch, seed = noise(Latent(torch.zeros(3, *SHAPE[1:]), SPACE), sigmas[0], 9)

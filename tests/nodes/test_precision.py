@@ -18,6 +18,7 @@ from nodes.load import checkpoint
 from nodes.sampling import unet_step
 from nodes.schedule import noise_scheduler, sigmas_at
 from nodes.text import prompt
+from tests.examples import each
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +77,7 @@ def test_another_precision_is_another_environment_and_the_usual_one_is_as_it_was
         nodes.environment("cpu", "int4")
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+@each("family", FAMILIES)
 def test_every_family_says_what_its_networks_need(family: Family):
     needs = {role.precision for role in family.roles.values()}
     assert needs <= set(precision.SAFE)

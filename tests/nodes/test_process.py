@@ -8,6 +8,7 @@ import torch
 
 from nodes.backend.process import at_size, denoised, input_scale, num_timesteps, sigma_at, sigma_at_fraction
 from nodes.types import Diffusion, Flow, NoiseSchedule, Prediction, Process, SizeShift
+from tests.examples import each
 
 PICTURE, NOISE = (torch.randn(1, 4, 64, 64, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2))
 LEVELS = (0.03, 0.5, 1.0, 14.0)
@@ -20,8 +21,8 @@ def diffusion(prediction: Prediction, sigma: float) -> tuple[torch.Tensor, torch
     return (kept * PICTURE + level * NOISE) / kept, told[prediction]
 
 
-@pytest.mark.parametrize("sigma", LEVELS)
-@pytest.mark.parametrize("prediction", get_args(Prediction))
+@each("sigma", LEVELS)
+@each("prediction", get_args(Prediction))
 def test_a_perfect_prediction_gives_the_picture(prediction: Prediction, sigma: float):
     x, told = diffusion(prediction, sigma)
     # float32, of numbers as large as sigma

@@ -14,11 +14,12 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from nodes.backend import prompt as prompts
 from nodes.backend.prompt import Piece, parse, read
 from nodes.text import clip_skip
+from tests.examples import each
 from tests.nodegraph.test_text import NASTY
 from tests.nodes.descriptions import TEXT_ENCODER
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "pieces"),
     [
         ("a cat", [("a cat", 1)]),

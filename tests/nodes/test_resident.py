@@ -14,6 +14,7 @@ from torch import Tensor
 from nodes.backend import finite, resident, storage
 from nodes.backend.resident import Leaving
 from nodes.types import History, Latent
+from tests.examples import each
 from tests.nodes.descriptions import SPACE
 from tests.toy_device import DEVICE, OnToy, on_host, toy_device
 
@@ -88,7 +89,7 @@ def _pointer(tensor: Tensor) -> Any:
     return ctypes.cast(tensor.data_ptr(), ctypes.POINTER(ctypes.c_float))
 
 
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+@each("look", LOOKS.values())
 def test_whoever_looks_at_its_numbers_waits_for_them(look: Callable[[Tensor], Any]):
     assert look(leaving(torch.ones(2, 3))) == 6.0
 

@@ -20,6 +20,7 @@ from diffusers.schedulers.scheduling_euler_discrete import rescale_zero_terminal
 from nodes import schedule as nodes
 from nodes.backend import process, schedules
 from nodes.types import Diffusion, Flow, Model, Network, NoiseSchedule, Process, SizeShift, Space, Weights
+from tests.examples import each
 
 # diffusers' own code still uses what numpy deprecates
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -44,7 +45,7 @@ def model(process: Process, native_size: int = 512) -> Model:
 
 
 MODEL = model(SD)
-EVERY = pytest.mark.parametrize("kind", PROCESSES)
+EVERY = each("kind", PROCESSES)
 NAMES = (*schedules.SCHEDULES, "lcm")
 
 DIFFUSERS = {
@@ -58,7 +59,7 @@ DIFFUSERS = {
 CASES = [(name, steps) for name in DIFFUSERS for steps in (1, 4, 20) if (name, steps) != ("normal", 1)]
 
 
-@pytest.mark.parametrize(("name", "steps"), CASES)
+@each(("name", "steps"), CASES)
 def test_schedules_visit_the_noise_levels_that_diffusers_visits(name: str, steps: int):
     scheduler = EulerDiscreteScheduler(**BETAS, **DIFFUSERS[name])
     scheduler.set_timesteps(steps)
@@ -77,8 +78,8 @@ def levels(scheduler: Any, steps: int, **named: Any) -> list[float]:
 STEPS = (1, 2, 3, 4, 7, 20, 28, 50)
 
 
-@pytest.mark.parametrize("steps", STEPS)
-@pytest.mark.parametrize("shift", [3.0, 1.0, 1.15, 2.5, 13.0])
+@each("steps", STEPS)
+@each("shift", [3.0, 1.0, 1.15, 2.5, 13.0])
 def test_normal_is_bit_for_bit_that_of_the_pipelines_which_leave_the_levels_to_their_scheduler(
     steps: int, shift: float
 ):
@@ -91,8 +92,8 @@ def shifted_by_size(side: int) -> dict[str, Any]:
     return {"mu": calculate_shift((side // 2) ** 2, 256, 4096, 0.5, 1.15)}
 
 
-@pytest.mark.parametrize("steps", STEPS)
-@pytest.mark.parametrize("side", [32, 64, 128, 256])
+@each("steps", STEPS)
+@each("side", [32, 64, 128, 256])
 def test_normal_is_bit_for_bit_that_of_the_pipelines_whose_shift_grows_with_the_picture(steps: int, side: int):
     scheduler = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True)
     even = np.linspace(1.0, 1 / steps, steps)  # as Flux's
@@ -103,15 +104,15 @@ def test_normal_is_bit_for_bit_that_of_the_pipelines_whose_shift_grows_with_the_
     assert list(schedules.sigmas_for(to_least, "normal", steps, 1.0)) == theirs
 
 
-@pytest.mark.parametrize("steps", STEPS)
-@pytest.mark.parametrize("shift", [1.0, 3.0, 1.15])
+@each("steps", STEPS)
+@each("shift", [1.0, 3.0, 1.15])
 def test_normal_is_bit_for_bit_that_of_the_pipelines_which_pass_even_levels(steps: int, shift: float):
     even = np.linspace(1.0, 1 / steps, steps)  # as Flux schnell's, whose shift is 1
     theirs = levels(FlowMatchEulerDiscreteScheduler(shift=shift), steps, sigmas=even)
     assert list(schedules.sigmas_for(Flow(shift), "normal", steps, 1.0)) == theirs
 
 
-@pytest.mark.parametrize("steps", STEPS[1:])
+@each("steps", STEPS[1:])
 def test_normal_is_bit_for_bit_that_of_the_pipelines_which_stretch_to_a_last_level(steps: int):
     even = np.linspace(1.0, 1 / steps, steps)  # as Qwen-Image's
     scheduler = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, shift_terminal=0.02)
@@ -144,8 +145,8 @@ def test_other_numbers_of_steps_divide_a_models_own_levels_evenly():
     assert many[-2] == pytest.approx(OWN[-1] / 2)
 
 
-@pytest.mark.parametrize("steps", STEPS)
-@pytest.mark.parametrize("name", ["karras", "exponential", "beta"])
+@each("steps", STEPS)
+@each("name", ["karras", "exponential", "beta"])
 def test_other_schedules_of_flows_lie_between_the_ends_of_normal_as_in_diffusers(name: str, steps: int):
     use = {f"use_{name}_sigmas": True}
     theirs = levels(FlowMatchEulerDiscreteScheduler(shift=3.0, **use), steps)
@@ -168,7 +169,7 @@ def test_timesteps_of_flows_are_those_of_diffusion_at_the_levels_they_were_train
 
 
 @EVERY
-@pytest.mark.parametrize("steps", [3, 9, 27])
+@each("steps", [3, 9, 27])
 def test_sgm_uniform_goes_evenly_from_the_last_timestep_and_leaves_out_the_first(steps: int, kind: str):
     # diffusers has no such spacing; with these steps, 999 timesteps part into equal whole numbers
     sigmas, stride = process.training_sigmas(PROCESSES[kind]), 999 // steps
@@ -223,7 +224,7 @@ def test_the_node_shifts_for_the_size_of_the_latent_that_it_is_told_of():
 
 
 @EVERY
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_every_schedule_falls_to_zero(name: str, kind: str):
     sigmas = schedules.sigmas_for(PROCESSES[kind], name, 20, 1.0)
     assert len(sigmas) == 21
@@ -232,14 +233,14 @@ def test_every_schedule_falls_to_zero(name: str, kind: str):
 
 
 @EVERY
-@pytest.mark.parametrize("name", schedules.SCHEDULES)
+@each("name", schedules.SCHEDULES)
 def test_denoise_strength_runs_all_steps_on_the_tail_of_a_longer_schedule(name: str, kind: str):
     longer = schedules.sigmas_for(PROCESSES[kind], name, 20, 1.0)
     assert schedules.sigmas_for(PROCESSES[kind], name, 10, 0.5) == longer[-11:]
 
 
 @EVERY
-@pytest.mark.parametrize("name", schedules.SCHEDULES)
+@each("name", schedules.SCHEDULES)
 def test_where_denoise_makes_a_whole_number_of_steps_its_levels_are_those_of_that_schedule(name: str, kind: str):
     for steps, longer in itertools.product([2, 7, 20], [2, 3, 10]):
         whole = schedules.SCHEDULES[name](PROCESSES[kind], steps * longer)[-(steps + 1) :]
@@ -247,16 +248,16 @@ def test_where_denoise_makes_a_whole_number_of_steps_its_levels_are_those_of_tha
 
 
 @EVERY
-@pytest.mark.parametrize("name", schedules.SCHEDULES)
+@each("name", schedules.SCHEDULES)
 def test_a_whole_number_of_steps_is_one_also_where_the_division_falls_short(name: str, kind: str):
     assert 7 / 0.07 < 100
     whole = schedules.SCHEDULES[name](PROCESSES[kind], 100)[-8:]
     assert schedules.sigmas_for(PROCESSES[kind], name, 7, 0.07) == whole
 
 
-@pytest.mark.parametrize("steps", [1, 2, 4])
+@each("steps", [1, 2, 4])
 @EVERY
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_every_denoise_strength_starts_from_a_noise_level_of_its_own(name: str, kind: str, steps: int):
     chosen = PROCESSES[kind]
     starts = [schedules.sigmas_for(chosen, name, steps, percent / 100)[0] for percent in range(100, 1, -1)]
@@ -272,7 +273,7 @@ def test_every_denoise_strength_starts_from_a_noise_level_of_its_own(name: str, 
 
 
 @EVERY
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_a_hair_less_denoise_changes_the_levels_by_a_hair(name: str, kind: str):
     for steps, denoise in itertools.product((1, 2, 4, 20), (1.0, 0.5, 0.25)):
         levels = schedules.sigmas_for(PROCESSES[kind], name, steps, denoise)
@@ -281,7 +282,7 @@ def test_a_hair_less_denoise_changes_the_levels_by_a_hair(name: str, kind: str):
 
 
 @EVERY
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_levels_between_two_schedules_fall_to_zero_as_well(name: str, kind: str):
     sigmas = schedules.sigmas_for(PROCESSES[kind], name, 9, 0.37)
     assert len(sigmas) == 10
@@ -289,7 +290,7 @@ def test_levels_between_two_schedules_fall_to_zero_as_well(name: str, kind: str)
     assert all(later < earlier for earlier, later in itertools.pairwise(sigmas))
 
 
-@pytest.mark.parametrize("timestep", [0, 0.25, 1, 500.5, 998.75, 999])
+@each("timestep", [0, 0.25, 1, 500.5, 998.75, 999])
 def test_timestep_and_sigma_are_inverse(timestep: float):
     assert process.timestep_at(SD, process.sigma_at(SD, timestep)) == pytest.approx(timestep, abs=1e-6)
 
@@ -300,7 +301,7 @@ def test_noise_levels_beyond_the_training_are_clamped_to_its_ends():
 
 
 @EVERY
-@pytest.mark.parametrize("name", ["simple", "ddim_uniform"])
+@each("name", ["simple", "ddim_uniform"])
 def test_more_steps_than_timesteps_are_refused_with_a_way_out(name: str, kind: str):
     with pytest.raises(ValueError, match=r"1000 timesteps.*lower steps, raise denoise"):
         nodes.noise_scheduler(model(PROCESSES[kind]), name, 100, 0.05)
@@ -321,7 +322,7 @@ def test_a_model_of_other_timesteps_is_asked_how_many_it_knows():
     assert schedules.sigmas_for(some, "normal", 1, 0.5) == (process.sigma_at(some, 99 / 2), 0.0)
 
 
-@pytest.mark.parametrize("steps", range(1, 30))
+@each("steps", range(1, 30))
 def test_beta_of_few_timesteps_falls_to_zero_at_any_denoise_strength(steps: int):
     few = Diffusion(noise_schedule=NoiseSchedule(num_timesteps=10))
     for percent in range(10, 100, 7):
@@ -336,7 +337,7 @@ def test_ddim_uniform_reaches_its_limit():
         schedules.ddim_uniform(SD, 1000)
 
 
-@pytest.mark.parametrize("denoise", [1.0, 0.9, 0.5, 0.26, 0.1])
+@each("denoise", [1.0, 0.9, 0.5, 0.26, 0.1])
 def test_lcm_visits_the_timesteps_of_the_stock_scheduler(denoise: float):
     stock = LCMScheduler()
     for steps in range(1, int(50 * denoise) + 1):

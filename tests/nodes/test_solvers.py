@@ -30,6 +30,7 @@ from nodes.backend import noise, schedules
 from nodes.backend.process import alpha
 from nodes.backend.solvers import SOLVERS, SolverName, step
 from nodes.types import Diffusion, Flow, History, Process
+from tests.examples import each
 
 # diffusers' own code still uses what numpy deprecates
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -42,7 +43,7 @@ TRAILING = {"timestep_spacing": "trailing"}
 SD, FLOW = Diffusion(), Flow()
 PROCESSES: dict[str, Process] = {"diffusion": SD, "flow": FLOW}
 START = {"diffusion": 10.0, "flow": 1.0}
-EVERY = pytest.mark.parametrize("kind", PROCESSES)
+EVERY = each("kind", PROCESSES)
 
 
 def toy_denoiser(x: Tensor, sigma: float) -> Tensor:
@@ -99,7 +100,7 @@ ORACLES = {
 }
 
 
-@pytest.mark.parametrize("solver", ORACLES)
+@each("solver", ORACLES)
 def test_a_solver_ends_where_the_scheduler_of_diffusers_ends(solver: str):
     theirs, sigmas = run_diffusers(*ORACLES[solver]())
     ours = run(solver, sigmas)
@@ -134,7 +135,7 @@ FLOW_ORACLES = {
 }
 
 
-@pytest.mark.parametrize("solver", FLOW_ORACLES)
+@each("solver", FLOW_ORACLES)
 def test_a_solver_of_flows_ends_where_the_scheduler_of_diffusers_ends(solver: str):
     theirs, sigmas = run_flow_of_diffusers(FLOW_ORACLES[solver]())
     ours = run(solver, sigmas, FLOW)
@@ -155,7 +156,7 @@ def test_ancestral_steps_of_flows_add_the_noise_of_the_posterior():
         torch.testing.assert_close(ours, expected)  # float32, the terms in another order
 
 
-@pytest.mark.parametrize("solver", ["euler_ancestral", "lcm", "dpmpp_2m_sde"])
+@each("solver", ["euler_ancestral", "lcm", "dpmpp_2m_sde"])
 @EVERY
 def test_noise_that_is_added_on_the_way_keeps_its_level(solver: str, kind: str):
     """Of a picture that is known, x has the noise of its level after every step, whatever the solver put in."""
@@ -171,7 +172,7 @@ def test_noise_that_is_added_on_the_way_keeps_its_level(solver: str, kind: str):
         assert float(left.std()) == pytest.approx(1, abs=0.015)
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@each("solver", SOLVERS)
 def test_from_noise_alone_a_flow_starts_as_from_next_to_it(solver: str):
     """At sigma 1 nothing of the picture is in x, and lambda = log(alpha / sigma) is no number."""
     ends = [run(solver, (1 - less, 0.8, 0.5, 0.2, 0.0), FLOW) for less in (0.0, 1e-4, 1e-8, 1e-15)]
@@ -191,8 +192,8 @@ def test_after_a_step_from_noise_alone_a_multistep_solver_begins_anew(solver: st
     assert second.equal(anew)  # h of the first step is infinity
 
 
-@pytest.mark.parametrize("shift", [0.001, 1.116, 1.32])
-@pytest.mark.parametrize("solver", SOLVERS)
+@each("shift", [0.001, 1.116, 1.32])
+@each("solver", SOLVERS)
 def test_a_first_level_that_rounding_raised_above_1_is_1(solver: str, shift: float):
     sigmas = schedules.normal(Flow(shift), 4)
     assert 1 < sigmas[0] < 1.001
@@ -201,7 +202,7 @@ def test_a_first_level_that_rounding_raised_above_1_is_1(solver: str, shift: flo
     torch.testing.assert_close(*ends, rtol=0, atol=5e-4)
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@each("solver", SOLVERS)
 def test_a_flow_has_no_noise_above_1(solver: str):
     with pytest.raises(ValueError, match=r"noise levels are at most 1, got sigma 1\.5; use those of Noise scheduler"):
         step(solver, FLOW, toy_denoiser, torch.zeros(SHAPE), 1.5, 0.5, History(), SEED, 0)
@@ -216,7 +217,7 @@ def test_multistep_solvers_agree_on_uneven_schedules(solver: str, spacing: str):
 
 
 @EVERY
-@pytest.mark.parametrize("solver", SOLVERS)
+@each("solver", SOLVERS)
 def test_the_last_step_ends_on_the_denoised_picture(solver: str, kind: str):
     x = noise.draw(SHAPE, SEED, 0)
     end = step(solver, PROCESSES[kind], toy_denoiser, x, 0.5, 0.0, History(), SEED, 3)
@@ -225,7 +226,7 @@ def test_the_last_step_ends_on_the_denoised_picture(solver: str, kind: str):
 
 
 @EVERY
-@pytest.mark.parametrize("solver", SOLVERS)
+@each("solver", SOLVERS)
 def test_the_last_step_draws_no_noise(solver: str, kind: str):
     def drawn() -> Tensor:
         raise AssertionError("noise was drawn for a step that ends without any")
@@ -235,13 +236,13 @@ def test_the_last_step_draws_no_noise(solver: str, kind: str):
 
 
 @EVERY
-@pytest.mark.parametrize("solver", SOLVERS)
+@each("solver", SOLVERS)
 def test_one_step_suffices(solver: str, kind: str):
     assert run(solver, (START[kind], 0.0), PROCESSES[kind]).isfinite().all()
 
 
 @EVERY
-@pytest.mark.parametrize("solver", SOLVERS)
+@each("solver", SOLVERS)
 def test_a_step_leaves_its_inputs_as_they_are(solver: str, kind: str):
     process, (first_level, second, third) = PROCESSES[kind], (START[kind] * part for part in (0.9, 0.5, 0.3))
     x = noise.draw(SHAPE, SEED, 0)
@@ -254,7 +255,7 @@ def test_a_step_leaves_its_inputs_as_they_are(solver: str, kind: str):
 
 
 @EVERY
-@pytest.mark.parametrize("solver", SOLVERS)
+@each("solver", SOLVERS)
 def test_what_a_solver_remembers_does_not_grow(solver: str, kind: str):
     x, history = noise.draw(SHAPE, SEED, 0), History()
     for index in range(6):

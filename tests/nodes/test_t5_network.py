@@ -17,6 +17,7 @@ from transformers import T5Config, T5EncoderModel
 
 from nodes.backend.fields import read_settings
 from nodes.backend.networks.t5 import ARCHITECTURE, SCHEMA, TABLES
+from tests.examples import each
 
 DEFAULTS = {name: field.default for name, field in SCHEMA.items()}
 TINY = {"vocab_size": 139, "d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 4}
@@ -47,21 +48,21 @@ def test_the_published_size_is_that_of_the_published_encoder():
     assert sum(math.prod(shape) for name, shape in shapes.items() if name != TABLES[1]) == 4_762_310_656
 
 
-@pytest.mark.parametrize("name", SCHEMA)
+@each("name", SCHEMA)
 def test_names_and_defaults_are_those_of_the_library(name: str):
     assert name in inspect.signature(T5Config).parameters
     assert getattr(T5Config(), name) == DEFAULTS[name]
 
 
-@pytest.mark.parametrize("name", SIZES)
-@pytest.mark.parametrize("missing", [None, *TABLES])
+@each("name", SIZES)
+@each("missing", [None, *TABLES])
 def test_a_file_tells_its_sizes(name: str, missing: str | None):
     settings = DEFAULTS | SIZES[name]
     found = {tensor: shape for tensor, shape in ARCHITECTURE.shapes(settings).items() if tensor != missing}
     assert ARCHITECTURE.told(DEFAULTS, found) == settings
 
 
-@pytest.mark.parametrize(
+@each(
     "found",
     [
         {},

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.examples import each
 from tools.fuzz import bombs, mutations
 from tools.fuzz.readers import READERS
 from tools.fuzz.worker import case_of
@@ -33,7 +34,7 @@ def test_damaged_input_ends_in_a_reading_or_in_a_sentence(tmp_path: Path, count:
     assert sum("end" in line for line in told) == count * len(READERS)
 
 
-@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
+@each("reader", READERS)
 def test_a_case_is_the_same_whenever_it_is_made(reader):
     examples = list(reader.examples())
     cases = [case_of(reader, examples, 3, number) for number in range(6)]

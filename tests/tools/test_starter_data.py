@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.examples import each
 from tools.starter import artwork, compose
 from tools.starter.concepts import BACKGROUNDS, CONCEPTS, HUES, PACKS, SCENERIES
 from tools.starter.scene import Scene, Thing, captions, gradient_colours, held_out, is_held_out, plural
@@ -44,7 +45,7 @@ def test_every_caption_names_the_things_and_their_colours():
         assert "fox on the left" in caption
 
 
-@pytest.mark.parametrize(
+@each(
     ("scene", "caption"),
     [
         (scene_of("apple"), "an apple on a blue background"),

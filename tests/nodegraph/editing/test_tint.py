@@ -5,6 +5,7 @@ import pytest
 from nodegraph.editing.tint import tint, tint_of
 from nodegraph.formats import workflow
 from nodegraph.graph import Graph, Node
+from tests.examples import each
 
 GRAPH = Graph({"a": Node("toy.box", extra={"suited": {"value": 1}}), "b": Node("toy.box")}, {})
 
@@ -20,7 +21,7 @@ def test_a_colour_can_be_taken_off():
     assert tint(tint(GRAPH, {"a", "b"}, "#336699"), {"a", "b"}, "") == GRAPH
 
 
-@pytest.mark.parametrize("wrong", ["red", "#12345", 7, None, "#gggggg", "#112233; x"])
+@each("wrong", ["red", "#12345", 7, None, "#gggggg", "#112233; x"])
 def test_what_is_no_colour_in_a_file_is_none(wrong):
     assert tint_of(Node("toy.box", extra={"color": wrong})) == ""
 

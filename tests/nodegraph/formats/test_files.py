@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nodegraph.formats.files import MOST_ASIDE, Damaged, read_own, set_aside, usable_path
+from tests.examples import each
 
 LIMIT = 1 << 20
 
@@ -87,12 +88,12 @@ def test_what_was_set_aside_before_stays_up_to_a_number(tmp_path: Path):
     assert kept == [*range(1, MOST_ASIDE), MOST_ASIDE + 1]
 
 
-@pytest.mark.parametrize("name", ["a\0b", "half \ud800", "x" * 256, "ä" * 128, "x/" * 2500])
+@each("name", ["a\0b", "half \ud800", "x" * 256, "ä" * 128, "x/" * 2500])
 def test_a_path_that_no_file_can_have_is_refused(name: str):
     with pytest.raises(ValueError, match=r"zero byte|surrogates not allowed|longer than 255 bytes"):
         usable_path(name)
 
 
-@pytest.mark.parametrize("name", ["", "x" * 255, "ä" * 127, os.fsdecode(b"latin \xe4"), "/a/../b"])
+@each("name", ["", "x" * 255, "ä" * 127, os.fsdecode(b"latin \xe4"), "/a/../b"])
 def test_a_path_that_a_file_may_have_is_kept(name: str):
     assert usable_path(name) == Path(name)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from nodegraph.formats import foreign, png, workflow
 from nodegraph.text import MAX_QUOTED, quoted
+from tests.examples import each
 from tests.nodegraph.formats.test_png import PICTURE
 
 FLOW = '{"version": 1, "nodes": {}, "links": []}\n'
@@ -148,7 +149,7 @@ SAID: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", SAID)
+@each("name", SAID)
 def test_a_refusal_quotes_little_of_its_input(name: str):
     with pytest.raises(workflow.WorkflowError) as caught:
         workflow.loads(json.dumps({"version": 1} | SAID[name]))

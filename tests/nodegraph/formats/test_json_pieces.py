@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nodegraph.formats import json_pieces
 from nodegraph.formats.json_pieces import parsing
 from nodegraph.pieces import PIECE, Work, finish
-from tests.examples import examples
+from tests.examples import each, examples
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -43,9 +43,7 @@ def test_all_is_read_as_by_python(value: Any, indent: int | None, put: str, at: 
         assert told(lambda text=given_text: finish(parsing(text, tuple))) == once
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{", '{"a"', '{"a":', '{"a": 1,', '{"a": 1,}', "{a: 1}", "[1,]", "[1 2]", "[] []", "1x"]
-)
+@each("text", ["", "{", '{"a"', '{"a":', '{"a": 1,', '{"a": 1,}', "{a: 1}", "[1,]", "[1 2]", "[] []", "1x"])
 def test_what_is_wrong_is_said_in_the_same_words(text: str):
     with pytest.raises(json.JSONDecodeError) as wrong:
         finish(parsing(text, dict))

@@ -5,6 +5,7 @@ import pytest
 from nodegraph.formats import workflow
 from nodegraph.formats.needs import Need, needs
 from nodegraph.graph import Graph, Node, Port
+from tests.examples import each
 
 GRAPH = Graph({"load": Node("x.load", {"path": "a.bin", "count": 3})})
 ENTRY = {"what": "A large file", "parameter": ["load", "path"], "from": "https://example.org", "size": 5, "memory": 7}
@@ -25,7 +26,7 @@ def test_a_workflow_that_says_nothing_needs_nothing():
     assert needs(GRAPH) == ()
 
 
-@pytest.mark.parametrize(
+@each(
     ("entry", "sentence"),
     [
         ("a.bin", "needs[0] must be an object"),

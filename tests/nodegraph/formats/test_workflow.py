@@ -11,7 +11,7 @@ from nodegraph.formats.files import HIDDEN, pending
 from nodegraph.formats.workflow import MIGRATIONS, WorkflowError
 from nodegraph.graph import Graph, Group, Node, Port
 from nodegraph.node import REQUIRED
-from tests.examples import examples
+from tests.examples import each, examples
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -108,7 +108,7 @@ BAD_FILES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "message"), BAD_FILES, ids=[message for _, message in BAD_FILES])
+@each(("text", "message"), BAD_FILES)
 def test_a_bad_file_is_one_sentence_naming_file_and_place(text: str | bytes, message: str):
     with pytest.raises(WorkflowError) as error:
         workflow.loads(text, "bad.json")

@@ -12,6 +12,7 @@ from nodegraph.planning.calls import Call, Problem, Record
 from nodegraph.planning.keys import Ref
 from nodegraph.planning.outlines import Outlines
 from nodegraph.planning.plan import Planner, plan
+from tests.examples import each
 from tests.nodegraph.toys import REGISTRY, Box, build, extend
 
 Asked = list[dict[str, Any]]
@@ -39,7 +40,7 @@ def known() -> Outlines:
     return found
 
 
-@pytest.mark.parametrize(
+@each(
     ("size", "told"),
     [
         (Ref("one", "box"), 64),

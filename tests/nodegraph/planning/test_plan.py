@@ -13,6 +13,7 @@ from nodegraph.planning.fingerprints import fingerprint
 from nodegraph.planning.keys import call_key, canonical, refs
 from nodegraph.planning.plan import Planner, Ref, plan
 from nodegraph.types import ListOf, socket_type
+from tests.examples import each
 from tests.nodegraph.toys import REGISTRY, Box, build, extend, for_each, result, sentences
 
 
@@ -232,7 +233,7 @@ def test_where_nothing_is_described_nothing_is_told():
 # --- problems ---
 
 
-@pytest.mark.parametrize(
+@each(
     ("type", "params", "socket", "message"),
     [
         ("toy.box", {"value": 1001}, "value", "value must be between -1000 and 1000, got 1001"),

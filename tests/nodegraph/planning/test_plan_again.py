@@ -14,7 +14,7 @@ from nodegraph.planning import evaluate
 from nodegraph.planning.compiled_node import Sites
 from nodegraph.planning.keys import refs
 from nodegraph.planning.plan import Planner, plan
-from tests.examples import examples
+from tests.examples import each, examples
 from tests.nodegraph.planning.test_expand import TWICE
 from tests.nodegraph.toys import (
     REGISTRY,
@@ -133,7 +133,7 @@ def test_an_edit_plans_what_depends_on_it_and_no_more():
     assert planned_nodes(Planner(REGISTRY), (graph, edited), ["show"]) == {"a", "sum", "show"}
 
 
-@pytest.mark.parametrize("make", [zone, nested, for_each, several_states, schedule])
+@each("make", [zone, nested, for_each, several_states, schedule])
 def test_planning_again_after_an_edit_is_planning_from_nothing(make):
     before = make()
     edits = [set_param(before, "box", "value", 5)]

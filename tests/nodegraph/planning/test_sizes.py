@@ -9,6 +9,7 @@ import pytest
 from nodegraph.limits import MAX_CHARACTERS, MAX_ITEMS, MAX_NESTING
 from nodegraph.planning.keys import Ref
 from nodegraph.planning.sizes import CHARACTERS_A_STEP, ITEMS_A_STEP, Size, cost, excess, infinite, size
+from tests.examples import each
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ def nested(depth: int) -> Any:
     return value
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "found"),
     [
         (1.5, Size(0, 0, 0)),
@@ -51,7 +52,7 @@ def test_counting_ends_where_a_limit_is_passed():
     assert size(nested(1000)).depth == MAX_NESTING + 1
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "much"),
     [
         ((1,) * MAX_ITEMS, None),
@@ -65,7 +66,6 @@ def test_counting_ends_where_a_limit_is_passed():
         (inf, None),
         (True, None),
     ],
-    ids=range(10),
 )
 def test_what_is_too_much_is_said_and_what_is_just_enough_is_not(value: Any, much: str | None):
     assert excess(value) == much
@@ -79,7 +79,7 @@ def test_a_number_without_bounds_is_found_wherever_it_is(number: float):
         assert infinite(value) is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "steps"),
     [
         ("x" * (3 * CHARACTERS_A_STEP - 1), 2),
@@ -90,7 +90,6 @@ def test_a_number_without_bounds_is_found_wherever_it_is(number: float):
         (10**400, 0),
         (Ref("k" * 2 * CHARACTERS_A_STEP, "o"), 0),
     ],
-    ids=range(7),
 )
 def test_large_arguments_cost_steps(value: Any, steps: int):
     assert cost(value) == steps

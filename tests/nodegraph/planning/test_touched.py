@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 
-import pytest
-
 from nodegraph.graph import Graph, Port, change_node, disconnect, move_nodes, remove_nodes, set_param
 from nodegraph.group_type import document_types
 from nodegraph.pieces import finish
 from nodegraph.planning.expand import expand
 from nodegraph.planning.structure import structure
 from nodegraph.planning.touched import touched
+from tests.examples import each
 from tests.nodegraph.planning.test_expand import TWICE
 from tests.nodegraph.toys import REGISTRY, build, extend, zone
 
@@ -58,7 +57,7 @@ EDITS: dict[str, tuple[Edit, set[str]]] = {
 }
 
 
-@pytest.mark.parametrize("edit", EDITS)
+@each("edit", EDITS)
 def test_an_edit_touches_what_it_is_of_and_nothing_else(edit: str):
     before = document()
     after, expected = EDITS[edit][0](before), EDITS[edit][1]

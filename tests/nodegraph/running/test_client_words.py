@@ -1,8 +1,7 @@
 """What is said of an engine that ended is what is known of it."""
 
-import pytest
-
 from nodegraph.running.client import _sentence, broken_sentence
+from tests.examples import each
 
 
 def test_a_kill_that_nobody_here_sent_is_not_blamed_on_memory():
@@ -39,7 +38,7 @@ def test_a_kill_of_our_own_is_said_to_be_one():
     assert "did not react" in _sentence(-9, "sample", why="did not react")
 
 
-@pytest.mark.parametrize(
+@each(
     ("code", "words"),
     [
         (-15, "Something outside the program ended the engine while nothing was running (SIGTERM)"),

@@ -12,6 +12,7 @@ from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port, connect
 from nodegraph.sweeping import axes
 from nodegraph.sweeping.axes import Axis, read, written
+from tests.examples import each
 
 TYPES = discover("tests.toy_nodes")
 GRAPH = connect(
@@ -32,7 +33,7 @@ def values(text: str) -> tuple[object, ...]:
     return read(GRAPH, TYPES, text).values
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "meant"),
     [
         ("set.count=1:9:2", (1, 3, 5, 7, 9)),
@@ -68,7 +69,7 @@ def test_a_range_has_the_decimal_numbers_that_a_person_would_write(first: int, s
     assert found == tuple(map(float, written))
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "said"),
     [
         ("count=1", "write node.parameter=values"),
@@ -131,7 +132,7 @@ def test_a_pattern_that_would_look_through_the_whole_disk_is_refused(tmp_path: P
         values(f"set.path={tmp_path}/*.txt")
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "label"),
     [
         (7.0, "7"),
@@ -168,7 +169,7 @@ def test_texts_are_written_so_that_they_are_read_as_they_are(texts: list[str]):
     assert values(f"set.text={written(texts)}") == tuple(texts)
 
 
-@pytest.mark.parametrize(
+@each(
     ("given", "text"),
     [
         ((1, 3, 5, 7, 9), "1:9:2"),

@@ -8,11 +8,12 @@ import pytest
 from nodegraph.running.messages import Failed, Finished, Idle, Planned, Progress, Ready, Saved, Started, Warned
 from nodegraph.sweeping.news import MOST_BYTES, SIDE, condensed, event_of, line, smaller
 from nodegraph.types import Picture
+from tests.examples import each
 
 SMALL = Picture(2, 1, b"abcdef", size=(16, 8))
 
 
-@pytest.mark.parametrize(
+@each(
     "event",
     [
         Planned(3, 1),
@@ -34,7 +35,7 @@ def test_what_happens_in_no_run_is_no_line():
     assert line((0,), Ready(1, 0.5)) == ""
 
 
-@pytest.mark.parametrize(
+@each(
     "told",
     [
         {},

@@ -12,6 +12,7 @@ from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Node, Port
 from nodegraph.sweeping.axes import MOST_CELLS, Axis
 from nodegraph.sweeping.sweep import Sweep, graph_of, in_order, sweep_of, with_sweep
+from tests.examples import each
 
 TYPES = discover("tests.toy_nodes")
 GRAPH = Graph({"set": Node("toy.settings", {"seed": 3}), "box": Node("toy.box")})
@@ -56,7 +57,7 @@ def test_a_sample_of_what_could_never_be_written_out_is_drawn_all_the_same(axes:
     assert sweep.cells() == sweep.cells()
 
 
-@pytest.mark.parametrize(
+@each(
     ("sweep", "said"),
     [
         (Sweep(()), "nothing varies"),
@@ -99,7 +100,7 @@ def test_a_sweep_survives_its_workflow_file(mode: str):
     assert sweep_of(GRAPH, TYPES) is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("entry", "said"),
     [
         ([], "damaged"),

@@ -17,7 +17,7 @@ from nodes.backend.fields import check_fields
 from nodes.backend.networks.architecture import Architecture, Settings
 from nodes.backend.networks.flux import ARCHITECTURE, CONTROLNET
 from tests import tiny_models
-from tests.examples import examples
+from tests.examples import each, examples
 from tests.nodes.networks import files
 from tests.nodes.networks.files import PLACE, Tensors, settings
 from tests.tiny_checkpoints import flux_to_original, write_single_file
@@ -119,7 +119,7 @@ CONTRADICTIONS: list[tuple[Architecture, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("architecture", "change", "sentence"), CONTRADICTIONS)
+@each(("architecture", "change", "sentence"), CONTRADICTIONS)
 def test_settings_that_cannot_be_meant_together_are_one_sentence(
     architecture: Architecture, change: dict[str, Any], sentence: str
 ):
@@ -128,7 +128,7 @@ def test_settings_that_cannot_be_meant_together_are_one_sentence(
     assert sentence in said
 
 
-@pytest.mark.parametrize(
+@each(
     ("field", "value"),
     [
         ("patch_size", 2),
@@ -229,8 +229,8 @@ def test_norms_that_comfyui_has_renamed_are_found():
     assert files.same(files.read(ARCHITECTURE, found, renamed), tensors)
 
 
-@pytest.mark.parametrize(("architecture", "change"), ALL, ids=IDS)
-@pytest.mark.parametrize("is_original", [False, True], ids=["diffusers", "original"])
+@each(("architecture", "change"), ALL)
+@each("is_original", [False, True])
 def test_a_published_file_tells_its_settings(architecture: Architecture, change: dict[str, Any], is_original: bool):
     wanted = settings(architecture, change)
     tensors = files.on_meta(architecture, wanted)

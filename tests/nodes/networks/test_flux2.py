@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nodes.backend.fields import check_fields
 from nodes.backend.networks import flux2, vae_flux2
 from nodes.backend.networks.architecture import Architecture, Settings
-from tests.examples import examples
+from tests.examples import each, examples
 from tests.nodes.networks import files
 from tests.nodes.networks.files import PLACE, Tensors, settings
 from tests.tiny_split import flux2_to_original, vae_to_flux2
@@ -116,7 +116,7 @@ def test_settings_without_a_contradiction_make_a_network_that_runs(found: Settin
     assert made.shape == (1, 2, found["out_channels"] or found["in_channels"])
 
 
-@pytest.mark.parametrize(
+@each(
     ("change", "sentence"),
     [
         ({"axes_dims_rope": [4, 4, 4, 2]}, "must be 4 even numbers that add up to attention_head_dim, 16"),
@@ -179,8 +179,8 @@ def test_norms_may_have_weights_where_others_have_scales():
     assert files.same(files.read(flux2.ARCHITECTURE, found, named), numbered)
 
 
-@pytest.mark.parametrize(("architecture", "change"), CASES, ids=NAMES)
-@pytest.mark.parametrize("is_original", [False, True], ids=["diffusers", "original"])
+@each(("architecture", "change"), CASES)
+@each("is_original", [False, True])
 def test_a_published_file_tells_its_settings(architecture: Architecture, change: dict[str, Any], is_original: bool):
     wanted = settings(architecture, change)
     blocks = {name: wanted[name] for name in ("down_block_types", "up_block_types") if name in wanted}

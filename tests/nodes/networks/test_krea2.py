@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nodes.backend.fields import check_fields
 from nodes.backend.networks.architecture import Architecture, Settings
 from nodes.backend.networks.krea2 import ARCHITECTURE
-from tests.examples import examples
+from tests.examples import each, examples
 from tests.nodes.networks import files
 from tests.nodes.networks.files import PLACE, Tensors, settings
 from tests.tiny_split import krea2_to_original
@@ -92,7 +92,7 @@ def test_settings_without_a_contradiction_make_a_network_that_runs(found: Settin
     assert made.shape == picture.shape
 
 
-@pytest.mark.parametrize(
+@each(
     ("change", "sentence"),
     [
         ({"num_key_value_heads": 3}, "num_attention_heads 4 is no multiple of num_key_value_heads 3"),

@@ -14,6 +14,7 @@ from transformers import Qwen2_5_VLConfig, Qwen2_5_VLModel
 from nodes.backend.fields import check_fields, grouped
 from nodes.backend.networks.architecture import Settings
 from nodes.backend.networks.qwen25_vl import ARCHITECTURE, PUBLISHED_7B, SCHEMA
+from tests.examples import each
 from tests.nodes.networks import files
 from tests.nodes.networks.files import settings
 
@@ -139,7 +140,7 @@ def test_a_damaged_file_tells_something_without_an_error():
         assert ARCHITECTURE.told(start, found).keys() == SCHEMA.keys()
 
 
-@pytest.mark.parametrize(
+@each(
     ("change", "sentence"),
     [
         (
@@ -166,7 +167,7 @@ def test_settings_that_cannot_be_meant_together_are_one_sentence(change: Setting
     assert sentence in files.wrong(ARCHITECTURE, change)[0]
 
 
-@pytest.mark.parametrize(
+@each(
     ("group", "field", "value"),
     [
         ("text_config", "hidden_act", "gelu"),

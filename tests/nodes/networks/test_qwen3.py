@@ -15,6 +15,7 @@ from transformers import Qwen3Config, Qwen3Model
 from nodes.backend.families.zimage import FAMILY
 from nodes.backend.fields import read_settings
 from nodes.backend.networks.qwen3 import ARCHITECTURE, SCHEMA
+from tests.examples import each
 from tests.nodes.networks import files
 from tests.nodes.networks.files import settings
 
@@ -96,7 +97,7 @@ def test_a_damaged_file_tells_something_without_an_error():
     assert ARCHITECTURE.told(start, {}).keys() == SCHEMA.keys()
 
 
-@pytest.mark.parametrize(
+@each(
     ("change", "sentence"),
     [
         ({"num_key_value_heads": 3}, "num_attention_heads 4 is no multiple of num_key_value_heads 3"),
@@ -111,7 +112,7 @@ def test_settings_that_cannot_be_meant_together_are_one_sentence(change: dict[st
     assert files.wrong(ARCHITECTURE, TINY | change) == [sentence]
 
 
-@pytest.mark.parametrize(
+@each(
     ("field", "value"),
     [
         ("hidden_act", "gelu"),

@@ -17,6 +17,7 @@ from nodes.backend import loading
 from nodes.backend.fields import check_fields, read_settings
 from nodes.backend.networks.architecture import Architecture, Settings
 from nodes.backend.networks.qwen3vl import ARCHITECTURE, SETTINGS, TEXT_ALONE, TEXT_SETTINGS
+from tests.examples import each
 from tests.nodes.networks import files
 from tests.nodes.networks.files import PLACE, settings
 
@@ -113,8 +114,8 @@ def named(shapes: Mapping[str, Any], layout: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("name", KINDS)
+@each("layout", LAYOUTS)
+@each("name", KINDS)
 def test_files_of_every_naming_give_the_librarys_tensors(name: str, layout: str):
     architecture, given = KINDS[name], tiny(KINDS[name])
     tensors = files.numbered(architecture.shapes(given))
@@ -142,7 +143,7 @@ def test_a_damaged_file_tells_something_without_an_error():
             assert architecture.told(start, found).keys() == architecture.schema.keys()
 
 
-@pytest.mark.parametrize(
+@each(
     ("group", "change", "sentence"),
     [
         ("text_config", {"num_key_value_heads": 3}, "in text_config, num_attention_heads 4 is no multiple of"),
@@ -164,7 +165,7 @@ def test_settings_that_cannot_be_meant_together_are_one_sentence(group: str, cha
     assert sentence in next(ARCHITECTURE.contradictions(tiny(ARCHITECTURE, **{group: change})))
 
 
-@pytest.mark.parametrize(
+@each(
     ("group", "change", "said"),
     [
         ("text_config", {"hidden_act": "gelu"}, "config.json: text_config.hidden_act is 'gelu'; it must be silu"),

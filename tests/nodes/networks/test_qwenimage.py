@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nodes.backend.fields import check_fields
 from nodes.backend.networks.architecture import Architecture, Settings
 from nodes.backend.networks.qwenimage import CONTROLNET, REFERENCES_AT_ZERO, TRANSFORMER
-from tests.examples import examples
+from tests.examples import each, examples
 from tests.nodes.networks import files
 from tests.nodes.networks.files import PLACE, Tensors, settings
 
@@ -87,7 +87,7 @@ def test_settings_without_a_contradiction_make_a_network_that_runs_to_the_bits_o
     assert made.equal(theirs)
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@each("name", PUBLISHED)
 def test_a_published_file_tells_its_settings(name: str):
     kind, change = PUBLISHED[name]
     wanted = settings(NETWORKS[kind], change)

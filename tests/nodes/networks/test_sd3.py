@@ -16,7 +16,7 @@ from nodes.backend.fields import check_fields
 from nodes.backend.networks.architecture import Architecture, Settings
 from nodes.backend.networks.sd3 import ARCHITECTURE, CONTROLNET
 from tests import tiny_models
-from tests.examples import examples
+from tests.examples import each, examples
 from tests.nodes.networks import files
 from tests.nodes.networks.files import PLACE, Tensors, settings
 from tests.tiny_checkpoints import sd3_to_original, write_single_file
@@ -146,7 +146,7 @@ CONTRADICTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("architecture", "change", "sentence"), CONTRADICTIONS)
+@each(("architecture", "change", "sentence"), CONTRADICTIONS)
 def test_settings_that_cannot_be_meant_together_are_one_sentence(
     architecture: Architecture, change: dict[str, Any], sentence: str
 ):
@@ -155,7 +155,7 @@ def test_settings_that_cannot_be_meant_together_are_one_sentence(
     assert sentence in said
 
 
-@pytest.mark.parametrize(
+@each(
     ("field", "value"),
     [
         ("dual_attention_layers", [0, 0]),
@@ -248,8 +248,8 @@ def test_original_files_are_read_as_diffusers_reads_them(change: dict[str, Any])
     assert files.same(files.read(ARCHITECTURE, found, tensors), theirs)
 
 
-@pytest.mark.parametrize(("architecture", "change"), ALL, ids=IDS)
-@pytest.mark.parametrize("is_original", [False, True], ids=["diffusers", "original"])
+@each(("architecture", "change"), ALL)
+@each("is_original", [False, True])
 def test_a_published_file_tells_its_settings(architecture: Architecture, change: dict[str, Any], is_original: bool):
     wanted = settings(architecture, change)
     tensors = files.on_meta(architecture, wanted)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nodes.backend.fields import check_fields
 from nodes.backend.networks.architecture import Architecture, Settings
 from nodes.backend.networks.zimage import ARCHITECTURE, CONTROLNET
-from tests.examples import examples
+from tests.examples import each, examples
 from tests.nodes.networks import files
 from tests.nodes.networks.files import PLACE, Tensors, settings
 from tests.tiny_split import z_image_to_original
@@ -78,7 +78,7 @@ def test_settings_without_a_contradiction_make_a_network_that_runs(found: Settin
     assert made.shape == pictures[0].shape
 
 
-@pytest.mark.parametrize(
+@each(
     ("change", "sentence"),
     [
         ({"n_heads": 3}, "dim 32 is no multiple of n_heads 3"),
@@ -158,7 +158,7 @@ def test_published_controlnets_have_the_tensors_of_the_library_and_tell_what_the
         assert CONTROLNET.told(settings(CONTROLNET, {}), tensors) == found
 
 
-@pytest.mark.parametrize(
+@each(
     ("change", "sentence"),
     [
         ({"control_layers_places": None}, "control_layers_places is None; it must be rising numbers, the first 0"),
