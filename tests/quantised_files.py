@@ -15,15 +15,11 @@ from typing import Any
 import gguf
 import numpy as np
 import torch
-from diffusers.models.transformers.transformer_flux2 import Flux2Transformer2DModel
-from diffusers.models.transformers.transformer_qwenimage import QwenImageTransformer2DModel
-from diffusers.models.transformers.transformer_z_image import ZImageTransformer2DModel
 from safetensors.torch import save_file
 from torch import Tensor
 
 from nodes.backend import layouts, weight_files, weight_tensors
 from nodes.backend.gguf_header import PACKINGS
-from tests import tiny_models, tiny_modern, tiny_variants
 
 Tensors = dict[str, Tensor]
 
@@ -323,67 +319,6 @@ _K_BLOCKS: dict[str, Callable[[Any], Any]] = {
     "Q5_K": _q5_k,
     "Q6_K": _q6_k,
 }
-
-
-# Models -------------------------------------------------------------------------------------------------------
-
-
-def build_wide(path: Path, seed: int = 0) -> Path:
-    """A small Z-Image whose layers have 256 inputs, as many as some layouts keep together; with settings beside."""
-    tiny_modern.build_z_image(path, seed)
-    transformer = tiny_models._create(
-        lambda: ZImageTransformer2DModel(
-            dim=256,
-            n_layers=1,
-            n_refiner_layers=1,
-            n_heads=4,
-            n_kv_heads=4,
-            cap_feat_dim=tiny_modern.TEXT_WIDTH,
-            axes_dims=[16, 24, 24],
-            axes_lens=[1536, 512, 512],
-        ),
-        seed,
-        "transformer",
-    )
-    transformer.save_pretrained(path / "transformer")
-    return path
-
-
-def build_wide_qwen(path: Path, seed: int = 0) -> Path:
-    """The same of Qwen-Image."""
-    tiny_modern.build_qwen_image(path, seed)
-    transformer = tiny_models._create(
-        lambda: QwenImageTransformer2DModel(
-            num_layers=2,
-            attention_head_dim=32,
-            num_attention_heads=8,
-            joint_attention_dim=tiny_modern.TEXT_WIDTH,
-            axes_dims_rope=(8, 12, 12),
-        ),
-        seed,
-        "transformer",
-    )
-    transformer.save_pretrained(path / "transformer")
-    return path
-
-
-def build_wide_flux2(path: Path, seed: int = 0) -> Path:
-    """The same of Flux.2 dev, with a plain tokenizer."""
-    tiny_variants.flux2_dev(path)
-    transformer = tiny_models._create(
-        lambda: Flux2Transformer2DModel(
-            num_layers=1,
-            num_single_layers=1,
-            attention_head_dim=32,
-            num_attention_heads=8,
-            joint_attention_dim=3 * tiny_modern.TEXT_WIDTH,
-            axes_dims_rope=(8, 8, 8, 8),
-        ),
-        seed,
-        "transformer",
-    )
-    transformer.save_pretrained(path / "transformer")
-    return path
 
 
 def dequantised(path: Path) -> Tensors:

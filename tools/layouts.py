@@ -34,7 +34,7 @@ from nodegraph.running.messages import Event, Failed
 from nodes.backend import families, narrow, pool, weight_files
 from nodes.backend.fields import check_fields
 from nodes.types import AS_STORED, Storage
-from tests import quantised_files
+from tests import quantised_files, wide_models
 from tests.quantised_files import COMFY, GGUF
 from tools import page
 from tools.starter.checkpoint import load_tensors, save_tensors
@@ -73,8 +73,8 @@ class Row(NamedTuple):
 def subjects(place: Path) -> list[Subject]:
     starter, small, flux2 = (place / name for name in ("starter", "qwenimage", "flux2"))
     shutil.copytree(FOLDER / "models" / "starter", starter)
-    quantised_files.build_wide_qwen(small)
-    quantised_files.build_wide_flux2(flux2)
+    wide_models.build_wide_qwen(small)
+    wide_models.build_wide_flux2(flux2)
     stem = "diffusion_pytorch_model.safetensors"
     return [
         Subject("the starter model", starter, starter / "unet" / stem, 128, 20),
