@@ -9,6 +9,7 @@ import ast
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -34,8 +35,18 @@ def _name(path: Path) -> str:
     return ".".join(path.with_suffix("").parts)
 
 
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All of a file's syntax, the module first."""
+    return _nodes(path.read_text("utf-8"))
+
+
+@cache
+def _nodes(text: str) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(text)))
+
+
 def _targets(path: Path, known: Collection[str]) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in nodes(path):
         for meant in _meanings(node):
             yield from [name for name in meant if name in known][:1]
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from nodegraph.formats.package import discover
-from tests.architecture import Floors, complaints, read
+from tests.architecture import Floors, complaints, nodes, read
+from tests.examples import each
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {
@@ -80,19 +81,13 @@ def files(package: str) -> list[Path]:
 
 
 @cache
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"))
-
-
-@cache
 def imports(path: Path, *, module_level: bool) -> frozenset[str]:
     """Imported module names; with module_level, only those that run on import."""
     return frozenset(_imports(path, module_level))
 
 
 def _imports(path: Path, module_level: bool) -> Iterator[str]:
-    tree = parsed(path)
-    for node in _module_nodes(tree) if module_level else ast.walk(tree):
+    for node in _module_nodes(nodes(path)[0]) if module_level else nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -160,7 +155,7 @@ COMPUTING = ("_calls.py", "masked.py")
 """How the names of modules end that lie beside the families and are imported inside methods."""
 
 
-@pytest.mark.parametrize("name", sorted(TORCH_FREE))
+@each("name", sorted(TORCH_FREE))
 def test_what_planning_uses_is_free_of_torch(name: str):
     path = ROOT / name.replace(".", "/")
     for file in path.glob("*.py") if path.is_dir() else [path.with_suffix(".py")]:
@@ -207,9 +202,8 @@ SPOKEN_OF = {
 
 def code_words(path: Path) -> Iterator[str]:
     """The names and the texts in a file's code. Not its docstrings: an example from the domain explains best."""
-    tree = parsed(path)
-    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    docs = {id(node.value) for node in nodes(path) if isinstance(node, ast.Expr)}
+    for node in nodes(path):
         match node:
             case ast.Constant(value=str(text)) if id(node) not in docs:
                 yield text
