@@ -22,7 +22,7 @@ from nodes.load import checkpoint
 from nodes.sampling import unet_step
 from nodes.types import Conditioning, Control, History, Latent, Model, TextEncoder, Vae
 
-SEED, STEPS, SIDE = 11, 4, 64
+SEED, STEPS, SIDE = 11, 2, 64
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def dev(folders: dict[str, Path]) -> Parts:
 # Text to image ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["dev", "schnell"])
+@pytest.mark.parametrize("name", some_slow(["dev", "schnell"], ["schnell"]))
 def test_a_picture_is_that_of_the_stock_pipeline(name: str, folders: dict[str, Path], load: Callable[[Path], Parts]):
     parts = load(folders[name])
     theirs = stock(pipeline(FluxPipeline, folders[name]))

@@ -30,6 +30,7 @@ from nodes.text import clip_skip, prompt
 from nodes.types import Conditioning, Flow, Image, Latent, StepShift
 from nodes.vae import decode
 from tests import tiny_modern, tiny_split
+from tests.examples import each, some_slow
 from tests.nodes.families import oracle
 from tests.nodes.families.oracle import SEED, SIDE, STEPS, Parts, loaded, relative
 from tests.nodes.families.oracle import sample_flow as sample
@@ -112,7 +113,10 @@ def pixels(picture: Pillow.Image) -> Tensor:
 # Prompts ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", [POSITIVE, "", "Ünïcödé ☃ 東京, 3.14  and\n\n  two lines \n", "[red] \\(cat\\) BREAK"])
+TEXTS = [POSITIVE, "", "Ünïcödé ☃ 東京, 3.14  and\n\n  two lines \n", "[red] \\(cat\\) BREAK"]
+
+
+@pytest.mark.parametrize("text", some_slow(TEXTS, TEXTS[1:3]))
 def test_a_prompt_is_read_as_in_the_stock_pipeline(text: str, whole: Parts, folder: Path):
     pipeline = oracle.pipeline(Flux2KleinPipeline, folder)
     with torch.inference_mode():
@@ -160,7 +164,7 @@ def test_half_of_a_way_has_the_levels_of_the_whole(whole: Parts):
 # Pictures --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("source", ["folder", "split"])
+@pytest.mark.parametrize("source", [pytest.param("folder", marks=SLOW), "split"])
 def test_a_picture_is_that_of_the_stock_pipeline(source: str, whole: Parts, split: dict[str, Path], folder: Path):
     parts = whole if source == "folder" else assembled(split)
     ours, theirs = sample(parts, texts(parts)), stock(folder)
@@ -219,7 +223,7 @@ def test_half_precision_files_give_nearly_the_same_picture(folder: Path, whole: 
 # Pictures to work from -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("size", "shown"),
     [
         ((96, 64), (96, 64)),

@@ -45,6 +45,7 @@ from nodes.types import (
 )
 from nodes.vae import encode
 from tests import tiny_models
+from tests.examples import some_slow
 from tests.nodes.families import oracle
 from tests.nodes.families.oracle import SEED, SIDE, STEPS, Parts, loaded, relative
 
@@ -87,9 +88,10 @@ def sample(
     start: Latent | None = None,
     denoise: float = 1.0,
     control: Control | None = None,
+    steps: int = STEPS,
 ) -> Tensor:
     """size: (width, height)."""
-    sigmas, sigma_start, _ = noise_scheduler(parts.model, "normal", STEPS, denoise)
+    sigmas, sigma_start, _ = noise_scheduler(parts.model, "normal", steps, denoise)
     latent, _ = add_noise(start or empty_latent(parts.vae, *size, batch), sigma_start, SEED)
     return denoised(parts, latent, sigmas, prompts, control).samples
 
@@ -131,13 +133,15 @@ def parts(sdxl_folder: Path) -> Parts:
 
 # --- the oracle ---
 
+LARGER: dict[str, Any] = {"batch": 2, "size": (96, 64)}
 
-@pytest.mark.parametrize("more", [{}, {"batch": 2, "size": (96, 64)}], ids=["text", "batch 2 of other size"])
+
+@pytest.mark.parametrize("more", some_slow([{}, LARGER], [LARGER]), ids=["text", "batch 2 of other size"])
 def test_latents_equal_those_of_the_stock_pipeline(more: dict[str, Any], parts: Parts, pipeline: Any):
     assert relative(sample(parts, **more), stock(pipeline, **more)) < EXACT
 
 
-@pytest.mark.parametrize("name", ["sdxl", "sdxl_refiner"])
+@pytest.mark.parametrize("name", some_slow(["sdxl", "sdxl_refiner"], ["sdxl"]))
 def test_one_file_of_the_original_layout_is_the_same_model(
     name: str, request: pytest.FixtureRequest, single_file: Callable[[Path], Path]
 ):
@@ -228,6 +232,8 @@ def test_prompts_of_unlike_numbers_of_chunks_are_refused_in_a_sentence(parts: Pa
 
 # --- the refiner ---
 
+SCORES = {"aesthetic_score": 3.0, "negative_aesthetic_score": 8.0}
+
 
 def test_base_and_refiner_share_the_steps_as_the_stock_pipelines(
     parts: Parts, sdxl_refiner_folder: Path, pipeline: Any, refining: Any
@@ -241,7 +247,7 @@ def test_base_and_refiner_share_the_steps_as_the_stock_pipelines(
     assert relative(denoised(refiner, latent, second).samples, theirs) < EXACT
 
 
-@pytest.mark.parametrize("told", [{}, {"aesthetic_score": 3.0, "negative_aesthetic_score": 8.0}])
+@pytest.mark.parametrize("told", some_slow([{}, SCORES], [SCORES]))
 def test_the_refiner_is_told_scores_as_by_the_stock_pipeline(
     told: dict[str, Any], sdxl_refiner_folder: Path, refining: Any, picture: Image
 ):
@@ -296,4 +302,6 @@ def test_v_prediction_without_signal_at_the_start_equals_the_stock_pipeline(
     scheduler = EulerDiscreteScheduler.from_config(config)
     monkeypatch.setattr(pipeline, "scheduler", scheduler)
     model = replace(parts.model, process=Diffusion("v_prediction", NoiseSchedule(zero_snr=True)))
-    assert relative(sample(replace(parts, model=model)), stock(pipeline)) < EXACT
+    # The last bits of the first step, from sigma 4096, fade in the steps after it.
+    theirs = stock(pipeline, num_inference_steps=4)
+    assert relative(sample(replace(parts, model=model), steps=4), theirs) < EXACT

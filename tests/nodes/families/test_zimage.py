@@ -148,7 +148,7 @@ def test_weights_of_words_are_refused_and_brackets_are_text(whole: Parts):
 # Pictures --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("source", ["folder", "split"])
+@pytest.mark.parametrize("source", some_slow(["folder", "split"], ["split"]))
 def test_a_picture_is_that_of_the_stock_pipeline(source: str, whole: Parts, split: dict[str, Path], pipeline: Any):
     parts = whole if source == "folder" else assembled(split)
     ours = sample(parts, texts(parts))
@@ -160,8 +160,8 @@ def test_a_picture_is_that_of_the_stock_pipeline(source: str, whole: Parts, spli
     assert relative(pixels, (theirs / 2 + 0.5).clamp(0, 1)) < 1e-5
 
 
-@pytest.mark.parametrize("source", ["folder", "split"])
-@pytest.mark.parametrize("positive", [POSITIVE, LONG])
+@pytest.mark.parametrize("source", some_slow(["folder", "split"], ["split"]))
+@pytest.mark.parametrize("positive", some_slow([POSITIVE, LONG], [LONG]))
 def test_guidance_is_that_of_the_stock_pipeline(
     source: str, positive: str, whole: Parts, split: dict[str, Path], pipeline: Any
 ):
@@ -175,7 +175,7 @@ def test_guidance_is_that_of_the_stock_pipeline(
 @pytest.mark.parametrize(
     ("batch", "size"), some_slow([(2, (SIDE, SIDE)), (1, (48, 96)), (3, (80, 32))], [(3, (80, 32))])
 )
-@pytest.mark.parametrize("scale", [1.0, 4.0])
+@pytest.mark.parametrize("scale", some_slow([1.0, 4.0], [4.0]))
 def test_batches_and_other_sizes_are_those_of_the_stock_pipeline(
     scale: float, batch: int, size: tuple[int, int], whole: Parts, pipeline: Any
 ):
@@ -537,7 +537,7 @@ def adapted_and_merged(root: Path, folder: Path, whole: Parts, prefix: str, *, f
 PREFIXES = [("transformer.", False), ("diffusion_model.", False), ("", False), ("lora_unet_", True)]
 
 
-@pytest.mark.parametrize(("prefix", "flat"), some_slow(PREFIXES, PREFIXES[1::2]))
+@pytest.mark.parametrize(("prefix", "flat"), some_slow(PREFIXES, PREFIXES[-1:]))
 def test_a_lora_is_added_to_the_weights_of_its_layers(
     prefix: str, flat: bool, folder: Path, whole: Parts, tmp_path: Path
 ):
