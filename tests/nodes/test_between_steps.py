@@ -26,7 +26,8 @@ from nodes.backend.families import qwenimage, qwenimage21
 from nodes.backend.solvers import SOLVERS, SolverName, step
 from nodes.sampling import unet_step
 from nodes.types import Conditioning, Control, Diffusion, History, Image, Latent, Model
-from tests import quantised_files
+from tests import quantised_files, wide_models
+from tests.examples import each, some_slow
 from tests.nodes.test_resident import Late
 from tests.nodes.test_workflows import files, shipped
 from tests.toy_device import DEVICE, Counts, toy_device
@@ -53,10 +54,11 @@ def prompts(model: Model, encoder: Any) -> Case:
     return Case(model, text.prompt(encoder, "a cat"), text.prompt(encoder, "blurry"))
 
 
-FAST = ("sd1", "sd3", "flux", "zimage", "klein", "krea2", "qwenimage edit", "qwenimage21 edit", "pixel")
-SLOW = ("sd2", "sdxl", "sdxl_refiner", "flux2", "qwenimage", "qwenimage21")
+FAST = ("sd1", "flux", "zimage", "krea2", "qwenimage21 edit", "pixel")
+SLOW = ("sd2", "sdxl", "sdxl_refiner", "sd3", "flux2", "klein", "qwenimage", "qwenimage edit", "qwenimage21")
 CASES = (*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW))
-"""Families, and editors, which see other pictures while they denoise. Slow: of whose networks another is tried."""
+"""Families, and editors, which see other pictures while they denoise. Slow: of whose kind another is tried, as Flux of
+networks of two streams."""
 
 FOLDERS = {"sd1": "sd15", "sd2": "sd21"}
 
@@ -140,7 +142,7 @@ def test_after_the_first_step_nothing_goes_up_comes_down_or_is_waited_for(case: 
 @pytest.mark.slow
 @pytest.mark.parametrize("layout", ["plain_fp8", "int8_convrot", "w4a8", "nvfp4", "Q5_0", "Q4_K"])
 def test_packed_weights_are_made_into_numbers_where_they_are(tmp_path: Path, device: Callable[[], Counts], layout: str):
-    folder = quantised_files.build_wide(tmp_path / "wide")
+    folder = wide_models.build_wide(tmp_path / "wide")
     (file,) = (folder / "transformer").glob("*.safetensors")
     tensors = load_file(file)
     file.unlink()
@@ -156,7 +158,7 @@ def test_packed_weights_are_made_into_numbers_where_they_are(tmp_path: Path, dev
         assert torch.allclose(latent.samples, theirs, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@each("solver", SOLVERS)
 def test_with_every_solver_all_that_goes_up_is_fresh_noise(solver: SolverName):
     sigmas = SIGMAS[False]
     fresh = {"up": 1} if solver in ("euler_ancestral", "dpmpp_2m_sde", "lcm") else {}
@@ -241,7 +243,7 @@ class Busy(Late):
         Busy.now -= 1
 
 
-@pytest.mark.parametrize("name", ["controlnet", "lora"])
+@pytest.mark.parametrize("name", some_slow(["controlnet", "lora"], ["controlnet"]))
 def test_a_workflow_on_the_device_gives_what_it_gives_on_the_cpu_with_two_steps_under_way(
     name: str, files: dict[str, str], device: Callable[[], Counts], monkeypatch: pytest.MonkeyPatch
 ):

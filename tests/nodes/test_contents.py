@@ -22,6 +22,7 @@ from nodes.backend.fields import check_fields
 from nodes.backend.networks import unet, vae
 from nodes.backend.strict_json import MAX_QUOTED
 from tests import tiny_models
+from tests.examples import some_slow
 
 PARTS = ("unet", "vae", "text_encoder")
 ROLES = sd1.FAMILY.roles
@@ -71,7 +72,7 @@ def test_a_tensor_that_nothing_uses_is_refused_by_name(part: str, place: str, re
 
 
 @pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("place", ["folder", "file"])
+@pytest.mark.parametrize("place", some_slow(["folder", "file"], ["file"]))
 def test_a_tensor_that_is_missing_is_named(part: str, place: str, request: pytest.FixtureRequest):
     checkpoint: Path = request.getfixturevalue(place)
     change(checkpoint, part, lambda tensors, prefix: tensors.pop(max(n for n in tensors if n.startswith(prefix))))
@@ -79,7 +80,7 @@ def test_a_tensor_that_is_missing_is_named(part: str, place: str, request: pytes
 
 
 @pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("place", ["folder", "file"])
+@pytest.mark.parametrize("place", some_slow(["folder", "file"], ["folder"]))
 def test_a_tensor_of_another_shape_is_named(part: str, place: str, request: pytest.FixtureRequest):
     checkpoint: Path = request.getfixturevalue(place)
 
@@ -110,7 +111,7 @@ IGNORED = [
 
 
 @pytest.mark.parametrize(("part", "name"), IGNORED)
-@pytest.mark.parametrize("place", ["folder", "file"])
+@pytest.mark.parametrize("place", some_slow(["folder", "file"], ["file"]))
 def test_what_is_ignored_for_a_reason_is_no_fault(part: str, name: str, place: str, request: pytest.FixtureRequest):
     checkpoint: Path = request.getfixturevalue(place)
     change(checkpoint, part, lambda tensors, prefix: tensors.update({prefix + name: torch.ones(1)}))

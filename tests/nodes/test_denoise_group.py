@@ -185,9 +185,13 @@ def test_every_run_shows_the_picture_so_far(sd15_folder: Path):
     assert len(shown) > 1  # of the picture that is on its way, another one after each step
 
 
-@pytest.mark.parametrize("solver", some_slow(get_args(SolverName), (*SOLVERS, "heun")))
+GROUP, ZONE = (with_group, "denoise/step", "denoise.latent"), (with_zone, "step", "denoise.value")
+BOTH = [(*made, solver) for made in (GROUP, ZONE) for solver in get_args(SolverName)]
+
+
 @pytest.mark.parametrize(
-    ("make", "step", "latent"), [(with_group, "denoise/step", "denoise.latent"), (with_zone, "step", "denoise.value")]
+    ("make", "step", "latent", "solver"),
+    some_slow(BOTH, [(*GROUP, "uni_pc"), (*GROUP, "heun"), (*ZONE, "euler"), (*ZONE, "dpmpp_2m_sde")]),
 )
 def test_going_on_from_a_step_with_unchanged_settings_ends_at_the_same_bits(
     make: Any, step: str, latent: str, solver: str, sd15_folder: Path

@@ -19,6 +19,7 @@ from nodes.backend import finite, prompt
 from nodes.sampling import Denoised
 from nodes.types import Conditioning, History, Image, Latent, Mask, Weights
 from tests import quantised_files
+from tests.examples import each
 from tests.nodes.descriptions import SPACE
 from tests.nodes.test_read_from_disk import (
     folder,
@@ -37,8 +38,8 @@ GOOD, NAN, INF = torch.zeros(2, 3), torch.tensor([[0.0, float("nan")]]), torch.t
 # --- what is noticed ---
 
 
-@pytest.mark.parametrize("bad", [NAN, INF, NAN.half(), INF.bfloat16(), NAN.T], ids=["nan", "inf", "half", "bf16", "T"])
-@pytest.mark.parametrize(
+@each("bad", [NAN, INF, NAN.half(), INF.bfloat16(), NAN.T])
+@each(
     "wrap",
     [
         lambda t: t,
@@ -62,10 +63,9 @@ def test_a_plain_number_that_is_none_is_noticed(number: float):
     assert nodes.complaint({"history": History((), (number,))}, {}) is not None
 
 
-@pytest.mark.parametrize(
+@each(
     "sound",
     [GOOD, torch.full((100,), 3e38), torch.full((9000,), 60000.0).half(), torch.tensor([2**62]), 1.5, "nan", None],
-    ids=["zeros", "a sum beyond float32", "a sum beyond float16", "whole", "float", "text", "none"],
 )
 def test_what_is_finite_is_let_through_whatever_its_sum(sound: Any):
     assert nodes.complaint({"result": sound}, {}) is None
@@ -104,7 +104,10 @@ def poisoned(path: Path, part: str, value: float = float("nan")) -> str:
         (of_folder, "model/vae/diffusion_pytorch_model.safetensors", "decoder.conv_in.weight", "result"),
         (of_folder, "model/text_encoder/model.safetensors", "layers.0.mlp.fc1.weight", "positive"),
         (with_lora, "lora.safetensors", "unet", "denoise/step"),
-        (with_controlnet, "controlnet/diffusion_pytorch_model.safetensors", "conv_in.weight", "denoise/step"),
+        pytest.param(
+            *(with_controlnet, "controlnet/diffusion_pytorch_model.safetensors", "conv_in.weight", "denoise/step"),
+            marks=pytest.mark.slow,  # as the weights of a U-Net
+        ),
     ],
 )
 def test_nan_in_a_file_fails_the_first_node_it_reaches_and_names_the_file(
@@ -158,7 +161,7 @@ def test_a_result_that_is_refused_is_not_kept(folder: Path):
 # --- prompts ---
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "a (cat:9999999999999999999999999999999)",
@@ -183,7 +186,7 @@ def test_a_weight_within_the_limits_is_taken(weight: str):
 # --- numbers in workflows ---
 
 
-@pytest.mark.parametrize(
+@each(
     "params",
     [
         {"type": "list.range", "params": {"start": -1e308, "stop": 1e308}},

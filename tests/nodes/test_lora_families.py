@@ -24,7 +24,7 @@ from nodes.backend import checkpoints, loading, lora_file, noise, pool
 from nodes.backend.additions import Adapted
 from nodes.types import Network
 from tests import tiny_split
-from tests.examples import examples
+from tests.examples import examples, some_slow
 from tests.nodes import lora_kinds
 from tests.tiny_checkpoints import single_file_tensors
 
@@ -225,7 +225,7 @@ QUICK = "with downs and ups"
 
 @pytest.mark.parametrize(
     ("family", "layout", "with_alpha"),
-    [case if case[2] and case[1].name == QUICK else pytest.param(*case, marks=pytest.mark.slow) for case in EVERY],
+    some_slow(EVERY, [case for case in EVERY if case[0] == "zimage" and case[1].name == QUICK and case[2]]),
     ids=lambda value: value.name if isinstance(value, Layout) else str(value),
 )
 def test_every_weight_of_a_lora_for_every_layer_is_used(

@@ -34,7 +34,7 @@ from nodes.backend.training_data import Examples
 from nodes.brought import file_becomes
 from nodes.text import prompt
 from nodes.types import Model, Network
-from tests import quantised_files, tiny_modern, tiny_split
+from tests import quantised_files, tiny_modern, tiny_split, wide_models
 from tests.nodes.families.oracle import Parts, relative, same_numbers, sample_flow
 from tests.quantised_files import COMFY, GGUF
 
@@ -59,14 +59,14 @@ def empty_pool() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The files of a small Z-Image, among its settings."""
-    folder = quantised_files.build_wide(tmp_path_factory.mktemp("models") / "wide")
+    folder = wide_models.build_wide(tmp_path_factory.mktemp("models") / "wide")
     return tiny_split.beside_settings(folder, tmp_path_factory.mktemp("split") / "wide")
 
 
 @pytest.fixture(scope="module")
 def wide_qwen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The same of Qwen-Image."""
-    folder = quantised_files.build_wide_qwen(tmp_path_factory.mktemp("models") / "wide_qwen")
+    folder = wide_models.build_wide_qwen(tmp_path_factory.mktemp("models") / "wide_qwen")
     return tiny_split.beside_settings(folder, tmp_path_factory.mktemp("split") / "wide_qwen")
 
 
@@ -97,7 +97,7 @@ def packed_layers(network: nn.Module) -> list[Any]:
     return [layer for layer in network.modules() if isinstance(layer, QuantisedLinear | QuantisedEmbedding)]
 
 
-@pytest.mark.parametrize("layout", some_slow(LAYOUTS, ("int8_convrot", "nvfp4", "Q4_K")))
+@pytest.mark.parametrize("layout", some_slow(LAYOUTS, ("int8_convrot", "Q4_K")))
 def test_a_denoiser_makes_the_picture_of_the_numbers_that_its_weights_stand_for(wide: dict[str, Path], layout: str):
     makes_the_picture_of_its_numbers(wide, layout)
 

@@ -211,14 +211,12 @@ def differ(a: Any, b: Any) -> bool:
 DAILY = (
     "weights of the U-Net",
     "settings of the VAE",
-    "the noise schedule",
     "a one-file checkpoint",
     "a LoRA",
-    "weights of a ControlNet",
     "a picture",
     "a caption of a training",
 )
-"""One of each kind of file."""
+"""Weights and settings of a part, and one of each kind of file beside them."""
 
 
 @pytest.mark.parametrize("case", some_slow(CASES, DAILY))

@@ -152,8 +152,8 @@ def test_packed_weights_wait_and_come_block_by_block_as_others_do(
 @pytest.mark.parametrize(
     "family",
     [
-        *("sd3", "flux", "zimage"),
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("sdxl", "sd21")),  # U-Nets as that of the picture
+        *("flux", "zimage"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("sd3", "sdxl", "sd21")),  # two U-Nets, two streams
     ],
 )
 def test_the_networks_of_every_family_give_the_same_numbers_block_by_block(

@@ -91,7 +91,7 @@ TEXTS = st.lists(st.sampled_from(WORDS) | st.text(max_size=6), max_size=12)
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-@examples(300)
+@examples(300, daily=30)
 @given(parts=TEXTS, spaced=st.booleans())
 def test_every_text_has_the_numbers_that_the_library_gives_it(
     tokenizers: Any, name: str, parts: list[str], spaced: bool

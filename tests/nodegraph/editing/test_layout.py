@@ -150,9 +150,9 @@ def test_circles_are_looked_for_in_pieces():
 def test_a_piece_of_a_layout_is_a_small_part_of_it(monkeypatch):
     """However many nodes there are, and however many columns their wires pass."""
     monkeypatch.setattr(layout, "SWEEPS", 2)  # each is as much work as the one before
-    count = 2000
+    count = 1000
     near = {Port(f"n{i}", "box"): Port(f"n{i - 1}", "box") for i in range(1, count)}
-    far = {Port(f"n{i}", "other"): Port(f"n{i - 500}", "box") for i in range(500, count)}
+    far = {Port(f"n{i}", "other"): Port(f"n{i - 250}", "box") for i in range(250, count)}
     graph = Graph({f"n{i}": Node("toy.step", pos=(0, i)) for i in range(count)}, near | far)
     laid_out(Graph({"n0": Node("toy.box")}))  # imports what it needs
     work = Work(layering(graph, boxes(graph), {}, ROOM, lambda done: None))
@@ -161,4 +161,4 @@ def test_a_piece_of_a_layout_is_a_small_part_of_it(monkeypatch):
         pieces.append(calls(lambda: work.go_on(0.0)))
     assert max(pieces) < 30 * count
     left = {id: place[0] for id, place in work.result[0].items()}
-    assert left["n1999"] - left["n0"] == 1999 * COLUMN_GAP + 1000 * WIDTH + 999 * (WIDTH + 50)
+    assert left["n999"] - left["n0"] == 999 * COLUMN_GAP + 500 * WIDTH + 499 * (WIDTH + 50)
