@@ -186,8 +186,8 @@ def test_what_is_not_known_beforehand_is_no_error(id: str):
         outlines.add(f"{name} absent", type, {**refs, name: None})
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "gif", "bmp", "tif"])
-@pytest.mark.parametrize("orientation", [1, 6])
+@each("suffix", ["png", "jpg", "webp", "gif", "bmp", "tif"])
+@each("orientation", [1, 6])
 def test_the_size_of_a_file_is_told_as_it_is_loaded(suffix: str, orientation: int, tmp_path: Path):
     from nodes.backend import picture_files
 

@@ -156,7 +156,7 @@ def test_packings_bear_the_numbers_of_the_package():
     }
 
 
-@pytest.mark.parametrize("layout", GGUF)
+@each("layout", GGUF)
 def test_what_the_tests_write_as_gguf_is_near_what_it_was(tmp_path: Path, layout: str):
     weight = numbers(8, 512)
     least = {"Q2_K": 0.4, "Q3_K": 0.25}.get(layout, 0.1)
@@ -261,8 +261,8 @@ def test_a_packed_table_looks_up_the_rows_of_the_whole(tmp_path: Path, layout: s
 DTYPES = [torch.float32, torch.bfloat16]
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("layout", [*COMFY, "Q4_K", "Q5_1"])
+@each("dtype", DTYPES)
+@each("layout", [*COMFY, "Q4_K", "Q5_1"])
 def test_a_layer_multiplies_with_the_numbers_of_its_weight(tmp_path: Path, layout: str, dtype: torch.dtype):
     found = kept(tmp_path, numbers(24, 256), layout)
     linear = nn.Linear(256, 24).to(dtype)

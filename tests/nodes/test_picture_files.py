@@ -15,7 +15,7 @@ from torch import Tensor
 
 from nodes.backend import picture_files
 from nodes.backend.picture_files import load
-from tests.examples import some_slow
+from tests.examples import each, some_slow
 from tests.nodegraph.formats.test_png import chunk
 from tests.nodes import icc
 
@@ -44,7 +44,7 @@ def inserted(path: Path, *chunks: bytes) -> Path:
 PALETTE = [200, 60, 40, 0, 0, 255]
 
 
-@pytest.mark.parametrize(
+@each(
     ("mode", "value", "name", "expected"),
     [
         ("1", 1, "a.png", (255, 255, 255)),
@@ -161,8 +161,8 @@ def test_a_transparent_colour_of_sixteen_bits_is_refused(tmp_path: Path):
 # --- upright ---
 
 
-@pytest.mark.parametrize(("mode", "name"), [("RGB", "a.jpg"), ("RGB", "a.png"), ("RGB", "a.webp"), ("I;16", "a.png")])
-@pytest.mark.parametrize("orientation", range(1, 9))
+@each(("mode", "name"), [("RGB", "a.jpg"), ("RGB", "a.png"), ("RGB", "a.webp"), ("I;16", "a.png")])
+@each("orientation", range(1, 9))
 def test_a_photo_is_turned_upright(tmp_path: Path, mode: str, name: str, orientation: int):
     exif = Image.Exif()
     exif[0x0112] = orientation

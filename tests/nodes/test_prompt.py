@@ -77,7 +77,7 @@ def test_a_weight_of_one_changes_nothing(clip: Any):
     assert encode("a (red:1.0) cat", *clip).equal(encode("a red cat", *clip))
 
 
-@pytest.mark.parametrize("text", NASTY)
+@each("text", NASTY)
 def test_no_character_of_a_prompt_is_an_error(text: str, clip: Any):
     assert encode(text, *clip).isfinite().all()
 

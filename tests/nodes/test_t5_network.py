@@ -123,7 +123,7 @@ REFUSED: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@each("name", REFUSED)
 def test_a_setting_that_cannot_be_meant_is_one_sentence(name: str, tmp_path: Path):
     path = tmp_path / "config.json"
     path.write_text(json.dumps({name: REFUSED[name]}))

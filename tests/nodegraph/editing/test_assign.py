@@ -4,6 +4,7 @@ from nodegraph.editing.assign import assign
 from nodegraph.formats.package import discover
 from nodegraph.graph import Graph, Group, Node, Port, connect
 from nodegraph.group_type import document_types
+from tests.examples import each
 
 REGISTRY = discover("tests.toy_nodes")
 
@@ -14,7 +15,7 @@ def graph() -> Graph:
     return connect(graph, Port("box", "box"), Port("slow", "box"))
 
 
-@pytest.mark.parametrize(
+@each(
     ("assignment", "value"),
     [
         ("set.text=a = b, (1.2)", "a = b, (1.2)"),
@@ -35,7 +36,7 @@ def test_a_value_is_read_as_the_parameter_is_typed(graph: Graph, assignment: str
     assert assign(graph, REGISTRY, assignment).nodes["set"].params == {name: value}
 
 
-@pytest.mark.parametrize(
+@each(
     ("assignment", "message"),
     [
         ("seed 7", "write node.parameter=value, such as noise.seed=7; got 'seed 7'"),

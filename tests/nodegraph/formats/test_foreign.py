@@ -64,7 +64,7 @@ FORMATS: dict[str, tuple[bytes, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@each("name", FORMATS)
 def test_a_file_of_a_known_format_is_named(tmp_path: Path, name: str):
     data, kind = FORMATS[name]
     assert f"not a workflow: it is {kind}" in said_of(tmp_path, data, f"a.{name}")
@@ -96,7 +96,7 @@ OBJECTS: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", OBJECTS)
+@each("name", OBJECTS)
 def test_a_workflow_of_another_program_is_named(tmp_path: Path, name: str):
     data, kind = OBJECTS[name]
     assert f"not a workflow of this program: it is {kind}" in said_of(tmp_path, json.dumps(data).encode(), "w.json")

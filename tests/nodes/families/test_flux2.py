@@ -144,8 +144,8 @@ def test_layers_after_the_last_that_is_read_are_not_computed(whole: Parts, folde
 # Noise levels ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [(64, 64), (1024, 1024), (1536, 768), (2048, 1024)])
-@pytest.mark.parametrize("steps", [1, 4, 8, 50])
+@each("size", [(64, 64), (1024, 1024), (1536, 768), (2048, 1024)])
+@each("steps", [1, 4, 8, 50])
 def test_noise_levels_are_those_of_the_stock_scheduler_bit_for_bit(size: tuple[int, int], steps: int, folder: Path):
     scheduler = oracle.pipeline(Flux2KleinPipeline, folder).scheduler
     rows, columns = (side // 16 for side in size)
