@@ -348,7 +348,7 @@ def less_than_a_picture() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("less_than_a_picture")
-@pytest.mark.parametrize("size", [(4200, 4200), (9000, 2000)])
+@pytest.mark.parametrize("size", [(4200, 4200), pytest.param((9000, 2000), marks=pytest.mark.slow)])
 def test_a_picture_of_any_size_has_a_thumbnail(gallery: Gallery, qtbot, tmp_path: Path, size: tuple[int, int]):
     path = tmp_path / "large.png"
     path.write_bytes(plain_png(*size))

@@ -7,12 +7,14 @@ from nodegraph import graph as edits
 from nodegraph.builtin import FRAME
 from nodegraph.graph import Node
 from nodegraph.running.messages import Failed, Finished
+from tests.examples import some_slow
 from ui.base import theme
 from ui.canvas.paint.layers import paint_still
 from ui.canvas.paint.levels import LEAST, rows_shown
 from ui.canvas.scene.view import MIN_SCALE, View
 
 SCALES = [MIN_SCALE, 0.1, 0.2, 0.25, 0.36, 0.42, 0.5, 0.51, 0.56, 0.6, 0.7, 0.85, 1.0, 1.5, 3.0]
+DAILY = (MIN_SCALE, 0.25, 0.42, 0.5, 0.51, 0.7, 1.0)
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def lived_in(canvas):
 
 
 @pytest.mark.parametrize("text", [1.0, 1.7])
-@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("scale", some_slow(SCALES, DAILY))
 def test_no_letters_on_the_canvas_are_too_small_to_read(lived_in, written, scale, text, monkeypatch):
     monkeypatch.setattr(theme, "_scale", text)
     # A title that would be cut in large letters has the smallest. Half a pixel: sizes are whole numbers of world units.
@@ -68,7 +70,7 @@ def test_rows_that_are_too_low_for_letters_give_way_to_a_summary(lived_in, writt
     assert "failed" in far
 
 
-@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("scale", some_slow(SCALES, DAILY))
 def test_a_frame_has_its_title_at_any_zoom(lived_in, written, scale):
     assert any(text.startswith("All") for text in written(scale))
 
