@@ -126,7 +126,9 @@ class SweepProcess(QObject):
         while process is not None and process.canReadLine():
             try:
                 line: Any = json.loads(bytes(process.readLine().data()))
-            except ValueError:  # a library said something there
+            except ValueError:
+                line = None
+            if not isinstance(line, dict):  # a library said something there
                 continue
             if "event" in line:
                 with suppress(ValueError):  # of another version of the program
