@@ -52,6 +52,8 @@ def collected(qapp: QApplication) -> Iterator[None]:
     collector = GarbageCollector(qapp)
     yield
     collector.close()
+    # Qt without a display holds what is on it longer than there is Python, and crashes.
+    QApplication.clipboard().clear()
 
 
 @pytest.fixture(autouse=True)
