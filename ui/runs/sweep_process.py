@@ -125,11 +125,12 @@ class SweepProcess(QObject):
         process = self._process
         while process is not None and process.canReadLine():
             try:
-                line: Any = json.loads(bytes(process.readLine().data()))
+                said: Any = json.loads(bytes(process.readLine().data()))
             except ValueError:
-                line = None
-            if not isinstance(line, dict):  # a library said something there
+                said = None
+            if not isinstance(said, dict):  # by a library
                 continue
+            line = cast("dict[str, Any]", said)
             if "event" in line:
                 with suppress(ValueError):  # of another version of the program
                     self.happened.emit(tuple(line["cell"]), event_of(line))
