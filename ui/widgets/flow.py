@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt
+from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtWidgets import QLayout, QLayoutItem, QWidget
 from shiboken6 import Shiboken
 
 GAP = 4  # pixels
+
+_Line = list[tuple[QLayoutItem, QSize]]
+"""What is beside each other, with the sizes that they would have."""
 
 
 class FlowLayout(QLayout):
@@ -17,14 +20,21 @@ class FlowLayout(QLayout):
     def __init__(self, *widgets: QWidget, growing: QWidget | None = None) -> None:
         super().__init__()
         self._items: list[QLayoutItem] = []
+        self._known: _Line | None = None  # those that are shown
         self._growing = growing
         self.destroyed.connect(partial(_delete, self._items))  # which Qt leaves to each layout
         self.setContentsMargins(0, 0, 0, 0)
         for widget in widgets:
             self.addWidget(widget)
 
+    def invalidate(self) -> None:
+        """Qt calls it when one of them is shown or hidden, or would have another size: it asks often in between."""
+        self._known = None
+        super().invalidate()
+
     def addItem(self, item: QLayoutItem) -> None:
         self._items.append(item)
+        self._known = None
 
     def count(self) -> int:
         return len(self._items)
@@ -33,6 +43,7 @@ class FlowLayout(QLayout):
         return self._items[index] if 0 <= index < len(self._items) else None
 
     def takeAt(self, index: int) -> QLayoutItem | None:  # type: ignore[override]
+        self._known = None
         return self._items.pop(index) if 0 <= index < len(self._items) else None
 
     def expandingDirections(self) -> Qt.Orientation:
@@ -49,7 +60,7 @@ class FlowLayout(QLayout):
     def minimumSize(self) -> QSize:
         """Of the widest widget: the height follows from the width."""
         found = QSize()
-        for item in self._shown():
+        for item, _ in self._shown():
             found = found.expandedTo(item.minimumSize())
         return found.grownBy(self.contentsMargins())
 
@@ -65,23 +76,27 @@ class FlowLayout(QLayout):
         for line in self._lines(room.width()):
             left, height = room.left(), _height(line)
             spare = room.width() - _width(line)
-            for item in line:
+            for item, size in line:
                 grown = spare if item.widget() is self._growing else 0
-                size = QSize(min(item.sizeHint().width() + grown, room.width()), item.sizeHint().height())
-                item.setGeometry(QRect(QPoint(left, top + (height - size.height()) // 2), size))
-                left += size.width() + GAP
+                width = min(size.width() + grown, room.width())
+                item.setGeometry(QRect(left, top + (height - size.height()) // 2, width, size.height()))
+                left += width + GAP
             top += height + GAP
 
-    def _shown(self) -> list[QLayoutItem]:
-        return [item for item in self._items if not item.isEmpty()]
+    def _shown(self) -> _Line:
+        if self._known is None:
+            self._known = [(item, item.sizeHint()) for item in self._items if not item.isEmpty()]
+        return self._known
 
-    def _lines(self, width: int) -> list[list[QLayoutItem]]:
-        lines: list[list[QLayoutItem]] = []
-        for item in self._shown():
-            if lines and _width([*lines[-1], item]) <= width:
-                lines[-1].append(item)
-            else:
-                lines.append([item])
+    def _lines(self, width: int) -> list[_Line]:
+        lines: list[_Line] = []
+        left = 0
+        for item, size in self._shown():
+            left -= GAP + size.width()
+            if left < 0:
+                lines.append([])
+                left = width - size.width()
+            lines[-1].append((item, size))
         return lines
 
 
@@ -90,9 +105,9 @@ def _delete(items: list[QLayoutItem]) -> None:
         Shiboken.delete(item)
 
 
-def _width(line: list[QLayoutItem]) -> int:
-    return sum(item.sizeHint().width() for item in line) + GAP * max(len(line) - 1, 0)
+def _width(line: _Line) -> int:
+    return sum(size.width() for _, size in line) + GAP * max(len(line) - 1, 0)
 
 
-def _height(line: list[QLayoutItem]) -> int:
-    return max((item.sizeHint().height() for item in line), default=0)
+def _height(line: _Line) -> int:
+    return max((size.height() for _, size in line), default=0)
