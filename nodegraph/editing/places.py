@@ -74,16 +74,18 @@ def told(path: str, folder: Path) -> str:
 def _changed(graph: Graph, types: Types, change: Callable[[str], str]) -> Graph:
     """What is not different stays the same object."""
     types = document_types(graph.groups, types) if graph.groups else types
-    nodes = {id: made for id, node in graph.nodes.items() if (made := _node(node, types, change)) is not node}
+    reading = {name: type for name in {node.type for node in graph.nodes.values()} if (type := types.get(name))}
+    reading = {name: type for name, type in reading.items() if type.file_inputs}
+    nodes = {id: _node(node, reading[node.type], change) for id, node in graph.nodes.items() if node.type in reading}
+    nodes = {id: made for id, made in nodes.items() if made is not graph.nodes[id]}
     groups = {name: made for name, group in graph.groups.items() if (made := _group(group, types, change)) is not group}
     if not nodes and not groups:
         return graph
     return replace(graph, nodes={**graph.nodes, **nodes}, groups={**graph.groups, **groups} if groups else graph.groups)
 
 
-def _node(node: Node, types: Types, change: Callable[[str], str]) -> Node:
-    type = types.get(node.type)
-    params = _values(type, node.params, change) if type and type.file_inputs else {}
+def _node(node: Node, type: NodeType, change: Callable[[str], str]) -> Node:
+    params = _values(type, node.params, change)
     return replace(node, params={**node.params, **params}) if params else node
 
 

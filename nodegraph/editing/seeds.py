@@ -15,10 +15,11 @@ NUM_SEEDS = 2**32
 def seeds(graph: Graph, type_of: TypeOf) -> dict[Port, int]:
     """The seeds that a person sets, by node and parameter; not those that are linked."""
     types = {type: type_of(type) for type in {node.type for node in graph.nodes.values()}}
-    specs = {id: [spec for spec in type.inputs if spec.get(Seed)] for id, type in types.items() if type}
+    known = {id: [spec for spec in type.inputs if spec.get(Seed)] for id, type in types.items() if type}
+    specs = {id: seeded for id, seeded in known.items() if seeded}
     found: dict[Port, int] = {}
-    for id, node in graph.nodes.items():
-        for spec in specs.get(node.type, ()):
+    for id, node in [(id, node) for id, node in graph.nodes.items() if node.type in specs]:
+        for spec in specs[node.type]:
             port, value = Port(id, spec.name), node.params.get(spec.name, spec.default)
             if isinstance(value, int) and port not in graph.links:
                 found[port] = value

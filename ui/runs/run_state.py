@@ -303,7 +303,7 @@ class RunState(Shown):
     def _summary(self, event: m.Idle) -> str:
         if self._stopping or event.stopped:
             return f"Stopped · {self.finished} computed, kept for the next run"
-        failures = sum(run.state == "failed" for node, run in self.nodes.items() if owner(node) == node)
+        failures = sum(owner(node) == node for node, run in self.nodes.items() if run.state == "failed")
         how = f"{failures} failed" if failures else "Done"
         counts = f"{event.run} computed, {event.cached} from the cache"
         saved = f" · saved {PurePath(self.saved[-1]).name}" if self.saved else ""

@@ -26,6 +26,9 @@ from ui.runs.run_state import RunState
 DRAFT_SECONDS = 0.5
 """While a slider is held, a run that takes no longer is not dropped for the next."""
 
+MANY = 1000
+"""Nodes of a document from which on even the first piece of preparing a run waits until the window has answered."""
+
 _draw = random.SystemRandom().randrange
 
 
@@ -222,12 +225,16 @@ class Runner(QObject):
 
     def _begin(self, graph: Graph, targets: tuple[str, ...]) -> None:
         self._targets, self._running, self._since = targets, graph, time.monotonic()
-        self._get_ready(self._beginning(graph, targets))
+        beginning = self._beginning(graph, targets)
+        if not self._closed:
+            next(beginning)
+        self._get_ready(beginning)
 
     def _beginning(self, graph: Graph, targets: tuple[str, ...]) -> Pieces[None]:
         """Tell the run's state what is to come, as far as that is known."""
         beginning = self.runs.beginning()
         next(beginning)  # so that the run is seen to be on its way
+        yield
         planned = self.plan.ready
         if planned:
             whole = yield from self.plan.planning(graph)
@@ -245,7 +252,8 @@ class Runner(QObject):
         """Do this for a run, in pieces, before anything is heard of it; in place of what was to be done for another."""
         if self._closed:  # a plan or a job that was on its way: events kept for who is deleted next are kept for ever
             return
-        self._preparation.begin(pieces, lambda _: self._prepared())
+        many = len(self.document.graph.nodes) > MANY
+        (self._preparation.put_off if many else self._preparation.begin)(pieces, lambda _: self._prepared())
         if self._preparation.busy:
             self.engine.keep_events(self, True)
 
