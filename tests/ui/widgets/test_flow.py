@@ -1,7 +1,5 @@
 """Widgets in lines: what is shown, hidden or written anew finds its place."""
 
-from collections.abc import Iterator
-
 import pytest
 from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QApplication, QPushButton, QWidget
@@ -10,19 +8,24 @@ from ui.widgets.flow import GAP, FlowLayout
 
 
 @pytest.fixture
-def buttons(qtbot) -> Iterator[list[QPushButton]]:
+def around(qtbot) -> QWidget:
+    made = QWidget()
+    qtbot.addWidget(made)
+    return made
+
+
+@pytest.fixture
+def buttons(qtbot, around: QWidget) -> list[QPushButton]:
     """Three in a line, with no room for a fourth of their size."""
     made = [QPushButton(text) for text in ("one", "two", "three", "four")]
     for button in made:
         button.setFixedSize(60, 20)
-    around = QWidget()
-    qtbot.addWidget(around)
     around.setLayout(FlowLayout(*made))
     around.resize(3 * 60 + 2 * GAP, 100)
     made[3].hide()
     around.show()
     qtbot.waitExposed(around)
-    yield made
+    return made
 
 
 def places(buttons: list[QPushButton]) -> list[tuple[int, int]]:

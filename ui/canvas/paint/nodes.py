@@ -22,7 +22,7 @@ from ui.canvas.paint.rows import NO_BRUSH, NO_PEN, paint_rows
 from ui.canvas.paint.sockets import paint_sockets, tint_of
 from ui.canvas.paint.titles import paint_titles
 from ui.canvas.scene.items import COUNTER, MESSAGE, NodeItem
-from ui.canvas.scene.shape import CHEVRON, HEADER, PAD, RADIUS
+from ui.canvas.scene.shape import CHEVRON, HEADER, PAD, RADIUS, Shape
 from ui.widgets.lettering import LINE, advance, draw_right, elided, wrapped
 
 TITLE = 26.0  # where titles begin
@@ -54,18 +54,21 @@ def paint_nodes(painter: QPainter, items: Iterable[NodeItem], selected: Collecti
 
 def _paint_blocks(painter: QPainter, items: Collection[NodeItem], selected: Collection[str]) -> None:
     """Nodes as plain blocks, all blocks of one colour at once."""
+    looks: defaultdict[object, list[tuple[NodeItem, float, float, Shape]]] = defaultdict(list)  # all that look alike
+    for item in items:
+        node, run = item.node, item.run
+        own = tint_of_node(node) if node.extra else ""
+        looks[id(item.type), item.known, own, node.mode, run.state, run.stale, item.id in selected].append(
+            (item, *node.pos, item.shape)
+        )
     blocks: defaultdict[str, list[QRectF]] = defaultdict(list)
     headers: defaultdict[str, list[QRectF]] = defaultdict(list)
-    known: dict[tuple[int, bool, str], str] = {}  # of headers, by type and the node's own colour
-    for item in items:
-        (x, y), width = item.node.pos, item.shape.width
-        kind = id(item.type), item.known, tint_of_node(item.node)
-        if (header := known.get(kind)) is None:
-            header = known[kind] = header_color(item).name()
-        blocks[_block_color(item, item.id in selected)].append(item.rect)
-        headers[header].append(QRectF(x, y, width, HEADER))
+    for alike in looks.values():
+        item = alike[0][0]
+        blocks[_block_color(item, item.id in selected)] += [QRectF(x, y, s.width, s.height) for _, x, y, s in alike]
+        headers[header_color(item).name()] += [QRectF(x, y, s.width, HEADER) for _, x, y, s in alike]
         if state := _state_color(item):
-            headers[state].append(QRectF(x, y + HEADER - 8, width, 8))
+            headers[state] += [QRectF(x, y + HEADER - 8, s.width, 8) for _, x, y, s in alike]
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)
     painter.setPen(NO_PEN)
     for name, rects in (*blocks.items(), *headers.items()):
