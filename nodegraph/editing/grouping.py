@@ -88,20 +88,26 @@ class _Opened:
         self.graph, self.id, self.group, self.names, self.walls = graph, id, group, names, walls
         self.exit = next((w for w in walls if group.graph.nodes[w].type == GROUP_OUTPUT), "")
 
-    def source(self, src: Port) -> Port | None:
-        """A source inside, seen from outside; None where the instance has a plain value."""
-        if src.node in self.walls:
-            return self.graph.links.get(Port(self.id, src.socket))
-        return Port(self.names[src.node], src.socket)
+    def source(self, src: Port | None) -> Port | None:
+        """A source inside, seen from outside; None where the instance has a plain value, or leads to itself alone."""
+        passed: set[Port] = set()
+        while src is not None and src.node in self.walls and src not in passed:
+            passed.add(src)
+            outside = self.graph.links.get(Port(self.id, src.socket))
+            if outside is None or outside.node != self.id:
+                return outside
+            src = self._made_by(outside)  # linked to its own output
+        return None if src is None or src.node in self.walls else Port(self.names[src.node], src.socket)
+
+    def _made_by(self, output: Port) -> Port | None:
+        """What is linked to this output of the instance, inside."""
+        return self.group.graph.links.get(Port(self.exit, output.socket))
 
     def links(self) -> dict[Port, Port]:
         found: dict[Port, Port | None] = {}
         for dst, src in self.graph.links.items():
-            if src.node == self.id:
-                inner = self.group.graph.links.get(Port(self.exit, src.socket))
-                found[dst] = self.source(inner) if inner else None
-            elif dst.node != self.id:
-                found[dst] = src
+            if dst.node != self.id:
+                found[dst] = self.source(self._made_by(src)) if src.node == self.id else src
         for dst, src in self.group.graph.links.items():
             if dst.node not in self.walls:
                 found[Port(self.names[dst.node], dst.socket)] = self.source(src)

@@ -90,6 +90,21 @@ def test_a_wire_straight_through_a_group_survives_opening_it():
 
 
 @pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        ("in.x > add.a; add.box > out.y", {Port("add", "a"): Port("add", "box")}),
+        ("in.x > add.a", {}),
+        ("in.x > add.a; in.x > out.y", {}),
+    ],
+)
+def test_no_link_of_an_opened_group_names_it_where_it_was_linked_to_itself(body: str, left: dict[Port, Port]):
+    inside = build({"in": "group.input", "out": "group.output", "add": "toy.add"}, *body.split("; "))
+    group = Group("Round", inside, {"x": REQUIRED}, ("y",))
+    graph = build({"round": "group:Round"}, "round.y > round.x", groups=(group,))
+    assert ungroup(graph, "round").links == left
+
+
+@pytest.mark.parametrize(
     ("ids", "name", "message"),
     [
         ([], "New", "choose the nodes to group"),
