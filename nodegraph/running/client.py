@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import queue
 import signal
 import threading
@@ -102,6 +101,8 @@ class _Process:
     """One life of the engine: the process, a thread that reads from it and one that writes to it."""
 
     def __init__(self, settings: Settings, on_event: Callable[[Event], None]) -> None:
+        import multiprocessing  # 11 ms of the window's start, which comes before
+
         # spawn: a forked copy of a process with a window and threads would not live long.
         context = multiprocessing.get_context("spawn")
         self._conn, theirs = context.Pipe()

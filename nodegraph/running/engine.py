@@ -18,9 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import inf
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from nodegraph import machine
 from nodegraph.batch import alone
@@ -60,6 +59,9 @@ from nodegraph.running.messages import (
 )
 from nodegraph.running.pictures import pictured
 from nodegraph.types import Preview
+
+if TYPE_CHECKING:  # it takes long to import, and what starts an engine comes after the window
+    from multiprocessing.connection import Connection
 
 DISK_BYTES = 4 << 30
 BROKEN = 69  # EX_UNAVAILABLE of sysexits.h

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nodegraph.failure import explain
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 Told = Callable[[int, int], object]
 
@@ -44,6 +45,8 @@ class Errand:
     """
 
     def __init__(self, act: Callable[[Any, Told], str], given: str | None) -> None:
+        import multiprocessing  # as late as the engine's
+
         context = multiprocessing.get_context("spawn")  # as the engine's: this process has threads and a window
         self._conn, theirs = context.Pipe(duplex=False)
         self._process = context.Process(target=_work, args=(theirs, act, given), name="errand", daemon=True)
