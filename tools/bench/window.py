@@ -37,8 +37,9 @@ from ui.documents.document import Document
 from ui.runs.run_state import RunState
 
 START = """
-import os, sys, time
+import gc, os, sys, time
 begin = time.perf_counter()
+gc.disable()  # as the program does until its window is there
 import ui  # as the program does, before anything else of it
 from PySide6.QtCore import QEvent, QObject, QTimer
 from PySide6.QtWidgets import QApplication
