@@ -288,7 +288,7 @@ CONTROLLED = 1e-5
 def test_a_controlnet_acts_between_its_start_and_its_end(
     start: float, end: float, parts: Parts, sd3_controlnets: dict[str, Path], sd3_folder: Path, picture: Image
 ):
-    """Halves of the timesteps and halves of the steps: four steps are 1000, 668, 335 and 3 before the shift."""
+    """Halves of the timesteps and halves of the steps: two steps are 1000 and 3 before the shift."""
     place = sd3_controlnets["InstantX"]
     theirs = stock(
         stock_with(sd3_folder, place),

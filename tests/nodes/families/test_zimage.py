@@ -212,12 +212,12 @@ def test_half_precision_files_give_nearly_the_same_picture(folder: Path, whole: 
 
 @pytest.mark.parametrize(
     ("normalization", "truncation"),
-    [(0.7, 0.6), pytest.param(0.9, 1.0, marks=pytest.mark.slow), pytest.param(0.0, 0.3, marks=pytest.mark.slow)],
+    [(0.7, 0.1), pytest.param(0.9, 1.0, marks=pytest.mark.slow), pytest.param(0.0, 0.1, marks=pytest.mark.slow)],
 )
 def test_guidance_is_limited_as_in_the_stock_pipeline(
     normalization: float, truncation: float, folder: Path, whole: Parts
 ):
-    batch = 2  # each picture has a norm of its own
+    batch = 2  # each picture has a norm of its own; of two steps, the second is beyond a tenth
     told = {"cfg_normalization": normalization, "cfg_truncation": truncation, "guidance_scale": 4.0}
     theirs = stock(oracle.pipeline(ZImagePipeline, folder), batch=batch, negative_prompt=NEGATIVE, **told)
     limited = replace(whole, model=limit_guidance(whole.model, normalization, truncation))
