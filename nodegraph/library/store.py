@@ -11,10 +11,12 @@ Both are in SQLite's write-ahead mode: who reads is not held up by who writes, a
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 from nodegraph.formats.files import Damaged, said_to_be, set_aside
@@ -24,6 +26,8 @@ SCHEMA = 3
 KEPT_SCHEMA = 2
 WAIT = 10.0
 """Seconds that one process waits for another to finish writing."""
+PAUSE = 0.02
+"""Seconds between two tries, where SQLite does not wait by itself."""
 
 INDEX = f"""
 CREATE TABLE IF NOT EXISTS file (
@@ -109,7 +113,7 @@ def _opened(path: Path, schema: str, newest: int = 0) -> sqlite3.Connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if newest and version > newest:
             raise ValueError(f"{path} was written by a newer program (version {version}; this one reads {newest})")
-        connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         if not version or version < newest:
             connection.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;")
@@ -118,6 +122,18 @@ def _opened(path: Path, schema: str, newest: int = 0) -> sqlite3.Connection:
     except BaseException:
         connection.close()
         raise
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """For this SQLite does not wait as it does elsewhere while another process does the same to a new file."""
+    for wait in count():
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or wait * PAUSE > WAIT:
+                raise
+        time.sleep(PAUSE)
 
 
 def _check(connection: sqlite3.Connection, schema: str) -> None:

@@ -6,8 +6,10 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -348,3 +350,15 @@ def test_a_list_is_given_by_path_in_any_order_and_what_was_used_last_comes_first
     assert library.paths(Query("sweet", first=(a, c))) == [c, b]
     assert {path: entry.path for path, entry in library.entries([c, a, "/nowhere"]).items()} == {a: a, c: c}
     assert library.folders() == [str(cellar)]
+
+
+def test_who_opens_a_new_library_at_the_same_moment_waits_for_the_other(tmp_path: Path):
+    """The window, a scan and the command do; SQLite refuses the second at once in one round of four."""
+    together = Barrier(4)
+
+    def opened(number: int) -> None:
+        together.wait(30)
+        Library(tmp_path / f"library {number // 4}").close()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(opened, range(80)))
