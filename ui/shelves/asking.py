@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,8 @@ from typing import Any
 from PySide6.QtCore import QObject, Qt, Signal
 
 from nodegraph.library.library import Library
+
+_log = logging.getLogger(__name__)
 
 Question = Callable[[Library], Any]
 """Raises ValueError with a sentence, KeyError for an entry that is gone, or OSError."""
@@ -46,6 +49,9 @@ class Reader:
             why = f"{error.args[0]} is not there any more"
         except (ValueError, OSError, sqlite3.Error) as error:
             why = str(error)
+        except Exception as error:  # a fault of ours: whoever asked is to hear of it, or would wait for ever
+            why = f"the library could not say ({type(error).__name__}: {error})"
+            _log.exception("a question to the library")
         with suppress(RuntimeError):  # whoever asked was deleted meanwhile
             answer(found, why)
 

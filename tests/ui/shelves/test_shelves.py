@@ -87,3 +87,15 @@ def test_folders_that_the_command_chooses_while_the_window_is_open_are_followed(
     library.set_roots([str(tmp_path / "b")])
     library.close()
     qtbot.waitUntil(lambda: held(shelves) == ["two"], timeout=LONG)
+
+
+def test_a_question_that_fails_in_no_way_that_is_known_is_told_and_the_next_one_is_answered(
+    shelves: Shelves, qtbot, qapp, caplog: pytest.LogCaptureFixture
+):
+    asking = shelves.asking(qapp)
+    with qtbot.waitSignal(asking.failed, timeout=LONG) as told:
+        asking.ask(lambda _: [][0])
+    assert "IndexError" in told.args[0]
+    assert "a question to the library" in caplog.text
+    with qtbot.waitSignal(asking.answered, timeout=LONG):
+        asking.ask(lambda library: library.counts())
