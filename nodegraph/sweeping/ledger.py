@@ -137,6 +137,8 @@ def _read(path: Path) -> dict[str, tuple[str, ...]]:
     """What a ledger says. A line that was cut off, or is none of ours, tells of a cell that is to be made again."""
     found: dict[str, tuple[str, ...]] = {}
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError(f"{shortened(str(path))} is not a file")  # reading from a pipe would wait for a writer
         if path.stat().st_size > MOST_BYTES:
             raise ValueError(f"{path} is larger than {MOST_BYTES >> 20} MB")
         lines = path.read_bytes().split(b"\n")

@@ -132,3 +132,10 @@ def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path):
     (tmp_path / "out").write_text("")
     with pytest.raises(ValueError, match="out cannot be written"), opened(tmp_path / "out"):
         pass
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_in_place_of_the_ledger_is_a_sentence_and_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / LEDGER)
+    with pytest.raises(ValueError, match=r"sweep\.jsonl is not a file"), opened(tmp_path):
+        pass
