@@ -217,6 +217,7 @@ QScrollBar:horizontal { background: transparent; height: 10px; margin: 2px; }
 QScrollBar::handle { background: $border; border-radius: 3px; min-height: 24px; min-width: 24px; }
 QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::sub-page {
     background: none; border: 0; width: 0; height: 0; }
+QLabel[textFormat="AutoText"], QToolTip { qproperty-textFormat: PlainText; }
 QToolTip { background: $raised; border: 1px solid $border; padding: 5px 7px; }
 QFrame#palette { background: $panel; border: 1px solid $border; border-radius: 9px; }
 QLabel#heading { font-size: ${px16}px; font-weight: 600; }

@@ -51,4 +51,6 @@ def show_about(parent: QWidget) -> None:
     from importlib.metadata import version  # what it needs in turn takes longer to import than the rest of this room
 
     text = f"<b>Denoodle {version('denoodle')}</b><p>A native desktop editor for diffusion workflows.</p>"
-    QMessageBox.about(parent, "About Denoodle", text)
+    box = QMessageBox(QMessageBox.Icon.NoIcon, "About Denoodle", text, parent=parent)
+    box.setTextFormat(Qt.TextFormat.RichText)
+    box.exec()

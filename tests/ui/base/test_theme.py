@@ -3,9 +3,18 @@
 import itertools
 
 import pytest
-from PySide6.QtCore import QEvent
+from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QMessageBox,
+    QPushButton,
+    QToolTip,
+    QWidget,
+)
 
 from nodegraph.types import STYLES
 from ui.base import theme
@@ -78,6 +87,22 @@ class Nested(QWidget):
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         self.changes += event.type() == QEvent.Type.StyleChange
+
+
+def test_no_text_that_is_shown_is_taken_for_markup(qtbot, qapp: QApplication):
+    """Names of files, prompts and what errors say are as they are; what is meant as markup says so."""
+    theme.apply(qapp, DARK)
+    name, rich = QLabel("<b>cat</b>.png"), QLabel("<b>Denoodle</b>", textFormat=Qt.TextFormat.RichText)
+    box = QMessageBox(QMessageBox.Icon.Question, "Write over", "<b>cat</b>.png is there already")
+    for made in (name, rich, box):
+        qtbot.addWidget(made)
+        made.show()
+    QToolTip.showText(QPoint(10, 10), "<img src='cat.png'>", name)
+    (tip,) = (made for made in qapp.topLevelWidgets() if made.inherits("QTipLabel"))
+    texts = [name, tip, *box.findChildren(QLabel)]
+    assert {text.textFormat() for text in texts if text.text()} == {Qt.TextFormat.PlainText}
+    assert rich.textFormat() == Qt.TextFormat.RichText
+    QToolTip.hideText()
 
 
 def test_a_widget_has_its_look_changed_as_often_however_many_are_around_it(qtbot, qapp: QApplication):
