@@ -17,6 +17,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 from torch.utils import backend_registration
+from torch.utils._device import _device_constructors
 from torch.utils._python_dispatch import TorchDispatchMode
 
 DEVICE = "privateuseone"
@@ -97,6 +98,7 @@ def toy_device() -> Iterator[Counts]:
     module.is_available, module._lazy_init = lambda: True, lambda: None
     sys.modules[name] = module
     setattr(torch, DEVICE, module)
+    _device_constructors()  # which remembers functions: it is to see torch's own
     original = torch.tensor
 
     def tensor(data: Any, *, device: Any = None, **options: Any) -> Tensor:
