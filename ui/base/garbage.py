@@ -81,9 +81,6 @@ class GarbageCollector(QObject):
         if self._old > MANY_OLD:
             self._old = tracked(2)
         if self._old > MANY_OLD:
-            gc.collect()  # or else what is garbage by now would be set aside with the rest, and kept
-            self._old = tracked(2)
-        if self._old > MANY_OLD:
             gc.freeze()
             self._old, self._aside = 0, True
 

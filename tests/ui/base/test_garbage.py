@@ -86,17 +86,6 @@ def test_many_objects_that_stay_are_not_looked_through_while_somebody_uses_the_w
     assert len(gc.get_objects()) < len(kept)
 
 
-def test_what_is_garbage_by_then_is_not_set_aside(collector, monkeypatch):
-    knot = Knot()
-    dead = weakref.ref(knot)
-    gc.collect()
-    del knot  # old by now
-    kept = [[n] for n in range(2 * garbage.MANY_OLD)]
-    counted(monkeypatch, len(kept), 0, 0)
-    collector.collect()
-    assert dead() is None
-
-
 @pytest.mark.parametrize("aside", some_slow([False, True], (False,)))  # True: all that the tests before left
 def test_what_is_closed_is_collected_soon_whether_or_not_it_was_set_aside(collector, monkeypatch, qtbot, aside):
     monkeypatch.setattr(garbage, "LATER" if aside else "SOON", 0)
