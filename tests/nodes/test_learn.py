@@ -157,6 +157,7 @@ def test_the_cosine_schedule_keeps_the_picture_longer(shipped: Any):
         assert correlation(slow, cosine[0]) > correlation(fast, linear[0])
 
 
+@pytest.mark.slow  # it tells of the shipped model
 def test_the_guess_comes_closer_to_the_picture_with_every_step(run: Any):
     done = run("02_reverse_diffusion", params={("scheduler", "steps"): 4, ("stops", "count"): 4})
     guesses, latents = ([image.pixels for image in done.rounds(node)] for node in ("guess", "noisy"))
@@ -196,6 +197,7 @@ def test_guidance_sharpens_and_then_burns(run: Any):
     assert distance(pictures[0], pictures[1]) > distance(pictures[1], pictures[2])
 
 
+@pytest.mark.slow  # it tells of the shipped model
 def test_more_steps_come_closer_to_the_picture_of_many(run: Any):
     # Not from one step on: its blurred average is near every picture.
     *few, many = run("05_steps", params={("values", "values"): (2.0, 4.0, 8.0)}).cells()
@@ -293,6 +295,7 @@ def test_more_strength_takes_the_colours_away(run: Any):
     assert colours[0] > colours[1] > colours[2]
 
 
+@pytest.mark.slow  # it tells of the shipped model
 def test_the_few_step_lora_comes_closer_to_many_steps(run: Any):
     few, student, many = run("12_few_steps", params={("many", "steps"): 6}).cells()
     assert distance(student, many) < distance(few, many)

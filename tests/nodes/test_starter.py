@@ -88,6 +88,7 @@ def test_four_steps_with_the_few_step_lora_come_nearer_to_twenty_than_four_witho
     assert ours < theirs
 
 
+@pytest.mark.slow  # both layouts are compared in test_pool
 def test_both_layouts_of_the_ink_lora_draw_one_picture_and_it_is_darker(parts: Parts):
     drawn = [
         draw(parts, lora(parts.model, parts.text_encoder, str(STARTER / "lora" / file)).model, PROMPTS[0], 4, 3.0)

@@ -13,6 +13,8 @@ from tools.starter import artwork, compose
 from tools.starter.concepts import BACKGROUNDS, CONCEPTS, HUES, PACKS, SCENERIES
 from tools.starter.scene import Scene, Thing, captions, gradient_colours, held_out, is_held_out, plural
 
+pytestmark = pytest.mark.slow  # of what trains the starter model: test_starter_training tries a training by default
+
 CONCEPT = {concept.word: concept for concept in CONCEPTS}
 
 

@@ -15,6 +15,8 @@ from tools.starter.checkpoint import save_tensors
 from tools.starter.concepts import CONCEPTS
 from tools.starter.stages import Run
 
+pytestmark = pytest.mark.slow  # of what trains the starter model: test_starter_training tries a training by default
+
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):

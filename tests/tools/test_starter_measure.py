@@ -13,6 +13,8 @@ from tools.starter.report import Subject, backgrounds_of
 from tools.starter.scene import Scene, Thing, held_out
 from tools.starter.stages import Run
 
+pytestmark = pytest.mark.slow  # of what trains the starter model: test_starter_training tries a training by default
+
 FEW = CONCEPTS[4:7]  # all recolourable
 
 

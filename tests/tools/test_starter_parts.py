@@ -33,6 +33,8 @@ from tools.starter.progress import Budget
 from tools.starter.scene import Scene, Thing
 from tools.starter.stages import Run
 
+pytestmark = pytest.mark.slow  # of what trains the starter model: test_starter_training tries a training by default
+
 RECIPE = Recipe(learning_rate=5e-2, decay_from=0.5, ema_decay=0.9)
 
 
