@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nodes.backend import pool
 from tests import tiny_models, tiny_modern
 from tests.tiny_checkpoints import write_single_file
+
+
+@pytest.fixture
+def empty_pool() -> Iterator[None]:
+    """No network is in memory, and what is loaded is on the CPU."""
+    pool.configure("cpu")
+    pool.free()
+    yield
+    pool.free()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from importlib import import_module
 from pathlib import Path
@@ -33,12 +33,7 @@ from tests import quantised_files
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def empty_pool() -> Iterator[None]:
-    pool.configure("cpu")
-    pool.free()
-    yield
-    pool.free()
+pytestmark = pytest.mark.usefixtures("empty_pool")
 
 
 # Numbers ------------------------------------------------------------------------------------------------------

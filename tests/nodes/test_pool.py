@@ -1,7 +1,7 @@
 """Descriptions become networks: the same ones whatever the file, adapted without touching the base."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,7 @@ from tests import tiny_models
 OF_A_FILE = Network(sd1.FAMILY.name, "text_encoder", Weights("model.safetensors", ""))
 
 
-@pytest.fixture(autouse=True)
-def empty_pool() -> Iterator[None]:
-    pool.configure("cpu")
-    pool.free()
-    yield
-    pool.free()
+pytestmark = pytest.mark.usefixtures("empty_pool")
 
 
 @pytest.fixture

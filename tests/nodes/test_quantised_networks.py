@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,12 +48,7 @@ def some_slow(layouts: Iterable[str], daily: Collection[str] = DAILY) -> list[An
     return [layout if layout in daily else pytest.param(layout, marks=pytest.mark.slow) for layout in layouts]
 
 
-@pytest.fixture(autouse=True)
-def empty_pool() -> Iterator[None]:
-    pool.configure("cpu")
-    pool.free()
-    yield
-    pool.free()
+pytestmark = pytest.mark.usefixtures("empty_pool")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,7 @@ from tests import tiny_models
 from tests.examples import some_slow
 from tests.tiny_checkpoints import write_single_file
 
-
-@pytest.fixture(autouse=True)
-def empty_pool() -> Iterator[None]:
-    pool.free()
-    yield
-    pool.free()
+pytestmark = pytest.mark.usefixtures("empty_pool")
 
 
 @pytest.fixture(scope="module")
