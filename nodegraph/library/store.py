@@ -126,12 +126,12 @@ def _opened(path: Path, schema: str, newest: int = 0) -> sqlite3.Connection:
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
     """For this SQLite does not wait as it does elsewhere while another process does the same to a new file."""
-    for wait in count():
+    for tries in count():
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or wait * PAUSE > WAIT:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or tries * PAUSE > WAIT:
                 raise
         time.sleep(PAUSE)
 
